@@ -1,0 +1,251 @@
+"""Algorithm 1: shuffle, split into minibatches, ascend each for some steps, repeat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import tensorflow as tf
+
+from daa import ball, directions
+from daa.errors import InputError
+from daa.losses import LOSSES
+from daa.target import Target, check_images, predict
+
+Method = Literal["fgsm", "rand_fgsm", "pgd", "mi_fgsm", "momentum", "blob", "dgf"]
+Loss = Literal["xent", "cw"]
+RandFgsm = Literal["uniform", "tramer"]
+Targeted = Literal["labels", "least_likely"]
+
+SINGLE_STEP = ("fgsm", "rand_fgsm")
+MOMENTUM = ("mi_fgsm", "momentum")
+PARTICLES = ("blob", "dgf")
+# The released scripts run with these under both losses, whatever c they print for CW.
+DEFAULT_C = {"blob": 1.1, "dgf": 0.001}
+
+
+@dataclass(frozen=True)
+class AttackConfig:
+    """How to attack. `eps` and `step_size` are in the unit of images in [0, 1].
+
+    Args:
+        method: fgsm (one step of eps from the image), rand_fgsm (one step from a random start),
+            pgd, mi_fgsm (momentum, `steps` steps of eps / steps, no random start), momentum (Momentum
+            PGD), blob (DAA-BLOB), dgf (DAA-DGF).
+        loss: xent (cross-entropy) or cw (CW-infinity).
+        eps: radius of the L-infinity ball.
+        step_size: of one step; fgsm, rand_fgsm and mi_fgsm derive theirs from eps.
+        steps: gradients per image; fgsm and rand_fgsm take one.
+        batch_size: images per minibatch, which are the particles of blob and dgf.
+        steps_per_shuffle: steps a minibatch makes before all images are shuffled again; blob and
+            dgf only, as the others treat each image alone.
+        c: weight of the particle terms; None for 1.1 (blob) and 0.001 (dgf).
+        decay: of the momentum.
+        random_start: start at x + U(-eps, eps).
+        clip_start: clip that start to the pixel range before the first gradient.
+        clip_range: keep the images inside [0, 1], not only inside the ball.
+        rand_fgsm: the reading of Rand+FGSM: "uniform" steps eps from a uniform start in the ball,
+            "tramer" steps eps / 2 from x + eps / 2 * sign(N(0, 1)).
+        targeted: None (away from the label), "least_likely" (toward the class with the lowest logit
+            of the natural image) or "labels" (toward `target_labels`).
+
+    Raises:
+        InputError: a value that can't work; names the field.
+    """
+
+    method: Method
+    loss: Loss = "xent"
+    eps: float = 0.3
+    step_size: float = 0.01
+    steps: int = 200
+    batch_size: int = 200
+    steps_per_shuffle: int = 10
+    c: float | None = None
+    decay: float = 1.0
+    random_start: bool = True
+    clip_start: bool = False
+    clip_range: bool = True
+    rand_fgsm: RandFgsm = "uniform"
+    targeted: Targeted | None = None
+
+    def __post_init__(self) -> None:
+        for field, choices in (("method", Method), ("loss", Loss), ("rand_fgsm", RandFgsm)):
+            self._require(field, getattr(self, field) in get_args(choices), _one_of(choices))
+        allowed = (None, *get_args(Targeted))
+        self._require("targeted", self.targeted in allowed, f"null or {_one_of(Targeted)}")
+        self._require("eps", _is_number(self.eps) and 0 < self.eps <= 1, "0 < eps <= 1")
+        if self.method not in (*SINGLE_STEP, "mi_fgsm"):
+            fits = _is_number(self.step_size) and 0 < self.step_size <= self.eps
+            self._require("step_size", fits, f"0 < step_size <= eps={self.eps}")
+        for field in ("steps", "batch_size", "steps_per_shuffle"):
+            value = getattr(self, field)
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            self._require(field, whole, "a whole number >= 1")
+        for field in ("c", "decay"):
+            value = getattr(self, field)
+            fine = (value is None and field == "c") or _is_number(value)
+            self._require(field, fine, "a finite number")
+        if self.method in PARTICLES:
+            fits = self.steps % self.steps_per_shuffle == 0
+            self._require(
+                "steps", fits, f"a multiple of steps_per_shuffle={self.steps_per_shuffle}"
+            )
+            self._require("batch_size", self.batch_size >= 2, "at least 2 particles")
+
+    def _require(self, field: str, fits: bool, expected: str) -> None:
+        if not fits:
+            raise InputError(f"{field}: expected {expected}, got {getattr(self, field)!r}")
+
+    @property
+    def weight(self) -> float:
+        """c as used: the given one, else the method's default."""
+        return DEFAULT_C.get(self.method, 0.0) if self.c is None else self.c
+
+    @property
+    def gradients_per_image(self) -> int:
+        """Gradients that one restart computes for each image."""
+        return 1 if self.method in SINGLE_STEP else self.steps
+
+    @property
+    def step(self) -> float:
+        """The length of one step as taken."""
+        if self.method == "fgsm":
+            return self.eps
+        if self.method == "rand_fgsm":
+            return self.eps if self.rand_fgsm == "uniform" else self.eps / 2
+        return self.eps / self.steps if self.method == "mi_fgsm" else self.step_size
+
+    @property
+    def steps_per_visit(self) -> int:
+        """Steps a minibatch makes in a row: all of them unless particles are shuffled."""
+        return self.steps_per_shuffle if self.method in PARTICLES else self.gradients_per_image
+
+
+class Attack:
+    """An attack on a target, compiled once and called for any number of images and restarts.
+
+        adv = Attack(target, config)(x, y, seed=0)
+
+    Args:
+        target: the classifier.
+        config: the attack.
+    """
+
+    def __init__(self, target: Target, config: AttackConfig) -> None:
+        self.target = target
+        self.config = config
+        self._visit = compile_visit(target, config)
+
+    def __call__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        *,
+        seed: int = 0,
+        restart: int = 0,
+        target_labels: np.ndarray | None = None,
+        on_steps: Callable[[int], None] | None = None,
+    ) -> np.ndarray:
+        """Attacks images once.
+
+        Args:
+            x: images. [N, H, W, C] float32 in [0, 1].
+            y: labels. [N] integers.
+            seed, restart: the start and the shuffles are a function of these two alone.
+            target_labels: classes to be reached, for `targeted="labels"`. [N].
+            on_steps: called with the image-steps done since its last call.
+
+        Returns:
+            Adversarial images in the order of x, inside ball and range. [N, H, W, C] float32.
+
+        Raises:
+            InputError: images or labels that don't fit the target, or a result outside the ball.
+        """
+        config = self.config
+        x, y = check_images(self.target, x, y)
+        labels = self._labels(x, y, target_labels)
+        rng = np.random.default_rng((seed, restart))
+        lower, upper = ball.bounds(x, config.eps, clip_range=config.clip_range)
+        adv = self._start(x, rng)
+        for batch in self._minibatches(len(x), rng):
+            adv[batch] = self._visit(adv[batch], labels[batch], lower[batch], upper[batch]).numpy()
+            if on_steps is not None:
+                on_steps(len(batch) * config.steps_per_visit)
+        ball.check(adv, x, config.eps, clip_range=config.clip_range)
+        return adv
+
+    def _start(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        config = self.config
+        if config.method in ("fgsm", "mi_fgsm"):
+            return x.copy()
+        if config.method == "rand_fgsm" and config.rand_fgsm == "tramer":
+            start = ball.sign_start(x, config.eps / 2, rng)
+        elif config.method == "rand_fgsm" or config.random_start:
+            start = ball.uniform_start(x, config.eps, rng)
+        else:
+            return x.copy()
+        return np.clip(start, 0, 1) if config.clip_start and config.clip_range else start
+
+    def _minibatches(self, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """Image indices of one visit after another: each round shuffles all images anew."""
+        config = self.config
+        for _ in range(config.gradients_per_image // config.steps_per_visit):
+            order = rng.permutation(n) if config.method in PARTICLES else np.arange(n)
+            for begin in range(0, n, config.batch_size):
+                yield order[begin : begin + config.batch_size]
+
+    def _labels(self, x: np.ndarray, y: np.ndarray, target_labels: np.ndarray | None) -> np.ndarray:
+        targeted = self.config.targeted
+        if (target_labels is not None) != (targeted == "labels"):
+            raise InputError(
+                f"target_labels: expected exactly with targeted='labels', got targeted={targeted!r}"
+            )
+        if targeted == "labels":
+            return check_images(self.target, x, target_labels, "target_labels")[1]
+        if targeted == "least_likely":
+            return predict(self.target, x).argmin(axis=1)
+        return y
+
+
+def compile_visit(target: Target, config: AttackConfig) -> Callable:
+    """One visit of a minibatch as a single graph: `config.steps_per_visit` projected ascent steps.
+
+    The graph takes images, labels, lower and upper bounds and returns the new images; it never
+    returns to Python in between, so on a GPU everything stays there. It is traced once per shape,
+    so a smaller last minibatch traces a second time.
+    """
+    loss, sign = LOSSES[config.loss], -1.0 if config.targeted else 1.0
+    step, steps = np.float32(config.step), config.steps_per_visit
+
+    def ascend(x: tf.Tensor, grad: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if config.method in MOMENTUM:
+            velocity = directions.momentum(velocity, grad, decay=config.decay)
+            return velocity, velocity
+        if config.method in PARTICLES:
+            particles = directions.blob if config.method == "blob" else directions.dgf
+            return particles(x, grad, c=config.weight), velocity
+        return directions.gradient(x, grad), velocity
+
+    @tf.function
+    def visit(x: tf.Tensor, labels: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor) -> tf.Tensor:
+        velocity = tf.zeros_like(x) if config.method in MOMENTUM else tf.zeros([])
+        for _ in tf.range(steps):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                total = sign * tf.reduce_sum(loss(target(x), labels))
+            v, velocity = ascend(x, tape.gradient(total, x), velocity)
+            x = ball.project(x + step * tf.sign(v), lower, upper)
+        return x
+
+    return visit
+
+
+def _one_of(choices: object) -> str:
+    return f"one of {', '.join(get_args(choices))}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,48 @@
+"""What the scripts share: finding targets and data sets by name, and errors in one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+
+from daa import Dataset, InputError, Target
+
+FOLDERS = ("digits", "locuslab")
+
+
+def load_target(reference: str, **options: object) -> Target:
+    """The target of a reference `folder/name`, as in `locuslab/fast_pgd_mnist`.
+
+    Raises:
+        InputError: no such folder or name, or weights that are missing or don't fit.
+    """
+    folder, _, name = reference.partition("/")
+    return _folder(folder, reference).load_target(name, **options)
+
+
+def load_dataset(reference: str, split: str, data_dir: str | None) -> Dataset:
+    """The data set that a target reference is evaluated on."""
+    return _folder(reference.partition("/")[0], reference).load_dataset(split, data_dir=data_dir)
+
+
+def _folder(folder: str, reference: str):
+    if folder not in FOLDERS or "/" not in reference:
+        raise InputError(
+            f"target: expected FOLDER/NAME with FOLDER one of {', '.join(FOLDERS)}, "
+            f"got {reference!r}"
+        )
+    return importlib.import_module(folder)
+
+
+def run(main: Callable[[], None]) -> int:
+    """Runs a script's `main`; a user's mistake ends in one line and exit status 2."""
+    try:
+        main()
+    except (InputError, OSError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; finished runs are kept", file=sys.stderr)
+        return 130
+    return 0
