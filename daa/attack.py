@@ -33,7 +33,7 @@ class AttackConfig:
 
     Args:
         method: fgsm (one step of eps from the image), rand_fgsm (one step from a random start),
-            pgd, mi_fgsm (momentum, `steps` steps of eps / steps, no random start), momentum (Momentum
+            pgd, mi_fgsm (`steps` steps of eps / steps, no random start), momentum (Momentum
             PGD), blob (DAA-BLOB), dgf (DAA-DGF).
         loss: xent (cross-entropy) or cw (CW-infinity).
         eps: radius of the L-infinity ball.
@@ -88,6 +88,8 @@ class AttackConfig:
             value = getattr(self, field)
             fine = (value is None and field == "c") or _is_number(value)
             self._require(field, fine, "a finite number")
+        for field in ("random_start", "clip_start", "clip_range"):
+            self._require(field, isinstance(getattr(self, field), bool), "true or false")
         if self.method in PARTICLES:
             fits = self.steps % self.steps_per_shuffle == 0
             self._require(

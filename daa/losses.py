@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 # Confidence of the released scripts: the loss is active as long as the margin is above -50.
@@ -25,7 +26,7 @@ def margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Logit of the label minus the largest other logit; negative where misclassified. [N]."""
     own = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
     label = tf.reduce_sum(tf.where(own, logits, 0.0), axis=1)
-    other = tf.reduce_max(tf.where(own, logits.dtype.min, logits), axis=1)
+    other = tf.reduce_max(tf.where(own, -np.inf, logits), axis=1)
     return label - other
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from daa import Dataset, InputError, Target
 
@@ -24,6 +25,17 @@ def load_target(reference: str, **options: object) -> Target:
 def load_dataset(reference: str, split: str, data_dir: str | None) -> Dataset:
     """The data set that a target reference is evaluated on."""
     return _folder(reference.partition("/")[0], reference).load_dataset(split, data_dir=data_dir)
+
+
+def load_model(reference: str):
+    """The module with `network` and `initialize` of a target's architecture."""
+    _folder(reference.partition("/")[0], reference)
+    return importlib.import_module(f"{reference.partition('/')[0]}.model")
+
+
+def folder(reference: str) -> Path:
+    """The folder that wraps a target."""
+    return Path(_folder(reference.partition("/")[0], reference).__file__).parent
 
 
 def _folder(folder: str, reference: str):

@@ -1,0 +1,184 @@
+"""Result records: one JSON file per run, written whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from daa.config import Experiment, Row
+from daa.data import Dataset
+from daa.errors import InputError
+from daa.evaluate import Report
+from daa.target import Target
+
+SCHEMA = 1
+
+
+def identity(
+    experiment: Experiment, row: Row, target: Target, data: Dataset, restarts: int, seed: int
+) -> dict[str, Any]:
+    """All that decides the numbers of a run; two records with the same identity must agree.
+
+    Returns:
+        A JSON-ready mapping: the attack as it ran, target, weights, data, restarts, seed.
+    """
+    return {
+        "schema": SCHEMA,
+        "experiment": experiment.name,
+        "run": row.name,
+        "attack": {**dataclasses.asdict(row.attack), "c": row.attack.weight},
+        "target": target.name,
+        "weights": target.weights,
+        "weights_sha256": target.weights_sha256,
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "images": len(data),
+        "restarts": restarts,
+        "seed": seed,
+    }
+
+
+def record(
+    ident: dict[str, Any],
+    title: str,
+    paper: float | None,
+    clean: float,
+    report: Report,
+    seconds: float,
+) -> dict[str, Any]:
+    """The complete record of a finished run.
+
+    Args:
+        ident: of `identity`.
+        title: of the experiment.
+        paper: the paper's worst-case accuracy in percent, or None.
+        clean: accuracy on the natural images, in [0, 1].
+        report: what the attack achieved.
+        seconds: wall-clock time of all restarts.
+
+    Returns:
+        A JSON-ready mapping; accuracies in [0, 1].
+    """
+    broken = np.flatnonzero(~report.correct_per_restart.all(axis=0))
+    steps = ident["attack"]["steps"]
+    single = ident["attack"]["method"] in ("fgsm", "rand_fgsm")
+    return {
+        **ident,
+        "title": title,
+        "clean_accuracy": clean,
+        "accuracy_per_restart": report.accuracy_per_restart.tolist(),
+        "robust_accuracy": report.robust_accuracy.tolist(),
+        "paper_percent": paper,
+        "gradients_per_image": (1 if single else steps) * ident["restarts"],
+        "seconds": round(seconds, 1),
+        **provenance(),
+        "broken": broken.tolist(),
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """Device, versions and commit that produced a number."""
+    packages = ("tensorflow", "numpy")
+    return {
+        "device": device_name(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+        "git_commit": _git_commit(),
+    }
+
+
+def device_name() -> str:
+    """The first GPU's name, else the processor's with the number of its cores."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    try:
+        info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        model = re.search(r"model name\s*:\s*(.+)", info)
+    except OSError:
+        model = None
+    name = model[1].strip() if model else platform.machine()
+    return f"CPU {name}, {os.cpu_count()} cores"
+
+
+def _git_commit() -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Writes a record atomically: readers see the old file or the whole new one."""
+    text = json.dumps(content, indent=2)
+    # Lists of numbers on one line each, so that a record stays readable.
+    text = re.sub(r"\[\s+([-\d.,e\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+    write_atomically(path, (text + "\n").encode())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file under a temporary name beside it, then renames it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Reads a record.
+
+    Raises:
+        InputError: not a whole record of this schema.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a result record, got {error}") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+        raise InputError(f"{path}: schema: expected {SCHEMA}, got {found!r}")
+    return content
+
+
+def finished(path: Path, ident: dict[str, Any]) -> bool:
+    """Whether `path` holds the result of this very run.
+
+    Raises:
+        InputError: it holds the result of another one, which is never overwritten.
+    """
+    if not path.exists():
+        return False
+    found = load(path)
+    for key, value in ident.items():
+        if found.get(key) != value:
+            raise InputError(
+                f"{path}: {key}: expected {value!r} as asked for now, got {found.get(key)!r}; "
+                "choose another --out, or --force to start anew"
+            )
+    return True
