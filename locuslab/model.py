@@ -1,0 +1,60 @@
+"""The small MNIST network of convex_adversarial and fast_adversarial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+# PyTorch's names and layout: convolutions OIHW, dense [out, in].
+VARIABLES = {
+    "0.weight": (16, 1, 4, 4),
+    "0.bias": (16,),
+    "2.weight": (32, 16, 4, 4),
+    "2.bias": (32,),
+    "5.weight": (100, 1568),
+    "5.bias": (100,),
+    "7.weight": (10, 100),
+    "7.bias": (10,),
+}
+_PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]
+
+
+def to_tensorflow(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """PyTorch's arrays in TensorFlow's layout, under the same names.
+
+    Convolutions become HWIO, dense layers [in, out]; the inputs of the first dense layer are
+    reordered from a flattened NCHW to a flattened NHWC array.
+    """
+    converted = dict(arrays)
+    for name in ("0.weight", "2.weight"):
+        converted[name] = arrays[name].transpose(2, 3, 1, 0)
+    fc = arrays["5.weight"].reshape(100, 32, 7, 7).transpose(2, 3, 1, 0)
+    converted["5.weight"] = fc.reshape(1568, 100)
+    converted["7.weight"] = arrays["7.weight"].T
+    return {name: np.ascontiguousarray(converted[name]) for name in VARIABLES}
+
+
+def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """conv 4x4 stride 2 to 16, conv 4x4 stride 2 to 32, dense 100, dense 10; ReLU between.
+
+    Args:
+        variables: arrays in the layout of `to_tensorflow`, float32 or bfloat16.
+
+    Returns:
+        [N, 28, 28, 1] float32 in [0, 1] -> logits [N, 10] float32, computed in the variables' type.
+
+    Source: locuslab/convex_adversarial, examples/problems.py, mnist_model.
+    """
+    v = variables
+
+    def logits(x: tf.Tensor) -> tf.Tensor:
+        h = tf.cast(x, v["0.weight"].dtype)
+        h = tf.nn.relu(tf.nn.conv2d(h, v["0.weight"], 2, _PADDING) + v["0.bias"])
+        h = tf.nn.relu(tf.nn.conv2d(h, v["2.weight"], 2, _PADDING) + v["2.bias"])
+        h = tf.reshape(h, [-1, 1568])
+        h = tf.nn.relu(tf.matmul(h, v["5.weight"]) + v["5.bias"])
+        return tf.cast(tf.matmul(h, v["7.weight"]) + v["7.bias"], tf.float32)
+
+    return logits
