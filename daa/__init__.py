@@ -2,8 +2,11 @@
 
 import os
 
-# TensorFlow's start-up notes on the processor and missing GPU libraries; errors still show.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from daa.quiet import import_tensorflow
+
+# Later notes on the processor and its instruction sets; warnings and errors still show.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+import_tensorflow()
 
 from daa.attack import Attack, AttackConfig
 from daa.data import Dataset
