@@ -22,6 +22,9 @@ def import_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices("GPU")
+            # Each attack is a function of its own that is traced for its shapes, which TensorFlow
+            # takes for needless retracing and warns of.
+            tf.get_logger().setLevel("ERROR")
         except BaseException:
             notes.seek(0)
             os.write(saved, notes.read())

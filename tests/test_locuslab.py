@@ -1,0 +1,114 @@
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import locuslab
+from daa import AttackConfig, InputError, worst_case
+from daa.evaluate import clean_accuracy
+from locuslab import model
+
+real = pytest.mark.real
+needs_files = pytest.mark.skipif(
+    not {"DAA_DATA", "DAA_MODELS"} <= set(os.environ), reason="DAA_DATA or DAA_MODELS is not set"
+)
+
+
+def random_arrays() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {k: 0.1 * rng.standard_normal(s).astype("f4") for k, s in model.VARIABLES.items()}
+
+
+@pytest.fixture
+def weights(tmp_path) -> Path:
+    path = tmp_path / "weights.npz"
+    np.savez(path, **random_arrays())
+    return path
+
+
+def reference(arrays: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """PyTorch's network in float64 NumPy: NCHW, OIHW, padding 1, stride 2."""
+
+    def conv(h, w, b):
+        h = np.pad(h, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        windows = np.lib.stride_tricks.sliding_window_view(h, (4, 4), axis=(2, 3))[:, :, ::2, ::2]
+        return np.einsum("ncijkl,ockl->noij", windows, w) + b[:, None, None]
+
+    a = {k: v.astype(np.float64) for k, v in arrays.items()}
+    h = x.astype(np.float64).transpose(0, 3, 1, 2)
+    h = np.maximum(conv(h, a["0.weight"], a["0.bias"]), 0)
+    h = np.maximum(conv(h, a["2.weight"], a["2.bias"]), 0).reshape(len(x), -1)
+    h = np.maximum(h @ a["5.weight"].T + a["5.bias"], 0)
+    return h @ a["7.weight"].T + a["7.bias"]
+
+
+def test_logits_equal_an_independent_network(weights):
+    x = np.random.default_rng(1).random((5, 28, 28, 1)).astype("f4")
+    target = locuslab.load_target("wk_mnist", path=weights)
+    expected = reference(random_arrays(), x)
+    np.testing.assert_allclose(target(x), expected, atol=1e-5 * np.abs(expected).max())
+    half = locuslab.load_target("wk_mnist", path=weights, dtype=tf.bfloat16)(x)
+    assert half.dtype == tf.float32
+    np.testing.assert_allclose(half, expected, atol=0.05 * np.abs(expected).max())
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path, weights):
+    def refuse(message, **changes):
+        arrays = {k: v for k, v in {**random_arrays(), **changes}.items() if v is not None}
+        np.savez(weights, **arrays)
+        with pytest.raises(InputError, match=message):
+            locuslab.load_target("wk_mnist", path=weights)
+
+    refuse(r"5.bias: expected shape \[100\], got no such array", **{"5.bias": None})
+    refuse(r"7.bias: expected shape \[10\], got \[9\]", **{"7.bias": np.zeros(9)})
+    refuse("expected an .npz file of arrays", **{"7.bias": np.array([object()])})
+    weights.write_bytes(weights.read_bytes()[:500])
+    with pytest.raises(InputError, match=r"weights.npz: expected an .npz file of arrays"):
+        locuslab.load_target("wk_mnist", path=weights)
+    with pytest.raises(InputError, match=r"wk_mnist.npz: expected the weights here or as .pth"):
+        locuslab.load_target("wk_mnist", model_dir=tmp_path)
+    with pytest.raises(InputError, match="expected one of fast_pgd_mnist, wk_mnist, got 'x'"):
+        locuslab.load_target("x")
+
+
+def test_a_pth_file_without_pytorch_asks_for_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    path = tmp_path / "wk_mnist.pth"
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"wk_mnist.pth: expected PyTorch .* pip install torch"):
+        locuslab.load_target("wk_mnist", path=path)
+
+
+@real
+@needs_files
+def test_pth_and_npz_hold_the_same_weights():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    folder = Path(os.environ["DAA_MODELS"]) / "locuslab"
+    x = locuslab.load_dataset().x[:8]
+    for name in locuslab.TARGETS:
+        a, b = (locuslab.load_target(name, path=folder / f"{name}.{s}") for s in ("npz", "pth"))
+        np.testing.assert_array_equal(a(x), b(x))
+
+
+@real
+@needs_files
+@pytest.mark.parametrize(("name", "clean"), [("fast_pgd_mnist", 0.9899), ("wk_mnist", 0.982)])
+def test_clean_accuracy_is_the_published_one(name, clean):
+    data = locuslab.load_dataset()
+    found = clean_accuracy(locuslab.load_target(name), data.x, data.y)
+    assert found == pytest.approx(clean, abs=5e-4)
+
+
+@real
+@needs_files
+def test_daa_breaks_more_real_digits_than_pgd():
+    target, data = locuslab.load_target("fast_pgd_mnist"), locuslab.load_dataset().first(500)
+    accuracy = {
+        method: worst_case(target, AttackConfig(method), data.x, data.y).robust_accuracy[-1]
+        for method in ("pgd", "blob", "dgf")
+    }
+    assert accuracy["blob"] < accuracy["pgd"]
+    assert accuracy["dgf"] < accuracy["pgd"]
