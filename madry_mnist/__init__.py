@@ -1,0 +1,1 @@
+"""MadryLab's MNIST challenge network."""

@@ -88,9 +88,7 @@ def test_folders_come_from_argument_environment_cache(tmp_path, monkeypatch):
 
 @real
 @needs_data
-@pytest.mark.parametrize(
-    ("reader", "name"), [(data.mnist, "mnist"), (data.fashion_mnist, "fashion")]
-)
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 @pytest.mark.filterwarnings("error")
 def test_the_official_files_are_recognised(name):
     found = getattr(data, name)(assets.data_dir(), "test")
