@@ -111,12 +111,15 @@ def released_blob(
 
 
 def measure(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Milliseconds per step of each contestant in each round; the contestants alternate."""
-    for run in runs.values():
-        run()
+    """Milliseconds per step of each contestant in each round; the contestants alternate.
+
+    An untimed call goes before each timed one, so that nobody inherits the caches and the still
+    spinning threads of the contestant before.
+    """
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
+            run()
             begin = time.perf_counter()
             np.asarray(run())
             times[name].append(1e3 * (time.perf_counter() - begin) / STEPS)

@@ -11,7 +11,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
-from tables import LOSSES, METHODS, source
+from tables import LOSSES, label, source
 
 from daa.results import write_atomically
 
@@ -48,7 +48,7 @@ def restarts(records: list[dict[str, Any]], path: Path) -> None:
                 marker="o",
                 markersize=4,
                 color=COLOURS[method],
-                label=METHODS[method],
+                label=label(record["attack"]),
             )
         axis.set_title(LOSSES[loss])
         axis.set_xlabel("restarts")

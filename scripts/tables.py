@@ -39,7 +39,7 @@ def markdown(records: list[dict[str, Any]]) -> str:
 def _row(record: dict[str, Any], papers: bool) -> list[str]:
     attack = record["attack"]
     first, worst = record["accuracy_per_restart"][0], record["robust_accuracy"][-1]
-    row = [METHODS[attack["method"]], LOSSES[attack["loss"]], f"{100 * first:.2f}"]
+    row = [label(attack), LOSSES[attack["loss"]], f"{100 * first:.2f}"]
     row.append(f"{100 * worst:.2f}")
     paper = record["paper_percent"]
     if papers and paper is None:
@@ -47,6 +47,18 @@ def _row(record: dict[str, Any], papers: bool) -> list[str]:
     elif papers:
         row += [f"{paper:.2f}", f"{100 * worst - paper:+.2f}"]
     return [*row, f"{record['gradients_per_image']:,}", f"{record['seconds']:.0f}"]
+
+
+def label(attack: dict[str, Any]) -> str:
+    """The attack's name, with the options that change what it may do."""
+    options = []
+    if attack["method"] == "rand_fgsm" and attack["rand_fgsm"] == "tramer":
+        options.append("Tramer et al.")
+    if attack["targeted"]:
+        options.append(f"targeted: {attack['targeted'].replace('_', ' ')}")
+    if not attack["clip_range"]:
+        options.append("not clipped to [0, 1]")
+    return METHODS[attack["method"]] + (f" ({', '.join(options)})" if options else "")
 
 
 def _line(row: list[str], widths: list[int]) -> str:
