@@ -151,3 +151,63 @@ def read_idx(content: bytes, where: str | Path, rank: int) -> np.ndarray:
     if len(content) != expected:
         raise InputError(f"{where}: expected {expected} bytes for {shape}, got {len(content)}")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+# Bytes of a record: the label, then the planes red, green, blue of 32 x 32 pixels.
+_CIFAR_RECORD = 1 + 3 * 32 * 32
+_CIFAR_FILES = {
+    "train": [f"data_batch_{k}.bin" for k in range(1, 6)],
+    "test": ["test_batch.bin"],
+}
+_CIFAR_IMAGES = {"train": 50_000, "test": 10_000}
+
+
+def cifar10(folder: Path, split: str) -> Dataset:
+    """CIFAR-10 from its binary version in `folder`/cifar-10-batches-bin.
+
+    Args:
+        folder: of the data sets.
+        split: "train" (50,000 images in five files) or "test" (10,000).
+
+    Returns:
+        Images [N, 32, 32, 3]. With files missing or short, those that are there, and a warning that
+        says how many.
+
+    Raises:
+        InputError: another split, no file at all, a size that is no multiple of 3,073 bytes, a
+            label beyond 0..9.
+
+    Source: www.cs.toronto.edu/~kriz/cifar.html.
+    """
+    if split not in _CIFAR_FILES:
+        raise InputError(f"cifar10: split: expected train or test, got {split!r}")
+    folder = folder / "cifar-10-batches-bin"
+    paths = [folder / name for name in _CIFAR_FILES[split]]
+    found = [path for path in paths if path.exists()]
+    if not found:
+        raise InputError(
+            f"{paths[0]}: expected the file, got none; name the folder of the data sets with "
+            "--data-dir or DAA_DATA, or run python scripts/fetch.py cifar10"
+        )
+    digest, parts = hashlib.sha256(), []
+    for path in found:
+        content = path.read_bytes()
+        digest.update(content)
+        if len(content) % _CIFAR_RECORD or not content:
+            raise InputError(
+                f"{path}: expected records of {_CIFAR_RECORD} bytes, got {len(content)} bytes"
+            )
+        parts.append(np.frombuffer(content, np.uint8).reshape(-1, _CIFAR_RECORD))
+    records = np.concatenate(parts)
+    labels = records[:, 0].astype(np.int64)
+    if labels.max() > 9:
+        raise InputError(f"{folder}: labels: expected 0 to 9, got {labels.max()}")
+    if len(records) != _CIFAR_IMAGES[split]:
+        expected = f"{_CIFAR_IMAGES[split]:,}"
+        warnings.warn(
+            f"{folder}: an incomplete copy, {len(records):,} of {expected} {split} images",
+            stacklevel=2,
+        )
+    planes = records[:, 1:].reshape(-1, 3, 32, 32)
+    x = planes.transpose(0, 2, 3, 1).astype(np.float32) / np.float32(255)
+    return Dataset(f"cifar10/{split}", np.ascontiguousarray(x), labels, digest.hexdigest())

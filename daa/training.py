@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +17,9 @@ from daa.target import Bounds
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Part = Annotated[float, Field(ge=0, le=1)]
+# How much of the batch moments enters the moving statistics (MadryLab's CIFAR10 code: decay 0.9).
+_MOMENTS_DECAY = 0.9
 
 
 class TrainConfig(BaseModel):
@@ -27,7 +31,16 @@ class TrainConfig(BaseModel):
         step_size, steps: of the PGD attack on each minibatch; one step of 1.25 eps is fast
             adversarial training (Wong, Rice and Kolter 2020).
         epochs, batch_size: passes over the training images, images per update.
-        learning_rate: highest rate of Adam; it rises over the first fifth and falls to a hundredth.
+        optimizer: adam, or momentum (SGD with momentum 0.9).
+        learning_rate: the highest rate.
+        schedule: cosine (rises over the first fifth, falls to a hundredth), constant, or steps (a
+            tenth after half, a hundredth after three quarters of all updates).
+        weight_decay: times half the squared kernels, added to the loss.
+        ramp: part of the training over which eps and step_size rise from 0.
+        augment: random crops from 4 pixels of padding, and mirrored images.
+        precision: of the attack's gradients; the update is always computed in float32.
+        holdout: last training images kept out, for the accuracies after each epoch.
+        patience: stop after so many epochs without a better PGD accuracy on them; None never.
         seed: of the initial weights, the shuffles and the starts.
     """
 
@@ -39,89 +52,167 @@ class TrainConfig(BaseModel):
     steps: Count
     epochs: Count
     batch_size: Count = 50
+    optimizer: Literal["adam", "momentum"] = "adam"
     learning_rate: Positive = 1e-3
+    schedule: Literal["cosine", "constant", "steps"] = "cosine"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    ramp: Part = 0.0
+    augment: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
+    holdout: Annotated[int, Field(ge=0)] = 0
+    patience: Count | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-def train(
-    network: Callable[[Mapping[str, tf.Variable]], Callable],
-    initial: Mapping[str, np.ndarray],
-    x: np.ndarray,
-    y: np.ndarray,
-    config: TrainConfig,
-    *,
-    bounds: Bounds | None = None,
-    on_epoch: Callable[[int, dict[str, tf.Variable], float], None] | None = None,
-) -> dict[str, np.ndarray]:
-    """Trains a network against PGD with random starts.
+@dataclass
+class Trainer:
+    """A network in training. All random numbers of an epoch come from (seed, epoch), so training
+    that goes on from `state()` gives what it would have given undisturbed.
 
     Args:
         network: variables -> callable of native pixels, as in each folder's model.py.
-        initial: arrays under the network's names.
-        x: training images. [N, H, W, C] float32 in [0, 1].
-        y: labels. [N] int64.
+        variables: in training, float32.
         config: the recipe.
-        bounds: native range of the pixels; [0, 1] for None.
-        on_epoch: called with the epochs done, the variables and the epoch's mean training loss.
-
-    Returns:
-        The trained arrays under the network's names.
+        total: updates of the whole training, for the schedule.
+        bounds: native range of the pixels.
+        training_network: (variables, on_moments) -> callable that normalises with the moments of
+            its minibatch and reports them, for networks with batch normalisation.
 
     Source: Madry et al. 2018, Eq. 2.1; the released scripts' training of the FMNIST network.
     """
-    bounds = bounds or Bounds()
-    variables = {name: tf.Variable(value, name=name) for name, value in initial.items()}
-    logits = network(variables)
-    update = _compile_update(
-        lambda images: logits(bounds.lower + (bounds.upper - bounds.lower) * images),
-        list(variables.values()),
-        config,
-        total=config.epochs * (len(x) // config.batch_size),
-    )
-    for epoch in range(config.epochs):
-        rng = np.random.default_rng((config.seed, epoch))
+
+    network: Callable[[Mapping[str, tf.Variable]], Callable]
+    variables: dict[str, tf.Variable]
+    config: TrainConfig
+    total: int
+    bounds: Bounds = field(default_factory=Bounds)
+    training_network: Callable | None = None
+
+    def __post_init__(self) -> None:
+        rate = self.config.learning_rate
+        if self.config.optimizer == "adam":
+            self.optimizer = tf.keras.optimizers.Adam(rate)
+        else:
+            self.optimizer = tf.keras.optimizers.SGD(rate, momentum=0.9)
+        self.trainable = [v for name, v in self.variables.items() if "/moving_" not in name]
+        self.optimizer.build(self.trainable)
+        self._update = self._compile()
+
+    def epoch(self, number: int, x: np.ndarray, y: np.ndarray, on_batch: Callable) -> float:
+        """One pass over the images.
+
+        Args:
+            number: of the epoch, from 0.
+            x: training images. [N, H, W, C] float32 in [0, 1].
+            y: labels. [N] int64.
+            on_batch: called after each update with its loss.
+
+        Returns:
+            Mean training loss at the adversarial images.
+        """
+        rng = np.random.default_rng((self.config.seed, number))
         order = rng.permutation(len(x))
-        losses = []
-        for begin in range(0, len(x) - config.batch_size + 1, config.batch_size):
-            batch = order[begin : begin + config.batch_size]
-            start = ball.uniform_start(x[batch], config.eps, rng)
-            losses.append(float(update(x[batch], y[batch], start)))
-        if on_epoch is not None:
-            on_epoch(epoch + 1, variables, float(np.mean(losses)))
-    return {name: variable.numpy() for name, variable in variables.items()}
+        size, losses = self.config.batch_size, []
+        for begin in range(0, len(x) - size + 1, size):
+            batch = order[begin : begin + size]
+            images = augment(x[batch], rng) if self.config.augment else x[batch]
+            noise = rng.random(images.shape, dtype=np.float32) * 2 - 1
+            losses.append(float(self._update(images, y[batch], noise)))
+            on_batch(losses[-1])
+        return float(np.mean(losses))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The weights as they are now."""
+        return {name: variable.numpy() for name, variable in self.variables.items()}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that further updates depend on."""
+        optimizer = {f"optimizer/{i}": v.numpy() for i, v in enumerate(self.optimizer.variables)}
+        return {**{f"network/{k}": v for k, v in self.arrays().items()}, **optimizer}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes back to a `state()`."""
+        for name, variable in self.variables.items():
+            variable.assign(state[f"network/{name}"])
+        for i, variable in enumerate(self.optimizer.variables):
+            variable.assign(state[f"optimizer/{i}"])
+
+    def _logits(self, variables: Mapping[str, tf.Tensor], on_moments: Callable) -> Callable:
+        if self.training_network is None:
+            logits = self.network(variables)
+        else:
+            logits = self.training_network(variables, on_moments)
+        lower, upper = self.bounds.lower, self.bounds.upper
+        return lambda x: logits(lower + (upper - lower) * x)
+
+    def _track(self, name: str, mean: tf.Tensor, variance: tf.Tensor) -> None:
+        for kind, value in (("mean", mean), ("variance", variance)):
+            moving = self.variables[f"{name}/moving_{kind}"]
+            moving.assign(_MOMENTS_DECAY * moving + (1 - _MOMENTS_DECAY) * value)
+
+    def _compile(self) -> Callable:
+        """One update as a graph: attack the minibatch, then step along the weights' gradient."""
+        config, dtype = self.config, tf.as_dtype(self.config.precision)
+        kernels = [v for v in self.trainable if v.shape.rank > 1]
+
+        @tf.function
+        def update(x: tf.Tensor, y: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+            done = tf.cast(self.optimizer.iterations, tf.float32) / self.total
+            part = tf.minimum(1.0, done / config.ramp) if config.ramp else 1.0
+            eps, step_size = config.eps * part, config.step_size * part
+            lower, upper = tf.maximum(x - eps, 0.0), tf.minimum(x + eps, 1.0)
+            adv = ball.project(x + eps * noise, lower, upper)
+            cast = {name: tf.cast(v, dtype) for name, v in self.variables.items()}
+            attacked = self._logits(cast, lambda *_: None)
+            for _ in tf.range(config.steps):
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(adv)
+                    loss = tf.reduce_sum(xent(attacked(adv), y))
+                step = step_size * tf.sign(tape.gradient(loss, adv))
+                adv = ball.project(adv + step, lower, upper)
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(xent(self._logits(self.variables, self._track)(adv), y))
+                decay = tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+                objective = loss + config.weight_decay * decay
+            rate = config.learning_rate * _schedule(config.schedule, done)
+            self.optimizer.learning_rate.assign(rate)
+            gradients = tape.gradient(objective, self.trainable)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable, strict=True))
+            return loss
+
+        return update
 
 
-def _compile_update(
-    logits: Callable, variables: list[tf.Variable], config: TrainConfig, total: int
-) -> Callable:
-    """One update as a single graph: attack the minibatch, then step along the weights' gradient."""
-    peak = tf.constant(config.learning_rate)
-    step_count = tf.Variable(0, dtype=tf.int64)
-    optimizer = tf.keras.optimizers.Adam(config.learning_rate)
-    optimizer.build(variables)
-
-    @tf.function
-    def update(x: tf.Tensor, y: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-        lower, upper = tf.maximum(x - config.eps, 0.0), tf.minimum(x + config.eps, 1.0)
-        adv = ball.project(start, lower, upper)
-        for _ in tf.range(config.steps):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(adv)
-                loss = tf.reduce_sum(xent(logits(adv), y))
-            step = config.step_size * tf.sign(tape.gradient(loss, adv))
-            adv = ball.project(adv + step, lower, upper)
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(xent(logits(adv), y))
-        done = tf.cast(step_count, tf.float32) / total
-        optimizer.learning_rate.assign(peak * tf.minimum(5 * done + 0.1, 1.0) * _decay(done))
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        step_count.assign_add(1)
-        return loss
-
-    return update
-
-
-def _decay(done: tf.Tensor) -> tf.Tensor:
-    """Cosine from 1 after the first fifth to 0.01 at the end."""
+def _schedule(name: str, done: tf.Tensor) -> tf.Tensor:
+    """Learning rate over its peak, after a part `done` of all updates."""
+    if name == "constant":
+        return tf.ones([])
+    if name == "steps":
+        return tf.where(done < 0.5, 1.0, tf.where(done < 0.75, 0.1, 0.01))
+    rise = tf.minimum(5 * done + 0.1, 1.0)
     part = tf.clip_by_value((done - 0.2) / 0.8, 0.0, 1.0)
-    return 0.01 + 0.99 * 0.5 * (1.0 + tf.cos(np.pi * part))
+    return rise * (0.01 + 0.99 * 0.5 * (1.0 + tf.cos(np.pi * part)))
+
+
+def augment(x: np.ndarray, rng: np.random.Generator, pad: int = 4) -> np.ndarray:
+    """Each image cropped at random from `pad` pixels of black around it, half of them mirrored.
+
+    Args:
+        x: images. [N, H, W, C].
+        rng: decides crops and mirrors.
+        pad: pixels on each side.
+
+    Returns:
+        [N, H, W, C].
+
+    Source: MadryLab/cifar10_challenge, cifar10_input.py.
+    """
+    height, width = x.shape[1:3]
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    rows, columns = rng.integers(0, 2 * pad + 1, (2, len(x)))
+    mirrored = rng.random(len(x)) < 0.5
+    out = np.empty_like(x)
+    for i, (r, c) in enumerate(zip(rows, columns, strict=True)):
+        crop = padded[i, r : r + height, c : c + width]
+        out[i] = crop[:, ::-1] if mirrored[i] else crop
+    return out

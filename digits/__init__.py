@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from daa import Dataset, InputError, Target
+from daa import Dataset, InputError, Target, checkpoints
 from digits.model import VARIABLES, network
 
 TARGETS = {"cnn": "adversarially trained with PGD, eps 0.15"}
@@ -31,26 +31,14 @@ def load_target(
     del model_dir  # the weights are part of this folder
     if name not in TARGETS:
         raise InputError(f"digits: expected one of {', '.join(TARGETS)}, got {name!r}")
-    path = Path(path or _WEIGHTS / f"{name}.npz")
-    try:
-        content = path.read_bytes()
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in VARIABLES}
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(f"{path}: expected the arrays of digits/model.py, got {error}") from error
-    for key, shape in VARIABLES.items():
-        if arrays[key].shape != shape:
-            raise InputError(
-                f"{path}: {key}: expected shape {list(shape)}, got {list(arrays[key].shape)}"
-            )
-    constants = {key: tf.cast(tf.constant(value), dtype) for key, value in arrays.items()}
+    constants, digest = checkpoints.load(path or _WEIGHTS / f"{name}.npz", VARIABLES, dtype)
     return Target(
         name=f"digits/{name}",
         network=network(constants),
         image_shape=(8, 8, 1),
         classes=10,
         weights="own",
-        weights_sha256=hashlib.sha256(content).hexdigest(),
+        weights_sha256=digest,
     )
 
 

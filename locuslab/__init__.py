@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from daa import Dataset, InputError, Target
+from daa import Dataset, InputError, Target, checkpoints
 from daa.assets import data_dir as find_data
 from daa.assets import model_dir as find_models
 from daa.data import mnist
@@ -42,16 +40,10 @@ def load_target(
     if name not in TARGETS:
         raise InputError(f"locuslab: expected one of {', '.join(TARGETS)}, got {name!r}")
     path = Path(path) if path else _find(find_models(model_dir) / "locuslab", name)
-    arrays = _read(path)
-    for key, shape in VARIABLES.items():
-        if key not in arrays:
-            raise InputError(f"{path}: {key}: expected shape {list(shape)}, got no such array")
-        if arrays[key].shape != shape:
-            found = list(arrays[key].shape)
-            raise InputError(f"{path}: {key}: expected shape {list(shape)}, got {found}")
+    arrays = _read_pth(path) if path.suffix == ".pth" else checkpoints.read_npz(path)
+    arrays = checkpoints.select(arrays, VARIABLES, path)
     constants = {
-        key: tf.cast(tf.constant(value, tf.float32), dtype)
-        for key, value in to_tensorflow(arrays).items()
+        key: tf.cast(tf.constant(value), dtype) for key, value in to_tensorflow(arrays).items()
     }
     return Target(
         name=f"locuslab/{name}",
@@ -59,7 +51,7 @@ def load_target(
         image_shape=(28, 28, 1),
         classes=10,
         weights="third-party",
-        weights_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        weights_sha256=checkpoints.sha256(path),
     )
 
 
@@ -76,16 +68,6 @@ def _find(folder: Path, name: str) -> Path:
         f"{folder / name}.npz: expected the weights here or as .pth, got none; name their folder "
         "with --model-dir or DAA_MODELS"
     )
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    if path.suffix == ".pth":
-        return _read_pth(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: expected an .npz file of arrays, got {error}") from error
 
 
 def _read_pth(path: Path) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daa import Dataset, InputError, Target
 
-FOLDERS = ("digits", "locuslab")
+FOLDERS = ("digits", "locuslab", "madry_mnist", "madry_cifar10", "fmnist")
 
 
 def load_target(reference: str, **options: object) -> Target:
@@ -33,9 +33,11 @@ def load_model(reference: str):
     return importlib.import_module(f"{reference.partition('/')[0]}.model")
 
 
-def folder(reference: str) -> Path:
-    """The folder that wraps a target."""
-    return Path(_folder(reference.partition("/")[0], reference).__file__).parent
+def weights(reference: str) -> Path:
+    """Where the weights of a target that this project trained lie in its folder."""
+    folder, _, name = reference.partition("/")
+    own = Path(_folder(folder, reference).__file__).parent / "weights"
+    return own / f"{name}.npz" if folder == "digits" else own / name / "model"
 
 
 def _folder(folder: str, reference: str):

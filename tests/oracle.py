@@ -1,13 +1,18 @@
-"""The released update rules in slow float64 NumPy, written from their formulas alone."""
+"""The released update rules in float64 NumPy, written from their formulas alone."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.distance import pdist, squareform
 
 
 def distances(x: np.ndarray) -> np.ndarray:
-    rows = x.reshape(len(x), -1).astype(np.float64)
-    return np.array([[np.sum((a - b) ** 2) for b in rows] for a in rows])
+    return squareform(pdist(x.reshape(len(x), -1).astype(np.float64), "sqeuclidean"))
+
+
+def differences(w: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """sum_j w_ij (x_i - x_j)."""
+    return w.sum(axis=1)[:, None] * rows - w @ rows
 
 
 def blob(x: np.ndarray, grad: np.ndarray, c: float) -> np.ndarray:
@@ -15,22 +20,18 @@ def blob(x: np.ndarray, grad: np.ndarray, c: float) -> np.ndarray:
     d = distances(x)
     h2 = np.median(d) / (2 * np.log(m))
     rows, g = (a.reshape(m, -1).astype(np.float64) for a in (x, grad))
-    v = np.empty_like(rows)
-    for i in range(m):
-        k = np.exp(-d[i] / (2 * h2)) if h2 > 0 else (d[i] == 0).astype(float)
-        repulsion = (k[:, None] * (rows[i] - rows)).sum(0) / h2 if h2 > 0 else 0.0
-        v[i] = g[i] + c / m * (k @ g - repulsion)
-    return v.reshape(x.shape)
+    if h2 == 0:
+        return (g + c / m * ((d == 0) @ g)).reshape(x.shape)
+    k = np.exp(-d / (2 * h2))
+    return (g + c / m * (k @ g - differences(k, rows) / h2)).reshape(x.shape)
 
 
 def dgf(x: np.ndarray, grad: np.ndarray, c: float) -> np.ndarray:
     m = len(x)
     d = distances(x)
     h2 = np.median(d) / (2 * np.log(m + 1))
-    rows = x.reshape(m, -1).astype(np.float64)
-    v = grad.reshape(m, -1).astype(np.float64)
-    for i in range(m):
-        if h2 > 0:
-            u = d[i] / (2 * h2)
-            v[i] -= c * (((u - 1) * np.exp(-u))[:, None] * (rows[i] - rows)).sum(0)
-    return v.reshape(x.shape)
+    rows, g = (a.reshape(m, -1).astype(np.float64) for a in (x, grad))
+    if h2 == 0:
+        return g.reshape(x.shape)
+    u = d / (2 * h2)
+    return (g - c * differences((u - 1) * np.exp(-u), rows)).reshape(x.shape)

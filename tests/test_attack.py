@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from daa import Attack, AttackConfig, Bounds, InputError, Target, ball, worst_case
+from daa.attack import compile_visit
 
 METHODS = ["fgsm", "rand_fgsm", "pgd", "mi_fgsm", "momentum", "blob", "dgf"]
 FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}
@@ -88,6 +89,41 @@ def test_a_last_minibatch_of_one_image_is_attacked():
     for method in ("blob", "dgf"):
         adv = Attack(target, AttackConfig(method, **FAST))(x, y)
         assert (adv != x).any(axis=(1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_visit_never_returns_to_python(method):
+    """Every operation of the graph, of its loop and of what that calls, is native."""
+    target, _ = linear_target()
+    visit = compile_visit(target, AttackConfig(method, **FAST))
+    image = tf.TensorSpec([16, 4, 4, 1], tf.float32)
+    graph = visit.get_concrete_function(image, tf.TensorSpec([16], tf.int64), image, image).graph
+    definition = graph.as_graph_def()
+    kinds = {node.op for node in definition.node}
+    kinds |= {node.op for f in definition.library.function for node in f.node_def}
+    assert {"Sign", "MatMul"} <= kinds
+    assert not {kind for kind in kinds if "Py" in kind or "Host" in kind}
+
+
+def test_rand_fgsm_reads_two_ways():
+    target, w = linear_target(classes=2)
+    x, y = images(classes=2)
+    x = 0.5 + 0.1 * x  # away from the range's ends
+    away = np.where(y == 0, 1, -1)[:, None] * np.sign(w[:, 1] - w[:, 0])
+    away = away.reshape(x.shape)
+    uniform, tramer = (
+        Attack(target, AttackConfig("rand_fgsm", "cw", eps=0.1, rand_fgsm=reading))(x, y)
+        for reading in ("uniform", "tramer")
+    )
+    # A step of eps from anywhere in the ball ends at most eps, at least 0, along the gradient.
+    along = (uniform - x) * away
+    assert along.min() >= -1e-6
+    assert along.max() > 0.09
+    assert np.ptp(along) > 0.08
+    # Half a ball of sign noise and half a ball of FGSM: either both agree, or they cancel.
+    along = (tramer - x) * away
+    assert np.minimum(np.abs(along - 0.1), np.abs(along)).max() < 1e-6
+    assert 0.3 < (along > 0.05).mean() < 0.7
 
 
 def test_restarts_only_lower_the_worst_case():

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import locuslab
-from daa import AttackConfig, InputError, worst_case
+from daa import InputError
 from daa.evaluate import clean_accuracy
 from locuslab import model
 
@@ -62,9 +62,9 @@ def test_weights_that_do_not_fit_are_named(tmp_path, weights):
         with pytest.raises(InputError, match=message):
             locuslab.load_target("wk_mnist", path=weights)
 
-    refuse(r"5.bias: expected shape \[100\], got no such array", **{"5.bias": None})
+    refuse(r"5.bias: expected shape \[100\], got no such variable among", **{"5.bias": None})
     refuse(r"7.bias: expected shape \[10\], got \[9\]", **{"7.bias": np.zeros(9)})
-    refuse("expected an .npz file of arrays", **{"7.bias": np.array([object()])})
+    refuse("expected an .npz file of arrays, got Object", **{"7.bias": np.array([object()])})
     weights.write_bytes(weights.read_bytes()[:500])
     with pytest.raises(InputError, match=r"weights.npz: expected an .npz file of arrays"):
         locuslab.load_target("wk_mnist", path=weights)
@@ -100,15 +100,3 @@ def test_clean_accuracy_is_the_published_one(name, clean):
     data = locuslab.load_dataset()
     found = clean_accuracy(locuslab.load_target(name), data.x, data.y)
     assert found == pytest.approx(clean, abs=5e-4)
-
-
-@real
-@needs_files
-def test_daa_breaks_more_real_digits_than_pgd():
-    target, data = locuslab.load_target("fast_pgd_mnist"), locuslab.load_dataset().first(500)
-    accuracy = {
-        method: worst_case(target, AttackConfig(method), data.x, data.y).robust_accuracy[-1]
-        for method in ("pgd", "blob", "dgf")
-    }
-    assert accuracy["blob"] < accuracy["pgd"]
-    assert accuracy["dgf"] < accuracy["pgd"]

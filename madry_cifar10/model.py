@@ -1,0 +1,139 @@
+"""MadryLab's CIFAR10 network, a residual network of any width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from daa import Bounds
+
+BOUNDS = Bounds(0.0, 255.0)
+WIDE = (16, 160, 320, 640)
+NARROW = (16, 16, 32, 64)
+UNITS = 5
+_EPSILON = 0.001
+_LEAK = 0.1
+
+
+def variables_of(filters: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """{name: shape} of the network with these filters, as the original checkpoint has them."""
+    shapes = {"input/init_conv/DW": (3, 3, 3, filters[0])}
+
+    def batch_norm(scope: str, channels: int) -> None:
+        for kind in ("beta", "gamma", "moving_mean", "moving_variance"):
+            shapes[f"{scope}/BatchNorm/{kind}"] = (channels,)
+
+    for scope, inputs, outputs, _ in _units(filters):
+        batch_norm(f"{scope}/{_first_activation(scope)}", inputs)
+        shapes[f"{scope}/sub1/conv1/DW"] = (3, 3, inputs, outputs)
+        batch_norm(f"{scope}/sub2", outputs)
+        shapes[f"{scope}/sub2/conv2/DW"] = (3, 3, outputs, outputs)
+    batch_norm("unit_last", filters[3])
+    return {**shapes, "logit/DW": (filters[3], 10), "logit/biases": (10,)}
+
+
+def _units(filters: tuple[int, ...]) -> list[tuple[str, int, int, int]]:
+    """(scope, input channels, output channels, stride) of each residual unit."""
+    return [
+        (
+            f"unit_{group}_{unit}",
+            filters[group - 1] if unit == 0 else filters[group],
+            filters[group],
+            2 if unit == 0 and group > 1 else 1,
+        )
+        for group in (1, 2, 3)
+        for unit in range(UNITS)
+    ]
+
+
+def _first_activation(scope: str) -> str:
+    return "shared_activation" if scope == "unit_1_0" else "residual_only_activation"
+
+
+def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Per-image standardization, three groups of five pre-activation residual units, dense 10.
+
+    Args:
+        variables: arrays of `variables_of`, float32 or bfloat16; their shapes give the width.
+
+    Returns:
+        [N, 32, 32, 3] float32 in [0, 255] -> logits [N, 10] float32, computed in the variables'
+        type after a float32 standardization.
+
+    Source: MadryLab/cifar10_challenge, model.py.
+    """
+
+    def stored(scope: str, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        del h
+        return variables[f"{scope}/moving_mean"], variables[f"{scope}/moving_variance"]
+
+    return _build(variables, stored)
+
+
+def training_network(
+    variables: Mapping[str, tf.Tensor], on_moments: Callable[[str, tf.Tensor, tf.Tensor], None]
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The network in training mode: batch normalisation with the moments of the minibatch.
+
+    Args:
+        variables: as for `network`.
+        on_moments: called with the scope, mean and variance of each batch normalisation.
+    """
+
+    def of_batch(scope: str, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        mean, variance = tf.nn.moments(h, [0, 1, 2])
+        on_moments(scope, mean, variance)
+        return mean, variance
+
+    return _build(variables, of_batch)
+
+
+def _build(v: Mapping[str, tf.Tensor], moments: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
+    init = v["input/init_conv/DW"]
+    filters = (init.shape[3], *(v[f"unit_{g}_0/sub1/conv1/DW"].shape[3] for g in (1, 2, 3)))
+
+    def activate(scope: str, h: tf.Tensor) -> tf.Tensor:
+        scope = f"{scope}/BatchNorm"
+        mean, variance = moments(scope, h)
+        h = tf.nn.batch_normalization(
+            h, mean, variance, v[f"{scope}/beta"], v[f"{scope}/gamma"], _EPSILON
+        )
+        return tf.nn.leaky_relu(h, _LEAK)
+
+    def unit(h: tf.Tensor, scope: str, inputs: int, outputs: int, stride: int) -> tf.Tensor:
+        activated = activate(f"{scope}/{_first_activation(scope)}", h)
+        skip = activated if scope == "unit_1_0" else h
+        h = tf.nn.conv2d(activated, v[f"{scope}/sub1/conv1/DW"], stride, "SAME")
+        h = activate(f"{scope}/sub2", h)
+        h = tf.nn.conv2d(h, v[f"{scope}/sub2/conv2/DW"], 1, "SAME")
+        if inputs != outputs:
+            skip = tf.nn.avg_pool2d(skip, stride, stride, "VALID")
+            side = (outputs - inputs) // 2
+            skip = tf.pad(skip, [[0, 0], [0, 0], [0, 0], [side, side]])
+        return h + skip
+
+    def logits(x: tf.Tensor) -> tf.Tensor:
+        h = tf.cast(tf.image.per_image_standardization(x), init.dtype)
+        h = tf.nn.conv2d(h, init, 1, "SAME")
+        for scope, inputs, outputs, stride in _units(filters):
+            h = unit(h, scope, inputs, outputs, stride)
+        h = tf.reduce_mean(activate("unit_last", h), [1, 2])
+        return tf.cast(tf.matmul(h, v["logit/DW"]) + v["logit/biases"], tf.float32)
+
+    return logits
+
+
+def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Random weights of the narrow network, distributed as the original initialises them."""
+    arrays = {}
+    for name, shape in variables_of(NARROW).items():
+        if len(shape) == 4:
+            scale = np.sqrt(2 / (shape[0] * shape[1] * shape[3]))
+            arrays[name] = scale * rng.standard_normal(shape)
+        elif len(shape) == 2:
+            arrays[name] = np.sqrt(3 / shape[0]) * rng.uniform(-1, 1, shape)
+        else:
+            arrays[name] = np.full(shape, name.endswith(("gamma", "moving_variance")))
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
