@@ -41,7 +41,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
         reader = tf.train.load_checkpoint(str(prefix))
         names = sorted(name for name in reader.get_variable_to_shape_map() if not is_slot(name))
         return {name: np.asarray(reader.get_tensor(name)) for name in names}
-    except (tf.errors.OpError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
         reason = _one_line(error)
         raise InputError(f"{prefix}: expected a whole TF1 checkpoint, got {reason}") from error
 

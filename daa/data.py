@@ -49,13 +49,13 @@ class Dataset:
 
 
 # sha256 of the unpacked official files.
-_MNIST = {
+MNIST = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-_FASHION = {
+FASHION = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
@@ -79,7 +79,7 @@ def mnist(folder: Path, split: str) -> Dataset:
 
     Source: yann.lecun.com/exdb/mnist.
     """
-    return _idx_dataset(folder / "mnist", "mnist", split, _MNIST)
+    return _idx_dataset(folder / "mnist", "mnist", split, MNIST)
 
 
 def fashion_mnist(folder: Path, split: str) -> Dataset:
@@ -87,7 +87,7 @@ def fashion_mnist(folder: Path, split: str) -> Dataset:
 
     Source: github.com/zalandoresearch/fashion-mnist.
     """
-    return _idx_dataset(folder / "fashion", "fashion_mnist", split, _FASHION)
+    return _idx_dataset(folder / "fashion", "fashion_mnist", split, FASHION)
 
 
 def _idx_dataset(folder: Path, name: str, split: str, digests: dict[str, str]) -> Dataset:

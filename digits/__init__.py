@@ -42,7 +42,9 @@ def load_target(
     )
 
 
-def load_dataset(split: str = "test", data_dir: str | Path | None = None) -> Dataset:
+def load_dataset(
+    split: str = "test", data_dir: str | Path | None = None, images: int | None = None
+) -> Dataset:
     """The first 1,297 digits are the training set ("train"), the last 500 the test set ("test").
 
     Raises:
@@ -58,4 +60,4 @@ def load_dataset(split: str = "test", data_dir: str | Path | None = None) -> Dat
     x = (bunch.images[part, :, :, None] / 16).astype(np.float32)
     y = bunch.target[part].astype(np.int64)
     digest = hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest()
-    return Dataset(f"digits/{split}", x, y, digest)
+    return Dataset(f"digits/{split}", x, y, digest).first(images)

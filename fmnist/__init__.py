@@ -52,6 +52,8 @@ def load_target(
     )
 
 
-def load_dataset(split: str = "test", data_dir: str | Path | None = None) -> Dataset:
-    """Fashion-MNIST; see `daa.data.fashion_mnist`."""
-    return fashion_mnist(assets.data_dir(data_dir), split)
+def load_dataset(
+    split: str = "test", data_dir: str | Path | None = None, images: int | None = None
+) -> Dataset:
+    """Fashion-MNIST; see `daa.data.fashion_mnist`. All of it, or the first `images`."""
+    return fashion_mnist(assets.data_dir(data_dir), split).first(images)

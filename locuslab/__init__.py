@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from daa import Dataset, InputError, Target, checkpoints
-from daa.assets import data_dir as find_data
-from daa.assets import model_dir as find_models
+from daa import Dataset, InputError, Target, assets, checkpoints
 from daa.data import mnist
 from locuslab.model import VARIABLES, network, to_tensorflow
 
@@ -39,7 +37,7 @@ def load_target(
     """
     if name not in TARGETS:
         raise InputError(f"locuslab: expected one of {', '.join(TARGETS)}, got {name!r}")
-    path = Path(path) if path else _find(find_models(model_dir) / "locuslab", name)
+    path = Path(path) if path else _find(assets.model_dir(model_dir) / "locuslab", name)
     arrays = _read_pth(path) if path.suffix == ".pth" else checkpoints.read_npz(path)
     arrays = checkpoints.select(arrays, VARIABLES, path)
     constants = {
@@ -55,9 +53,11 @@ def load_target(
     )
 
 
-def load_dataset(split: str = "test", data_dir: str | Path | None = None) -> Dataset:
-    """MNIST; see `daa.data.mnist`."""
-    return mnist(find_data(data_dir), split)
+def load_dataset(
+    split: str = "test", data_dir: str | Path | None = None, images: int | None = None
+) -> Dataset:
+    """MNIST; see `daa.data.mnist`. All of it, or the first `images`."""
+    return mnist(assets.data_dir(data_dir), split).first(images)
 
 
 def _find(folder: Path, name: str) -> Path:

@@ -56,6 +56,8 @@ def load_target(
     )
 
 
-def load_dataset(split: str = "test", data_dir: str | Path | None = None) -> Dataset:
-    """CIFAR-10; see `daa.data.cifar10`."""
-    return cifar10(assets.data_dir(data_dir), split)
+def load_dataset(
+    split: str = "test", data_dir: str | Path | None = None, images: int | None = None
+) -> Dataset:
+    """CIFAR-10; see `daa.data.cifar10`. All of it, or the first `images`."""
+    return cifar10(assets.data_dir(data_dir), split).first(images)

@@ -54,6 +54,8 @@ def load_target(
     )
 
 
-def load_dataset(split: str = "test", data_dir: str | Path | None = None) -> Dataset:
-    """MNIST; see `daa.data.mnist`."""
-    return mnist(assets.data_dir(data_dir), split)
+def load_dataset(
+    split: str = "test", data_dir: str | Path | None = None, images: int | None = None
+) -> Dataset:
+    """MNIST; see `daa.data.mnist`. All of it, or the first `images`."""
+    return mnist(assets.data_dir(data_dir), split).first(images)

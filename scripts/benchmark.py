@@ -12,6 +12,7 @@ import cli
 import numpy as np
 import tensorflow as tf
 from scipy.spatial.distance import pdist, squareform
+from tables import aligned
 
 from daa import AttackConfig, Target, results
 from daa.attack import compile_visit
@@ -71,7 +72,7 @@ def contestants(name: str, batch_size: int) -> dict[str, Callable[[], object]]:
     def gradients() -> tf.Tensor:
         g = tf.zeros_like(x)
         for _ in tf.range(STEPS):
-            g = gradient(x + 0.0 * g)  # depends on the last one, so that none is hoisted
+            g = gradient(x + 1e-12 * g)  # depends on the last one, so that none runs beside it
         return g
 
     runs = {"gradient": gradients}
@@ -86,10 +87,14 @@ def contestants(name: str, batch_size: int) -> dict[str, Callable[[], object]]:
 
 
 def _random(shapes: dict[str, tuple[int, ...]], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    return {
-        name: (rng.standard_normal(shape) / np.sqrt(np.prod(shape) ** 0.5)).astype(np.float32)
-        for name, shape in shapes.items()
-    }
+    """Weights that keep the signal's scale (He), so that no softmax saturates."""
+    arrays = {}
+    for name, shape in shapes.items():
+        # PyTorch's layout has the outputs first, TensorFlow's last.
+        inputs = np.prod(shape[1:] if name.endswith("weight") else shape[:-1])
+        scale = np.sqrt(2 / inputs) if len(shape) > 1 else 0.0
+        arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
+    return arrays
 
 
 def released_blob(
@@ -146,17 +151,14 @@ def summary(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 
 
 def markdown(rows: dict[str, dict[str, float]]) -> str:
-    lines = [
-        "| a step of | ms | / gradient | / PGD | added / released's |",
-        "|---|---:|---:|---:|---:|",
-    ]
+    cells = [["a step of", "ms", "/ gradient", "/ PGD", "added / released's"]]
+    cells += [["---", *["---:"] * 4]]
     for name, row in rows.items():
-        added = row.get("added_over_released", "")
-        lines.append(
-            f"| {name} | {row['milliseconds']:.2f} | {row['over_gradient']:.3f} "
-            f"| {row['over_pgd']:.3f} | {added} |"
-        )
-    return "\n".join(lines) + "\n"
+        ratios = [f"{row['over_gradient']:.3f}", f"{row['over_pgd']:.3f}"]
+        added = row.get("added_over_released")
+        last = "" if added is None else f"{added:.3f}"
+        cells.append([name, f"{row['milliseconds']:.2f}", *ratios, last])
+    return "\n".join(aligned(cells)) + "\n"
 
 
 if __name__ == "__main__":

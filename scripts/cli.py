@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from daa import Dataset, InputError, Target
 
-FOLDERS = ("digits", "locuslab", "madry_mnist", "madry_cifar10", "fmnist")
+FOLDERS = ("digits", "locuslab", "madry_mnist", "madry_cifar10", "fmnist", "imagenet_ens")
 
 
 def load_target(reference: str, **options: object) -> Target:
@@ -22,9 +23,12 @@ def load_target(reference: str, **options: object) -> Target:
     return _folder(folder, reference).load_target(name, **options)
 
 
-def load_dataset(reference: str, split: str, data_dir: str | None) -> Dataset:
-    """The data set that a target reference is evaluated on."""
-    return _folder(reference.partition("/")[0], reference).load_dataset(split, data_dir=data_dir)
+def load_dataset(
+    reference: str, split: str, data_dir: str | None, images: int | None = None
+) -> Dataset:
+    """The data set that a target reference is evaluated on; all of it, or its first `images`."""
+    module = _folder(reference.partition("/")[0], reference)
+    return module.load_dataset(split, data_dir=data_dir, images=images)
 
 
 def load_model(reference: str):
@@ -49,14 +53,21 @@ def _folder(folder: str, reference: str):
     return importlib.import_module(folder)
 
 
-def run(main: Callable[[], None]) -> int:
+def positive(text: str) -> int:
+    """A whole number above 0, as an argument."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
+    return value
+
+
+def run(main: Callable[[], int | None]) -> int:
     """Runs a script's `main`; a user's mistake ends in one line and exit status 2."""
     try:
-        main()
+        return main() or 0
     except (InputError, OSError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; finished runs are kept", file=sys.stderr)
         return 130
-    return 0

@@ -20,8 +20,8 @@ def main(arguments: list[str] | None = None) -> None:
     args = parse(arguments)
     experiment = config.load(args.config)
     target = cli.load_target(experiment.target, model_dir=args.model_dir)
-    data = cli.load_dataset(experiment.target, experiment.split, args.data_dir)
-    data = data.first(args.images or experiment.images)
+    images = args.images or experiment.images
+    data = cli.load_dataset(experiment.target, experiment.split, args.data_dir, images)
     restarts = args.restarts or experiment.restarts
     seed = experiment.seed if args.seed is None else args.seed
     folder = args.out / experiment.name
@@ -60,19 +60,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model-dir", help="folder of the weights (else DAA_MODELS, else the cache)"
     )
-    parser.add_argument("--images", type=positive, help="attack the first IMAGES only")
-    parser.add_argument("--restarts", type=positive, help="instead of the config's")
+    parser.add_argument("--images", type=cli.positive, help="attack the first IMAGES only")
+    parser.add_argument("--restarts", type=cli.positive, help="instead of the config's")
     parser.add_argument("--seed", type=int, help="instead of the config's")
     parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
     parser.add_argument("--force", action="store_true", help="run anew what is already there")
     return parser.parse_args(arguments)
-
-
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
-    return value
 
 
 def attack(

@@ -31,9 +31,8 @@ def markdown(records: list[dict[str, Any]]) -> str:
     header += ["gradients per image", "seconds"]
     rows = [header, ["---", "---"] + ["---:"] * (len(header) - 2)]
     rows += [_row(record, papers) for record in records]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
-    lines = [_line(row, widths) for row in rows]
-    return "\n".join([f"# {records[0]['title']}", "", *lines, "", source(records)]) + "\n"
+    title = f"# {records[0]['title']}"
+    return "\n".join([title, "", *aligned(rows), "", source(records)]) + "\n"
 
 
 def _row(record: dict[str, Any], papers: bool) -> list[str]:
@@ -61,12 +60,18 @@ def label(attack: dict[str, Any]) -> str:
     return METHODS[attack["method"]] + (f" ({', '.join(options)})" if options else "")
 
 
-def _line(row: list[str], widths: list[int]) -> str:
-    cells = [
-        cell.ljust(width) if k < 2 else cell.rjust(width)
-        for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Markdown lines with cells of one width per column; numbers stand right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = [rule.endswith(":") for rule in rows[1]]
+    return [
+        f"| {' | '.join(_pad(*cell) for cell in zip(row, widths, right, strict=True))} |"
+        for row in rows
     ]
-    return f"| {' | '.join(cells)} |"
+
+
+def _pad(cell: str, width: int, right: bool) -> str:
+    return cell.rjust(width) if right else cell.ljust(width)
 
 
 def source(records: list[dict[str, Any]]) -> str:

@@ -1,0 +1,101 @@
+"""ImageNet validation images with slim's preprocessing."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from daa import Dataset, InputError
+
+SIZE = 299
+_CENTRAL = 0.875
+
+
+def imagenet(folder: Path, images: int | None = None) -> Dataset:
+    """Validation images from `folder`/imagenet with its labels.csv.
+
+    The file labels.csv starts with the line `file,label` and names one image and its class, 0 to
+    999, on each further line; the labels are shifted to 1..1000, as class 0 of the networks is the
+    background.
+
+    Args:
+        folder: of the data sets.
+        images: read the first ones only, as all 50,000 take 54 GB; None for all.
+
+    Returns:
+        Images [N, 299, 299, 3].
+
+    Raises:
+        InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for.
+    """
+    folder = folder / "imagenet"
+    rows = _labels(folder / "labels.csv")
+    if images is not None:
+        if not 1 <= images <= len(rows):
+            raise InputError(f"{folder}: images: expected 1 to {len(rows)}, got {images}")
+        rows = rows[:images]
+    x = np.empty((len(rows), SIZE, SIZE, 3), np.float32)
+    digest = hashlib.sha256()
+    for i, (name, label) in enumerate(rows):
+        content = _content(folder, name)
+        digest.update(content + str(label).encode())
+        x[i] = preprocess(content, folder / name)
+    y = np.array([label + 1 for _, label in rows], np.int64)
+    return Dataset("imagenet/validation", x, y, digest.hexdigest())
+
+
+def _labels(path: Path) -> list[tuple[str, int]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: expected a file of labels, got {reason}") from error
+    if not rows or rows[0] != ["file", "label"] or len(rows) == 1:
+        found = ",".join(rows[0]) if rows else "an empty file"
+        raise InputError(f"{path}: expected the line file,label and rows after it, got {found}")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != 2 or not row[1].isdecimal() or int(row[1]) > 999:
+            raise InputError(
+                f"{path}: line {number}: expected a file and a class from 0 to 999, got {row!r}"
+            )
+    return [(name, int(label)) for name, label in rows[1:]]
+
+
+def _content(folder: Path, name: str) -> bytes:
+    if Path(name).name != name:
+        raise InputError(f"{folder}/labels.csv: expected file names without folders, got {name!r}")
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise InputError(f"{folder / name}: expected an image, got {error.strerror}") from error
+
+
+def preprocess(content: bytes, where: str | Path) -> np.ndarray:
+    """Decodes an image, crops its central 87.5 % and resizes that to 299 x 299, bilinear.
+
+    Args:
+        content: of a JPEG file.
+        where: the file, for messages.
+
+    Returns:
+        [299, 299, 3] float32 in [0, 1]; the target maps it to [-1, 1].
+
+    Raises:
+        InputError: not a JPEG file, or a damaged one.
+
+    Source: tensorflow/models, slim/preprocessing/inception_preprocessing.py, preprocess_for_eval;
+    TensorFlow 1's resize, which does not align pixel centres.
+    """
+    try:
+        image = tf.io.decode_jpeg(content, channels=3)
+    except tf.errors.InvalidArgumentError as error:
+        raise InputError(f"{where}: expected a whole JPEG file, got one that is not") from error
+    image = tf.image.convert_image_dtype(image, tf.float32)
+    image = tf.image.central_crop(image, _CENTRAL)
+    image = tf.compat.v1.image.resize_bilinear(image[None], [SIZE, SIZE], align_corners=False)
+    return np.clip(image[0].numpy(), 0, 1)

@@ -1,0 +1,197 @@
+"""Inception-ResNet-v2 of `tf.keras.applications` under the names of TF-Slim's checkpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from daa import Bounds
+
+BOUNDS = Bounds(-1.0, 1.0)
+CLASSES = 1001
+_ROOT = "InceptionResnetV2"
+
+
+def _branches(inputs: int, *branches: tuple[tuple[str, tuple[int, int], int], ...]) -> list:
+    """(scope, kernel, input channels, output channels) of parallel branches of convolutions."""
+    layers = []
+    for number, branch in enumerate(branches):
+        channels = inputs
+        for name, kernel, outputs in branch:
+            layers.append((f"Branch_{number}/Conv2d_{name}", kernel, channels, outputs))
+            channels = outputs
+    return layers
+
+
+def _block35() -> list:
+    return _branches(
+        320,
+        (("1x1", (1, 1), 32),),
+        (("0a_1x1", (1, 1), 32), ("0b_3x3", (3, 3), 32)),
+        (("0a_1x1", (1, 1), 32), ("0b_3x3", (3, 3), 48), ("0c_3x3", (3, 3), 64)),
+    )
+
+
+def _block17() -> list:
+    second = (("0a_1x1", (1, 1), 128), ("0b_1x7", (1, 7), 160), ("0c_7x1", (7, 1), 192))
+    return _branches(1088, (("1x1", (1, 1), 192),), second)
+
+
+def _block8() -> list:
+    second = (("0a_1x1", (1, 1), 192), ("0b_1x3", (1, 3), 224), ("0c_3x1", (3, 1), 256))
+    return _branches(2080, (("1x1", (1, 1), 192),), second)
+
+
+_STEM = [
+    ("Conv2d_1a_3x3", (3, 3), 3, 32),
+    ("Conv2d_2a_3x3", (3, 3), 32, 32),
+    ("Conv2d_2b_3x3", (3, 3), 32, 64),
+    ("Conv2d_3b_1x1", (1, 1), 64, 80),
+    ("Conv2d_4a_3x3", (3, 3), 80, 192),
+]
+_MIXED_5B = _branches(
+    192,
+    (("1x1", (1, 1), 96),),
+    (("0a_1x1", (1, 1), 48), ("0b_5x5", (5, 5), 64)),
+    (("0a_1x1", (1, 1), 64), ("0b_3x3", (3, 3), 96), ("0c_3x3", (3, 3), 96)),
+    (("0b_1x1", (1, 1), 64),),
+)
+_MIXED_6A = _branches(
+    320,
+    (("1a_3x3", (3, 3), 384),),
+    (("0a_1x1", (1, 1), 256), ("0b_3x3", (3, 3), 256), ("1a_3x3", (3, 3), 384)),
+)
+_MIXED_7A = _branches(
+    1088,
+    (("0a_1x1", (1, 1), 256), ("1a_3x3", (3, 3), 384)),
+    (("0a_1x1", (1, 1), 256), ("1a_3x3", (3, 3), 288)),
+    (("0a_1x1", (1, 1), 256), ("0b_3x3", (3, 3), 288), ("1a_3x3", (3, 3), 320)),
+)
+# Residual blocks end in a 1x1 convolution with biases and without batch norm: scope, Keras' name,
+# the block's branches, the channels that they give together and that it returns.
+_BLOCKS = [
+    *((f"Repeat/block35_{n}", f"block35_{n}_conv", _block35(), 128, 320) for n in range(1, 11)),
+    *((f"Repeat_1/block17_{n}", f"block17_{n}_conv", _block17(), 384, 1088) for n in range(1, 21)),
+    *((f"Repeat_2/block8_{n}", f"block8_{n}_conv", _block8(), 448, 2080) for n in range(1, 10)),
+    ("Block8", "block8_10_conv", _block8(), 448, 2080),
+]
+
+
+def _convolutions() -> list:
+    """Every convolution with batch norm, in the order in which Keras makes its unnamed layers."""
+
+    def inside(scope: str, layers: list) -> list:
+        return [(f"{scope}/{name}", *rest) for name, *rest in layers]
+
+    blocks = {scope: inside(scope, layers) for scope, _, layers, _, _ in _BLOCKS}
+    found = [*_STEM, *inside("Mixed_5b", _MIXED_5B)]
+    for scope, layers in blocks.items():
+        if scope == "Repeat_1/block17_1":
+            found += inside("Mixed_6a", _MIXED_6A)
+        if scope == "Repeat_2/block8_1":
+            found += inside("Mixed_7a", _MIXED_7A)
+        found += layers
+    return found
+
+
+def _variables() -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for scope, kernel, inputs, outputs in [*_convolutions(), ("Conv2d_7b_1x1", (1, 1), 2080, 1536)]:
+        shapes[f"{_ROOT}/{scope}/weights"] = (*kernel, inputs, outputs)
+        for kind in ("beta", "moving_mean", "moving_variance"):
+            shapes[f"{_ROOT}/{scope}/BatchNorm/{kind}"] = (outputs,)
+    for scope, _, _, inputs, outputs in _BLOCKS:
+        shapes[f"{_ROOT}/{scope}/Conv2d_1x1/weights"] = (1, 1, inputs, outputs)
+        shapes[f"{_ROOT}/{scope}/Conv2d_1x1/biases"] = (outputs,)
+    shapes[f"{_ROOT}/Logits/Logits/weights"] = (1536, CLASSES)
+    shapes[f"{_ROOT}/Logits/Logits/biases"] = (CLASSES,)
+    return shapes
+
+
+# All that the network needs; the checkpoint's AuxLogits served its training alone.
+VARIABLES = _variables()
+
+
+def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Keras' Inception-ResNet-v2 with all 1,001 classes of the checkpoint; 0 is the background.
+
+    Args:
+        variables: arrays under slim's names, float32 or bfloat16.
+
+    Returns:
+        [N, 299, 299, 3] float32 in [-1, 1] -> logits [N, 1001] float32, computed in the variables'
+        type.
+
+    Source: tensorflow/models, slim/nets/inception_resnet_v2.py.
+    """
+    dtype = tf.as_dtype(next(iter(variables.values())).dtype)
+    keras = build("mixed_bfloat16" if dtype == tf.bfloat16 else "float32")
+    for name, variable in mapping(keras).items():
+        variable.assign(tf.cast(variables[name], variable.dtype))
+
+    def logits(x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(keras(x, training=False), tf.float32)
+
+    return logits
+
+
+def build(policy: str = "float32") -> tf.keras.Model:
+    """The Keras network with random weights and logits as output."""
+    before = tf.keras.config.dtype_policy()
+    tf.keras.config.set_dtype_policy(policy)
+    try:
+        return tf.keras.applications.InceptionResNetV2(
+            weights=None, classes=CLASSES, classifier_activation=None
+        )
+    finally:
+        tf.keras.config.set_dtype_policy(before)
+
+
+def mapping(keras: tf.keras.Model) -> dict[str, tf.Variable]:
+    """{slim name: variable of the Keras network}, for all of `VARIABLES`.
+
+    Keras numbers its unnamed layers in the order in which it makes them, which is the order of
+    slim's scopes; the numbers may start anywhere.
+    """
+    layers = {layer.name: layer for layer in keras.layers}
+    found = {}
+    convolutions, norms = (_numbered(layers, kind) for kind in ("conv2d", "batch_normalization"))
+    for (scope, *_), conv, norm in zip(_convolutions(), convolutions, norms, strict=True):
+        found |= _convolution(scope, conv, norm)
+    found |= _convolution("Conv2d_7b_1x1", layers["conv_7b"], layers["conv_7b_bn"])
+    ends = [(f"{scope}/Conv2d_1x1", layers[name]) for scope, name, *_ in _BLOCKS]
+    for scope, layer in [*ends, ("Logits/Logits", layers["predictions"])]:
+        found[f"{_ROOT}/{scope}/weights"] = layer.kernel
+        found[f"{_ROOT}/{scope}/biases"] = layer.bias
+    return found
+
+
+def _numbered(layers: Mapping[str, tf.keras.Layer], kind: str) -> list[tf.keras.Layer]:
+    matches = (re.fullmatch(rf"{kind}(?:_(\d+))?", name) for name in layers)
+    numbers = {match[0]: int(match[1] or 0) for match in matches if match}
+    return [layers[name] for name in sorted(numbers, key=numbers.get)]
+
+
+def _convolution(scope: str, conv: tf.keras.Layer, norm: tf.keras.Layer) -> dict[str, tf.Variable]:
+    return {
+        f"{_ROOT}/{scope}/weights": conv.kernel,
+        f"{_ROOT}/{scope}/BatchNorm/beta": norm.beta,
+        f"{_ROOT}/{scope}/BatchNorm/moving_mean": norm.moving_mean,
+        f"{_ROOT}/{scope}/BatchNorm/moving_variance": norm.moving_variance,
+    }
+
+
+def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Random weights that keep the logits' scale, for tests; nobody trains them here."""
+    arrays = {}
+    for name, shape in VARIABLES.items():
+        if len(shape) > 1:
+            scale = np.sqrt(2 / np.prod(shape[:-1]))
+            arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
+        else:
+            variance = name.endswith("moving_variance")
+            arrays[name] = (rng.random(shape) * 0.1 + variance).astype(np.float32)
+    return arrays
