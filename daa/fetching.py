@@ -69,8 +69,11 @@ def _open(url: str, begin: int) -> http.client.HTTPResponse:
 
 def file_sha256(path: Path, algorithm: str = "sha256") -> str:
     """Of a file, read in pieces."""
+    digest = hashlib.new(algorithm)
     with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> list[Path]:
