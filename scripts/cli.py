@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def positive(text: str) -> int:
 
 def run(main: Callable[[], int | None]) -> int:
     """Runs a script's `main`; a user's mistake ends in one line and exit status 2."""
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         return main() or 0
     except (InputError, OSError) as error:
