@@ -25,19 +25,32 @@ Length = Annotated[float, BeforeValidator(_fraction)]
 
 
 class Row(BaseModel):
-    """One run: an attack, a name for its record and the paper's worst-case accuracy in percent."""
+    """One run: an attack, a name for its record, the paper's worst-case accuracies in percent."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     attack: AttackConfig
     paper: float | None = None
+    paper_top5: float | None = None
 
 
 class Experiment(BaseModel):
     """Everything that decides a result, apart from the files it reads.
 
     `attack` holds the settings that all rows share; a row adds its own and may override them.
+
+    Args:
+        name: of the folder of its results.
+        title: of its table and figure.
+        target: `folder/name`.
+        split: of the data set.
+        images: the first ones only; None for all.
+        restarts, seed: of every run.
+        sweep: setting that the rows run through, as the file's `sweep: {eps: [0.1, 0.2]}`, which
+            multiplies the rows.
+        merged_paper: the paper's accuracy under all rows together, in percent.
+        examples: two rows; images that the second breaks and the first does not are shown.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -50,8 +63,12 @@ class Experiment(BaseModel):
     restarts: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0)] = 0
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
+    sweep: str | None = None
+    merged_paper: float | None = None
+    examples: tuple[str, str] | None = None
 
 
+_ROW_FIELDS = ("name", "paper", "paper_top5")
 _ATTACK_FIELDS = [field.name for field in dataclasses.fields(AttackConfig)]
 
 
@@ -82,21 +99,49 @@ def load(path: str | Path) -> Experiment:
     if not isinstance(shared, dict):
         raise InputError(f"{path}: attack: expected a mapping, got {shared!r}")
     if isinstance(raw.get("rows"), list):
-        raw["rows"] = tuple(
-            _row(entry, shared, f"{path}: rows[{i}]") for i, entry in enumerate(raw["rows"])
-        )
+        entries = [(entry, f"{path}: rows[{i}]") for i, entry in enumerate(raw["rows"])]
+        if "sweep" in raw:
+            raw["sweep"], entries = _swept(raw["sweep"], entries, path)
+        raw["rows"] = tuple(_row(entry, shared, where) for entry, where in entries)
+    if isinstance(raw.get("examples"), list):
+        raw["examples"] = tuple(raw["examples"])
     experiment = check(TypeAdapter(Experiment), raw, str(path))
     names = [row.name for row in experiment.rows]
+    for name in experiment.examples or ():
+        if name not in names:
+            raise InputError(f"{path}: examples: expected names of rows, got {name!r}")
     for i, name in enumerate(names):
         if name in names[:i]:
             raise InputError(f"{path}: rows[{i}]: name: expected a new name, got {name!r} again")
     return experiment
 
 
+def _swept(sweep: Any, entries: list, path: Path) -> tuple[str, list]:
+    """The swept field, and each row once for each of its values."""
+    single = isinstance(sweep, dict) and len(sweep) == 1
+    field, values = next(iter(sweep.items())) if single else (None, None)
+    if field not in ("eps", "c") or not isinstance(values, list) or not values:
+        raise InputError(f"{path}: sweep: expected eps or c with a list of values, got {sweep!r}")
+    return field, [
+        (
+            {**entry, field: value, "name": f"{_name(entry)}-{field}{value}".replace("/", "of")}
+            if isinstance(entry, dict)
+            else entry,
+            where,
+        )
+        for entry, where in entries
+        for value in values
+    ]
+
+
+def _name(entry: dict[str, Any]) -> str:
+    return entry.get("name") or f"{entry.get('method')}-{entry.get('loss', 'xent')}"
+
+
 def _row(entry: Any, shared: dict[str, Any], where: str) -> Row:
     if not isinstance(entry, dict):
         raise InputError(f"{where}: expected a mapping, got {entry!r}")
-    own = {key: value for key, value in entry.items() if key not in ("name", "paper")}
+    own = {key: value for key, value in entry.items() if key not in _ROW_FIELDS}
     settings = {key: _fraction(value) for key, value in {**shared, **own}.items()}
     for key in settings:
         if key not in _ATTACK_FIELDS:
@@ -109,9 +154,8 @@ def _row(entry: Any, shared: dict[str, Any], where: str) -> Row:
         raise InputError(f"{where}: {error}") from error
     if attack.targeted == "labels":
         raise InputError(f"{where}: targeted: expected null or least_likely, got 'labels'")
-    name = entry.get("name", f"{attack.method}-{attack.loss}")
-    rest = {"name": name, "attack": attack, "paper": entry.get("paper")}
-    return check(TypeAdapter(Row), rest, where)
+    rest = {key: entry[key] for key in _ROW_FIELDS if key in entry}
+    return check(TypeAdapter(Row), {"name": _name(entry), **rest, "attack": attack}, where)
 
 
 def check(adapter: TypeAdapter, value: object, where: str) -> Any:

@@ -67,6 +67,7 @@ def worst_case(
     restarts: int = 1,
     seed: int = 0,
     target_labels: np.ndarray | None = None,
+    so_far: Report | None = None,
     on_steps: Callable[[int], None] | None = None,
     on_restart: Callable[[Report], None] | None = None,
 ) -> Report:
@@ -80,6 +81,7 @@ def worst_case(
         restarts: R, independent runs; run r depends on (seed, r) alone.
         seed: of all random numbers.
         target_labels: classes to be reached, for `targeted="labels"`. [N].
+        so_far: the first restarts of the same run, which are not run again.
         on_steps: called with the image-steps done since its last call.
         on_restart: called with the report so far after each restart.
 
@@ -96,9 +98,13 @@ def worst_case(
         raise InputError(f"restarts: expected at least 1, got {restarts}")
     x, y = check_images(target, x, y)
     attack = Attack(target, config)
-    adv, lowest = x.copy(), np.full(len(x), np.inf, np.float32)
+    if so_far is None:
+        so_far = Report(x, np.full(len(x), np.inf, np.float32), np.zeros((0, len(x)), bool))
+    adv, lowest = so_far.adv.copy(), so_far.margin.copy()
+    done = len(so_far.correct_per_restart)
     correct = np.zeros((restarts, len(x)), bool)
-    for restart in range(restarts):
+    correct[:done] = so_far.correct_per_restart
+    for restart in range(done, restarts):
         found = attack(
             x, y, seed=seed, restart=restart, target_labels=target_labels, on_steps=on_steps
         )

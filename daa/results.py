@@ -23,6 +23,20 @@ from daa.evaluate import Report
 from daa.target import Target
 
 SCHEMA = 1
+_IDENTITY = (
+    "schema",
+    "experiment",
+    "run",
+    "attack",
+    "target",
+    "weights",
+    "weights_sha256",
+    "data",
+    "data_sha256",
+    "images",
+    "restarts",
+    "seed",
+)
 
 
 def identity(
@@ -33,54 +47,66 @@ def identity(
     Returns:
         A JSON-ready mapping: the attack as it ran, target, weights, data, restarts, seed.
     """
-    return {
-        "schema": SCHEMA,
-        "experiment": experiment.name,
-        "run": row.name,
-        "attack": {**dataclasses.asdict(row.attack), "c": row.attack.weight},
-        "target": target.name,
-        "weights": target.weights,
-        "weights_sha256": target.weights_sha256,
-        "data": data.name,
-        "data_sha256": data.sha256,
-        "images": len(data),
-        "restarts": restarts,
-        "seed": seed,
-    }
+    values = (
+        SCHEMA,
+        experiment.name,
+        row.name,
+        attack_as_run(row),
+        target.name,
+        target.weights,
+        target.weights_sha256,
+        data.name,
+        data.sha256,
+        len(data),
+        restarts,
+        seed,
+    )
+    return dict(zip(_IDENTITY, values, strict=True))
+
+
+def attack_as_run(row: Row) -> dict[str, Any]:
+    """Every setting of a row's attack, c resolved."""
+    return {**dataclasses.asdict(row.attack), "c": row.attack.weight}
+
+
+def identity_of(record: dict[str, Any]) -> dict[str, Any]:
+    """The identity part of a record."""
+    return {key: record[key] for key in _IDENTITY}
 
 
 def record(
     ident: dict[str, Any],
     title: str,
-    paper: float | None,
+    row: Row,
     clean: float,
     report: Report,
     seconds: float,
+    top5: float | None = None,
 ) -> dict[str, Any]:
     """The complete record of a finished run.
 
     Args:
         ident: of `identity`.
         title: of the experiment.
-        paper: the paper's worst-case accuracy in percent, or None.
+        row: of the experiment, for the paper's values.
         clean: accuracy on the natural images, in [0, 1].
         report: what the attack achieved.
         seconds: wall-clock time of all restarts.
+        top5: top-5 accuracy on the worst images, where the data set is judged by it.
 
     Returns:
         A JSON-ready mapping; accuracies in [0, 1].
     """
     broken = np.flatnonzero(~report.correct_per_restart.all(axis=0))
-    steps = ident["attack"]["steps"]
-    single = ident["attack"]["method"] in ("fgsm", "rand_fgsm")
     return {
         **ident,
         "title": title,
         "clean_accuracy": clean,
         "accuracy_per_restart": report.accuracy_per_restart.tolist(),
         "robust_accuracy": report.robust_accuracy.tolist(),
-        "paper_percent": paper,
-        "gradients_per_image": (1 if single else steps) * ident["restarts"],
+        "paper_percent": row.paper,
+        **({} if top5 is None else {"top5_accuracy": top5, "paper_top5_percent": row.paper_top5}),
+        "gradients_per_image": row.attack.gradients_per_image * ident["restarts"],
         "seconds": round(seconds, 1),
         **provenance(),
         "broken": broken.tolist(),

@@ -56,10 +56,14 @@ def _folder(folder: str, reference: str):
 
 def positive(text: str) -> int:
     """A whole number above 0, as an argument."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
-    return value
+    return whole(text, least=1)
+
+
+def whole(text: str, least: int = 0) -> int:
+    """A whole number that is not negative, as an argument."""
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= {least}, got {text!r}")
+    return int(text)
 
 
 def run(main: Callable[[], int | None]) -> int:

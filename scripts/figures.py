@@ -1,18 +1,22 @@
-"""Figures from result records."""
+"""Figures from result records: python scripts/figures.py [FOLDER ...]."""
 
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
+import cli
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.ticker import MaxNLocator
-from tables import LOSSES, label, source
+from tables import LOSSES, METHODS, Collected, collect, folders, label, source
 
+from daa import InputError
 from daa.results import write_atomically
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -25,41 +29,160 @@ COLOURS = {
     "blob": "#D55E00",
     "dgf": "#009E73",
 }
+AXES = {"eps": "eps", "c": "c, the weight of the particle terms"}
+# Ids in SVG files are random otherwise, and every rebuild would differ.
+plt.rcParams["svg.hashsalt"] = "daa"
 
 
-def restarts(records: list[dict[str, Any]], path: Path) -> None:
-    """Worst-case accuracy after each restart, one panel per loss, as PNG.
+def write(collected: Collected, folder: Path) -> list[Path]:
+    """Draws what an experiment's records allow: restarts, sweep, examples; PNG and SVG each.
 
-    Args:
-        records: of one experiment.
-        path: of the picture; written atomically.
+    Returns:
+        The PNG files.
     """
-    losses = [loss for loss in LOSSES if any(r["attack"]["loss"] == loss for r in records)]
-    figure, axes = plt.subplots(
-        1, len(losses), figsize=(5.2 * len(losses), 4.2), sharey=True, squeeze=False
-    )
-    for axis, loss in zip(axes[0], losses, strict=True):
+    written = []
+    if collected.sweep:
+        written.append(_save(sweep(collected), folder / f"{collected.sweep}.png"))
+    elif max(record["restarts"] for record in collected.records) > 1:
+        written.append(_save(restarts(collected.records), folder / "restarts.png"))
+    if (folder / "examples.json").exists():
+        written.append(_save(examples(folder / "examples.json"), folder / "examples.png"))
+    return written
+
+
+def restarts(records: list[dict[str, Any]]) -> plt.Figure:
+    """Worst-case accuracy after each restart, one panel per loss."""
+    figure, axes = _panels(records)
+    for axis, loss in zip(axes, _losses(records), strict=True):
         for record in (r for r in records if r["attack"]["loss"] == loss):
             accuracy = [100 * a for a in record["robust_accuracy"]]
-            method = record["attack"]["method"]
             axis.plot(
                 range(1, len(accuracy) + 1),
                 accuracy,
                 marker="o",
                 markersize=4,
-                color=COLOURS[method],
+                color=COLOURS[record["attack"]["method"]],
                 label=label(record["attack"]),
             )
-        axis.set_title(LOSSES[loss])
         axis.set_xlabel("restarts")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].set_ylabel("worst-case accuracy (%)")
+    axes[-1].legend(frameon=False)
+    return figure
+
+
+def sweep(collected: Collected) -> plt.Figure:
+    """Accuracy of a single run against the swept setting; the band spans the repeated runs."""
+    records, field = collected.records, collected.sweep
+    figure, axes = _panels(records)
+    for axis, loss in zip(axes, _losses(records), strict=True):
+        for method in METHODS:
+            line = [
+                r for r in records if (r["attack"]["method"], r["attack"]["loss"]) == (method, loss)
+            ]
+            if not line:
+                continue
+            line.sort(key=lambda r: r["attack"][field])
+            x = [r["attack"][field] for r in line]
+            runs = [[100 * a for a in r["accuracy_per_restart"]] for r in line]
+            axis.plot(
+                x,
+                [np.mean(run) for run in runs],
+                marker="o",
+                markersize=3,
+                color=COLOURS[method],
+                label=METHODS[method],
+            )
+            axis.fill_between(
+                x,
+                [min(run) for run in runs],
+                [max(run) for run in runs],
+                color=COLOURS[method],
+                alpha=0.25,
+                linewidth=0,
+            )
+        axis.set_xlabel(AXES[field])
+    axes[0].set_ylabel("accuracy of a single run (%)")
+    axes[0].legend(frameon=False)
+    return figure
+
+
+def examples(path: Path) -> plt.Figure:
+    """Natural images, two attacks on each, and both perturbations; one column per image."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    shape = (-1, *content["shape"])
+    natural = np.array(content["natural"]).reshape(shape)
+    first, second = (np.array(adv).reshape(shape) for adv in content["adversarial"])
+    names = content["rows"]
+    rows = [
+        ("natural", natural),
+        (names[0], first),
+        (names[1], second),
+        (f"{names[0]} - natural", first - natural),
+        (f"{names[1]} - natural", second - natural),
+    ]
+    count = max(1, len(natural))
+    figure, axes = plt.subplots(
+        len(rows), count, figsize=(1.1 * count + 1.6, 1.15 * len(rows)), squeeze=False
+    )
+    for line, (name, images) in zip(axes, rows, strict=True):
+        signed = "-" in name and images is not natural and name.endswith("natural")
+        largest = float(np.abs(images).max()) if signed else 1.0
+        for axis, image in zip(line, images, strict=False):
+            picture = image[..., 0] if image.shape[-1] == 1 else image
+            if signed and picture.ndim == 3:
+                picture = 0.5 + picture / (2 * largest)
+            limits = (-largest, largest) if signed else (0, 1)
+            axis.imshow(picture, cmap="RdBu" if signed else "gray", vmin=limits[0], vmax=limits[1])
+        for axis in line:
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_frame_on(False)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+    figure.suptitle(f"Broken by {names[1]}, not by {names[0]}", fontsize=11)
+    figure.tight_layout()
+    return figure
+
+
+def _losses(records: list[dict[str, Any]]) -> list[str]:
+    return [loss for loss in LOSSES if any(r["attack"]["loss"] == loss for r in records)]
+
+
+def _panels(records: list[dict[str, Any]]) -> tuple[plt.Figure, np.ndarray]:
+    """One panel per loss under the experiment's title, with the numbers' origin below."""
+    losses = _losses(records)
+    figure, axes = plt.subplots(
+        1, len(losses), figsize=(5.2 * len(losses), 4.2), sharey=True, squeeze=False
+    )
+    for axis, loss in zip(axes[0], losses, strict=True):
+        axis.set_title(LOSSES[loss])
         axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("worst-case accuracy (%)")
-    axes[0][-1].legend(frameon=False)
     figure.suptitle(records[0]["title"], fontsize=11)
     figure.text(0.5, 0.01, source(records), ha="center", fontsize=6.5, color="#555555")
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
+    return figure, axes[0]
+
+
+def _save(figure: plt.Figure, path: Path) -> Path:
+    if figure.texts and not figure.get_tight_layout():
+        figure.tight_layout(rect=(0, 0.03, 1, 1))
+    for suffix, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix, **options)
+        write_atomically(path.with_suffix(f".{suffix}"), buffer.getvalue())
     plt.close(figure)
-    write_atomically(path, buffer.getvalue())
+    return path
+
+
+def main(arguments: list[str] | None = None) -> None:
+    for folder in folders(arguments, "Rebuilds figures from records; runs no model."):
+        try:
+            written = write(collect(folder), folder)
+        except (ValueError, KeyError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{folder}: expected whole records, got {error!r}") from error
+        print(f"{folder}: {', '.join(path.name for path in written) or 'nothing to draw'}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(cli.run(main))

@@ -9,16 +9,24 @@ from typing import Any
 
 import cli
 import figures
+import numpy as np
 import tables
 from tqdm import tqdm
 
-from daa import Report, config, results, worst_case
+from daa import Dataset, Report, Target, config, progress, results, worst_case
+from daa.config import Experiment, Row
 from daa.evaluate import clean_accuracy
+from daa.target import predict
+
+# Data sets with this many classes are also judged by whether the label is among the first five.
+TOP5_FROM = 100
 
 
 def main(arguments: list[str] | None = None) -> None:
     args = parse(arguments)
     experiment = config.load(args.config)
+    if args.target and args.target != experiment.target:
+        experiment = aimed_elsewhere(experiment, args.target)
     target = cli.load_target(experiment.target, model_dir=args.model_dir)
     images = args.images or experiment.images
     data = cli.load_dataset(experiment.target, experiment.split, args.data_dir, images)
@@ -26,29 +34,34 @@ def main(arguments: list[str] | None = None) -> None:
     seed = experiment.seed if args.seed is None else args.seed
     folder = args.out / experiment.name
 
-    # All records are looked at before the first run, so that a clash costs no hours.
+    # All that is there is looked at before the first run, so that a clash costs no hours.
     plan = []
     for row in experiment.rows:
         ident = results.identity(experiment, row, target, data, restarts, seed)
         path = folder / f"{row.name}.json"
-        plan.append((row, ident, path, not args.force and results.finished(path, ident)))
+        if args.force:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".npz").unlink(missing_ok=True)
+        done = results.finished(path, ident)
+        if not done:
+            progress.load(path.with_suffix(".npz"), ident)
+        plan.append((row, ident, path, done))
     clean = clean_accuracy(target, data.x, data.y)
     print(
         f"{experiment.title}\n{target.name} ({target.weights} weights), {data.name}, "
         f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
     )
-    records = []
     for number, (row, ident, path, done) in enumerate(plan, start=1):
         if done:
             print(f"{row.name}: kept from {path}")
-            records.append(results.load(path))
             continue
-        label = f"{number}/{len(plan)} {row.name}"
-        report, seconds = attack(target, row, data, restarts, seed, label)
-        content = results.record(ident, experiment.title, row.paper, clean, report, seconds)
-        results.save(path, content)
-        records.append(content)
-    publish(records, folder)
+        report, seconds = attack(target, row, data, ident, path, f"{number}/{len(plan)} {row.name}")
+        top5 = top5_accuracy(target, report.adv, data.y) if target.classes > TOP5_FROM else None
+        content = results.record(ident, experiment.title, row, clean, report, seconds, top5)
+        results.save(path, {**content, "config": args.config.stem})
+    if experiment.examples:
+        save_examples(experiment, folder, data)
+    publish(experiment, folder)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -60,26 +73,52 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model-dir", help="folder of the weights (else DAA_MODELS, else the cache)"
     )
+    parser.add_argument("--target", help="instead of the config's, as madry_mnist/surrogate")
     parser.add_argument("--images", type=cli.positive, help="attack the first IMAGES only")
     parser.add_argument("--restarts", type=cli.positive, help="instead of the config's")
-    parser.add_argument("--seed", type=int, help="instead of the config's")
+    parser.add_argument("--seed", type=cli.whole, help="instead of the config's")
     parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
     parser.add_argument("--force", action="store_true", help="run anew what is already there")
     return parser.parse_args(arguments)
 
 
+def aimed_elsewhere(experiment: Experiment, target: str) -> Experiment:
+    """The same experiment on another target: a name of its own, and a title that says so."""
+    return experiment.model_copy(
+        update={
+            "name": f"{experiment.name}-{target.replace('/', '-')}",
+            "title": f"{experiment.title}; on {target}, not on the paper's weights",
+            "target": target,
+        }
+    )
+
+
 def attack(
-    target: Any, row: config.Row, data: Any, restarts: int, seed: int, label: str
+    target: Target, row: Row, data: Dataset, ident: dict[str, Any], path: Path, label: str
 ) -> tuple[Report, float]:
-    """One run with its progress bar; returns the report and the seconds it took."""
-    total = restarts * len(data) * row.attack.gradients_per_image
+    """One run with its progress bar, from where it was; returns report and seconds.
+
+    The worst images so far lie beside the record as .npz after each restart.
+    """
+    kept = path.with_suffix(".npz")
+    so_far, before = progress.load(kept, ident)
+    restarts = ident["restarts"]
+    per_restart = len(data) * row.attack.gradients_per_image
+    done = 0 if so_far is None else len(so_far.correct_per_restart)
     begin = time.perf_counter()
-    with tqdm(total=total, unit="image-step", unit_scale=True, desc=f"{label} restart 1") as bar:
+    with tqdm(
+        total=restarts * per_restart,
+        initial=done * per_restart,
+        unit="image-step",
+        unit_scale=True,
+        desc=f"{label} restart {min(done + 1, restarts)}/{restarts}",
+    ) as bar:
 
         def show(report: Report) -> None:
             done = len(report.correct_per_restart)
             bar.set_description(f"{label} restart {min(done + 1, restarts)}/{restarts}")
             bar.set_postfix_str(f"worst case {100 * report.robust_accuracy[-1]:.2f} %")
+            progress.save(kept, ident, report, before + time.perf_counter() - begin)
 
         report = worst_case(
             target,
@@ -87,19 +126,54 @@ def attack(
             data.x,
             data.y,
             restarts=restarts,
-            seed=seed,
+            seed=ident["seed"],
+            so_far=so_far,
             on_steps=bar.update,
             on_restart=show,
         )
-    return report, time.perf_counter() - begin
+    return report, before + time.perf_counter() - begin
 
 
-def publish(records: list[dict[str, Any]], folder: Path) -> None:
-    """Writes table and figure of an experiment and prints the table."""
-    table = tables.markdown(records)
-    results.write_atomically(folder / "table.md", table.encode())
-    figures.restarts(records, folder / "restarts.png")
-    print(f"\n{table}\n{folder}: {len(records)} records, table.md, restarts.png")
+def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
+    """Share of images whose label is among the five largest logits, in [0, 1]."""
+    logits = predict(target, x, batch_size=50)
+    above = (logits >= logits[np.arange(len(y)), y][:, None]).sum(axis=1)
+    return float((above <= 5).mean())
+
+
+def save_examples(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) -> None:
+    """Writes examples.json: images that the second row breaks and the first does not."""
+    first, second = (results.load(folder / f"{name}.json") for name in experiment.examples)
+    kept = [folder / f"{name}.npz" for name in experiment.examples]
+    if not all(path.exists() for path in kept):
+        return  # the records were committed, their images not
+    chosen = sorted(set(second["broken"]) - set(first["broken"]))[:images]
+    reports = [
+        progress.load(path, results.identity_of(record))[0]
+        for path, record in zip(kept, (first, second), strict=True)
+    ]
+
+    def pixels(x: np.ndarray) -> list:
+        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), -1).tolist()
+
+    content = {
+        "rows": list(experiment.examples),
+        "images": chosen,
+        "labels": data.y[chosen].tolist(),
+        "shape": list(data.x.shape[1:]),
+        "natural": pixels(data.x),
+        "adversarial": [pixels(report.adv) for report in reports],
+    }
+    results.save(folder / "examples.json", content)
+
+
+def publish(experiment: Experiment, folder: Path) -> None:
+    """Writes tables and figures of an experiment and prints the table."""
+    collected = tables.collect(folder, experiment)
+    tables.write(collected, folder)
+    written = figures.write(collected, folder)
+    names = ", ".join(["table.md", "table.csv", "table.tex", *(path.name for path in written)])
+    print(f"\n{tables.markdown(collected)}\n{folder}: {len(collected.records)} records, {names}")
 
 
 if __name__ == "__main__":

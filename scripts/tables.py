@@ -1,9 +1,22 @@
-"""Tables from result records."""
+"""Tables from result records: python scripts/tables.py [FOLDER ...]."""
 
 from __future__ import annotations
 
+import argparse
+import csv
+import io
+import math
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import cli
+
+from daa import InputError, config, results, stats
+from daa.config import Experiment
+
+ROOT = Path(__file__).parent.parent
 METHODS = {
     "fgsm": "FGSM",
     "rand_fgsm": "Rand+FGSM",
@@ -14,38 +27,285 @@ METHODS = {
     "dgf": "DAA-DGF",
 }
 LOSSES = {"xent": "cross-entropy", "cw": "CW"}
+PARTICLES = ("blob", "dgf")
+# Files of a result folder that are no records.
+OTHERS = ("examples.json",)
 
 
-def markdown(records: list[dict[str, Any]]) -> str:
-    """The comparison of an experiment's runs.
+@dataclass(frozen=True)
+class Collected:
+    """The records of one experiment, in the order of its rows, and the rows without one."""
 
-    Args:
-        records: of one experiment, in the order of its rows.
+    title: str
+    records: list[dict[str, Any]]
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    sweep: str | None = None
+    merged_paper: float | None = None
+    folder: str = ""
 
-    Returns:
-        A title, one table row per run with accuracies in percent, and where the numbers come from.
+
+def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
+    """Reads the records of a result folder.
+
+    A record that is damaged, of another schema, or contradicts its config is left out with a
+    warning; a row without record is missing. The config is that of the same name in configs/, or
+    the one given.
+
+    Raises:
+        InputError: no record at all, or two of them for one run.
     """
-    papers = any(record["paper_percent"] is not None for record in records)
-    header = ["attack", "loss", "first run", "worst case"]
-    header += ["paper", "difference"] if papers else []
-    header += ["gradients per image", "seconds"]
-    rows = [header, ["---", "---"] + ["---:"] * (len(header) - 2)]
-    rows += [_row(record, papers) for record in records]
-    title = f"# {records[0]['title']}"
-    return "\n".join([title, "", *aligned(rows), "", source(records)]) + "\n"
+    records: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.name in OTHERS:
+            continue
+        try:
+            record = results.load(path)
+            results.identity_of(record)
+        except (InputError, KeyError) as error:
+            warnings.warn(f"left out: {path}: {error}", stacklevel=2)
+            continue
+        if record["run"] in records:
+            raise InputError(f"{path}: run: expected one record of {record['run']}, got two")
+        records[record["run"]] = record
+    if not records:
+        raise InputError(f"{folder}: expected result records, got none")
+    first = next(iter(records.values()))
+    experiment = experiment or _config(first)
+    if experiment is None:
+        return Collected(first["title"], list(records.values()), folder=folder.name)
+    kept, missing = [], []
+    for row in experiment.rows:
+        record = records.get(row.name)
+        attack = results.attack_as_run(row)
+        if record is not None and record["attack"] != attack:
+            key = next(k for k in attack if record["attack"].get(k) != attack[k])
+            warnings.warn(
+                f"left out: {folder / row.name}.json: attack: {key}: expected {attack[key]!r} "
+                f"as its config, got {record['attack'].get(key)!r}",
+                stacklevel=2,
+            )
+            record = None
+        if record is None:
+            missing.append({"run": row.name, "attack": attack})
+        else:
+            kept.append(record)
+    if not kept:
+        raise InputError(f"{folder}: expected records of its config's rows, got none")
+    return Collected(
+        kept[0]["title"], kept, missing, experiment.sweep, experiment.merged_paper, folder.name
+    )
 
 
-def _row(record: dict[str, Any], papers: bool) -> list[str]:
-    attack = record["attack"]
-    first, worst = record["accuracy_per_restart"][0], record["robust_accuracy"][-1]
-    row = [label(attack), LOSSES[attack["loss"]], f"{100 * first:.2f}"]
-    row.append(f"{100 * worst:.2f}")
+def _config(record: dict[str, Any]) -> Experiment | None:
+    path = ROOT / "configs" / f"{record.get('config', record['experiment'])}.yaml"
+    return config.load(path) if path.exists() else None
+
+
+def cells(collected: Collected) -> list[dict[str, str]]:
+    """One mapping of column to text per row of the table; missing rows say so."""
+    records = collected.records
+    columns = [("attack", lambda r: label(r["attack"])), ("loss", lambda r: LOSSES[loss(r)])]
+    for setting in _varied([record["attack"] for record in [*records, *collected.missing]]):
+        columns.append((setting, lambda r, s=setting: f"{r['attack'][s]:.4g}"))
+    rows = []
+    for record in records:
+        row = {name: value(record) for name, value in columns}
+        row |= _numbers(record, records)
+        rows.append(row)
+    for absent in collected.missing:
+        rows.append({**{name: value(absent) for name, value in columns}, "worst case": "missing"})
+    if collected.merged_paper is not None and not collected.missing:
+        rows.append(_merged(collected))
+    used = [name for name in _ORDER if any(row.get(name) for row in rows)]
+    return [{name: row.get(name, "") for name in used} for row in rows]
+
+
+def _varied(attacks: list[dict[str, Any]]) -> list[str]:
+    """eps where it differs between rows, c where it differs within a method and loss."""
+    found = []
+    if len({attack["eps"] for attack in attacks}) > 1:
+        found.append("eps")
+    alike = [(a["method"], a["loss"], a["eps"], a["clip_range"]) for a in attacks]
+    if len(set(zip(alike, (a["c"] for a in attacks), strict=True))) > len(set(alike)):
+        found.append("c")
+    return found
+
+
+_ORDER = (
+    "attack",
+    "loss",
+    "eps",
+    "c",
+    "first run",
+    "worst case",
+    "95 % interval",
+    "top-5",
+    "paper",
+    "difference",
+    "paper top-5",
+    "p against PGD",
+    "images",
+    "restarts",
+    "gradients per image",
+    "seconds",
+)
+TEXT = ("attack", "loss")
+
+
+def _numbers(record: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, str]:
+    worst = record["robust_accuracy"][-1]
+    row = {
+        "first run": f"{100 * record['accuracy_per_restart'][0]:.2f}",
+        "worst case": f"{100 * worst:.2f}",
+        "95 % interval": _interval(len(record["broken"]), record["images"]),
+        "images": f"{record['images']:,}",
+        "restarts": str(record["restarts"]),
+        "gradients per image": f"{record['gradients_per_image']:,}",
+        "seconds": f"{record['seconds']:,.0f}",
+    }
     paper = record["paper_percent"]
-    if papers and paper is None:
-        row += ["", ""]
-    elif papers:
-        row += [f"{paper:.2f}", f"{100 * worst - paper:+.2f}"]
-    return [*row, f"{record['gradients_per_image']:,}", f"{record['seconds']:.0f}"]
+    if paper is not None:
+        row["paper"] = f"{paper:.2f}"
+        if record["weights"] != "surrogate":
+            row["difference"] = f"{100 * worst - paper:+.2f}"
+    if "top5_accuracy" in record:
+        row["top-5"] = f"{100 * record['top5_accuracy']:.2f}"
+        if record["paper_top5_percent"] is not None:
+            row["paper top-5"] = f"{record['paper_top5_percent']:.2f}"
+    pgd = baseline(record, records)
+    if pgd is not None:
+        own, other = set(record["broken"]), set(pgd["broken"])
+        row["p against PGD"] = f"{stats.mcnemar(len(own - other), len(other - own)):.2g}"
+    return row
+
+
+def _interval(broken: int, images: int) -> str:
+    low, high = stats.interval(images - broken, images)
+    return f"{100 * low:.2f} to {100 * high:.2f}"
+
+
+def baseline(record: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The PGD record that a DAA record is to be compared with: all else is the same."""
+    if record["attack"]["method"] not in PARTICLES:
+        return None
+    same = ("loss", "eps", "steps", "clip_range", "targeted", "random_start")
+    for other in records:
+        alike = all(other["attack"][key] == record["attack"][key] for key in same)
+        if other["attack"]["method"] == "pgd" and other["images"] == record["images"] and alike:
+            return other
+    return None
+
+
+def _merged(collected: Collected) -> dict[str, str]:
+    records = collected.records
+    broken = set().union(*(record["broken"] for record in records))
+    images = records[0]["images"]
+    worst = 100 * (1 - len(broken) / images)
+    row = {
+        "attack": "all runs merged",
+        "worst case": f"{worst:.2f}",
+        "95 % interval": _interval(len(broken), images),
+        "paper": f"{collected.merged_paper:.2f}",
+        "images": f"{images:,}",
+        "restarts": str(sum(record["restarts"] for record in records)),
+        "gradients per image": f"{sum(r['gradients_per_image'] for r in records):,}",
+    }
+    if records[0]["weights"] != "surrogate":
+        row["difference"] = f"{worst - collected.merged_paper:+.2f}"
+    return row
+
+
+def tests(collected: Collected) -> list[list[str]]:
+    """Rows of the papers' t-tests over restarts, PGD against DAA, with a header; or nothing."""
+    varied = _varied([record["attack"] for record in collected.records])
+    rows = []
+    for record in collected.records:
+        pgd = baseline(record, collected.records)
+        if pgd is None or min(record["restarts"], pgd["restarts"]) < 2:
+            continue
+        first, second = pgd["accuracy_per_restart"], record["accuracy_per_restart"]
+        row = [label(record["attack"]), LOSSES[loss(record)]]
+        row += [f"{record['attack'][setting]:.4g}" for setting in varied]
+        for test in (stats.unpaired, stats.paired):
+            if test is stats.paired and len(first) != len(second):
+                row += ["", ""]
+                continue
+            t, p = test(first, second)
+            row += [f"{t:.2f}", f"{p:.1e}"] if math.isfinite(t) else ["", ""]
+        rows.append(row)
+    if not rows:
+        return []
+    names = ["attack", "loss", *varied]
+    header = [*names, "t unpaired", "p unpaired", "t paired", "p paired"]
+    return [header, ["---"] * len(names) + ["---:"] * 4, *rows]
+
+
+def verdict(collected: Collected) -> str:
+    """Where DAA's worst case is not below PGD's, as the paper has it; a sentence."""
+    pairs = [(r, baseline(r, collected.records)) for r in collected.records]
+    pairs = [(r, pgd) for r, pgd in pairs if pgd is not None]
+    if not pairs:
+        return ""
+    above = [r["run"] for r, pgd in pairs if r["robust_accuracy"][-1] >= pgd["robust_accuracy"][-1]]
+    if not above:
+        return "The paper's ordering holds: every DAA run is below PGD."
+    return f"The paper's ordering (DAA below PGD) does not hold here for {', '.join(above)}."
+
+
+def markdown(collected: Collected) -> str:
+    """Title, table, the papers' tests, and where the numbers come from."""
+    rows = cells(collected)
+    header = list(rows[0])
+    rule = ["---" if name in TEXT else "---:" for name in header]
+    lines = aligned([header, rule, *(list(row.values()) for row in rows)])
+    parts = [f"# {collected.title}", "", *lines, "", source(collected.records)]
+    if sentence := verdict(collected):
+        parts += ["", sentence]
+    if found := tests(collected):
+        parts += ["", "Tests of PGD against DAA over the restarts:", "", *aligned(found)]
+    return "\n".join(parts) + "\n"
+
+
+def as_csv(collected: Collected) -> str:
+    """The table as comma-separated values."""
+    rows = cells(collected)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def latex(collected: Collected) -> str:
+    """The table as a LaTeX tabular with booktabs rules."""
+
+    def escape(text: str) -> str:
+        return text.replace("%", r"\%").replace("_", r"\_").replace("&", r"\&")
+
+    rows = cells(collected)
+    header = list(rows[0])
+    lines = [
+        f"% {collected.title}",
+        rf"\begin{{tabular}}{{{''.join('l' if name in TEXT else 'r' for name in header)}}}",
+        r"\toprule",
+        " & ".join(map(escape, header)) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(escape, row.values())) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        f"% {source(collected.records)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write(collected: Collected, folder: Path) -> None:
+    """Writes table.md, table.csv and table.tex."""
+    for name, make in (("table.md", markdown), ("table.csv", as_csv), ("table.tex", latex)):
+        results.write_atomically(folder / name, make(collected).encode())
+
+
+def loss(record: dict[str, Any]) -> str:
+    return record["attack"]["loss"]
 
 
 def label(attack: dict[str, Any]) -> str:
@@ -85,3 +345,29 @@ def source(records: list[dict[str, Any]]) -> str:
         f"{' or '.join(str(n) for n in restarts)} restart{'s' if restarts[-1] > 1 else ''}, "
         f"seed {record['seed']}, {record['device']}."
     )
+
+
+def folders(arguments: list[str] | None, description: str) -> list[Path]:
+    """The result folders named on the command line; all of results/ that hold records."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all")
+    named = parser.parse_args(arguments).folders
+    for folder in named:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: expected a result folder, got none")
+    return named or all_folders(ROOT / "results")
+
+
+def all_folders(root: Path) -> list[Path]:
+    """The folders of `root` that hold records."""
+    return sorted({path.parent for path in root.glob("*/*.json")})
+
+
+def main(arguments: list[str] | None = None) -> None:
+    for folder in folders(arguments, "Rebuilds tables from records; runs no model."):
+        write(collect(folder), folder)
+        print(f"{folder}: table.md, table.csv, table.tex")
+
+
+if __name__ == "__main__":
+    raise SystemExit(cli.run(main))

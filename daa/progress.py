@@ -1,0 +1,66 @@
+"""What a run has reached after each restart: kept on disk, so that it can go on after a kill."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daa import checkpoints
+from daa.errors import InputError
+from daa.evaluate import Report
+from daa.results import write_atomically
+
+
+def save(path: Path, ident: dict[str, Any], report: Report, seconds: float) -> None:
+    """Writes the restarts so far and the worst images, atomically.
+
+    Args:
+        path: an .npz file.
+        ident: of `results.identity`; the number of restarts may differ when it is read.
+        report: over the restarts so far.
+        seconds: that they took.
+    """
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        adv=report.adv,
+        margin=report.margin,
+        correct=np.packbits(report.correct_per_restart, axis=1),
+        ident=np.array(_key(ident)),
+        seconds=np.array(seconds),
+    )
+    write_atomically(path, buffer.getvalue())
+
+
+def load(path: Path, ident: dict[str, Any]) -> tuple[Report | None, float]:
+    """The restarts of the same run that are done, and the seconds they took.
+
+    Returns:
+        (None, 0) where nothing was done yet, or more restarts than are asked for now.
+
+    Raises:
+        InputError: a damaged file, or one of another run.
+    """
+    if not path.exists():
+        return None, 0.0
+    arrays = checkpoints.read_npz(path)
+    missing = {"adv", "margin", "correct", "ident", "seconds"} - set(arrays)
+    if missing:
+        raise InputError(f"{path}: expected {sorted(missing)[0]}, got no such array")
+    if str(arrays["ident"]) != _key(ident):
+        raise InputError(
+            f"{path}: expected the restarts of the run asked for now, got those of another; "
+            "choose another --out, or --force to start anew"
+        )
+    correct = np.unpackbits(arrays["correct"], axis=1, count=len(arrays["margin"])).astype(bool)
+    if len(correct) > ident["restarts"]:
+        return None, 0.0
+    return Report(arrays["adv"], arrays["margin"], correct), float(arrays["seconds"])
+
+
+def _key(ident: dict[str, Any]) -> str:
+    return json.dumps({k: v for k, v in ident.items() if k != "restarts"}, sort_keys=True)

@@ -1,0 +1,79 @@
+"""The page of all results: python scripts/page.py [FOLDER ...] writes index.html and README.md."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import cli
+import tables
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from daa.results import write_atomically
+
+# Not committed, so it is no part of a page that is.
+LEFT_OUT = ("quickstart",)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    folders = tables.folders(arguments, "Builds the page of all results; runs no model.")
+    folders = [folder for folder in folders if folder.name not in LEFT_OUT]
+    root = folders[0].parent
+    collected = {folder: tables.collect(folder) for folder in folders}
+    write_atomically(root / "index.html", html(collected).encode())
+    write_atomically(root / "README.md", markdown(collected).encode())
+    print(f"{root / 'index.html'}, {root / 'README.md'}: {len(folders)} experiments")
+
+
+def html(collected: dict[Path, tables.Collected]) -> str:
+    """One self-contained page; figures are part of it."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    parts = [part(folder, found) for folder, found in collected.items()]
+    return environment.get_template("index.html").render(parts=parts, text=tables.TEXT)
+
+
+def part(folder: Path, collected: tables.Collected) -> dict[str, Any]:
+    """What the page shows of one experiment."""
+    rows = tables.cells(collected)
+    links = [f"{folder.name}/{record['run']}.json" for record in collected.records]
+    links += [""] * (len(rows) - len(links))
+    return {
+        "folder": folder.name,
+        "title": collected.title,
+        "weights": collected.records[0]["weights"],
+        "header": list(rows[0]),
+        "rows": list(zip(rows, links, strict=True)),
+        "source": tables.source(collected.records),
+        "verdict": tables.verdict(collected),
+        "tests": tables.tests(collected),
+        "figures": [
+            (path.stem, base64.b64encode(path.read_bytes()).decode())
+            for path in sorted(folder.glob("*.png"))
+        ],
+    }
+
+
+def markdown(collected: dict[Path, tables.Collected]) -> str:
+    """The same in Markdown, with links to the figures."""
+    parts = [
+        "# Results",
+        "",
+        "Written by `python scripts/page.py` from the records in the folders beside this file; "
+        "[index.html](index.html) is the same with sortable tables.",
+    ]
+    for folder, found in collected.items():
+        parts += ["", tables.markdown(found).replace("# ", "## ", 1).rstrip()]
+        for path in sorted(folder.glob("*.png")):
+            parts += ["", f"![{path.stem} of {found.title}]({folder.name}/{path.name})"]
+        parts += ["", f"[Records]({folder.name})"]
+    return "\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(cli.run(main))
