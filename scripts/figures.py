@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
-from tables import LOSSES, METHODS, Collected, collect, folders, label, source
+from records import LOSSES, METHODS, Collected, collect, folders, label, source
 
 from daa import InputError
 from daa.results import write_atomically
@@ -45,8 +45,9 @@ def write(collected: Collected, folder: Path) -> list[Path]:
         written.append(_save(sweep(collected), folder / f"{collected.sweep}.png"))
     elif max(record["restarts"] for record in collected.records) > 1:
         written.append(_save(restarts(collected.records), folder / "restarts.png"))
-    if (folder / "examples.json").exists():
-        written.append(_save(examples(folder / "examples.json"), folder / "examples.png"))
+    shown = folder / "examples.json"
+    if shown.exists() and json.loads(shown.read_text(encoding="utf-8"))["images"]:
+        written.append(_save(examples(shown), folder / "examples.png"))
     return written
 
 
@@ -121,7 +122,7 @@ def examples(path: Path) -> plt.Figure:
         (f"{names[0]} - natural", first - natural),
         (f"{names[1]} - natural", second - natural),
     ]
-    count = max(1, len(natural))
+    count = len(natural)
     figure, axes = plt.subplots(
         len(rows), count, figsize=(1.1 * count + 1.6, 1.15 * len(rows)), squeeze=False
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cli
+import records
 import tables
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -17,16 +18,16 @@ LEFT_OUT = ("quickstart",)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    folders = tables.folders(arguments, "Builds the page of all results; runs no model.")
+    folders = records.folders(arguments, "Builds the page of all results; runs no model.")
     folders = [folder for folder in folders if folder.name not in LEFT_OUT]
     root = folders[0].parent
-    collected = {folder: tables.collect(folder) for folder in folders}
+    collected = {folder: records.collect(folder) for folder in folders}
     write_atomically(root / "index.html", html(collected).encode())
     write_atomically(root / "README.md", markdown(collected).encode())
     print(f"{root / 'index.html'}, {root / 'README.md'}: {len(folders)} experiments")
 
 
-def html(collected: dict[Path, tables.Collected]) -> str:
+def html(collected: dict[Path, records.Collected]) -> str:
     """One self-contained page; figures are part of it."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -38,7 +39,7 @@ def html(collected: dict[Path, tables.Collected]) -> str:
     return environment.get_template("index.html").render(parts=parts, text=tables.TEXT)
 
 
-def part(folder: Path, collected: tables.Collected) -> dict[str, Any]:
+def part(folder: Path, collected: records.Collected) -> dict[str, Any]:
     """What the page shows of one experiment."""
     rows = tables.cells(collected)
     links = [f"{folder.name}/{record['run']}.json" for record in collected.records]
@@ -49,7 +50,7 @@ def part(folder: Path, collected: tables.Collected) -> dict[str, Any]:
         "weights": collected.records[0]["weights"],
         "header": list(rows[0]),
         "rows": list(zip(rows, links, strict=True)),
-        "source": tables.source(collected.records),
+        "source": records.source(collected.records),
         "verdict": tables.verdict(collected),
         "tests": tables.tests(collected),
         "figures": [
@@ -59,7 +60,7 @@ def part(folder: Path, collected: tables.Collected) -> dict[str, Any]:
     }
 
 
-def markdown(collected: dict[Path, tables.Collected]) -> str:
+def markdown(collected: dict[Path, records.Collected]) -> str:
     """The same in Markdown, with links to the figures."""
     parts = [
         "# Results",

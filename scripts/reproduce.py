@@ -10,6 +10,7 @@ from typing import Any
 import cli
 import figures
 import numpy as np
+import records
 import tables
 from tqdm import tqdm
 
@@ -169,7 +170,7 @@ def save_examples(experiment: Experiment, folder: Path, data: Dataset, images: i
 
 def publish(experiment: Experiment, folder: Path) -> None:
     """Writes tables and figures of an experiment and prints the table."""
-    collected = tables.collect(folder, experiment)
+    collected = records.collect(folder, experiment)
     tables.write(collected, folder)
     written = figures.write(collected, folder)
     names = ", ".join(["table.md", "table.csv", "table.tex", *(path.name for path in written)])

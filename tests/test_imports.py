@@ -38,7 +38,7 @@ def test_folders_do_not_import_each_other(folder):
         assert used <= {folder}, path
 
 
-@pytest.mark.parametrize("script", ["tables", "figures"])
+@pytest.mark.parametrize("script", ["records", "tables", "figures", "page"])
 def test_tables_and_figures_run_no_model(script):
     used = imported(ROOT / "scripts" / f"{script}.py")
     assert not {n for n in used if n.split(".")[0] in FOLDERS | {"tensorflow"}}

@@ -4,11 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import reproduce
 from PIL import Image
 
-from daa import InputError
+from daa import Attack, InputError
 
 CONFIG = """
 name: tiny
@@ -76,6 +77,56 @@ def test_a_killed_run_leaves_whole_records_only(config, tmp_path):
             json.loads(path.read_text())
     assert subprocess.run(command, capture_output=True).returncode == 0
     assert len(list((tmp_path / "out" / "tiny").glob("*.json"))) == 2
+
+
+def test_an_interrupted_run_goes_on_after_its_last_restart(config, tmp_path, monkeypatch):
+    whole = run(config, tmp_path / "whole", "--restarts", "3")
+    call, seen = Attack.__call__, []
+
+    def killed(self, *args, **options):
+        seen.append(options["restart"])
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(Attack, "__call__", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path, "--restarts", "3")
+    parts = run(config, tmp_path, "--restarts", "3")
+    assert seen == [0, 1, 2, 2, 0, 1, 2]  # the second row follows
+    for name in ("pgd-xent", "blob-xent"):
+        a, b = (json.loads((folder / f"{name}.json").read_text()) for folder in (whole, parts))
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+        with np.load(whole / f"{name}.npz") as x, np.load(parts / f"{name}.npz") as y:
+            np.testing.assert_array_equal(x["adv"], y["adv"])
+
+
+def test_images_of_another_run_are_not_gone_on_with(config, tmp_path):
+    folder = run(config, tmp_path)
+    (folder / "pgd-xent.json").unlink()
+    with pytest.raises(InputError, match=r"pgd-xent.npz: expected the restarts of the run asked"):
+        run(config, tmp_path, "--seed", "1")
+    (folder / "pgd-xent.npz").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"pgd-xent.npz: expected an .npz file"):
+        run(config, tmp_path)
+
+
+def test_another_target_has_a_folder_and_a_title_of_its_own(config, tmp_path):
+    config.write_text(CONFIG.replace("digits/cnn", "madry_mnist/secret"), encoding="utf-8")
+    run(config, tmp_path, "--target", "digits/cnn")
+    table = (tmp_path / "out" / "tiny-digits-cnn" / "table.md").read_text()
+    assert "Tiny; on digits/cnn, not on the paper's weights" in table
+
+
+def test_examples_are_kept_for_the_figure(config, tmp_path):
+    config.write_text(CONFIG + "examples: [blob-xent, pgd-xent]\n", encoding="utf-8")
+    folder = run(config, tmp_path, "--restarts", "1")
+    content = json.loads((folder / "examples.json").read_text())
+    first, second = (
+        set(json.loads((folder / f"{name}.json").read_text())["broken"]) for name in content["rows"]
+    )
+    assert set(content["images"]) <= second - first
+    assert (folder / "examples.png").exists() == bool(content["images"])
 
 
 def test_a_truncated_record_is_named(config, tmp_path):
