@@ -145,6 +145,44 @@ def examples(path: Path) -> plt.Figure:
     return figure
 
 
+def kinds(
+    chosen: dict[str, np.ndarray],
+    natural: np.ndarray,
+    adv: list[np.ndarray],
+    names: list[str],
+    path: Path,
+    count: int = 6,
+) -> None:
+    """Some images of each kind: natural, and as two attacks changed them; PNG and SVG.
+
+    Args:
+        chosen: {kind: indices}.
+        natural: images in [0, 1]. [N, H, W, C].
+        adv: two versions of them. [N, H, W, C] each.
+        names: of the two versions.
+        path: of the PNG file.
+        count: images shown of each kind.
+    """
+    shown = {name: images[:count] for name, images in chosen.items() if len(images)}
+    sources = [("natural", natural), *zip(names, adv, strict=True)]
+    figure, axes = plt.subplots(
+        len(shown), 3 * count, figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for line, (kind, images) in zip(axes, shown.items(), strict=True):
+        line[0].set_title(f"broken by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
+        for k, image in enumerate(images):
+            for j, (_, pixels) in enumerate(sources):
+                picture = np.clip(pixels[image], 0, 1)
+                picture = picture[..., 0] if picture.shape[-1] == 1 else picture
+                line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
+    order = ", ".join(name for name, _ in sources)
+    figure.suptitle(f"Each image three times: {order}", fontsize=9)
+    figure.tight_layout()
+    _save(figure, path)
+
+
 def _losses(records: list[dict[str, Any]]) -> list[str]:
     return [loss for loss in LOSSES if any(r["attack"]["loss"] == loss for r in records)]
 
