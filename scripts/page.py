@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import boards
 import cli
 import records
 import tables
@@ -36,7 +37,21 @@ def html(collected: dict[Path, records.Collected]) -> str:
         trim_blocks=True,
     )
     parts = [part(folder, found) for folder, found in collected.items()]
-    return environment.get_template("index.html").render(parts=parts, text=tables.TEXT)
+    own = entries(collected)
+    lists = [(board, board.ranked(own)) for board in boards.load()]
+    page = environment.get_template("index.html")
+    return page.render(parts=parts, text=tables.TEXT, boards=lists, mark=_mark(own))
+
+
+def entries(collected: dict[Path, records.Collected]) -> list[boards.Entry]:
+    """This project's runs on the very networks of the leaderboards; no surrogate among them."""
+    return [
+        (run["target"], f"{records.label(run['attack'])} (this project)", 100 * worst)
+        for found in collected.values()
+        for run in found.records
+        if run["weights"] == "original" and run["images"] == 10_000
+        for worst in run["robust_accuracy"][-1:]
+    ]
 
 
 def part(folder: Path, collected: records.Collected) -> dict[str, Any]:
@@ -73,7 +88,15 @@ def markdown(collected: dict[Path, records.Collected]) -> str:
         for path in sorted(folder.glob("*.png")):
             parts += ["", f"![{path.stem} of {found.title}]({folder.name}/{path.name})"]
         parts += ["", f"[Records]({folder.name})"]
+    own = entries(collected)
+    parts += ["", "## Leaderboards", "", _mark(own), "", boards.markdown(boards.load(), own)]
     return "\n".join(parts) + "\n"
+
+
+def _mark(own: list[boards.Entry]) -> str:
+    if own:
+        return "This project's runs stand in bold."
+    return "This project has no run on the original weights yet."
 
 
 if __name__ == "__main__":

@@ -134,7 +134,22 @@ def test_the_page_is_one_file_with_links_to_records(folder):
     assert 'href="robust_mnist/dgf-cw.json"' in html
     assert "data:image/png;base64," in html
     assert "http" not in html
+    assert "Guided Local Attack" in html
+    assert "no run on the original weights yet" in html
     assert "86.65" in (folder.parent / "README.md").read_text()
+
+
+def test_only_runs_on_the_boards_network_are_ranked(folder):
+    for path in folder.glob("*.json"):
+        change(path, target="madry_mnist/secret", weights="surrogate")
+    assert page.entries({folder: records.collect(folder)}) == []
+    change(folder / "dgf-xent.json", weights="original", robust_accuracy=[0.8801])
+    found = {folder: records.collect(folder)}
+    assert page.entries(found) == [
+        ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01))
+    ]
+    assert "|    2 | **DAA-DGF (this project)**" in page.markdown(found)
+    assert '<tr class="own"><td>2</td>' in page.html(found)
 
 
 def test_committed_tables_and_page_are_those_of_the_records():
