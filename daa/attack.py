@@ -19,6 +19,7 @@ Method = Literal["fgsm", "rand_fgsm", "pgd", "mi_fgsm", "momentum", "blob", "dgf
 Loss = Literal["xent", "cw"]
 RandFgsm = Literal["uniform", "tramer"]
 Targeted = Literal["labels", "least_likely"]
+Formula = Literal["released", "paper"]
 
 SINGLE_STEP = ("fgsm", "rand_fgsm")
 MOMENTUM = ("mi_fgsm", "momentum")
@@ -43,6 +44,8 @@ class AttackConfig:
         steps_per_shuffle: steps a minibatch makes before all images are shuffled again; blob and
             dgf only, as the others treat each image alone.
         c: weight of the particle terms; None for 1.1 (blob) and 0.001 (dgf).
+        formula: of blob and dgf, where the released scripts and the paper differ: "released", or
+            "paper" for the printed sign (blob) and bandwidth (dgf).
         decay: of the momentum.
         random_start: start at x + U(-eps, eps).
         clip_start: clip that start to the pixel range before the first gradient.
@@ -70,9 +73,11 @@ class AttackConfig:
     clip_range: bool = True
     rand_fgsm: RandFgsm = "uniform"
     targeted: Targeted | None = None
+    formula: Formula = "released"
 
     def __post_init__(self) -> None:
-        for field, choices in (("method", Method), ("loss", Loss), ("rand_fgsm", RandFgsm)):
+        named = {"method": Method, "loss": Loss, "rand_fgsm": RandFgsm, "formula": Formula}
+        for field, choices in named.items():
             self._require(field, getattr(self, field) in get_args(choices), _one_of(choices))
         allowed = (None, *get_args(Targeted))
         self._require("targeted", self.targeted in allowed, f"null or {_one_of(Targeted)}")
@@ -228,7 +233,7 @@ def compile_visit(target: Target, config: AttackConfig) -> Callable:
             return velocity, velocity
         if config.method in PARTICLES:
             particles = directions.blob if config.method == "blob" else directions.dgf
-            return particles(x, grad, c=config.weight), velocity
+            return particles(x, grad, c=config.weight, formula=config.formula), velocity
         return directions.gradient(x, grad), velocity
 
     @tf.function

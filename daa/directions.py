@@ -49,21 +49,24 @@ def momentum(velocity: tf.Tensor, grad: tf.Tensor, *, decay: float) -> tf.Tensor
     return decay * velocity + tf.math.divide_no_nan(grad, norm)
 
 
-def blob(x: tf.Tensor, grad: tf.Tensor, *, c: float) -> tf.Tensor:
+def blob(x: tf.Tensor, grad: tf.Tensor, *, c: float, formula: str = "released") -> tf.Tensor:
     """DAA-BLOB ascent direction.
 
         v_i = g_i + c/M * sum_j [K_ij g_j - K_ij (x_i - x_j) / h^2]
         K_ij = exp(-d_ij / (2 h^2)),   h^2 = median(d) / (2 log M)
 
+    The paper prints + before the second term of the sum, which is the kernel's gradient.
+
     Args:
         x: images in [0, 1]. [M, H, W, C].
         grad: gradient of the summed loss at `x`. [M, H, W, C].
         c: weight of the particle terms, dimensionless; 0 gives PGD.
+        formula: "released", or "paper" for its sign.
 
     Returns:
         The direction v. [M, H, W, C].
 
-    Source: AAAI 2019, Eq. 21, with the sign of the released blob_rand.py.
+    Source: AAAI 2019, Eq. 21; blob_rand.py.
     """
     m = x.shape[0]
     if m == 1:
@@ -72,21 +75,25 @@ def blob(x: tf.Tensor, grad: tf.Tensor, *, c: float) -> tf.Tensor:
     u, inverse_h2 = scaled_distances(particles, math.log(m))
     # The particle itself adds K_ii g_i = g_i and nothing to the kernel's gradient.
     k = tf.linalg.set_diag(tf.exp(-u), tf.zeros([m]))
-    pull = tf.matmul(k, g + inverse_h2 * particles)
-    repulsion = (inverse_h2 * tf.reduce_sum(k, axis=1))[:, None] * particles
+    strength = inverse_h2 if formula == "released" else -inverse_h2
+    pull = tf.matmul(k, g + strength * particles)
+    repulsion = (strength * tf.reduce_sum(k, axis=1))[:, None] * particles
     return tf.reshape((1.0 + c / m) * g + (c / m) * (pull - repulsion), x.shape)
 
 
-def dgf(x: tf.Tensor, grad: tf.Tensor, *, c: float) -> tf.Tensor:
+def dgf(x: tf.Tensor, grad: tf.Tensor, *, c: float, formula: str = "released") -> tf.Tensor:
     """DAA-DGF ascent direction.
 
         v_i = g_i - c * sum_j (d_ij / (2 h^2) - 1) K_ij (x_i - x_j)
         K_ij = exp(-d_ij / (2 h^2)),   h^2 = median(d) / (2 log(M + 1))
 
+    The paper's bandwidth has log M.
+
     Args:
         x: images in [0, 1]. [M, H, W, C].
         grad: gradient of the summed loss at `x`. [M, H, W, C].
         c: weight of the Wasserstein term, dimensionless; 0 gives PGD.
+        formula: "released", or "paper" for its bandwidth.
 
     Returns:
         The direction v. [M, H, W, C].
@@ -98,7 +105,7 @@ def dgf(x: tf.Tensor, grad: tf.Tensor, *, c: float) -> tf.Tensor:
     if m == 1:
         return grad
     particles = _relative(x)
-    u, _ = scaled_distances(particles, math.log(m + 1))
+    u, _ = scaled_distances(particles, math.log(m + 1 if formula == "released" else m))
     w = tf.linalg.set_diag((u - 1.0) * tf.exp(-u), tf.zeros([m]))
     flow = tf.reduce_sum(w, axis=1)[:, None] * particles - tf.matmul(w, particles)
     return grad - c * tf.reshape(flow, x.shape)

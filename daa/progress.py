@@ -12,7 +12,7 @@ import numpy as np
 from daa import checkpoints
 from daa.errors import InputError
 from daa.evaluate import Report
-from daa.results import write_atomically
+from daa.results import completed, write_atomically
 
 
 def save(path: Path, ident: dict[str, Any], report: Report, seconds: float) -> None:
@@ -51,7 +51,7 @@ def load(path: Path, ident: dict[str, Any]) -> tuple[Report | None, float]:
     missing = {"adv", "margin", "correct", "ident", "seconds"} - set(arrays)
     if missing:
         raise InputError(f"{path}: expected {sorted(missing)[0]}, got no such array")
-    if str(arrays["ident"]) != _key(ident):
+    if _key(json.loads(str(arrays["ident"]))) != _key(ident):
         raise InputError(
             f"{path}: expected the restarts of the run asked for now, got those of another; "
             "choose another --out, or --force to start anew"
@@ -63,4 +63,5 @@ def load(path: Path, ident: dict[str, Any]) -> tuple[Report | None, float]:
 
 
 def _key(ident: dict[str, Any]) -> str:
-    return json.dumps({k: v for k, v in ident.items() if k != "restarts"}, sort_keys=True)
+    decides = {k: v for k, v in completed(ident).items() if k != "restarts"}
+    return json.dumps(decides, sort_keys=True)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from daa.attack import AttackConfig
 from daa.config import Experiment, Row
 from daa.data import Dataset
 from daa.errors import InputError
@@ -37,6 +38,13 @@ _IDENTITY = (
     "restarts",
     "seed",
 )
+
+
+_DEFAULTS = {
+    field.name: field.default
+    for field in dataclasses.fields(AttackConfig)
+    if field.default is not dataclasses.MISSING
+}
 
 
 def identity(
@@ -189,7 +197,12 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else type(content).__name__
         raise InputError(f"{path}: schema: expected {SCHEMA}, got {found!r}")
-    return content
+    return completed(content)
+
+
+def completed(ident: dict[str, Any]) -> dict[str, Any]:
+    """A record or identity with all settings; one that is younger than it had its default."""
+    return {**ident, "attack": {**_DEFAULTS, **ident.get("attack", {})}}
 
 
 def finished(path: Path, ident: dict[str, Any]) -> bool:

@@ -121,6 +121,10 @@ def label(attack: dict[str, Any]) -> str:
         options.append(f"targeted: {attack['targeted'].replace('_', ' ')}")
     if not attack["clip_range"]:
         options.append("not clipped to [0, 1]")
+    if attack["formula"] == "paper":
+        options.append("the paper's formula")
+    if attack["clip_start"]:
+        options.append("start clipped")
     return METHODS[attack["method"]] + (f" ({', '.join(options)})" if options else "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ def cells(collected: Collected) -> list[dict[str, str]]:
     """One mapping of column to text per row of the table; missing rows say so."""
     records = collected.records
     columns = [("attack", lambda r: label(r["attack"])), ("loss", lambda r: LOSSES[loss(r)])]
-    for setting in _varied([record["attack"] for record in [*records, *collected.missing]]):
-        columns.append((setting, lambda r, s=setting: f"{r['attack'][s]:.4g}"))
+    attacks = [record["attack"] for record in [*records, *collected.missing]]
+    for name, value in _varied(attacks).items():
+        columns.append((name, lambda r, value=value: value(r["attack"])))
     rows = []
     for record in records:
         row = {name: value(record) for name, value in columns}
@@ -33,22 +35,34 @@ def cells(collected: Collected) -> list[dict[str, str]]:
     return [{name: row.get(name, "") for name in used} for row in rows]
 
 
-def _varied(attacks: list[dict[str, Any]]) -> list[str]:
-    """eps where it differs between rows, c where it differs within a method and loss."""
-    found = []
+# Settings that get a column where rows of one method and loss differ in them.
+_SETTINGS = {
+    "c": ("c", "{:.4g}"),
+    "batch_size": ("batch", "{}"),
+    "steps_per_shuffle": ("steps per shuffle", "{}"),
+    "random_start": ("random start", "{}"),
+}
+
+
+def _varied(attacks: list[dict[str, Any]]) -> dict[str, Callable[[dict[str, Any]], str]]:
+    """Columns for the settings in which the rows differ."""
+    columns = {}
     if len({attack["eps"] for attack in attacks}) > 1:
-        found.append("eps")
-    alike = [(a["method"], a["loss"], a["eps"], a["clip_range"]) for a in attacks]
-    if len(set(zip(alike, (a["c"] for a in attacks), strict=True))) > len(set(alike)):
-        found.append("c")
-    return found
+        columns["eps"] = lambda attack: f"{attack['eps']:.4g}"
+    for setting, (name, text) in _SETTINGS.items():
+        groups: dict[tuple, set] = {}
+        for attack in attacks:
+            groups.setdefault((attack["method"], attack["loss"]), set()).add(attack[setting])
+        if any(len(values) > 1 for values in groups.values()):
+            columns[name] = lambda attack, s=setting, t=text: t.format(attack[s])
+    return columns
 
 
 _ORDER = (
     "attack",
     "loss",
     "eps",
-    "c",
+    *(name for name, _ in _SETTINGS.values()),
     "first run",
     "worst case",
     "95 % interval",
@@ -126,7 +140,7 @@ def tests(collected: Collected) -> list[list[str]]:
             continue
         first, second = pgd["accuracy_per_restart"], record["accuracy_per_restart"]
         row = [label(record["attack"]), LOSSES[loss(record)]]
-        row += [f"{record['attack'][setting]:.4g}" for setting in varied]
+        row += [value(record["attack"]) for value in varied.values()]
         for test in (stats.unpaired, stats.paired):
             if test is stats.paired and len(first) != len(second):
                 row += ["", ""]

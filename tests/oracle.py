@@ -15,7 +15,7 @@ def differences(w: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return w.sum(axis=1)[:, None] * rows - w @ rows
 
 
-def blob(x: np.ndarray, grad: np.ndarray, c: float) -> np.ndarray:
+def blob(x: np.ndarray, grad: np.ndarray, c: float, sign: float = -1.0) -> np.ndarray:
     m = len(x)
     d = distances(x)
     h2 = np.median(d) / (2 * np.log(m))
@@ -23,13 +23,13 @@ def blob(x: np.ndarray, grad: np.ndarray, c: float) -> np.ndarray:
     if h2 == 0:
         return (g + c / m * ((d == 0) @ g)).reshape(x.shape)
     k = np.exp(-d / (2 * h2))
-    return (g + c / m * (k @ g - differences(k, rows) / h2)).reshape(x.shape)
+    return (g + c / m * (k @ g + sign * differences(k, rows) / h2)).reshape(x.shape)
 
 
-def dgf(x: np.ndarray, grad: np.ndarray, c: float) -> np.ndarray:
+def dgf(x: np.ndarray, grad: np.ndarray, c: float, more: int = 1) -> np.ndarray:
     m = len(x)
     d = distances(x)
-    h2 = np.median(d) / (2 * np.log(m + 1))
+    h2 = np.median(d) / (2 * np.log(m + more))
     rows, g = (a.reshape(m, -1).astype(np.float64) for a in (x, grad))
     if h2 == 0:
         return g.reshape(x.shape)

@@ -22,6 +22,16 @@ def test_equals_the_float64_oracle(direction, expected, c, m):
     np.testing.assert_allclose(v, w, atol=2e-6 * np.abs(w).max())
 
 
+@pytest.mark.parametrize("m", [2, 9, 20])
+def test_the_papers_formulas_are_there_too(m):
+    x, g = batch(m, seed=m)
+    for v, w in (
+        (directions.blob(x, g, c=1.1, formula="paper"), oracle.blob(x.numpy(), g.numpy(), 1.1, +1)),
+        (directions.dgf(x, g, c=0.01, formula="paper"), oracle.dgf(x.numpy(), g.numpy(), 0.01, 0)),
+    ):
+        np.testing.assert_allclose(v, w, atol=2e-6 * np.abs(w).max())
+
+
 @pytest.mark.parametrize(("direction", "expected", "c"), BOTH)
 def test_duplicates_follow_the_oracle(direction, expected, c):
     x, g = batch(9)
