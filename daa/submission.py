@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from daa import ball
 from daa.data import Dataset
 from daa.errors import InputError
 from daa.results import write_atomically
@@ -64,14 +65,14 @@ def build(target: Target, adv: np.ndarray, data: Dataset, eps: float) -> np.ndar
         eps: radius of the ball, for images in [0, 1].
 
     Returns:
-        float32; scaled to the network's range, the ball is kept exactly.
+        float32, in the network's range; moved by at most a rounding, so that the ball around the
+        images that the challenge compares with is kept exactly.
     """
     array = _native(target, adv).reshape(array_shape(target, len(adv)))
-    if target.bounds.upper == 255.0:
-        # Whole numbers plus a whole eps are exact in float32.
-        images, radius = natural(target, data).astype(np.float32), np.float32(255 * eps)
-        array = np.clip(array, np.maximum(images - radius, 0), np.minimum(images + radius, 255))
-    return array
+    images = natural(target, data).astype(np.float32)
+    lower, upper = ball.bounds(images, native_eps(target, eps), clip_range=False)
+    bounds = target.bounds
+    return np.clip(array, np.maximum(lower, bounds.lower), np.minimum(upper, bounds.upper))
 
 
 def load(path: Path, target: Target, images: int) -> np.ndarray:

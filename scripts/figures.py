@@ -69,6 +69,7 @@ def restarts(records: list[dict[str, Any]]) -> plt.Figure:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("worst-case accuracy (%)")
     axes[-1].legend(frameon=False)
+    figure.tight_layout(rect=(0, 0.03, 1, 1))
     return figure
 
 
@@ -105,6 +106,7 @@ def sweep(collected: Collected) -> plt.Figure:
         axis.set_xlabel(AXES[field])
     axes[0].set_ylabel("accuracy of a single run (%)")
     axes[0].legend(frameon=False)
+    figure.tight_layout(rect=(0, 0.03, 1, 1))
     return figure
 
 
@@ -124,7 +126,11 @@ def examples(path: Path) -> plt.Figure:
     ]
     count = len(natural)
     figure, axes = plt.subplots(
-        len(rows), count, figsize=(1.1 * count + 1.6, 1.15 * len(rows)), squeeze=False
+        len(rows),
+        count,
+        figsize=(1.1 * count + 1.6, 1.15 * len(rows) + 0.4),
+        squeeze=False,
+        layout="constrained",
     )
     for line, (name, images) in zip(axes, rows, strict=True):
         signed = "-" in name and images is not natural and name.endswith("natural")
@@ -141,7 +147,6 @@ def examples(path: Path) -> plt.Figure:
             axis.set_frame_on(False)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
     figure.suptitle(f"Broken by {names[1]}, not by {names[0]}", fontsize=11)
-    figure.tight_layout()
     return figure
 
 
@@ -166,20 +171,24 @@ def kinds(
     shown = {name: images[:count] for name, images in chosen.items() if len(images)}
     sources = [("natural", natural), *zip(names, adv, strict=True)]
     figure, axes = plt.subplots(
-        len(shown), 3 * count, figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5), squeeze=False
+        len(shown),
+        3 * count,
+        figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5),
+        squeeze=False,
+        layout="constrained",
     )
     for axis in axes.flat:
         axis.axis("off")
     for line, (kind, images) in zip(axes, shown.items(), strict=True):
-        line[0].set_title(f"broken by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
+        title = line[0].set_title(f"by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
+        title.set_in_layout(False)  # it may be wider than its image
         for k, image in enumerate(images):
             for j, (_, pixels) in enumerate(sources):
                 picture = np.clip(pixels[image], 0, 1)
                 picture = picture[..., 0] if picture.shape[-1] == 1 else picture
                 line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
     order = ", ".join(name for name, _ in sources)
-    figure.suptitle(f"Each image three times: {order}", fontsize=9)
-    figure.tight_layout()
+    figure.suptitle(f"Images broken; each three times: {order}", fontsize=9)
     _save(figure, path)
 
 
@@ -202,8 +211,6 @@ def _panels(records: list[dict[str, Any]]) -> tuple[plt.Figure, np.ndarray]:
 
 
 def _save(figure: plt.Figure, path: Path) -> Path:
-    if figure.texts and not figure.get_tight_layout():
-        figure.tight_layout(rect=(0, 0.03, 1, 1))
     for suffix, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
         buffer = io.BytesIO()
         figure.savefig(buffer, format=suffix, **options)

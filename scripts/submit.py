@@ -119,7 +119,7 @@ def build(args: argparse.Namespace) -> None:
     accuracy = 100 * float((lowest > 0).mean())
     print(
         f"{args.out}: {array.shape} float32 for {found.target.name} "
-        f"({found.target.weights} weights), {len(records)} runs, accuracy {accuracy:.2f} % "
+        f"({found.target.weights} weights), runs: {len(records)}, accuracy {accuracy:.2f} % "
         f"(the strongest run alone {100 * (1 - max(broken) / len(array)):.2f} %)"
     )
 
