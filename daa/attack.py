@@ -13,13 +13,14 @@ import tensorflow as tf
 from daa import ball, directions
 from daa.errors import InputError
 from daa.losses import LOSSES
-from daa.target import Target, check_images, predict
+from daa.target import Target, check_images, in_precision, predict
 
 Method = Literal["fgsm", "rand_fgsm", "pgd", "mi_fgsm", "momentum", "blob", "dgf"]
 Loss = Literal["xent", "cw"]
 RandFgsm = Literal["uniform", "tramer"]
 Targeted = Literal["labels", "least_likely"]
 Formula = Literal["released", "paper"]
+Precision = Literal["float32", "bfloat16"]
 
 SINGLE_STEP = ("fgsm", "rand_fgsm")
 MOMENTUM = ("mi_fgsm", "momentum")
@@ -46,6 +47,7 @@ class AttackConfig:
         c: weight of the particle terms; None for 1.1 (blob) and 0.001 (dgf).
         formula: of blob and dgf, where the released scripts and the paper differ: "released", or
             "paper" for the printed sign (blob) and bandwidth (dgf).
+        precision: of the gradients; the images and the final evaluation are float32 always.
         decay: of the momentum.
         random_start: start at x + U(-eps, eps).
         clip_start: clip that start to the pixel range before the first gradient.
@@ -74,9 +76,11 @@ class AttackConfig:
     rand_fgsm: RandFgsm = "uniform"
     targeted: Targeted | None = None
     formula: Formula = "released"
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        named = {"method": Method, "loss": Loss, "rand_fgsm": RandFgsm, "formula": Formula}
+        named = {"method": Method, "loss": Loss, "rand_fgsm": RandFgsm}
+        named |= {"formula": Formula, "precision": Precision}
         for field, choices in named.items():
             self._require(field, getattr(self, field) in get_args(choices), _one_of(choices))
         allowed = (None, *get_args(Targeted))
@@ -144,7 +148,7 @@ class Attack:
     def __init__(self, target: Target, config: AttackConfig) -> None:
         self.target = target
         self.config = config
-        self._visit = compile_visit(target, config)
+        self._visit = compile_visit(in_precision(target, config.precision), config)
 
     def __call__(
         self,

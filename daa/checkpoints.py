@@ -69,8 +69,12 @@ def load(
         InputError: as `read` and `select`.
     """
     arrays = select(read(path), shapes, path)
-    constants = {name: tf.cast(tf.constant(value), dtype) for name, value in arrays.items()}
-    return constants, sha256(path)
+    return cast(arrays, dtype), sha256(path)
+
+
+def cast(arrays: Mapping[str, np.ndarray | tf.Tensor], dtype: tf.DType) -> dict[str, tf.Tensor]:
+    """Arrays as constants of a type."""
+    return {name: tf.cast(tf.constant(value), dtype) for name, value in arrays.items()}
 
 
 def sha256(path: str | Path) -> str:

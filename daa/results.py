@@ -148,6 +148,19 @@ def device_name() -> str:
     return f"CPU {name}, {os.cpu_count()} cores"
 
 
+def fast_bfloat16() -> bool:
+    """Whether the device has instructions for bfloat16; without, it is slower than float32."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return details.get("compute_capability", (0, 0)) >= (8, 0)
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return re.search(r"\b(avx512_bf16|amx_bf16)\b", flags) is not None
+
+
 def _git_commit() -> str | None:
     try:
         done = subprocess.run(

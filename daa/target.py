@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -36,6 +36,7 @@ class Target:
         weights: "original" (the paper's), "third-party" (somebody else's network), "surrogate" (the
             paper's architecture trained by this project) or "own" (a network of this project).
         weights_sha256: of the file the weights were read from.
+        half: makes the same network in bfloat16, for gradients.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Target:
     bounds: Bounds = Bounds()
     weights: Weights = "own"
     weights_sha256: str | None = None
+    half: Callable[[], Callable[[tf.Tensor], tf.Tensor]] | None = None
 
     def __post_init__(self) -> None:
         if self.weights not in get_args(Weights):
@@ -59,6 +61,19 @@ class Target:
         if (lower, upper) != (0.0, 1.0):
             x = lower + (upper - lower) * x
         return self.network(x)
+
+
+def in_precision(target: Target, precision: str) -> Target:
+    """The target with its network in "float32", as it is, or in "bfloat16".
+
+    Raises:
+        InputError: a target that was made without `half`.
+    """
+    if precision == "float32":
+        return target
+    if target.half is None:
+        raise InputError(f"{target.name}: precision: expected float32, got {precision!r}")
+    return replace(target, network=target.half())
 
 
 def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:

@@ -39,6 +39,7 @@ def load_target(
         classes=10,
         weights="own",
         weights_sha256=digest,
+        half=lambda: network(checkpoints.cast(constants, tf.bfloat16)),
     )
 
 

@@ -46,6 +46,7 @@ def load_target(
         bounds=BOUNDS,
         weights="original",
         weights_sha256=digest,
+        half=lambda: network(checkpoints.cast(constants, tf.bfloat16)),
     )
 
 

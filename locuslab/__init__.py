@@ -40,9 +40,7 @@ def load_target(
     path = Path(path) if path else _find(assets.model_dir(model_dir) / "locuslab", name)
     arrays = _read_pth(path) if path.suffix == ".pth" else checkpoints.read_npz(path)
     arrays = checkpoints.select(arrays, VARIABLES, path)
-    constants = {
-        key: tf.cast(tf.constant(value), dtype) for key, value in to_tensorflow(arrays).items()
-    }
+    constants = checkpoints.cast(to_tensorflow(arrays), dtype)
     return Target(
         name=f"locuslab/{name}",
         network=network(constants),
@@ -50,6 +48,7 @@ def load_target(
         classes=10,
         weights="third-party",
         weights_sha256=checkpoints.sha256(path),
+        half=lambda: network(checkpoints.cast(constants, tf.bfloat16)),
     )
 
 

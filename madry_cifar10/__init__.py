@@ -53,6 +53,7 @@ def load_target(
         bounds=BOUNDS,
         weights="surrogate" if own else "original",
         weights_sha256=digest,
+        half=lambda: network(checkpoints.cast(constants, tf.bfloat16)),
     )
 
 

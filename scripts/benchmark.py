@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import get_args
 
 import cli
 import numpy as np
@@ -14,10 +15,11 @@ import tensorflow as tf
 from scipy.spatial.distance import pdist, squareform
 from tables import aligned
 
-from daa import AttackConfig, Target, results
-from daa.attack import compile_visit
+from daa import AttackConfig, Target, checkpoints, results
+from daa.attack import Precision, compile_visit
 from daa.ball import bounds
 from daa.losses import xent
+from daa.target import in_precision
 from locuslab import model as locuslab
 from madry_mnist import model as madry_mnist
 
@@ -57,7 +59,14 @@ def contestants(name: str, batch_size: int) -> dict[str, Callable[[], object]]:
     if name == "locuslab":
         arrays = locuslab.to_tensorflow(arrays)
     variables = {key: tf.constant(value) for key, value in arrays.items()}
-    target = Target(f"{name}/random", NETWORKS[name].network(variables), (28, 28, 1), 10)
+    half = checkpoints.cast(variables, tf.bfloat16)
+    target = Target(
+        f"{name}/random",
+        NETWORKS[name].network(variables),
+        (28, 28, 1),
+        10,
+        half=lambda: NETWORKS[name].network(half),
+    )
     images = rng.random((batch_size, 28, 28, 1), dtype=np.float32)
     lower, upper = (tf.constant(bound) for bound in bounds(images, EPS))
     x, y = tf.constant(images), tf.constant(rng.integers(0, 10, batch_size))
@@ -76,10 +85,14 @@ def contestants(name: str, batch_size: int) -> dict[str, Callable[[], object]]:
         return g
 
     runs = {"gradient": gradients}
-    for method in ("pgd", "momentum", "blob", "dgf"):
-        config = AttackConfig(method, eps=EPS, step_size=STEP, steps=STEPS, batch_size=batch_size)
-        visit = compile_visit(target, config)
-        runs[method] = lambda visit=visit: visit(x, y, lower, upper)
+    for precision in get_args(Precision):
+        for method in ("pgd", "momentum", "blob", "dgf"):
+            config = AttackConfig(
+                method, eps=EPS, step_size=STEP, steps=STEPS, batch_size=batch_size
+            )
+            visit = compile_visit(in_precision(target, precision), config)
+            label = method if precision == "float32" else f"{method}, {precision}"
+            runs[label] = lambda visit=visit: visit(x, y, lower, upper)
     compiled = tf.function(gradient)
     box = (lower.numpy().astype(float), upper.numpy().astype(float))
     runs["released recipe, blob"] = lambda: released_blob(compiled, images, *box)

@@ -72,8 +72,11 @@ def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
     for row in experiment.rows:
         record = records.get(row.name)
         attack = results.attack_as_run(row)
-        if record is not None and record["attack"] != attack:
-            key = next(k for k in attack if record["attack"].get(k) != attack[k])
+        # The device may not have the config's precision; the label says what was used.
+        decides = [key for key in attack if key != "precision"]
+        differs = [key for key in decides if record and record["attack"].get(key) != attack[key]]
+        if record is not None and differs:
+            key = differs[0]
             warnings.warn(
                 f"left out: {folder / row.name}.json: attack: {key}: expected {attack[key]!r} "
                 f"as its config, got {record['attack'].get(key)!r}",
@@ -123,6 +126,8 @@ def label(attack: dict[str, Any]) -> str:
         options.append("not clipped to [0, 1]")
     if attack["formula"] == "paper":
         options.append("the paper's formula")
+    if attack["precision"] != "float32":
+        options.append(attack["precision"])
     if attack["clip_start"]:
         options.append("start clipped")
     return METHODS[attack["method"]] + (f" ({', '.join(options)})" if options else "")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cli
 import figures
@@ -15,6 +17,7 @@ import tables
 from tqdm import tqdm
 
 from daa import Dataset, Report, Target, config, progress, results, worst_case
+from daa.attack import Precision
 from daa.config import Experiment, Row
 from daa.evaluate import clean_accuracy
 from daa.target import predict
@@ -28,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     experiment = config.load(args.config)
     if args.target and args.target != experiment.target:
         experiment = aimed_elsewhere(experiment, args.target)
+    experiment = in_precision(experiment, args.precision)
     target = cli.load_target(experiment.target, model_dir=args.model_dir)
     images = args.images or experiment.images
     data = cli.load_dataset(experiment.target, experiment.split, args.data_dir, images)
@@ -75,6 +79,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--model-dir", help="folder of the weights (else DAA_MODELS, else the cache)"
     )
     parser.add_argument("--target", help="instead of the config's, as madry_mnist/surrogate")
+    parser.add_argument("--precision", choices=get_args(Precision), help="of the gradients")
     parser.add_argument("--images", type=cli.positive, help="attack the first IMAGES only")
     parser.add_argument("--restarts", type=cli.positive, help="instead of the config's")
     parser.add_argument("--seed", type=cli.whole, help="instead of the config's")
@@ -92,6 +97,21 @@ def aimed_elsewhere(experiment: Experiment, target: str) -> Experiment:
             "target": target,
         }
     )
+
+
+def in_precision(experiment: Experiment, precision: str | None) -> Experiment:
+    """The experiment with gradients as asked for, in float32 where the device has no bfloat16."""
+    rows = []
+    for row in experiment.rows:
+        wanted = precision or row.attack.precision
+        if wanted == "bfloat16" and not results.fast_bfloat16():
+            warnings.warn(
+                "bfloat16: not in this device's instructions; float32 it is", stacklevel=2
+            )
+            wanted = "float32"
+        config = dataclasses.replace(row.attack, precision=wanted)
+        rows.append(row.model_copy(update={"attack": config}))
+    return experiment.model_copy(update={"rows": tuple(rows)})
 
 
 def attack(

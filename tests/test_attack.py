@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -103,6 +105,27 @@ def test_a_visit_never_returns_to_python(method):
     kinds |= {node.op for f in definition.library.function for node in f.node_def}
     assert {"Sign", "MatMul"} <= kinds
     assert not {kind for kind in kinds if "Py" in kind or "Host" in kind}
+
+
+def test_bfloat16_gradients_move_float32_images_within_the_ball():
+    target, w = linear_target(classes=2)
+    half = tf.cast(w, tf.bfloat16)
+    made = []
+
+    def network(x):
+        made.append(x.dtype)
+        return tf.cast(tf.cast(tf.reshape(x, [-1, 16]), tf.bfloat16) @ half, tf.float32)
+
+    both = replace(target, half=lambda: network)
+    x, y = images(classes=2)
+    config = AttackConfig("pgd", "cw", precision="bfloat16", **FAST)
+    adv = Attack(both, config)(x, y)
+    assert made
+    assert adv.dtype == np.float32
+    exact = Attack(target, AttackConfig("pgd", "cw", **FAST))(x, y)
+    np.testing.assert_allclose(adv, exact, atol=1e-6)  # the signs of a linear model agree
+    with pytest.raises(InputError, match="test/linear: precision: expected float32, got 'bfloat1"):
+        Attack(target, config)
 
 
 def test_rand_fgsm_reads_two_ways():
