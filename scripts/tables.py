@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cli
-from records import LOSSES, Collected, baseline, collect, folders, label, loss, source
+from records import LOSSES, PARTICLES, Collected, baseline, collect, folders, label, loss, source
 
 from daa import results, stats
 
@@ -35,12 +35,13 @@ def cells(collected: Collected) -> list[dict[str, str]]:
     return [{name: row.get(name, "") for name in used} for row in rows]
 
 
-# Settings that get a column where rows of one method and loss differ in them.
+# Settings that get a column where rows of one method and loss differ in them; all but the last are
+# those of the particle methods.
 _SETTINGS = {
-    "c": ("c", "{:.4g}"),
-    "batch_size": ("batch", "{}"),
-    "steps_per_shuffle": ("steps per shuffle", "{}"),
-    "random_start": ("random start", "{}"),
+    "c": ("c", "{:.4g}".format),
+    "batch_size": ("batch", str),
+    "steps_per_shuffle": ("steps per shuffle", str),
+    "random_start": ("random start", lambda start: "yes" if start else "no"),
 }
 
 
@@ -54,7 +55,9 @@ def _varied(attacks: list[dict[str, Any]]) -> dict[str, Callable[[dict[str, Any]
         for attack in attacks:
             groups.setdefault((attack["method"], attack["loss"]), set()).add(attack[setting])
         if any(len(values) > 1 for values in groups.values()):
-            columns[name] = lambda attack, s=setting, t=text: t.format(attack[s])
+            columns[name] = lambda attack, s=setting, t=text: (
+                t(attack[s]) if s == "random_start" or attack["method"] in PARTICLES else ""
+            )
     return columns
 
 
