@@ -43,12 +43,18 @@ def write(collected: Collected, folder: Path) -> list[Path]:
     written = []
     if collected.sweep:
         written.append(_save(sweep(collected), folder / f"{collected.sweep}.png"))
-    elif max(record["restarts"] for record in collected.records) > 1:
+    elif max(record["restarts"] for record in collected.records) > 1 and _distinct(collected):
         written.append(_save(restarts(collected.records), folder / "restarts.png"))
     shown = folder / "examples.json"
     if shown.exists() and json.loads(shown.read_text(encoding="utf-8"))["images"]:
         written.append(_save(examples(shown), folder / "examples.png"))
     return written
+
+
+def _distinct(collected: Collected) -> bool:
+    """Whether each line of a panel would have a name of its own."""
+    names = [(label(r["attack"]), r["attack"]["loss"]) for r in collected.records]
+    return len(set(names)) == len(names)
 
 
 def restarts(records: list[dict[str, Any]]) -> plt.Figure:
