@@ -9,7 +9,8 @@ import tensorflow as tf
 from PIL import Image
 
 import digits
-from daa import Bounds, Dataset, InputError, Target, submission
+import madry_mnist
+from daa import Bounds, Dataset, InputError, Target, checkpoints, submission
 
 EPS = 0.15
 
@@ -264,3 +265,22 @@ def test_a_verified_array_is_ranked_on_the_board(tmp_path, capsys, monkeypatch):
     assert "EWR-PGD" in out
     with pytest.raises(InputError, match="board: expected an array together with --target"):
         submit.main(["board", "--target", "madry_mnist/secret"])
+
+
+@pytest.mark.real
+@pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
+def test_an_array_for_the_boards_network_is_inserted(tmp_path, capsys):
+    """Random weights under the secret network's name: some accuracy, at its place, in bold."""
+    arrays = madry_mnist.model.initialize(np.random.default_rng(0))
+    checkpoints.write(tmp_path / "models" / "madry_mnist" / "secret" / "model", arrays)
+    target = madry_mnist.load_target("secret", model_dir=tmp_path / "models")
+    data = madry_mnist.load_dataset("test")
+    path = tmp_path / "attack.npy"
+    submission.save(path, submission.build(target, data.x, data, 0.3))
+    models = ["--model-dir", str(tmp_path / "models")]
+    submit.main(["board", str(path), "--target", "madry_mnist/secret", *models])
+    out = capsys.readouterr().out
+    inserted = next(line for line in out.splitlines() if "**" in line)
+    assert "attack.npy (verified here)" in inserted
+    assert inserted.startswith("|    1 |")  # random weights are right by chance only
+    assert "|    2 | Guided Local Attack" in out
