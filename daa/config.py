@@ -50,6 +50,7 @@ class Experiment(BaseModel):
         sweep: setting that the rows run through, as the file's `sweep: {eps: [0.1, 0.2]}`, which
             multiplies the rows.
         merged_paper: the paper's accuracy under all rows together, in percent.
+        certified: accuracy that no attack inside ball and range can get below, in percent.
         examples: two rows; images that the second breaks and the first does not are shown.
     """
 
@@ -65,6 +66,7 @@ class Experiment(BaseModel):
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     sweep: str | None = None
     merged_paper: float | None = None
+    certified: float | None = None
     examples: tuple[str, str] | None = None
 
 

@@ -36,7 +36,7 @@ class Collected:
     missing: list[dict[str, Any]] = field(default_factory=list)
     sweep: str | None = None
     merged_paper: float | None = None
-    folder: str = ""
+    certified: float | None = None
 
 
 def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
@@ -67,7 +67,7 @@ def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
     first = next(iter(records.values()))
     experiment = experiment or _config(first)
     if experiment is None:
-        return Collected(first["title"], list(records.values()), folder=folder.name)
+        return Collected(first["title"], list(records.values()))
     kept, missing = [], []
     for row in experiment.rows:
         record = records.get(row.name)
@@ -90,7 +90,12 @@ def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
     if not kept:
         raise InputError(f"{folder}: expected records of its config's rows, got none")
     return Collected(
-        kept[0]["title"], kept, missing, experiment.sweep, experiment.merged_paper, folder.name
+        kept[0]["title"],
+        kept,
+        missing,
+        experiment.sweep,
+        experiment.merged_paper,
+        experiment.certified,
     )
 
 

@@ -31,6 +31,9 @@ def cells(collected: Collected) -> list[dict[str, str]]:
         rows.append({**{name: value(absent) for name, value in columns}, "worst case": "missing"})
     if collected.merged_paper is not None and not collected.missing:
         rows.append(_merged(collected))
+    if collected.certified is not None:
+        floor = f"{collected.certified:.2f}"
+        rows.append({"attack": "certified: no attack gets below", "worst case": floor})
     used = [name for name in _ORDER if any(row.get(name) for row in rows)]
     return [{name: row.get(name, "") for name in used} for row in rows]
 

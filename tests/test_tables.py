@@ -107,6 +107,14 @@ def test_merged_runs_count_every_broken_image_once(folder):
     assert last["paper"] == "88.56"
 
 
+def test_the_certified_bound_stands_below_the_attacks():
+    found = records.collect(Path("results/provable_mnist"))
+    *attacks, floor = tables.cells(found)
+    assert floor["worst case"] == "94.20"
+    clipped = [row for row in attacks if "not clipped" not in row["attack"]]
+    assert all(float(row["worst case"]) >= 94.2 for row in clipped)
+
+
 def test_figures_are_drawn_as_png_and_svg(folder):
     for path in folder.glob("restarts.*"):
         path.unlink()
