@@ -51,6 +51,26 @@ def test_one_command_gives_records_table_and_figure(config, tmp_path, capsys):
     assert not list(folder.glob("*.partial"))
 
 
+def test_quickstart_end_to_end(tmp_path):
+    """The command of `make quickstart`, in a process of its own, on all its methods and losses."""
+    command = [sys.executable, reproduce.__file__, "configs/quickstart.yaml", "--force"]
+    done = subprocess.run(
+        [*command, "--images", "100", "--restarts", "2", "--out", tmp_path],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    names = ("Rand+FGSM", "PGD", "Momentum PGD", "DAA-BLOB", "DAA-DGF")
+    for name in names:
+        assert done.stdout.count(f"| {name} ") >= 2
+    assert "clean accuracy" in done.stdout
+    assert "worst case" in done.stderr  # the progress bar
+    assert "Traceback" not in done.stderr
+    folder = tmp_path / "quickstart"
+    assert len(list(folder.glob("*.json"))) == 10
+    assert Image.open(folder / "restarts.png").size[0] > 500
+
+
 def test_a_finished_run_is_kept_and_another_config_refused(config, tmp_path, capsys):
     folder = run(config, tmp_path)
     before = (folder / "pgd-xent.json").read_bytes()
