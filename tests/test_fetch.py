@@ -10,6 +10,7 @@ import zipfile
 import fetch
 import numpy as np
 import pytest
+import sources
 
 import madry_mnist
 from daa import InputError, checkpoints
@@ -146,7 +147,7 @@ def secret(tmp_path, monkeypatch):
         for file in (tmp_path / "original").iterdir():
             archive.write(file, f"models/secret/{file.name}")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    asset = fetch.Asset("madry_mnist/secret", {}, {"secret.zip": digest})
+    asset = sources.Asset("madry_mnist/secret", {}, {"secret.zip": digest})
     monkeypatch.setitem(fetch.ASSETS, "madry_mnist/secret", asset)
     (tmp_path / "models").mkdir()
     return path
@@ -178,7 +179,7 @@ def test_another_hash_than_published_or_pinned_is_refused(tmp_path, secret, monk
         archive.writestr("more", b"")
     with pytest.raises(InputError, match=r"secret.zip: expected \w+ as published"):
         run(tmp_path, "madry_mnist/secret", "--from", secret)
-    monkeypatch.setitem(fetch.ASSETS, "madry_mnist/secret", fetch.Asset("madry_mnist/secret", {}))
+    monkeypatch.setitem(fetch.ASSETS, "madry_mnist/secret", sources.Asset("madry_mnist/secret", {}))
     with pytest.raises(InputError, match=r"expected sha256 \w+ as at the first time"):
         run(tmp_path, "madry_mnist/secret", "--from", secret)
     assert sorted((tmp_path / "models").rglob("*")) == before
@@ -187,7 +188,7 @@ def test_another_hash_than_published_or_pinned_is_refused(tmp_path, secret, monk
 def test_data_sets_are_downloaded_and_verified_unpacked(server, tmp_path, monkeypatch):
     content = gzip.compress(b"pixels")
     server.files["/images.gz"] = content
-    asset = fetch._idx("mnist", server.url, {"images": hashlib.sha256(b"pixels").hexdigest()})
+    asset = sources.idx("mnist", server.url, {"images": hashlib.sha256(b"pixels").hexdigest()})
     monkeypatch.setitem(fetch.ASSETS, "mnist", asset)
     (tmp_path / "data").mkdir()
     arguments = ["mnist", "--data-dir", str(tmp_path / "data")]
@@ -203,7 +204,7 @@ def test_data_sets_are_downloaded_and_verified_unpacked(server, tmp_path, monkey
 
 
 def test_without_network_one_line_says_what_to_place_where(tmp_path, monkeypatch):
-    asset = fetch._archive("madry_mnist/natural", "http://127.0.0.1:9/natural.zip")
+    asset = sources.archive("madry_mnist/natural", "http://127.0.0.1:9/natural.zip")
     monkeypatch.setitem(fetch.ASSETS, "madry_mnist/natural", asset)
     (tmp_path / "models").mkdir()
     with pytest.raises(InputError, match=r"place the file yourself: .* --from natural.zip, or its"):
