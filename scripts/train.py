@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,11 @@ def main(arguments: list[str] | None = None) -> None:
         bounds=getattr(model, "BOUNDS", Bounds()),
         training_network=getattr(model, "training_network", None),
     )
-    best = fit(trainer, train, held, folder / "state.npz", out.parent / f"{out.stem}.log.jsonl")
+    best = fit(trainer, train, held, folder)
     save(out, best)
     clean, robust = accuracies(live_target(trainer, model.network, best, test.x), config, test)
-    for path in (folder / "state.npz",):
-        path.unlink(missing_ok=True)
-    folder.rmdir()
+    (folder / "log.jsonl").replace(out.parent / f"{out.stem}.log.jsonl")
+    shutil.rmtree(folder)
     print(
         f"{out}: {test.name}, {len(test):,} images: clean {100 * clean:.2f} %, "
         f"{EVALUATION_STEPS}-step PGD {100 * robust:.2f} %"
@@ -82,14 +82,13 @@ def load(path: Path) -> TrainConfig:
     return check(TypeAdapter(TrainConfig), raw, str(path))
 
 
-def fit(
-    trainer: Trainer, train: Dataset, held: Dataset, state: Path, log: Path
-) -> dict[str, np.ndarray]:
+def fit(trainer: Trainer, train: Dataset, held: Dataset, folder: Path) -> dict[str, np.ndarray]:
     """All epochs, or the rest of them; returns the best weights on the held-out images.
 
-    After each epoch the state is saved, so that at most one epoch is lost, and a line added to the
-    log: epoch, loss, accuracies, seconds.
+    After each epoch `folder` gets the state, so that at most one epoch is lost, and a line in
+    log.jsonl: epoch, loss, accuracies, seconds.
     """
+    state = folder / "state.npz"
     config = trainer.config
     fingerprint = json.dumps(config.model_dump(), sort_keys=True)
     lines, best = restore(trainer, state, fingerprint)
@@ -124,7 +123,7 @@ def fit(
         notes = {"log": np.array(json.dumps(lines)), "config": np.array(fingerprint)}
         save(state, {**trainer.state(), **progress, **notes})
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        results.write_atomically(log, text.encode())
+        results.write_atomically(folder / "log.jsonl", text.encode())
     return best
 
 
