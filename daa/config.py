@@ -88,13 +88,7 @@ def load(path: str | Path) -> Experiment:
             message names file, row and field.
     """
     path = Path(path)
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: expected a readable YAML file, got {reason}") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: expected YAML, got {' '.join(str(error).split())}") from error
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise InputError(f"{path}: expected a mapping with name, title, target, rows, got {raw!r}")
     shared = raw.pop("attack", {})
@@ -116,6 +110,21 @@ def load(path: str | Path) -> Experiment:
         if name in names[:i]:
             raise InputError(f"{path}: rows[{i}]: name: expected a new name, got {name!r} again")
     return experiment
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        InputError: not readable, or not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: expected a readable YAML file, got {reason}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: expected YAML, got {' '.join(str(error).split())}") from error
 
 
 def _swept(sweep: Any, entries: list, path: Path) -> tuple[str, list]:

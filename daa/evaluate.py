@@ -58,6 +58,12 @@ def clean_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
     return float((margins(target, x, y) > 0).mean())
 
 
+def keep_worst(adv: np.ndarray, lowest: np.ndarray, found: np.ndarray, margin: np.ndarray) -> None:
+    """Replaces, in place, each image of `adv` and its margin where `found` has a lower one."""
+    worse = margin < lowest
+    adv[worse], lowest[worse] = found[worse], margin[worse]
+
+
 def worst_case(
     target: Target,
     config: AttackConfig,
@@ -109,8 +115,7 @@ def worst_case(
             x, y, seed=seed, restart=restart, target_labels=target_labels, on_steps=on_steps
         )
         m = margins(target, found, y)
-        worse = m < lowest
-        adv[worse], lowest[worse] = found[worse], m[worse]
+        keep_worst(adv, lowest, found, m)
         correct[restart] = m > 0
         if on_restart is not None:
             on_restart(Report(adv, lowest, correct[: restart + 1]))

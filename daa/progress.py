@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from daa import checkpoints
 from daa.errors import InputError
 from daa.evaluate import Report
-from daa.results import completed, write_atomically
+from daa.results import completed, save_npz
 
 
 def save(path: Path, ident: dict[str, Any], report: Report, seconds: float) -> None:
@@ -24,16 +23,14 @@ def save(path: Path, ident: dict[str, Any], report: Report, seconds: float) -> N
         report: over the restarts so far.
         seconds: that they took.
     """
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        adv=report.adv,
-        margin=report.margin,
-        correct=np.packbits(report.correct_per_restart, axis=1),
-        ident=np.array(_key(ident)),
-        seconds=np.array(seconds),
-    )
-    write_atomically(path, buffer.getvalue())
+    arrays = {
+        "adv": report.adv,
+        "margin": report.margin,
+        "correct": np.packbits(report.correct_per_restart, axis=1),
+        "ident": np.array(_key(ident)),
+        "seconds": np.array(seconds),
+    }
+    save_npz(path, arrays)
 
 
 def load(path: Path, ident: dict[str, Any]) -> tuple[Report | None, float]:

@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 import cli
-from sources import ASSETS, Asset
+from sources import ARCHIVES, ASSETS, Asset
 from tqdm import tqdm
 
 from daa import InputError, assets, results
@@ -53,30 +53,36 @@ def destination(asset: Asset, args: argparse.Namespace) -> Path:
 def fetch(name: str, folder: Path, source: Path | None) -> None:
     """Downloads one asset, or takes it from a file, verifies and places it."""
     asset = ASSETS[name]
-    if source is not None:
-        if not source.is_file():
-            raise InputError(f"--from: expected a file, got {source}")
-        place(name, folder, source)
-    elif not asset.urls:
+    if source is None and not asset.urls:
         raise InputError(f"{name}: expected an address, got none: {asset.note}")
-    for file, url in asset.urls.items() if source is None else ():
-        path = folder / file
-        if not (path.exists() and verified(asset, file, path)):
-            with tqdm(unit="B", unit_scale=True, desc=file) as bar:
-
-                def count(added: int, whole: int | None, bar: tqdm = bar) -> None:
-                    bar.total = whole
-                    bar.update(added)
-
-                try:
-                    download(url, path, count)
-                except InputError as error:
-                    raise InputError(
-                        f"{error}; place the file yourself: python scripts/fetch.py {name} "
-                        f"--from {file}, or its content in {folder}"
-                    ) from error
-        place(name, folder, path)
+    if source is not None and not source.is_file():
+        raise InputError(f"--from: expected a file, got {source}")
+    if source is not None:
+        place(name, folder, source)
+    else:
+        for file, url in asset.urls.items():
+            path = folder / file
+            if not (path.exists() and verified(asset, file, path)):
+                get(name, url, path)
+            place(name, folder, path)
     print(f"{name}: in {folder}")
+
+
+def get(name: str, url: str, path: Path) -> None:
+    """Downloads one file with a progress bar; where that fails, says what to place where."""
+    with tqdm(unit="B", unit_scale=True, desc=path.name) as bar:
+
+        def count(added: int, whole: int | None) -> None:
+            bar.total = whole
+            bar.update(added)
+
+        try:
+            download(url, path, count)
+        except InputError as error:
+            raise InputError(
+                f"{error}; place the file yourself: python scripts/fetch.py {name} "
+                f"--from {path.name}, or its content in {path.parent}"
+            ) from error
 
 
 def place(name: str, folder: Path, path: Path) -> None:
@@ -97,7 +103,7 @@ def place(name: str, folder: Path, path: Path) -> None:
             f"{path}: expected sha256 {pins[file]} as at the first time, got {digest}; "
             f"if the new file is right, remove it from {folder / 'pins.json'}"
         )
-    if file.endswith((".zip", ".tar.gz", ".tgz", ".tar")):
+    if file.endswith(ARCHIVES):
         written = unpack(path, folder, lambda part: asset.files.fullmatch(part) is not None)
         if inside:
             path.unlink()
@@ -150,8 +156,7 @@ def state(name: str, asset: Asset, folder: Path) -> str:
     """there, missing, incomplete or corrupted; by published hashes and those of the first time."""
     pins = load_pins(folder)
     own = name.rpartition("/")[2]
-    files = {file for file in asset.urls if not asset.files.fullmatch(file)}
-    files = {file for file in files if not file.endswith((".zip", ".tar.gz"))}
+    files = {file for file in asset.urls if not file.endswith(ARCHIVES)}
     placed = files or {path.name for path in folder.glob("*") if asset.files.fullmatch(path.name)}
     placed |= {file for file in pins if asset.files.fullmatch(file)} | set(asset.names)
     present = [folder / file for file in placed if (folder / file).exists()]

@@ -124,11 +124,11 @@ def examples(path: Path) -> plt.Figure:
     first, second = (np.array(adv).reshape(shape) for adv in content["adversarial"])
     names = content["rows"]
     rows = [
-        ("natural", natural),
-        (names[0], first),
-        (names[1], second),
-        (f"{names[0]} - natural", first - natural),
-        (f"{names[1]} - natural", second - natural),
+        ("natural", natural, False),
+        (names[0], first, False),
+        (names[1], second, False),
+        (f"{names[0]} - natural", first - natural, True),
+        (f"{names[1]} - natural", second - natural, True),
     ]
     count = len(natural)
     figure, axes = plt.subplots(
@@ -138,11 +138,10 @@ def examples(path: Path) -> plt.Figure:
         squeeze=False,
         layout="constrained",
     )
-    for line, (name, images) in zip(axes, rows, strict=True):
-        signed = "-" in name and images is not natural and name.endswith("natural")
+    for line, (name, images, signed) in zip(axes, rows, strict=True):
         largest = float(np.abs(images).max()) if signed else 1.0
         for axis, image in zip(line, images, strict=False):
-            picture = image[..., 0] if image.shape[-1] == 1 else image
+            picture = _picture(image)
             if signed and picture.ndim == 3:
                 picture = 0.5 + picture / (2 * largest)
             limits = (-largest, largest) if signed else (0, 1)
@@ -154,6 +153,11 @@ def examples(path: Path) -> plt.Figure:
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
     figure.suptitle(f"Broken by {names[1]}, not by {names[0]}", fontsize=11)
     return figure
+
+
+def _picture(image: np.ndarray) -> np.ndarray:
+    """As imshow takes it: grey images without their channel."""
+    return image[..., 0] if image.shape[-1] == 1 else image
 
 
 def kinds(
@@ -190,8 +194,7 @@ def kinds(
         title.set_in_layout(False)  # it may be wider than its image
         for k, image in enumerate(images):
             for j, (_, pixels) in enumerate(sources):
-                picture = np.clip(pixels[image], 0, 1)
-                picture = picture[..., 0] if picture.shape[-1] == 1 else picture
+                picture = _picture(np.clip(pixels[image], 0, 1))
                 line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
     order = ", ".join(name for name, _ in sources)
     figure.suptitle(f"Images broken; each three times: {order}", fontsize=9)

@@ -13,6 +13,9 @@ _TENSORFLOW = "http://download.tensorflow.org/models"
 _CHECKPOINT = re.compile(r"checkpoint|.*\.(index|meta|data-\d{5}-of-\d{5})")
 
 
+ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar")
+
+
 @dataclass(frozen=True)
 class Asset:
     """Where a target's or a data set's files come from, where they go, how they are verified.

@@ -13,6 +13,7 @@ import figures
 import numpy as np
 
 from daa import Dataset, InputError, Target, progress, results, submission
+from daa.evaluate import keep_worst
 
 # The challenges' radii, and those the other networks were trained for; images in [0, 1].
 EPS = {
@@ -79,8 +80,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command(board, "prints both leaderboards, with an array's rank")
     sub.add_argument("array", nargs="?", type=Path)
     sub.add_argument("--target", choices=[b.target for b in boards.load()])
-    sub.add_argument("--images", type=cli.positive, help=argparse.SUPPRESS)
-    sub.add_argument("--eps", type=float, help=argparse.SUPPRESS)
+    sub.set_defaults(images=None, eps=None)  # the challenge's own
     return found
 
 
@@ -112,8 +112,7 @@ def build(args: argparse.Namespace) -> None:
         if adv is None:
             adv, lowest = report.adv.copy(), report.margin.copy()
             continue
-        worse = report.margin < lowest
-        adv[worse], lowest[worse] = report.adv[worse], report.margin[worse]
+        keep_worst(adv, lowest, report.adv, report.margin)
     array = submission.build(found.target, adv, found.data, found.eps)
     submission.save(args.out, array)
     accuracy = 100 * float((lowest > 0).mean())

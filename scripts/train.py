@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cli
 import numpy as np
 import tensorflow as tf
-import yaml
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from daa import Attack, AttackConfig, Bounds, Dataset, InputError, Target, checkpoints, results
-from daa.config import check
+from daa.config import check, read_yaml
 from daa.evaluate import clean_accuracy, margins
 from daa.training import TrainConfig, Trainer
 
@@ -51,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     best = fit(trainer, train, held, folder)
     save(out, best)
-    clean, robust = accuracies(live_target(trainer, model.network, best, test.x), config, test)
+    clean, robust = accuracies(attack_on(trainer, checkpoints.cast(best, tf.float32), test), test)
     (folder / "log.jsonl").replace(out.parent / f"{out.stem}.log.jsonl")
     shutil.rmtree(folder)
     print(
@@ -74,12 +73,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def load(path: Path) -> TrainConfig:
     """Reads and checks a training's YAML file."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: expected a readable YAML file, got {reason}") from error
-    return check(TypeAdapter(TrainConfig), raw, str(path))
+    return check(TypeAdapter(TrainConfig), read_yaml(path), str(path))
 
 
 def fit(trainer: Trainer, train: Dataset, held: Dataset, folder: Path) -> dict[str, np.ndarray]:
@@ -92,9 +86,7 @@ def fit(trainer: Trainer, train: Dataset, held: Dataset, folder: Path) -> dict[s
     config = trainer.config
     fingerprint = json.dumps(config.model_dump(), sort_keys=True)
     lines, best = restore(trainer, state, fingerprint)
-    live = Target("training", trainer.network(trainer.variables), train.x.shape[1:], 10,
-                  bounds=trainer.bounds)  # fmt: skip
-    attack = Attack(live, evaluation(config))
+    attack = attack_on(trainer, trainer.variables, train)
     updates = len(train) // config.batch_size
     for epoch in range(len(lines), config.epochs):
         if config.patience and since_best(lines) >= config.patience:
@@ -109,8 +101,7 @@ def fit(trainer: Trainer, train: Dataset, held: Dataset, folder: Path) -> dict[s
             loss = trainer.epoch(epoch, train.x, train.y, show)
             line = {"epoch": epoch + 1, "loss": round(loss, 4)}
             if len(held):
-                clean = float((margins(live, held.x, held.y) > 0).mean())
-                robust = float((margins(live, attack(held.x, held.y), held.y) > 0).mean())
+                clean, robust = accuracies(attack, held)
                 line |= {"clean": round(clean, 4), "pgd": round(robust, 4)}
                 bar.set_postfix_str(
                     f"loss {loss:.3f}, clean {100 * clean:.1f} %, PGD {100 * robust:.1f} %"
@@ -150,31 +141,27 @@ def since_best(lines: list[dict[str, Any]]) -> int:
     return len(values) - 1 - max(range(len(values)), key=lambda k: (values[k], k))
 
 
-def evaluation(config: TrainConfig) -> AttackConfig:
-    """The attack that training is judged by."""
+def attack_on(trainer: Trainer, variables: Mapping, data: Dataset) -> Attack:
+    """The attack that training is judged by, on the network with these variables."""
+    network, config = trainer.network(variables), trainer.config
+    target = Target(config.target, network, data.x.shape[1:], 10, bounds=trainer.bounds)
     step_size = 2.5 * config.eps / EVALUATION_STEPS
-    return AttackConfig("pgd", eps=config.eps, step_size=step_size, steps=EVALUATION_STEPS)
+    return Attack(
+        target, AttackConfig("pgd", eps=config.eps, step_size=step_size, steps=EVALUATION_STEPS)
+    )
 
 
-def live_target(trainer: Trainer, network: Any, arrays: dict, x: np.ndarray) -> Target:
-    constants = {name: tf.constant(value) for name, value in arrays.items()}
-    return Target(trainer.config.target, network(constants), x.shape[1:], 10, bounds=trainer.bounds)
-
-
-def accuracies(target: Target, config: TrainConfig, data: Dataset) -> tuple[float, float]:
-    """Clean and PGD accuracy, in [0, 1]."""
-    adv = Attack(target, evaluation(config))(data.x, data.y)
-    return clean_accuracy(target, data.x, data.y), float((margins(target, adv, data.y) > 0).mean())
+def accuracies(attack: Attack, data: Dataset) -> tuple[float, float]:
+    """Clean accuracy and that under the attack, in [0, 1]."""
+    clean = clean_accuracy(attack.target, data.x, data.y)
+    adv = attack(data.x, data.y)
+    return clean, float((margins(attack.target, adv, data.y) > 0).mean())
 
 
 def save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """An .npz file, or a TF1 checkpoint under another name."""
-    if path.suffix != ".npz":
-        checkpoints.write(path, arrays)
-        return
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    results.write_atomically(path, buffer.getvalue())
+    write = results.save_npz if path.suffix == ".npz" else checkpoints.write
+    write(path, arrays)
 
 
 if __name__ == "__main__":
