@@ -6,8 +6,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from daa import Dataset, InputError, Target, assets, checkpoints
+from daa import Dataset, Target, assets
 from daa.data import fashion_mnist
+from daa.loading import Family
 from fmnist.model import VARIABLES, network
 
 TARGETS = {
@@ -15,7 +16,14 @@ TARGETS = {
     "surrogate": "the same architecture trained by this project; not the paper's weights",
 }
 
-_SURROGATE = Path(__file__).parent / "weights" / "surrogate"
+_FAMILY = Family(
+    folder=Path(__file__).parent,
+    names=TARGETS,
+    network=network,
+    shapes=lambda _: VARIABLES,
+    image_shape=(28, 28, 1),
+    classes=10,
+)
 
 
 def load_target(
@@ -36,21 +44,7 @@ def load_target(
     Raises:
         InputError: an unknown name; weights that are missing, damaged or of another network.
     """
-    if name not in TARGETS:
-        raise InputError(f"fmnist: expected one of {', '.join(TARGETS)}, got {name!r}")
-    own = name == "surrogate"
-    if path is None:
-        path = _SURROGATE if own else assets.weights("fmnist", name, model_dir)
-    constants, digest = checkpoints.load(path, VARIABLES, dtype)
-    return Target(
-        name=f"fmnist/{name}",
-        network=network(constants),
-        image_shape=(28, 28, 1),
-        classes=10,
-        weights="surrogate" if own else "original",
-        weights_sha256=digest,
-        half=lambda: network(checkpoints.cast(constants, tf.bfloat16)),
-    )
+    return _FAMILY.load(name, path, dtype, model_dir)
 
 
 def load_dataset(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from daa import Dataset, InputError, Target, assets, checkpoints
+from daa import Dataset, InputError, Target, assets
+from daa.loading import Family
 from imagenet_ens.images import SIZE, imagenet
 from imagenet_ens.model import BOUNDS, CLASSES, VARIABLES, network
 
@@ -14,6 +15,16 @@ TARGETS = {
     "ens_adv": "ensemble adversarially trained (Tramer et al. 2018), the paper's target",
     "adv": "adversarially trained (Kurakin et al. 2017)",
 }
+
+_FAMILY = Family(
+    folder=Path(__file__).parent,
+    names=TARGETS,
+    network=network,
+    shapes=lambda _: VARIABLES,
+    image_shape=(SIZE, SIZE, 3),
+    classes=CLASSES,
+    bounds=BOUNDS,
+)
 
 
 def load_target(
@@ -34,20 +45,7 @@ def load_target(
     Raises:
         InputError: an unknown name; weights that are missing, damaged or of another network.
     """
-    if name not in TARGETS:
-        raise InputError(f"imagenet_ens: expected one of {', '.join(TARGETS)}, got {name!r}")
-    path = path or assets.weights("imagenet_ens", name, model_dir)
-    constants, digest = checkpoints.load(path, VARIABLES, dtype)
-    return Target(
-        name=f"imagenet_ens/{name}",
-        network=network(constants),
-        image_shape=(SIZE, SIZE, 3),
-        classes=CLASSES,
-        bounds=BOUNDS,
-        weights="original",
-        weights_sha256=digest,
-        half=lambda: network(checkpoints.cast(constants, tf.bfloat16)),
-    )
+    return _FAMILY.load(name, path, dtype, model_dir)
 
 
 def load_dataset(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from daa import Dataset, InputError, Target, assets, checkpoints
+from daa import Dataset, Target, assets
 from daa.data import cifar10
+from daa.loading import SURROGATE, Family
 from madry_cifar10.model import BOUNDS, NARROW, WIDE, network, variables_of
 
 TARGETS = {
@@ -17,7 +18,15 @@ TARGETS = {
     "surrogate": "the narrow network of the same code, trained by this project; not the paper's",
 }
 
-_SURROGATE = Path(__file__).parent / "weights" / "surrogate"
+_FAMILY = Family(
+    folder=Path(__file__).parent,
+    names=TARGETS,
+    network=network,
+    shapes=lambda name: variables_of(NARROW if name == SURROGATE else WIDE),
+    image_shape=(32, 32, 3),
+    classes=10,
+    bounds=BOUNDS,
+)
 
 
 def load_target(
@@ -38,23 +47,7 @@ def load_target(
     Raises:
         InputError: an unknown name; weights that are missing, damaged or of another network.
     """
-    if name not in TARGETS:
-        raise InputError(f"madry_cifar10: expected one of {', '.join(TARGETS)}, got {name!r}")
-    own = name == "surrogate"
-    if path is None:
-        path = _SURROGATE if own else assets.weights("madry_cifar10", name, model_dir)
-    shapes = variables_of(NARROW if own else WIDE)
-    constants, digest = checkpoints.load(path, shapes, dtype)
-    return Target(
-        name=f"madry_cifar10/{name}",
-        network=network(constants),
-        image_shape=(32, 32, 3),
-        classes=10,
-        bounds=BOUNDS,
-        weights="surrogate" if own else "original",
-        weights_sha256=digest,
-        half=lambda: network(checkpoints.cast(constants, tf.bfloat16)),
-    )
+    return _FAMILY.load(name, path, dtype, model_dir)
 
 
 def load_dataset(
