@@ -6,14 +6,14 @@ BIN := .venv/bin
 quickstart: .venv/ready
 	$(BIN)/python scripts/reproduce.py configs/quickstart.yaml --force
 
-test: .venv/ready
+test: .venv/tested
 	$(BIN)/python -m pytest
 
-lint: .venv/ready
+lint: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: .venv/ready
+format: .venv/tested
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -21,6 +21,10 @@ format: .venv/ready
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+.venv/tested: .venv/ready tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
 	touch $@
 
 clean:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import tensorflow as tf
 
-from daa import ball, directions
+from daa import ball, directions, kernels
 from daa.errors import InputError
 from daa.losses import LOSSES
 from daa.target import Target, check_images, in_precision, predict
@@ -143,12 +143,13 @@ class Attack:
     Args:
         target: the classifier.
         config: the attack.
+        jit: compile with XLA; None where there is a GPU, as it is slower on a CPU.
     """
 
-    def __init__(self, target: Target, config: AttackConfig) -> None:
+    def __init__(self, target: Target, config: AttackConfig, jit: bool | None = None) -> None:
         self.target = target
         self.config = config
-        self._visit = compile_visit(in_precision(target, config.precision), config)
+        self._visit = compile_visit(in_precision(target, config.precision), config, jit)
 
     def __call__(
         self,
@@ -173,7 +174,8 @@ class Attack:
             Adversarial images in the order of x, inside ball and range. [N, H, W, C] float32.
 
         Raises:
-            InputError: images or labels that don't fit the target, or a result outside the ball.
+            InputError: images or labels that don't fit the target, a gradient that is not finite,
+                or a result outside the ball.
         """
         config = self.config
         x, y = check_images(self.target, x, y)
@@ -182,11 +184,21 @@ class Attack:
         lower, upper = ball.bounds(x, config.eps, clip_range=config.clip_range)
         adv = self._start(x, rng)
         for batch in self._minibatches(len(x), rng):
-            adv[batch] = self._visit(adv[batch], labels[batch], lower[batch], upper[batch]).numpy()
+            found, finite = self._visit(adv[batch], labels[batch], lower[batch], upper[batch])
+            adv[batch] = found.numpy()
+            self._check_gradients(finite.numpy(), batch)
             if on_steps is not None:
                 on_steps(len(batch) * config.steps_per_visit)
         ball.check(adv, x, config.eps, clip_range=config.clip_range)
         return adv
+
+    def _check_gradients(self, finite: np.ndarray, batch: np.ndarray) -> None:
+        if not finite.all():
+            image = batch[~finite].min()
+            raise InputError(
+                f"{self.target.name}: {self.config.method}, {self.config.loss}: image {image}: "
+                "expected a finite gradient, got one with nan or inf"
+            )
 
     def _start(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         config = self.config
@@ -221,13 +233,15 @@ class Attack:
         return y
 
 
-def compile_visit(target: Target, config: AttackConfig) -> Callable:
+def compile_visit(target: Target, config: AttackConfig, jit: bool | None = None) -> Callable:
     """One visit of a minibatch as a single graph: `config.steps_per_visit` projected ascent steps.
 
-    The graph takes images, labels, lower and upper bounds and returns the new images; it never
-    returns to Python in between, so on a GPU everything stays there. It is traced once per shape,
-    so a smaller last minibatch traces a second time.
+    The graph takes images, labels, lower and upper bounds. It returns the new images, and for each
+    whether its gradients were finite. It never returns to Python in between, so on a GPU
+    everything stays there. It is traced once per shape, so a smaller last minibatch traces a second
+    time.
     """
+    jit = kernels.on_gpu() if jit is None else jit
     loss, sign = LOSSES[config.loss], -1.0 if config.targeted else 1.0
     step, steps = np.float32(config.step), config.steps_per_visit
 
@@ -240,16 +254,24 @@ def compile_visit(target: Target, config: AttackConfig) -> Callable:
             return particles(x, grad, c=config.weight, formula=config.formula), velocity
         return directions.gradient(x, grad), velocity
 
-    @tf.function
-    def visit(x: tf.Tensor, labels: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor) -> tf.Tensor:
+    @tf.function(jit_compile=jit)
+    def visit(
+        x: tf.Tensor, labels: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         velocity = tf.zeros_like(x) if config.method in MOMENTUM else tf.zeros([])
+        finite = tf.ones([x.shape[0]], tf.bool)
         for _ in tf.range(steps):
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 total = sign * tf.reduce_sum(loss(target(x), labels))
-            v, velocity = ascend(x, tape.gradient(total, x), velocity)
+            grad = tape.gradient(total, x)
+            # A sum is as finite as its terms, and costs less than a look at each of them. Once one
+            # gradient is not, the particles spread it, so the first step alone tells whose it was.
+            now = tf.math.is_finite(tf.reduce_sum(grad, axis=[1, 2, 3]))
+            finite = tf.where(tf.reduce_all(finite), now, finite)
+            v, velocity = ascend(x, grad, velocity)
             x = ball.project(x + step * tf.sign(v), lower, upper)
-        return x
+        return x, finite
 
     return visit
 

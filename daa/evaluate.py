@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -104,19 +105,48 @@ def worst_case(
         raise InputError(f"restarts: expected at least 1, got {restarts}")
     x, y = check_images(target, x, y)
     attack = Attack(target, config)
+    options = {"target_labels": target_labels, "on_steps": on_steps}
+    done = 0 if so_far is None else len(so_far.correct_per_restart)
+    found = (
+        one_restart(attack, x, y, seed=seed, restart=restart, **options)
+        for restart in range(done, restarts)
+    )
+    return fold(x, found, so_far, on_restart)
+
+
+def one_restart(
+    attack: Attack, x: np.ndarray, y: np.ndarray, *, seed: int, restart: int, **options: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """The unit of work: one restart over all images.
+
+    Returns:
+        Adversarial images [N, H, W, C] float32 and their margins [N] float32.
+    """
+    found = attack(x, y, seed=seed, restart=restart, **options)
+    return found, margins(attack.target, found, y)
+
+
+def fold(
+    x: np.ndarray,
+    found: Iterable[tuple[np.ndarray, np.ndarray]],
+    so_far: Report | None = None,
+    on_restart: Callable[[Report], None] | None = None,
+) -> Report:
+    """The report over restarts as they come, in their order.
+
+    Args:
+        x: natural images. [N, H, W, C].
+        found: of `one_restart`, one after another.
+        so_far: of the restarts before.
+        on_restart: called with the report so far after each restart.
+    """
     if so_far is None:
         so_far = Report(x, np.full(len(x), np.inf, np.float32), np.zeros((0, len(x)), bool))
     adv, lowest = so_far.adv.copy(), so_far.margin.copy()
-    done = len(so_far.correct_per_restart)
-    correct = np.zeros((restarts, len(x)), bool)
-    correct[:done] = so_far.correct_per_restart
-    for restart in range(done, restarts):
-        found = attack(
-            x, y, seed=seed, restart=restart, target_labels=target_labels, on_steps=on_steps
-        )
-        m = margins(target, found, y)
-        keep_worst(adv, lowest, found, m)
-        correct[restart] = m > 0
+    correct = list(so_far.correct_per_restart)
+    for images, m in found:
+        keep_worst(adv, lowest, images, m)
+        correct.append(m > 0)
         if on_restart is not None:
-            on_restart(Report(adv, lowest, correct[: restart + 1]))
-    return Report(adv, lowest, correct)
+            on_restart(Report(adv, lowest, np.stack(correct)))
+    return Report(adv, lowest, np.stack(correct))

@@ -53,9 +53,14 @@ def median(d: tf.Tensor) -> tf.Tensor:
 
 def _nth_smallest(values: tf.Tensor, n: int) -> tf.Tensor:
     # Selection is 10 times faster than sorting on a CPU, but TensorFlow has it for CPUs alone.
-    if tf.config.list_logical_devices("GPU"):
+    if on_gpu():
         return tf.sort(values)[n]
     return tf.raw_ops.NthElement(input=values, n=n)
+
+
+def on_gpu() -> bool:
+    """Whether graphs run on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def scaled_distances(x: tf.Tensor, log_count: float) -> tuple[tf.Tensor, tf.Tensor]:

@@ -21,7 +21,9 @@ def import_tensorflow() -> None:
         try:
             import tensorflow as tf
 
-            tf.config.list_physical_devices("GPU")
+            for gpu in tf.config.list_physical_devices("GPU"):
+                # As much memory as is needed, not all there is: others may share the device.
+                tf.config.experimental.set_memory_growth(gpu, True)
             # Each attack is a function of its own that is traced for its shapes, which TensorFlow
             # takes for needless retracing and warns of.
             tf.get_logger().setLevel("ERROR")

@@ -138,7 +138,7 @@ def provenance() -> dict[str, Any]:
 
 def device_name() -> str:
     """The first GPU's name, else the processor's with the number of its cores."""
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
     try:
@@ -152,7 +152,7 @@ def device_name() -> str:
 
 def fast_bfloat16() -> bool:
     """Whether the device has instructions for bfloat16; without, it is slower than float32."""
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         return details.get("compute_capability", (0, 0)) >= (8, 0)
@@ -186,17 +186,26 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name beside it, then renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    """Writes a file under a temporary name beside it, then renames it.
+
+    Raises:
+        InputError: a full disk, a folder that can't be written to; what was there still is.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(
+            f"{path}: expected to write {len(content):,} bytes, got {error.strerror}"
+        ) from error
 
 
 def save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,136 +1,66 @@
-"""Times the steps of the attacks against the bare gradient: python scripts/benchmark.py."""
+"""Times attacks against the bare gradient, the machine, peers: python scripts/benchmark.py."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import get_args
 
 import cli
 import numpy as np
 import tensorflow as tf
-from scipy.spatial.distance import pdist, squareform
-from tables import aligned
+from benchmark_report import write
+from contestants import (
+    NETWORKS,
+    Contestants,
+    attacks_of,
+    gradient_of,
+    minibatch,
+    parts_of,
+    steps_of,
+    target,
+)
 
-from daa import AttackConfig, Target, checkpoints, results
-from daa.attack import Precision, compile_visit
-from daa.ball import bounds
-from daa.losses import xent
-from daa.target import in_precision
-from locuslab import model as locuslab
-from madry_mnist import model as madry_mnist
+from daa import Attack, AttackConfig, InputError, results
 
-STEPS = 10
-EPS, STEP, C = 0.3, 0.01, 1.1
-NETWORKS = {"madry_mnist": madry_mnist, "locuslab": locuslab}
+BATCH_SIZES = (100, 200, 1000)
+PARTICLES = (50, 100, 200, 500, 1000, 2000)
+IMAGES = (1000, 3000, 10000, 30000, 60000)
+PARTS = ("steps", "parts", "peers", "limit", "growth")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Ratios of step times, taken in one run.")
-    parser.add_argument("--repeats", type=int, default=9, help="rounds (default 9)")
-    parser.add_argument("--batch-size", type=int, default=200, help="particles (default 200)")
+    args = parse(arguments)
+    if args.point:
+        print(json.dumps(point(**json.loads(args.point))))
+        return
+    content = results.load(args.out) if args.out.exists() and args.only else {}
+    for part in args.only or PARTS:
+        content[part] = MEASUREMENTS[part](args)
+        content |= {"schema": results.SCHEMA, "repeats": args.repeats, **results.provenance()}
+        results.save(args.out, content)
+    print(write(content, args.out))
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Times and ratios, taken in one run.")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="default: all")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--batch-sizes", nargs="+", type=cli.positive, default=BATCH_SIZES)
+    parser.add_argument("--repeats", type=cli.positive, default=5, help="rounds (default 5)")
     parser.add_argument("--out", type=Path, default=Path("results/benchmark.json"))
-    args = parser.parse_args(arguments)
-
-    tables = {}
-    for name in NETWORKS:
-        times = measure(lambda name=name: contestants(name, args.batch_size), args.repeats)
-        tables[name] = summary(times)
-        print(f"\n{name}, random weights, batch {args.batch_size}, {args.repeats} rounds\n")
-        print(markdown(tables[name]))
-    content = {
-        "batch_size": args.batch_size,
-        "repeats": args.repeats,
-        "steps_per_call": STEPS,
-        "networks": tables,
-        **results.provenance(),
-    }
-    results.save(args.out, content)
-    print(f"{args.out}: written")
+    parser.add_argument("--point", help=argparse.SUPPRESS)  # one point of the growth, a process
+    return parser.parse_args(arguments)
 
 
-def contestants(name: str, batch_size: int) -> dict[str, Callable[[], object]]:
-    """What is timed; each call makes `STEPS` steps of one minibatch."""
-    rng = np.random.default_rng(0)
-    arrays = _random(NETWORKS[name].VARIABLES, rng)
-    if name == "locuslab":
-        arrays = locuslab.to_tensorflow(arrays)
-    variables = {key: tf.constant(value) for key, value in arrays.items()}
-    half = checkpoints.cast(variables, tf.bfloat16)
-    target = Target(
-        f"{name}/random",
-        NETWORKS[name].network(variables),
-        (28, 28, 1),
-        10,
-        half=lambda: NETWORKS[name].network(half),
-    )
-    images = rng.random((batch_size, 28, 28, 1), dtype=np.float32)
-    lower, upper = (tf.constant(bound) for bound in bounds(images, EPS))
-    x, y = tf.constant(images), tf.constant(rng.integers(0, 10, batch_size))
-
-    def gradient(x: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            loss = tf.reduce_sum(xent(target(x), y))
-        return tape.gradient(loss, x)
-
-    @tf.function
-    def gradients() -> tf.Tensor:
-        g = tf.zeros_like(x)
-        for _ in tf.range(STEPS):
-            g = gradient(x + 1e-12 * g)  # depends on the last one, so that none runs beside it
-        return g
-
-    runs = {"gradient": gradients}
-    for precision in get_args(Precision):
-        for method in ("pgd", "momentum", "blob", "dgf"):
-            config = AttackConfig(
-                method, eps=EPS, step_size=STEP, steps=STEPS, batch_size=batch_size
-            )
-            visit = compile_visit(in_precision(target, precision), config)
-            label = method if precision == "float32" else f"{method}, {precision}"
-            runs[label] = lambda visit=visit: visit(x, y, lower, upper)
-    compiled = tf.function(gradient)
-    box = (lower.numpy().astype(float), upper.numpy().astype(float))
-    runs["released recipe, blob"] = lambda: released_blob(compiled, images, *box)
-    return runs
-
-
-def _random(shapes: dict[str, tuple[int, ...]], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Weights that keep the signal's scale (He), so that no softmax saturates."""
-    arrays = {}
-    for name, shape in shapes.items():
-        # PyTorch's layout has the outputs first, TensorFlow's last.
-        inputs = np.prod(shape[1:] if name.endswith("weight") else shape[:-1])
-        scale = np.sqrt(2 / inputs) if len(shape) > 1 else 0.0
-        arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
-    return arrays
-
-
-def released_blob(
-    gradient: Callable, x: np.ndarray, lower: np.ndarray, upper: np.ndarray
-) -> np.ndarray:
-    """blob_rand.py step by step: a graph call gives the gradient, NumPy and SciPy do the rest."""
-    m = len(x)
-    x = x.astype(np.float64)
-    for _ in range(STEPS):
-        grad = gradient(tf.constant(x, tf.float32)).numpy().reshape(m, -1)
-        rows = x.reshape(m, -1)
-        d = squareform(pdist(rows)) ** 2
-        h2 = 0.5 * np.median(d) / np.log(m)
-        k = np.exp(-d / h2 / 2)
-        repulsion = (rows * k.sum(axis=1)[:, None] - k @ rows) / h2
-        v = grad + C / m * (k @ grad - repulsion)
-        x = np.clip(x + STEP * np.sign(v).reshape(x.shape), lower, upper)
-    return x
-
-
-def measure(
-    make: Callable[[], dict[str, Callable[[], object]]], repeats: int
-) -> dict[str, list[float]]:
+def measure(make: Callable[[], Contestants], repeats: int, steps: int) -> dict[str, list[float]]:
     """Milliseconds per step of each contestant in each round; the contestants alternate.
 
     Each round compiles them anew: where a graph's constants happen to lie in memory moves its time
@@ -143,36 +73,134 @@ def measure(
             run()
             begin = time.perf_counter()
             np.asarray(run())
-            times.setdefault(name, []).append(1e3 * (time.perf_counter() - begin) / STEPS)
+            times.setdefault(name, []).append(1e3 * (time.perf_counter() - begin) / steps)
     return times
 
 
-def summary(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Median milliseconds, and medians of the ratios taken within each round."""
-    rows = {}
-    for name, values in times.items():
-        ratio = [a / b for a, b in zip(values, times["gradient"], strict=True)]
-        to_pgd = [a / b for a, b in zip(values, times["pgd"], strict=True)]
-        rows[name] = {
-            "milliseconds": round(median(values), 3),
-            "over_gradient": round(median(ratio), 3),
-            "over_pgd": round(median(to_pgd), 3),
+def ratio(times: dict[str, list[float]], name: str, to: str) -> float:
+    """Median of the ratios taken within each round."""
+    return round(median(a / b for a, b in zip(times[name], times[to], strict=True)), 3)
+
+
+def steps(args: argparse.Namespace) -> dict:
+    """Steps of all methods on all networks, over the gradient's and the released recipe's."""
+    tables: dict[str, dict] = {}
+    for name in args.networks:
+        for size in args.batch_sizes:
+            count = max(2, (2000 if name != "madry_cifar10" else 400) // max(size, 200))
+            times = measure(partial(steps_of, name, size, count), args.repeats, count)
+            rows = {
+                label: {
+                    "milliseconds": round(median(values), 3),
+                    "over_gradient": ratio(times, label, "gradient"),
+                    "over_pgd": ratio(times, label, "pgd"),
+                    "released_over_it": ratio(times, "released recipe, blob", label),
+                }
+                for label, values in times.items()
+            }
+            tables.setdefault(name, {})[str(size)] = rows
+            print(f"{name}, batch {size}: measured", file=sys.stderr)
+    return tables
+
+
+def parts(args: argparse.Namespace) -> dict:
+    """Where the rest of a DAA step goes: milliseconds of each piece at batch 200."""
+    times = measure(partial(parts_of, "madry_mnist", 200, 50), args.repeats, 50)
+    return {name: round(median(values), 4) for name, values in times.items()}
+
+
+def peers(args: argparse.Namespace) -> dict:
+    """Images per second of 40 steps with a random start, and how often the faster peer's PGD."""
+    tables = {}
+    for name in args.networks:
+        count = 40 if name != "madry_cifar10" else 10
+        times = measure(partial(attacks_of, name, 200, count), args.repeats, count)
+        faster = min((n for n in times if n.endswith("PGD")), key=lambda n: median(times[n]))
+        tables[name] = {
+            label: {
+                "images_per_second": round(200e3 / count / median(values), 1),
+                "over_faster_peer": ratio(times, faster, label),
+            }
+            for label, values in times.items()
         }
-    added = {name: row["over_gradient"] - 1 for name, row in rows.items()}
-    for name in ("blob", "dgf"):
-        rows[name]["added_over_released"] = round(added[name] / added["released recipe, blob"], 3)
-    return rows
+    return tables
 
 
-def markdown(rows: dict[str, dict[str, float]]) -> str:
-    cells = [["a step of", "ms", "/ gradient", "/ PGD", "added / released's"]]
-    cells += [["---", *["---:"] * 4]]
-    for name, row in rows.items():
-        ratios = [f"{row['over_gradient']:.3f}", f"{row['over_pgd']:.3f}"]
-        added = row.get("added_over_released")
-        last = "" if added is None else f"{added:.3f}"
-        cells.append([name, f"{row['milliseconds']:.2f}", *ratios, last])
-    return "\n".join(aligned(cells)) + "\n"
+def limit(args: argparse.Namespace) -> dict:
+    """Operations of a PGD step over the best matrix product's rate, measured in the same run."""
+    tables = {}
+    for name in args.networks:
+        step = steps_of(name, 200, 10)["pgd"]
+        n = 3072
+        a = tf.random.stateless_uniform([n, n], [0, 1])
+        product = tf.function(lambda a=a: tf.matmul(a, a))
+        runs = {"pgd": step, "product": product}
+        times = measure(runs.copy, 3 * args.repeats, 1)
+        best = 2 * n**3 / min(times["product"]) / 1e6
+        flops = flops_of(name)
+        reached = 10 * 200 * flops / median(times["pgd"]) / 1e6
+        tables[name] = {
+            "megaflops_per_image_step": round(flops / 1e6, 2),
+            "gigaflops": round(reached, 1),
+            "best_product_gigaflops": round(best, 1),
+            "fraction": round(reached / best, 3),
+        }
+    return tables
+
+
+def flops_of(name: str) -> int:
+    """Operations of one image's gradient: those of the convolutions and products in its graph."""
+    attacked = target(name)
+    x, y = minibatch(attacked.image_shape, 1)
+    function = tf.function(gradient_of(attacked, tf.constant(y)))
+    total = 0
+    for op in function.get_concrete_function(tf.constant(x)).graph.get_operations():
+        if op.type == "Conv2D":
+            total += 2 * int(np.prod(op.outputs[0].shape)) * int(np.prod(op.inputs[1].shape[:3]))
+        elif op.type == "Conv2DBackpropInput":
+            total += 2 * int(np.prod(op.inputs[2].shape)) * int(np.prod(op.inputs[1].shape[:3]))
+        elif op.type == "MatMul":
+            inner = op.inputs[0].shape[0 if op.get_attr("transpose_a") else 1]
+            total += 2 * int(np.prod(op.outputs[0].shape)) * inner
+    return total
+
+
+def growth(args: argparse.Namespace) -> dict:
+    """Seconds per image-step and peak memory against particles and images, a process each."""
+    del args
+    by_particles = [point_apart(method="blob", particles=m, images=2000) for m in PARTICLES]
+    by_images = [point_apart(method="blob", particles=200, images=n) for n in IMAGES]
+    return {"particles": by_particles, "images": by_images}
+
+
+def point_apart(**options: object) -> dict:
+    command = [sys.executable, __file__, "--point", json.dumps(options)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"benchmark: {options}: expected a time, got {done.stderr[-300:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def point(method: str, particles: int, images: int) -> dict:
+    """One attack of 10 steps on the small network."""
+    attacked = target("locuslab")
+    x, y = minibatch(attacked.image_shape, images)
+    config = AttackConfig(method, steps=10, batch_size=particles, eps=0.3, step_size=0.01)
+    attack = Attack(attacked, config)
+    attack(x[: 2 * particles], y[: 2 * particles])
+    begin = time.perf_counter()
+    attack(x, y)
+    seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {
+        "particles": particles,
+        "images": images,
+        "microseconds_per_image_step": round(1e6 * seconds / images / 10, 2),
+        "gigabytes": round(peak, 3),
+    }
+
+
+MEASUREMENTS = {"steps": steps, "parts": parts, "peers": peers, "limit": limit, "growth": growth}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from daa import Dataset, InputError, Target
@@ -22,6 +23,12 @@ def load_target(reference: str, **options: object) -> Target:
     """
     folder, _, name = reference.partition("/")
     return _folder(folder, reference).load_target(name, **options)
+
+
+def loader(reference: str, model_dir: str | None) -> partial[Target]:
+    """What loads a target in any process that has this project installed."""
+    folder, _, name = reference.partition("/")
+    return partial(_folder(folder, reference).load_target, name, model_dir=model_dir)
 
 
 def load_dataset(
@@ -75,5 +82,8 @@ def run(main: Callable[[], int | None]) -> int:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; finished runs are kept", file=sys.stderr)
+        print(
+            "interrupted; what is finished is kept, the same command goes on from there",
+            file=sys.stderr,
+        )
         return 130

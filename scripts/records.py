@@ -108,7 +108,7 @@ def baseline(record: dict[str, Any], records: list[dict[str, Any]]) -> dict[str,
     """The PGD record that a DAA record is to be compared with: all else is the same."""
     if record["attack"]["method"] not in PARTICLES:
         return None
-    same = ("loss", "eps", "steps", "clip_range", "targeted", "random_start")
+    same = ("loss", "eps", "steps", "clip_range", "targeted", "random_start", "precision")
     for other in records:
         alike = all(other["attack"][key] == record["attack"][key] for key in same)
         if other["attack"]["method"] == "pgd" and other["images"] == record["images"] and alike:

@@ -6,6 +6,10 @@ import argparse
 import dataclasses
 import time
 import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,57 +20,69 @@ import records
 import tables
 from tqdm import tqdm
 
-from daa import Dataset, Report, Target, config, progress, results, worst_case
+from daa import Dataset, Report, Target, config, engine, locking, progress, results
 from daa.attack import Precision
 from daa.config import Experiment, Row
-from daa.evaluate import clean_accuracy
+from daa.evaluate import clean_accuracy, fold
 from daa.target import predict
 
 # Data sets with this many classes are also judged by whether the label is among the first five.
 TOP5_FROM = 100
 
 
+@dataclass(frozen=True)
+class Run:
+    """One row of an experiment: its record, and how far it is."""
+
+    row: Row
+    ident: dict[str, Any]
+    path: Path
+    finished: bool
+    restarts_done: int
+
+    @property
+    def images(self) -> Path:
+        """The worst images so far, beside the record."""
+        return self.path.with_suffix(".npz")
+
+
 def main(arguments: list[str] | None = None) -> None:
     args = parse(arguments)
+    engine.use_device(args.device)
     experiment = config.load(args.config)
-    if args.target and args.target != experiment.target:
-        experiment = aimed_elsewhere(experiment, args.target)
+    load = cli.loader(args.target or experiment.target, args.model_dir)
+    target = load()
+    instead_of = {} if target.name == experiment.target else {"instead_of": experiment.target}
+    if instead_of:
+        experiment = aimed_elsewhere(experiment, target)
     experiment = in_precision(experiment, args.precision)
-    target = cli.load_target(experiment.target, model_dir=args.model_dir)
     images = args.images or experiment.images
     data = cli.load_dataset(experiment.target, experiment.split, args.data_dir, images)
-    restarts = args.restarts or experiment.restarts
-    seed = experiment.seed if args.seed is None else args.seed
     folder = args.out / experiment.name
-
-    # All that is there is looked at before the first run, so that a clash costs no hours.
-    plan = []
-    for row in experiment.rows:
-        ident = results.identity(experiment, row, target, data, restarts, seed)
-        path = folder / f"{row.name}.json"
-        if args.force:
-            path.unlink(missing_ok=True)
-            path.with_suffix(".npz").unlink(missing_ok=True)
-        done = results.finished(path, ident)
-        if not done:
-            progress.load(path.with_suffix(".npz"), ident)
-        plan.append((row, ident, path, done))
-    clean = clean_accuracy(target, data.x, data.y)
-    print(
-        f"{experiment.title}\n{target.name} ({target.weights} weights), {data.name}, "
-        f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
-    )
-    for number, (row, ident, path, done) in enumerate(plan, start=1):
-        if done:
-            print(f"{row.name}: kept from {path}")
-            continue
-        report, seconds = attack(target, row, data, ident, path, f"{number}/{len(plan)} {row.name}")
-        top5 = top5_accuracy(target, report.adv, data.y) if target.classes > TOP5_FROM else None
-        content = results.record(ident, experiment.title, row, clean, report, seconds, top5)
-        results.save(path, {**content, "config": args.config.stem})
-    if experiment.examples:
-        save_examples(experiment, folder, data)
-    publish(experiment, folder)
+    with locking.sole(folder):
+        # All that is there is looked at before the first run, so that a clash costs no hours.
+        runs = plan(experiment, target, data, folder, args)
+        clean = clean_accuracy(target, data.x, data.y)
+        print(
+            f"{experiment.title}\n{target.name} ({target.weights} weights), {data.name}, "
+            f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
+        )
+        bars: list[tqdm] = []  # the last one is that of the run at work
+        found = start(args, load, target, data, runs, lambda steps: bars[-1].update(steps))
+        for number, run in enumerate(runs, start=1):
+            if run.finished:
+                print(f"{run.row.name}: kept from {run.path}")
+                continue
+            label = f"{number}/{len(runs)} {run.row.name}"
+            report, seconds = attack(run, data.x, found, bars, label)
+            top5 = top5_accuracy(target, report.adv, data.y) if target.classes > TOP5_FROM else None
+            content = results.record(
+                run.ident, experiment.title, run.row, clean, report, seconds, top5
+            )
+            results.save(run.path, {**content, "config": args.config.stem, **instead_of})
+        if experiment.examples:
+            save_examples(experiment, folder, data)
+        publish(experiment, folder)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -83,18 +99,29 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", type=cli.positive, help="attack the first IMAGES only")
     parser.add_argument("--restarts", type=cli.positive, help="instead of the config's")
     parser.add_argument("--seed", type=cli.whole, help="instead of the config's")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument(
+        "--jit", choices=("auto", "on", "off"), default="auto", help="XLA; auto: on a GPU only"
+    )
+    parser.add_argument("--engine", choices=("local", "ray"), default="local")
+    parser.add_argument("--address", help="of a Ray cluster; else one is started here")
+    parser.add_argument(
+        "--cpus-per-unit", type=cli.positive, default=1, help="cores of a restart under Ray"
+    )
     parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
     parser.add_argument("--force", action="store_true", help="run anew what is already there")
     return parser.parse_args(arguments)
 
 
-def aimed_elsewhere(experiment: Experiment, target: str) -> Experiment:
+def aimed_elsewhere(experiment: Experiment, target: Target) -> Experiment:
     """The same experiment on another target: a name of its own, and a title that says so."""
+    original = target.weights == "original"
+    other = experiment.target if original else "the paper's weights"
     return experiment.model_copy(
         update={
-            "name": f"{experiment.name}-{target.replace('/', '-')}",
-            "title": f"{experiment.title}; on {target}, not on the paper's weights",
-            "target": target,
+            "name": f"{experiment.name}-{target.name.replace('/', '-')}",
+            "title": f"{experiment.title}; on {target.name}, not on {other}",
+            "target": target.name,
         }
     )
 
@@ -114,44 +141,76 @@ def in_precision(experiment: Experiment, precision: str | None) -> Experiment:
     return experiment.model_copy(update={"rows": tuple(rows)})
 
 
+def plan(
+    experiment: Experiment, target: Target, data: Dataset, folder: Path, args: argparse.Namespace
+) -> list[Run]:
+    """The runs of an experiment, and what is there of each."""
+    restarts = args.restarts or experiment.restarts
+    seed = experiment.seed if args.seed is None else args.seed
+    runs = []
+    for row in experiment.rows:
+        ident = results.identity(experiment, row, target, data, restarts, seed)
+        path = folder / f"{row.name}.json"
+        if args.force:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".npz").unlink(missing_ok=True)
+        finished = results.finished(path, ident)
+        so_far = None if finished else progress.load(path.with_suffix(".npz"), ident)[0]
+        done = 0 if so_far is None else len(so_far.correct_per_restart)
+        runs.append(Run(row, ident, path, finished, done))
+    return runs
+
+
+def start(
+    args: argparse.Namespace,
+    load: partial[Target],
+    target: Target,
+    data: Dataset,
+    runs: list[Run],
+    on_steps: Callable[[int], None],
+) -> Iterator[engine.Result]:
+    """All restarts that are left, run after run, computed as they are asked for."""
+    units = [
+        engine.Unit(run.row.attack, run.ident["seed"], restart)
+        for run in runs
+        if not run.finished
+        for restart in range(run.restarts_done, run.ident["restarts"])
+    ]
+    jit = {"auto": None, "on": True, "off": False}[args.jit]
+    if args.engine == "ray":
+        cluster = {"address": args.address, "cpus_per_unit": args.cpus_per_unit}
+        return engine.on_ray(load, target.weights_sha256, data.x, data.y, units, jit, **cluster)
+    return engine.local(target, data.x, data.y, units, jit, on_steps)
+
+
 def attack(
-    target: Target, row: Row, data: Dataset, ident: dict[str, Any], path: Path, label: str
+    run: Run, x: np.ndarray, found: Iterator[engine.Result], bars: list[tqdm], label: str
 ) -> tuple[Report, float]:
     """One run with its progress bar, from where it was; returns report and seconds.
 
     The worst images so far lie beside the record as .npz after each restart.
     """
-    kept = path.with_suffix(".npz")
-    so_far, before = progress.load(kept, ident)
-    restarts = ident["restarts"]
-    per_restart = len(data) * row.attack.gradients_per_image
-    done = 0 if so_far is None else len(so_far.correct_per_restart)
+    so_far, before = progress.load(run.images, run.ident)
+    restarts = run.ident["restarts"]
+    per_restart = len(x) * run.row.attack.gradients_per_image
     begin = time.perf_counter()
     with tqdm(
         total=restarts * per_restart,
-        initial=done * per_restart,
+        initial=run.restarts_done * per_restart,
         unit="image-step",
         unit_scale=True,
-        desc=f"{label} restart {min(done + 1, restarts)}/{restarts}",
+        desc=f"{label} restart {min(run.restarts_done + 1, restarts)}/{restarts}",
     ) as bar:
+        bars.append(bar)
 
         def show(report: Report) -> None:
             done = len(report.correct_per_restart)
+            bar.update(done * per_restart - bar.n)
             bar.set_description(f"{label} restart {min(done + 1, restarts)}/{restarts}")
             bar.set_postfix_str(f"worst case {100 * report.robust_accuracy[-1]:.2f} %")
-            progress.save(kept, ident, report, before + time.perf_counter() - begin)
+            progress.save(run.images, run.ident, report, before + time.perf_counter() - begin)
 
-        report = worst_case(
-            target,
-            row.attack,
-            data.x,
-            data.y,
-            restarts=restarts,
-            seed=ident["seed"],
-            so_far=so_far,
-            on_steps=bar.update,
-            on_restart=show,
-        )
+        report = fold(x, islice(found, restarts - run.restarts_done), so_far, show)
     return report, before + time.perf_counter() - begin
 
 

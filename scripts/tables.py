@@ -99,7 +99,7 @@ def _numbers(record: dict[str, Any], records: list[dict[str, Any]]) -> dict[str,
     paper = record["paper_percent"]
     if paper is not None:
         row["paper"] = f"{paper:.2f}"
-        if record["weights"] != "surrogate":
+        if _papers_own(record):
             row["difference"] = f"{100 * worst - paper:+.2f}"
     if "top5_accuracy" in record:
         row["top-5"] = f"{100 * record['top5_accuracy']:.2f}"
@@ -110,6 +110,11 @@ def _numbers(record: dict[str, Any], records: list[dict[str, Any]]) -> dict[str,
         own, other = set(record["broken"]), set(pgd["broken"])
         row["p against PGD"] = f"{stats.mcnemar(len(own - other), len(other - own)):.2g}"
     return row
+
+
+def _papers_own(record: dict[str, Any]) -> bool:
+    """Whether the paper's value is for this very network, so that a difference means something."""
+    return record["weights"] != "surrogate" and "instead_of" not in record
 
 
 def _interval(broken: int, images: int) -> str:
@@ -131,7 +136,7 @@ def _merged(collected: Collected) -> dict[str, str]:
         "restarts": str(sum(record["restarts"] for record in records)),
         "gradients per image": f"{sum(r['gradients_per_image'] for r in records):,}",
     }
-    if records[0]["weights"] != "surrogate":
+    if _papers_own(records[0]):
         row["difference"] = f"{worst - collected.merged_paper:+.2f}"
     return row
 

@@ -16,7 +16,17 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
-from daa import Attack, AttackConfig, Bounds, Dataset, InputError, Target, checkpoints, results
+from daa import (
+    Attack,
+    AttackConfig,
+    Bounds,
+    Dataset,
+    InputError,
+    Target,
+    checkpoints,
+    locking,
+    results,
+)
 from daa.config import check, read_yaml
 from daa.evaluate import clean_accuracy, margins
 from daa.training import TrainConfig, Trainer
@@ -48,7 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
         bounds=getattr(model, "BOUNDS", Bounds()),
         training_network=getattr(model, "training_network", None),
     )
-    best = fit(trainer, train, held, folder)
+    with locking.sole(folder):
+        best = fit(trainer, train, held, folder)
     save(out, best)
     clean, robust = accuracies(attack_on(trainer, checkpoints.cast(best, tf.float32), test), test)
     (folder / "log.jsonl").replace(out.parent / f"{out.stem}.log.jsonl")

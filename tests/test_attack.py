@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from daa import Attack, AttackConfig, Bounds, InputError, Target, ball, worst_case
+from daa import Attack, AttackConfig, Bounds, InputError, Target, ball, kernels, worst_case
 from daa.attack import compile_visit
 
 METHODS = ["fgsm", "rand_fgsm", "pgd", "mi_fgsm", "momentum", "blob", "dgf"]
@@ -220,3 +220,15 @@ def test_restarts_and_target_labels_are_checked():
         worst_case(target, AttackConfig("pgd", **FAST), x, y, restarts=0)
     with pytest.raises(InputError, match="target_labels: expected exactly with"):
         Attack(target, AttackConfig("pgd", **FAST))(x, y, target_labels=y)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_xla_compiles_every_method_and_agrees(method, monkeypatch):
+    """What a GPU runs by default, with the selection that XLA has, compiled here for the CPU."""
+    target, _ = linear_target()
+    x, y = images(16)
+    config = AttackConfig(method, **FAST)
+    plain = Attack(target, config, jit=False)(x, y)
+    monkeypatch.setattr(kernels, "on_gpu", lambda: True)
+    compiled = Attack(target, config, jit=True)(x, y)
+    assert (np.abs(plain - compiled) < 1e-6).mean() > 0.99

@@ -1,8 +1,6 @@
-import contextlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,22 +79,6 @@ def test_a_finished_run_is_kept_and_another_config_refused(config, tmp_path, cap
     assert (folder / "pgd-xent.json").read_bytes() == before
     run(config, tmp_path, "--seed", "1", "--force")
     assert (folder / "pgd-xent.json").read_bytes() != before
-
-
-def test_a_killed_run_leaves_whole_records_only(config, tmp_path):
-    """SIGKILL at some moment of each run; what lies there afterwards is whole, and a rerun ends."""
-    script = Path(reproduce.__file__)
-    command = [sys.executable, script, config, "--images", "100", "--out", tmp_path / "out"]
-    for seconds in (6, 7, 8):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=seconds)
-        process.kill()
-        process.wait()
-        for path in (tmp_path / "out").rglob("*.json"):
-            json.loads(path.read_text())
-    assert subprocess.run(command, capture_output=True).returncode == 0
-    assert len(list((tmp_path / "out" / "tiny").glob("*.json"))) == 2
 
 
 def test_an_interrupted_run_goes_on_after_its_last_restart(config, tmp_path, monkeypatch):

@@ -1,0 +1,165 @@
+"""The benchmark's tables and figure, from its JSON file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from tables import aligned
+
+from daa import results
+
+plt.rcParams["svg.hashsalt"] = "daa"
+
+
+def write(content: dict[str, Any], path: Path) -> str:
+    """Writes the tables beside the JSON file as .md, its figure as .png and .svg.
+
+    Returns:
+        The tables.
+    """
+    text = markdown(content)
+    results.write_atomically(path.with_suffix(".md"), text.encode())
+    if "steps" in content and "growth" in content:
+        figure = draw(content)
+        for suffix in (".png", ".svg"):
+            metadata = {"Date": None} if suffix == ".svg" else {}
+            figure.savefig(path.with_suffix(suffix), dpi=150, metadata=metadata)
+        plt.close(figure)
+    return text
+
+
+def markdown(content: dict[str, Any]) -> str:
+    """All tables that were measured."""
+    sections = [
+        "# Benchmark",
+        "",
+        f"Medians of {content['repeats']} rounds, ratios within each round; random weights; "
+        f"{content['device']}. Written by `python scripts/benchmark.py`.",
+    ]
+    for part, section in SECTIONS.items():
+        if part in content:
+            sections += ["", *section(content[part])]
+    return "\n".join(sections) + "\n"
+
+
+def _steps(tables: dict[str, Any]) -> list[str]:
+    lines = ["## One step of a minibatch"]
+    header = ["a step of", "ms", "/ gradient", "/ PGD", "released / it"]
+    for name, sizes in tables.items():
+        for size, rows in sizes.items():
+            cells = [
+                [
+                    label,
+                    f"{row['milliseconds']:.2f}",
+                    f"{row['over_gradient']:.3f}",
+                    f"{row['over_pgd']:.3f}",
+                    f"{row['released_over_it']:.2f}",
+                ]
+                for label, row in rows.items()
+            ]
+            lines += ["", f"{name}, batch {size}:", "", *_table(header, cells)]
+    return lines
+
+
+def _parts(rows: dict[str, float]) -> list[str]:
+    base = rows["nothing"]
+    cells = [[n, f"{max(ms - base, 0):.3f}"] for n, ms in rows.items() if n != "nothing"]
+    return [
+        "## Where the rest of a DAA step goes",
+        "",
+        "Milliseconds for 200 particles of 784 pixels, less an empty loop:",
+        "",
+        *_table(["part", "ms"], cells),
+    ]
+
+
+def _peers(tables: dict[str, Any]) -> list[str]:
+    lines = ["## Peers", "", "Whole attacks of 200 images with a random start, float32:"]
+    for name, rows in tables.items():
+        cells = [
+            [label, f"{row['images_per_second']:.1f}", f"{row['over_faster_peer']:.2f}"]
+            for label, row in rows.items()
+        ]
+        header = ["attack", "images / s", "over the faster peer's PGD"]
+        lines += ["", f"{name}:", "", *_table(header, cells)]
+    return lines
+
+
+def _limit(tables: dict[str, Any]) -> list[str]:
+    header = ["network", "Mflop / image-step", "Gflop/s", "best product, Gflop/s", "fraction"]
+    cells = [
+        [
+            name,
+            f"{row['megaflops_per_image_step']:.2f}",
+            f"{row['gigaflops']:.1f}",
+            f"{row['best_product_gigaflops']:.1f}",
+            f"{row['fraction']:.2f}",
+        ]
+        for name, row in tables.items()
+    ]
+    about = "PGD at batch 200 in float32, over the best float32 matrix product of the same run:"
+    return ["## Fraction of the machine's limit", "", about, "", *_table(header, cells)]
+
+
+def _growth(axes: dict[str, list[dict[str, Any]]]) -> list[str]:
+    lines = [
+        "## Cost as it grows",
+        "",
+        "DAA-BLOB, 10 steps on the small network; memory is the peak of a process of its own.",
+    ]
+    for axis, points in axes.items():
+        cells = [
+            [
+                f"{point[axis]:,}",
+                f"{point['microseconds_per_image_step']:.1f}",
+                f"{point['gigabytes']:.2f}",
+            ]
+            for point in points
+        ]
+        lines += ["", *_table([axis, "µs / image-step", "GB"], cells)]
+    return lines
+
+
+SECTIONS = {
+    "steps": _steps,
+    "parts": _parts,
+    "peers": _peers,
+    "limit": _limit,
+    "growth": _growth,
+}
+
+
+def _table(header: list[str], cells: list[list[str]]) -> list[str]:
+    return aligned([header, ["---"] + ["---:"] * (len(header) - 1), *cells])
+
+
+def draw(content: dict[str, Any]) -> plt.Figure:
+    """Step times over the gradient's, and the growth of time and memory."""
+    figure, axes = plt.subplots(1, 4, figsize=(16, 3.8))
+    sizes = content["steps"]["madry_mnist"]
+    rows = sizes.get("200") or next(iter(sizes.values()))
+    names = list(rows)[::-1]
+    axes[0].barh(names, [rows[name]["over_gradient"] for name in names], color="#0072B2")
+    axes[0].axvline(1, color="black", linewidth=0.8)
+    axes[0].set_xlabel("time of a step / the gradient's\n(MadryLab's MNIST network)")
+    for axis, (kind, y, what) in zip(
+        axes[1:],
+        [
+            ("particles", "microseconds_per_image_step", "µs per image-step"),
+            ("particles", "gigabytes", "peak memory (GB)"),
+            ("images", "gigabytes", "peak memory (GB)"),
+        ],
+        strict=True,
+    ):
+        points = content["growth"][kind]
+        axis.plot([p[kind] for p in points], [p[y] for p in points], marker="o", color="#D55E00")
+        axis.set_xlabel(kind)
+        axis.set_ylabel(what)
+        axis.set_ylim(bottom=0)
+    figure.tight_layout()
+    return figure

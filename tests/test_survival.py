@@ -1,0 +1,153 @@
+"""Runs that are killed, interrupted, locked out, or find no room."""
+
+import json
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reproduce
+import survive
+import tensorflow as tf
+
+from daa import Attack, AttackConfig, InputError, Target, locking, results
+
+SCRIPT = Path(reproduce.__file__)
+FOREVER = survive.CONFIG.replace("restarts: 4", "restarts: 1000")
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "survivor.yaml"
+    path.write_text(FOREVER, encoding="utf-8")
+    return path
+
+
+def start(config, out, **options):
+    command = [sys.executable, SCRIPT, config, "--images", "50", "--out", out]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def wait_for(path, seconds=60):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_killed_runs_end_in_the_records_of_an_undisturbed_one(tmp_path):
+    assert survive.survive(tmp_path, kills=3, rng=random.Random(1)) == 3
+
+
+def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(config, tmp_path):
+    process = start(config, tmp_path)
+    wait_for(tmp_path / "survivor" / "pgd-xent.npz")
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert error.splitlines()[-1].startswith("interrupted; what is finished is kept, the same comm")
+    assert survive.restarts(tmp_path)["pgd-xent"] >= 1
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_second_process_is_refused_and_the_first_one_undisturbed(config, tmp_path):
+    first = start(config, tmp_path)
+    wait_for(tmp_path / "survivor" / "pgd-xent.npz")
+    second = start(config, tmp_path)
+    _, error = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert re.fullmatch(
+        rf".*survivor: expected no other process at work here, got process {first.pid} on \S+, "
+        r"for 0 min\n",
+        error,
+    )
+    assert first.poll() is None
+    first.kill()
+    first.communicate()
+    with locking.sole(tmp_path / "survivor"):  # the lock of a killed process is free
+        pass
+
+
+def test_a_full_disk_is_named_and_what_was_there_stays(config, tmp_path):
+    """A limit on the size of files stands for the disk; the images don't fit, records would."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    process = start(config, tmp_path, preexec_fn=limit)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "Traceback" not in error
+    last = error.splitlines()[-1]
+    assert re.search(r"pgd-xent.npz: expected to write [\d,]+ bytes, got File too large", last)
+    assert [path.name for path in (tmp_path / "survivor").iterdir()] == [".lock"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "record.json"
+    results.save(path, {"schema": 1})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(
+        InputError, match=r"record.json: expected to write [\d,]+ bytes, got No space"
+    ):
+        results.save(path, {"schema": 1, "more": "x" * 1000})
+    assert json.loads(path.read_text()) == {"schema": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_attack(config, tmp_path):
+    (tmp_path / "out").write_text("a file", encoding="utf-8")
+    begin = time.perf_counter()
+    with pytest.raises(InputError, match=r"out/survivor: expected to write there, got Not a dir"):
+        reproduce.main([str(config), "--out", str(tmp_path / "out")])
+    assert time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize("method", ["pgd", "momentum", "blob", "dgf"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_is_named(method, value):
+    """Image 7 alone has a pixel above 0.9, where the network's slope is not a number."""
+
+    @tf.custom_gradient
+    def broken(x):
+        return x, lambda g: tf.where(x > 0.9, value, g)
+
+    w = tf.random.stateless_normal([4, 3], [0, 1])
+    target = Target("test/broken", lambda x: tf.reshape(broken(x), [-1, 4]) @ w, (2, 2, 1), 3)
+    x = np.full((10, 2, 2, 1), 0.5, np.float32)
+    x[7] = 0.95
+    config = AttackConfig(method, eps=0.01, step_size=0.005, steps=4, steps_per_shuffle=2)
+    message = rf"test/broken: {method}, xent: image 7: expected a finite gradient"
+    with pytest.raises(InputError, match=message):
+        Attack(target, config)(x, np.zeros(10, np.int64))
+
+
+def test_other_records_outlive_a_run_that_stops(tmp_path, monkeypatch):
+    config = tmp_path / "survivor.yaml"
+    config.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 1"), encoding="utf-8")
+    call = Attack.__call__
+
+    def broken(self, *args, **options):
+        if self.config.method == "blob":
+            raise InputError("digits/cnn: blob, xent: image 3: expected a finite gradient")
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(Attack, "__call__", broken)
+    with pytest.raises(InputError, match="image 3: expected a finite gradient"):
+        reproduce.main([str(config), "--images", "50", "--out", str(tmp_path)])
+    names = sorted(path.stem for path in (tmp_path / "survivor").glob("*.json"))
+    assert names == ["momentum-cw", "pgd-xent"]
