@@ -145,9 +145,13 @@ def _connect(address: str | None):
             "--engine ray: expected the package ray, got none; pip install ray"
         ) from None
     try:
+        if address and ":" in address:
+            # Ray itself waits without end for a head that is not there.
+            host, _, port = address.rpartition("/")[2].rpartition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address or "local", log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError) as error:
-        raise InputError(f"--address: expected a Ray cluster, got {error}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"--address: expected a Ray cluster at {address}, got {error}") from error
     return ray
 
 

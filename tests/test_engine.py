@@ -87,3 +87,14 @@ def test_more_cores_than_a_machine_has_are_refused():
     found = engine.on_ray(load, None, data.x, data.y, units, cpus_per_unit=10**6)
     with pytest.raises(InputError, match="--cpus-per-unit: expected at most"):
         list(found)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port", "auto"])
+def test_no_cluster_at_the_address_is_said_at_once(address, monkeypatch):
+    pytest.importorskip("ray", reason="the optional package ray is not installed")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    load = partial(digits.load_target, "cnn", model_dir=None)
+    data = digits.load_dataset("test").first(10)
+    found = engine.on_ray(load, None, data.x, data.y, [engine.Unit(CONFIG, 0, 0)], None, address)
+    with pytest.raises(InputError, match=f"--address: expected a Ray cluster at {address}, got "):
+        list(found)

@@ -127,8 +127,12 @@ def test_without_bfloat16_instructions_it_is_float32_and_said(config, tmp_path, 
 def test_another_target_has_a_folder_and_a_title_of_its_own(config, tmp_path):
     config.write_text(CONFIG.replace("digits/cnn", "madry_mnist/secret"), encoding="utf-8")
     run(config, tmp_path, "--target", "digits/cnn")
-    table = (tmp_path / "out" / "tiny-digits-cnn" / "table.md").read_text()
+    folder = tmp_path / "out" / "tiny-digits-cnn"
+    table = (folder / "table.md").read_text()
     assert "Tiny; on digits/cnn, not on the paper's weights" in table
+    assert json.loads((folder / "pgd-xent.json").read_text())["instead_of"] == "madry_mnist/secret"
+    assert "| paper |" in table
+    assert "difference" not in table  # the paper's value is another network's
 
 
 def test_examples_are_kept_for_the_figure(config, tmp_path):
