@@ -184,17 +184,17 @@ class Attack:
         lower, upper = ball.bounds(x, config.eps, clip_range=config.clip_range)
         adv = self._start(x, rng)
         for batch in self._minibatches(len(x), rng):
-            found, finite = self._visit(adv[batch], labels[batch], lower[batch], upper[batch])
-            adv[batch] = found.numpy()
-            self._check_gradients(finite.numpy(), batch)
+            adv[batch] = self._visit(adv[batch], labels[batch], lower[batch], upper[batch]).numpy()
+            self._check_gradients(adv, batch)
             if on_steps is not None:
                 on_steps(len(batch) * config.steps_per_visit)
         ball.check(adv, x, config.eps, clip_range=config.clip_range)
         return adv
 
-    def _check_gradients(self, finite: np.ndarray, batch: np.ndarray) -> None:
-        if not finite.all():
-            image = batch[~finite].min()
+    def _check_gradients(self, adv: np.ndarray, batch: np.ndarray) -> None:
+        bad = np.isnan(adv[batch, 0, 0, 0])
+        if bad.any():
+            image = batch[bad].min()
             raise InputError(
                 f"{self.target.name}: {self.config.method}, {self.config.loss}: image {image}: "
                 "expected a finite gradient, got one with nan or inf"
@@ -236,10 +236,10 @@ class Attack:
 def compile_visit(target: Target, config: AttackConfig, jit: bool | None = None) -> Callable:
     """One visit of a minibatch as a single graph: `config.steps_per_visit` projected ascent steps.
 
-    The graph takes images, labels, lower and upper bounds. It returns the new images, and for each
-    whether its gradients were finite. It never returns to Python in between, so on a GPU
-    everything stays there. It is traced once per shape, so a smaller last minibatch traces a second
-    time.
+    The graph takes images, labels, lower and upper bounds and returns the new images; nan for an
+    image whose gradient was not finite, and then no other image means anything. It never returns to
+    Python in between, so on a GPU everything stays there and one copy back is the only
+    synchronisation. It is traced once per shape, so a smaller last minibatch traces a second time.
     """
     jit = kernels.on_gpu() if jit is None else jit
     loss, sign = LOSSES[config.loss], -1.0 if config.targeted else 1.0
@@ -255,9 +255,7 @@ def compile_visit(target: Target, config: AttackConfig, jit: bool | None = None)
         return directions.gradient(x, grad), velocity
 
     @tf.function(jit_compile=jit)
-    def visit(
-        x: tf.Tensor, labels: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def visit(x: tf.Tensor, labels: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor) -> tf.Tensor:
         velocity = tf.zeros_like(x) if config.method in MOMENTUM else tf.zeros([])
         finite = tf.ones([x.shape[0]], tf.bool)
         for _ in tf.range(steps):
@@ -271,7 +269,8 @@ def compile_visit(target: Target, config: AttackConfig, jit: bool | None = None)
             finite = tf.where(tf.reduce_all(finite), now, finite)
             v, velocity = ascend(x, grad, velocity)
             x = ball.project(x + step * tf.sign(v), lower, upper)
-        return x, finite
+        named = tf.where(finite[:, None, None, None], lower, np.nan)
+        return tf.where(tf.reduce_all(finite), x, named)
 
     return visit
 

@@ -21,6 +21,7 @@ import tensorflow as tf
 from daa.attack import Attack, AttackConfig
 from daa.errors import InputError
 from daa.evaluate import one_restart
+from daa.results import device_name
 from daa.target import Target
 
 # A unit whose worker dies is run again on another one so many times.
@@ -85,6 +86,7 @@ def on_ray(
     jit: bool | None = None,
     address: str | None = None,
     cpus_per_unit: int = 1,
+    devices: set[str] | None = None,
 ) -> Iterator[Result]:
     """Runs units on a Ray cluster, one per GPU where it has any, else one per `cpus_per_unit`.
 
@@ -98,6 +100,7 @@ def on_ray(
         x, y, units, jit: as in `local`.
         address: of the cluster, as in ray.init; None starts one on this machine.
         cpus_per_unit: processor cores of a unit, and its threads.
+        devices: gets the names of the devices that have worked.
 
     Yields:
         Adversarial images and margins of each unit, in their order.
@@ -122,7 +125,7 @@ def on_ray(
         while running:
             unit, task = running.popleft()
             try:
-                result = ray.get(task)
+                adv, margin, device = ray.get(task)
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except ray.exceptions.RayError as error:
@@ -131,7 +134,9 @@ def on_ray(
                     f"{type(error).__name__} after {RETRIES + 1} tries"
                 ) from error
             hand_out(1)
-            yield result
+            if devices is not None:
+                devices.add(device)
+            yield adv, margin
     finally:
         ray.shutdown()
 
@@ -183,7 +188,7 @@ def _work(
     unit: Unit,
     jit: bool | None,
     threads: int,
-) -> Result:
+) -> tuple[np.ndarray, np.ndarray, str]:
     global _last
     key = (load.func, load.args, sorted(load.keywords.items()), unit.config, jit)
     if _last is None:
@@ -197,4 +202,5 @@ def _work(
                 f"got {target.weights_sha256} on {socket.gethostname()}"
             )
         _last = (key, Attack(target, unit.config, jit))
-    return one_restart(_last[1], x, y, seed=unit.seed, restart=unit.restart)
+    adv, margin = one_restart(_last[1], x, y, seed=unit.seed, restart=unit.restart)
+    return adv, margin, device_name()

@@ -95,7 +95,7 @@ def steps_of(name: str, batch_size: int, steps: int) -> Contestants:
             config = AttackConfig(method, batch_size=batch_size, **shared)
             visit = compile_visit(in_precision(attacked, precision), config)
             label = method if precision == "float32" else f"{method}, {precision}"
-            runs[label] = lambda visit=visit: visit(x, y, lower, upper)[0]
+            runs[label] = lambda visit=visit: visit(x, y, lower, upper)
     compiled = tf.function(gradient)
     box = (lower.numpy().astype(float), upper.numpy().astype(float))
     runs["released recipe, blob"] = lambda: released_blob(compiled, images, *box, steps)

@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     instead_of = {} if target.name == experiment.target else {"instead_of": experiment.target}
     if instead_of:
         experiment = aimed_elsewhere(experiment, target)
-    experiment = in_precision(experiment, args.precision)
+    experiment = in_precision(experiment, args.precision, here=args.engine == "local")
     images = args.images or experiment.images
     data = cli.load_dataset(experiment.target, experiment.split, args.data_dir, images)
     folder = args.out / experiment.name
@@ -68,7 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
             f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
         )
         bars: list[tqdm] = []  # the last one is that of the run at work
-        found = start(args, load, target, data, runs, lambda steps: bars[-1].update(steps))
+        devices: set[str] = set()
+        found = start(args, load, target, data, runs, devices, lambda n: bars[-1].update(n))
         for number, run in enumerate(runs, start=1):
             if run.finished:
                 print(f"{run.row.name}: kept from {run.path}")
@@ -79,6 +80,8 @@ def main(arguments: list[str] | None = None) -> None:
             content = results.record(
                 run.ident, experiment.title, run.row, clean, report, seconds, top5
             )
+            if devices:
+                content["device"] = " and ".join(sorted(devices))
             results.save(run.path, {**content, "config": args.config.stem, **instead_of})
         if experiment.examples:
             save_examples(experiment, folder, data)
@@ -126,12 +129,12 @@ def aimed_elsewhere(experiment: Experiment, target: Target) -> Experiment:
     )
 
 
-def in_precision(experiment: Experiment, precision: str | None) -> Experiment:
-    """The experiment with gradients as asked for, in float32 where the device has no bfloat16."""
+def in_precision(experiment: Experiment, precision: str | None, here: bool) -> Experiment:
+    """The experiment with gradients as asked for, in float32 if it runs here without bfloat16."""
     rows = []
     for row in experiment.rows:
         wanted = precision or row.attack.precision
-        if wanted == "bfloat16" and not results.fast_bfloat16():
+        if wanted == "bfloat16" and here and not results.fast_bfloat16():
             warnings.warn(
                 "bfloat16: not in this device's instructions; float32 it is", stacklevel=2
             )
@@ -167,9 +170,13 @@ def start(
     target: Target,
     data: Dataset,
     runs: list[Run],
+    devices: set[str],
     on_steps: Callable[[int], None],
 ) -> Iterator[engine.Result]:
-    """All restarts that are left, run after run, computed as they are asked for."""
+    """All restarts that are left, run after run, computed as they are asked for.
+
+    `devices` gets those that work elsewhere than in this process.
+    """
     units = [
         engine.Unit(run.row.attack, run.ident["seed"], restart)
         for run in runs
@@ -178,8 +185,9 @@ def start(
     ]
     jit = {"auto": None, "on": True, "off": False}[args.jit]
     if args.engine == "ray":
-        cluster = {"address": args.address, "cpus_per_unit": args.cpus_per_unit}
-        return engine.on_ray(load, target.weights_sha256, data.x, data.y, units, jit, **cluster)
+        sha256 = target.weights_sha256
+        cluster = (args.address, args.cpus_per_unit, devices)
+        return engine.on_ray(load, sha256, data.x, data.y, units, jit, *cluster)
     return engine.local(target, data.x, data.y, units, jit, on_steps)
 
 
