@@ -1,0 +1,66 @@
+import sys
+
+import benchmark
+import benchmark_report
+import contestants
+import numpy as np
+import pytest
+
+from daa import InputError
+
+
+def test_operations_are_those_of_the_architecture():
+    """MadryLab's network by hand: two convolutions and two products, forward and to the image."""
+    forward = 28 * 28 * 32 * 25 + 14 * 14 * 64 * 25 * 32 + 3136 * 1024 + 1024 * 10
+    assert benchmark.flops_of("madry_mnist") == 2 * 2 * forward
+
+
+def test_ratios_are_taken_within_each_round():
+    """The second round was slow for both, which must not count."""
+    times = {"a": [2.0, 20.0, 2.0], "b": [1.0, 10.0, 1.0]}
+    assert benchmark.ratio(times, "a", "b") == 2
+
+
+def test_contestants_alternate_and_are_made_anew_for_each_round():
+    calls = []
+
+    def make():
+        calls.append("make")
+        return {name: lambda name=name: calls.append(name) or np.zeros(1) for name in "ab"}
+
+    times = benchmark.measure(make, repeats=2, steps=1)
+    assert calls == ["make", "a", "a", "b", "b"] * 2
+    assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
+
+
+@pytest.mark.parametrize("name", contestants.NETWORKS)
+def test_every_method_has_a_contestant(name):
+    runs = contestants.steps_of(name, 4, 2)
+    methods = {"gradient", "pgd", "momentum", "blob", "dgf", "released recipe, blob"}
+    assert methods <= set(runs)
+    assert np.shape(runs["pgd"]()) == (4, *contestants.NETWORKS[name][2])
+
+
+def test_a_point_of_the_growth_is_a_time_and_a_memory():
+    point = benchmark.point(method="blob", particles=10, images=40)
+    assert point["particles"] == 10
+    assert point["microseconds_per_image_step"] > 0
+    assert 0.1 < point["gigabytes"] < 16
+
+
+def test_a_peer_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "foolbox", None)
+    with pytest.raises(InputError, match="peers: expected the package foolbox, got none"):
+        contestants.attacks_of("locuslab", 4, 10)
+
+
+def test_the_report_shows_what_was_measured_and_nothing_else(tmp_path):
+    row = {"milliseconds": 80.0, "over_gradient": 1.02, "over_pgd": 1.01, "released_over_it": 2.5}
+    content = {"repeats": 3, "device": "CPU X", "steps": {"madry_mnist": {"200": {"blob": row}}}}
+    text = benchmark_report.write(content, tmp_path / "benchmark.json")
+    assert (tmp_path / "benchmark.md").read_text(encoding="utf-8") == text
+    assert "madry_mnist, batch 200" in text
+    cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
+    assert ["", "blob", "80.00", "1.020", "1.010", "2.50", ""] in cells
+    assert "Peers" not in text
+    assert "CPU X" in text
