@@ -18,10 +18,10 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from daa import device
 from daa.attack import Attack, AttackConfig
 from daa.errors import InputError
 from daa.evaluate import one_restart
-from daa.results import device_name
 from daa.target import Target
 
 # A unit whose worker dies is run again on another one so many times.
@@ -36,18 +36,6 @@ class Unit:
     config: AttackConfig
     seed: int
     restart: int
-
-
-def use_device(device: str) -> None:
-    """What TensorFlow computes on: "auto" is the first GPU it sees, else the processor.
-
-    Raises:
-        InputError: "gpu" without one.
-    """
-    if device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
-    elif device == "gpu" and not tf.config.list_physical_devices("GPU"):
-        raise InputError("--device: expected a GPU that TensorFlow sees, got none")
 
 
 def local(
@@ -125,7 +113,7 @@ def on_ray(
         while running:
             unit, task = running.popleft()
             try:
-                adv, margin, device = ray.get(task)
+                adv, margin, name = ray.get(task)
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except ray.exceptions.RayError as error:
@@ -135,7 +123,7 @@ def on_ray(
                 ) from error
             hand_out(1)
             if devices is not None:
-                devices.add(device)
+                devices.add(name)
             yield adv, margin
     finally:
         ray.shutdown()
@@ -203,4 +191,4 @@ def _work(
             )
         _last = (key, Attack(target, unit.config, jit))
     adv, margin = one_restart(_last[1], x, y, seed=unit.seed, restart=unit.restart)
-    return adv, margin, device_name()
+    return adv, margin, device.name()

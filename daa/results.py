@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from daa import device
 from daa.attack import AttackConfig
 from daa.config import Experiment, Row
 from daa.data import Dataset
@@ -127,40 +127,13 @@ def provenance() -> dict[str, Any]:
     """Device, versions and commit that produced a number."""
     packages = ("tensorflow", "numpy")
     return {
-        "device": device_name(),
+        "device": device.name(),
         "versions": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in packages},
         },
         "git_commit": _git_commit(),
     }
-
-
-def device_name() -> str:
-    """The first GPU's name, else the processor's with the number of its cores."""
-    gpus = tf.config.get_visible_devices("GPU")
-    if gpus:
-        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-    try:
-        info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        model = re.search(r"model name\s*:\s*(.+)", info)
-    except OSError:
-        model = None
-    name = model[1].strip() if model else platform.machine()
-    return f"CPU {name}, {os.cpu_count()} cores"
-
-
-def fast_bfloat16() -> bool:
-    """Whether the device has instructions for bfloat16; without, it is slower than float32."""
-    gpus = tf.config.get_visible_devices("GPU")
-    if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        return details.get("compute_capability", (0, 0)) >= (8, 0)
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return re.search(r"\b(avx512_bf16|amx_bf16)\b", flags) is not None
 
 
 def _git_commit() -> str | None:

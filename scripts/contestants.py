@@ -11,10 +11,11 @@ import tensorflow as tf
 from scipy.spatial.distance import pdist, squareform
 
 from daa import Attack, AttackConfig, InputError, Target, checkpoints, directions, kernels
-from daa.attack import Precision, compile_visit
+from daa.attack import Precision
 from daa.ball import bounds
 from daa.losses import xent
 from daa.target import Bounds, in_precision
+from daa.visit import compile_visit
 from locuslab import model as locuslab
 from madry_cifar10 import model as madry_cifar10
 from madry_mnist import model as madry_mnist

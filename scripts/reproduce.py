@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 import cli
+import examples
 import figures
 import numpy as np
 import records
 import tables
 from tqdm import tqdm
 
-from daa import Dataset, Report, Target, config, engine, locking, progress, results
+from daa import Dataset, Report, Target, config, device, engine, locking, progress, results
 from daa.attack import Precision
 from daa.config import Experiment, Row
 from daa.evaluate import clean_accuracy, fold
@@ -48,7 +49,7 @@ class Run:
 
 def main(arguments: list[str] | None = None) -> None:
     args = parse(arguments)
-    engine.use_device(args.device)
+    device.use(args.device)
     experiment = config.load(args.config)
     load = cli.loader(args.target or experiment.target, args.model_dir)
     target = load()
@@ -84,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
                 content["device"] = " and ".join(sorted(devices))
             results.save(run.path, {**content, "config": args.config.stem, **instead_of})
         if experiment.examples:
-            save_examples(experiment, folder, data)
+            examples.save(experiment, folder, data)
         publish(experiment, folder)
 
 
@@ -134,7 +135,7 @@ def in_precision(experiment: Experiment, precision: str | None, here: bool) -> E
     rows = []
     for row in experiment.rows:
         wanted = precision or row.attack.precision
-        if wanted == "bfloat16" and here and not results.fast_bfloat16():
+        if wanted == "bfloat16" and here and not device.fast_bfloat16():
             warnings.warn(
                 "bfloat16: not in this device's instructions; float32 it is", stacklevel=2
             )
@@ -227,32 +228,6 @@ def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
     logits = predict(target, x, batch_size=50)
     above = (logits >= logits[np.arange(len(y)), y][:, None]).sum(axis=1)
     return float((above <= 5).mean())
-
-
-def save_examples(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) -> None:
-    """Writes examples.json: images that the second row breaks and the first does not."""
-    first, second = (results.load(folder / f"{name}.json") for name in experiment.examples)
-    kept = [folder / f"{name}.npz" for name in experiment.examples]
-    if not all(path.exists() for path in kept):
-        return  # the records were committed, their images not
-    chosen = sorted(set(second["broken"]) - set(first["broken"]))[:images]
-    reports = [
-        progress.load(path, results.identity_of(record))[0]
-        for path, record in zip(kept, (first, second), strict=True)
-    ]
-
-    def pixels(x: np.ndarray) -> list:
-        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), -1).tolist()
-
-    content = {
-        "rows": list(experiment.examples),
-        "images": chosen,
-        "labels": data.y[chosen].tolist(),
-        "shape": list(data.x.shape[1:]),
-        "natural": pixels(data.x),
-        "adversarial": [pixels(report.adv) for report in reports],
-    }
-    results.save(folder / "examples.json", content)
 
 
 def publish(experiment: Experiment, folder: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from daa import Attack, AttackConfig, Bounds, InputError, Target, ball, kernels, worst_case
-from daa.attack import compile_visit
+from daa.visit import compile_visit
 
 METHODS = ["fgsm", "rand_fgsm", "pgd", "mi_fgsm", "momentum", "blob", "dgf"]
 FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import locuslab
 from daa import AttackConfig, ball, losses, worst_case
-from daa.attack import compile_visit
 from daa.evaluate import margins
+from daa.visit import compile_visit
 
 pytestmark = [
     pytest.mark.real,

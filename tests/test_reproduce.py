@@ -114,11 +114,11 @@ def test_images_of_another_run_are_not_gone_on_with(config, tmp_path):
 
 
 def test_without_bfloat16_instructions_it_is_float32_and_said(config, tmp_path, monkeypatch):
-    monkeypatch.setattr(reproduce.results, "fast_bfloat16", lambda: False)
+    monkeypatch.setattr(reproduce.device, "fast_bfloat16", lambda: False)
     with pytest.warns(UserWarning, match="bfloat16: not in this device's instructions"):
         folder = run(config, tmp_path, "--precision", "bfloat16", "--restarts", "1")
     assert json.loads((folder / "pgd-xent.json").read_text())["attack"]["precision"] == "float32"
-    monkeypatch.setattr(reproduce.results, "fast_bfloat16", lambda: True)
+    monkeypatch.setattr(reproduce.device, "fast_bfloat16", lambda: True)
     folder = run(config, tmp_path / "half", "--precision", "bfloat16", "--restarts", "1")
     assert json.loads((folder / "pgd-xent.json").read_text())["attack"]["precision"] == "bfloat16"
     assert "PGD (bfloat16)" in (folder / "table.md").read_text()
