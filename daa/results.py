@@ -206,7 +206,9 @@ def load(path: Path) -> dict[str, Any]:
 
 def completed(ident: dict[str, Any]) -> dict[str, Any]:
     """A record or identity with all settings; one that is younger than it had its default."""
-    return {**ident, "attack": {**_DEFAULTS, **ident.get("attack", {})}}
+    if "attack" not in ident:
+        return ident
+    return {**ident, "attack": {**_DEFAULTS, **ident["attack"]}}
 
 
 def finished(path: Path, ident: dict[str, Any]) -> bool:

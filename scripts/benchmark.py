@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -41,17 +42,30 @@ def main(arguments: list[str] | None = None) -> None:
     if args.point:
         print(json.dumps(point(**json.loads(args.point))))
         return
-    content = results.load(args.out) if args.out.exists() and args.only else {}
-    for part in args.only or PARTS:
-        content[part] = MEASUREMENTS[part](args)
-        content |= {"schema": results.SCHEMA, "repeats": args.repeats, **results.provenance()}
-        results.save(args.out, content)
+    provenance = results.provenance()
+    content: dict = results.load(args.out) if args.out.exists() and args.only else {}
+    chosen = args.only or PARTS
+    measured = content.setdefault("measured", {})
+    for part in chosen:
+        # A part measured anew replaces the networks it names and keeps the others.
+        there = measured.get(part, provenance)["device"]
+        if there != provenance["device"]:
+            raise InputError(
+                f"{args.out}: {part}: expected figures of this machine, {provenance['device']}, "
+                f"got those of {there}; --out writes elsewhere"
+            )
+    for part in chosen:
+        content[part] = content.get(part, {}) | MEASUREMENTS[part](args)
+        measured[part] = provenance
+        results.save(args.out, {"schema": results.SCHEMA, **content})
     print(write(content, args.out))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Times and ratios, taken in one run.")
-    parser.add_argument("--only", nargs="+", choices=PARTS, help="default: all")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, help="keep the rest of --out (default: all anew)"
+    )
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--batch-sizes", nargs="+", type=cli.positive, default=BATCH_SIZES)
     parser.add_argument("--repeats", type=cli.positive, default=5, help="rounds (default 5)")
@@ -87,10 +101,11 @@ def steps(args: argparse.Namespace) -> dict:
     tables: dict[str, dict] = {}
     for name in args.networks:
         for size in args.batch_sizes:
-            count = max(2, (2000 if name != "madry_cifar10" else 400) // max(size, 200))
+            count = max(1, (2000 if name != "madry_cifar10" else 400) // max(size, 200))
             times = measure(partial(steps_of, name, size, count), args.repeats, count)
             rows = {
                 label: {
+                    "rounds": len(values),
                     "milliseconds": round(median(values), 3),
                     "over_gradient": ratio(times, label, "gradient"),
                     "over_pgd": ratio(times, label, "pgd"),
@@ -106,7 +121,10 @@ def steps(args: argparse.Namespace) -> dict:
 def parts(args: argparse.Namespace) -> dict:
     """Where the rest of a DAA step goes: milliseconds of each piece at batch 200."""
     times = measure(partial(parts_of, "madry_mnist", 200, 50), args.repeats, 50)
-    return {name: round(median(values), 4) for name, values in times.items()}
+    return {
+        name: {"rounds": len(values), "milliseconds": round(median(values), 4)}
+        for name, values in times.items()
+    }
 
 
 def peers(args: argparse.Namespace) -> dict:
@@ -118,6 +136,7 @@ def peers(args: argparse.Namespace) -> dict:
         faster = min((n for n in times if n.endswith("PGD")), key=lambda n: median(times[n]))
         tables[name] = {
             label: {
+                "rounds": len(values),
                 "images_per_second": round(200e3 / count / median(values), 1),
                 "over_faster_peer": ratio(times, faster, label),
             }
@@ -140,6 +159,7 @@ def limit(args: argparse.Namespace) -> dict:
         flops = flops_of(name)
         reached = 10 * 200 * flops / median(times["pgd"]) / 1e6
         tables[name] = {
+            "rounds": len(times["pgd"]),
             "megaflops_per_image_step": round(flops / 1e6, 2),
             "gigaflops": round(reached, 1),
             "best_product_gigaflops": round(best, 1),
@@ -191,13 +211,21 @@ def point(method: str, particles: int, images: int) -> dict:
     begin = time.perf_counter()
     attack(x, y)
     seconds = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {
         "particles": particles,
         "images": images,
         "microseconds_per_image_step": round(1e6 * seconds / images / 10, 2),
-        "gigabytes": round(peak, 3),
+        "gigabytes": round(peak_memory() / 2**30, 3),
     }
+
+
+def peak_memory() -> int:
+    """Bytes. Linux counts ru_maxrss on from the process that started this one, VmHWM anew."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1])
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 MEASUREMENTS = {"steps": steps, "parts": parts, "peers": peers, "limit": limit, "growth": growth}

@@ -38,12 +38,14 @@ def markdown(content: dict[str, Any]) -> str:
     sections = [
         "# Benchmark",
         "",
-        f"Medians of {content['repeats']} rounds, ratios within each round; random weights; "
-        f"{content['device']}. Written by `python scripts/benchmark.py`.",
+        "Medians over rounds, ratios taken within each round; networks with random weights.",
+        "Written by `python scripts/benchmark.py`.",
     ]
     for part, section in SECTIONS.items():
         if part in content:
-            sections += ["", *section(content[part])]
+            heading, *lines = section(content[part])
+            device = content["measured"][part]["device"]
+            sections += ["", heading, "", f"On {device}.", *lines]
     return "\n".join(sections) + "\n"
 
 
@@ -62,17 +64,25 @@ def _steps(tables: dict[str, Any]) -> list[str]:
                 ]
                 for label, row in rows.items()
             ]
-            lines += ["", f"{name}, batch {size}:", "", *_table(header, cells)]
+            lines += ["", f"{name}, batch {size}, {_rounds(rows)}:", "", *_table(header, cells)]
     return lines
 
 
-def _parts(rows: dict[str, float]) -> list[str]:
-    base = rows["nothing"]
-    cells = [[n, f"{max(ms - base, 0):.3f}"] for n, ms in rows.items() if n != "nothing"]
+def _rounds(rows: dict[str, Any]) -> str:
+    return f"{next(iter(rows.values()))['rounds']} rounds"
+
+
+def _parts(rows: dict[str, Any]) -> list[str]:
+    base = rows["nothing"]["milliseconds"]
+    cells = [
+        [name, f"{max(row['milliseconds'] - base, 0):.3f}"]
+        for name, row in rows.items()
+        if name != "nothing"
+    ]
     return [
         "## Where the rest of a DAA step goes",
         "",
-        "Milliseconds for 200 particles of 784 pixels, less an empty loop:",
+        f"Milliseconds for 200 particles of 784 pixels, less an empty loop, {_rounds(rows)}:",
         "",
         *_table(["part", "ms"], cells),
     ]
@@ -86,15 +96,16 @@ def _peers(tables: dict[str, Any]) -> list[str]:
             for label, row in rows.items()
         ]
         header = ["attack", "images / s", "over the faster peer's PGD"]
-        lines += ["", f"{name}:", "", *_table(header, cells)]
+        lines += ["", f"{name}, {_rounds(rows)}:", "", *_table(header, cells)]
     return lines
 
 
 def _limit(tables: dict[str, Any]) -> list[str]:
-    header = ["network", "Mflop / image-step", "Gflop/s", "best product, Gflop/s", "fraction"]
+    header = ["network", "rounds", "Mflop / image-step", "Gflop/s", "best product", "fraction"]
     cells = [
         [
             name,
+            str(row["rounds"]),
             f"{row['megaflops_per_image_step']:.2f}",
             f"{row['gigaflops']:.1f}",
             f"{row['best_product_gigaflops']:.1f}",
@@ -102,7 +113,7 @@ def _limit(tables: dict[str, Any]) -> list[str]:
         ]
         for name, row in tables.items()
     ]
-    about = "PGD at batch 200 in float32, over the best float32 matrix product of the same run:"
+    about = "PGD at batch 200 in float32, over the best matrix product of the same run (Gflop/s):"
     return ["## Fraction of the machine's limit", "", about, "", *_table(header, cells)]
 
 
@@ -140,26 +151,24 @@ def _table(header: list[str], cells: list[list[str]]) -> list[str]:
 
 def draw(content: dict[str, Any]) -> plt.Figure:
     """Step times over the gradient's, and the growth of time and memory."""
-    figure, axes = plt.subplots(1, 4, figsize=(16, 3.8))
+    layout = [["steps", "particles time", "images time"], ["steps", "particles", "images"]]
+    figure, axes = plt.subplot_mosaic(layout, figsize=(13, 6.5))
     sizes = content["steps"]["madry_mnist"]
     rows = sizes.get("200") or next(iter(sizes.values()))
     names = list(rows)[::-1]
-    axes[0].barh(names, [rows[name]["over_gradient"] for name in names], color="#0072B2")
-    axes[0].axvline(1, color="black", linewidth=0.8)
-    axes[0].set_xlabel("time of a step / the gradient's\n(MadryLab's MNIST network)")
-    for axis, (kind, y, what) in zip(
-        axes[1:],
-        [
-            ("particles", "microseconds_per_image_step", "µs per image-step"),
-            ("particles", "gigabytes", "peak memory (GB)"),
-            ("images", "gigabytes", "peak memory (GB)"),
-        ],
-        strict=True,
-    ):
-        points = content["growth"][kind]
-        axis.plot([p[kind] for p in points], [p[y] for p in points], marker="o", color="#D55E00")
-        axis.set_xlabel(kind)
-        axis.set_ylabel(what)
-        axis.set_ylim(bottom=0)
+    axes["steps"].barh(names, [rows[name]["over_gradient"] for name in names], color="#0072B2")
+    axes["steps"].axvline(1, color="black", linewidth=0.8)
+    axes["steps"].set_xlabel("time of a step / the gradient's\n(MadryLab's MNIST network)")
+    for kind, points in content["growth"].items():
+        for axis, y, what in [
+            (axes[f"{kind} time"], "microseconds_per_image_step", "µs per image-step"),
+            (axes[kind], "gigabytes", "peak memory (GB)"),
+        ]:
+            values = [point[y] for point in points]
+            axis.plot([point[kind] for point in points], values, marker="o", color="#D55E00")
+            axis.set_xlabel(kind)
+            axis.locator_params(axis="x", nbins=4)
+            axis.set_ylabel(what)
+            axis.set_ylim(0, 1.1 * max(values))
     figure.tight_layout()
     return figure

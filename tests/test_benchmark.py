@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import benchmark
 import benchmark_report
@@ -6,7 +7,9 @@ import contestants
 import numpy as np
 import pytest
 
-from daa import InputError
+from daa import InputError, results
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_operations_are_those_of_the_architecture():
@@ -48,6 +51,14 @@ def test_a_point_of_the_growth_is_a_time_and_a_memory():
     assert 0.1 < point["gigabytes"] < 16
 
 
+def test_memory_is_that_of_the_point_and_not_of_its_parent():
+    """A child's ru_maxrss begins at its parent's."""
+    ballast = np.ones(2**28)  # 2 GiB
+    point = benchmark.point_apart(method="blob", particles=10, images=40)
+    assert ballast[0] == 1
+    assert point["gigabytes"] < 1.5
+
+
 def test_a_peer_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "foolbox", None)
     with pytest.raises(InputError, match="peers: expected the package foolbox, got none"):
@@ -55,12 +66,46 @@ def test_a_peer_that_is_not_installed_is_named(monkeypatch):
 
 
 def test_the_report_shows_what_was_measured_and_nothing_else(tmp_path):
-    row = {"milliseconds": 80.0, "over_gradient": 1.02, "over_pgd": 1.01, "released_over_it": 2.5}
-    content = {"repeats": 3, "device": "CPU X", "steps": {"madry_mnist": {"200": {"blob": row}}}}
+    row = {"rounds": 3, "milliseconds": 80.0}
+    row |= {"over_gradient": 1.02, "over_pgd": 1.01, "released_over_it": 2.5}
+    content = {
+        "measured": {"steps": {"device": "CPU X"}},
+        "steps": {"madry_mnist": {"200": {"blob": row}}},
+    }
     text = benchmark_report.write(content, tmp_path / "benchmark.json")
     assert (tmp_path / "benchmark.md").read_text(encoding="utf-8") == text
-    assert "madry_mnist, batch 200" in text
+    assert "madry_mnist, batch 200, 3 rounds:" in text
     cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
     assert ["", "blob", "80.00", "1.020", "1.010", "2.50", ""] in cells
     assert "Peers" not in text
     assert "CPU X" in text
+
+
+def test_a_part_measured_again_leaves_the_others_and_the_other_networks(tmp_path, monkeypatch):
+    out = tmp_path / "benchmark.json"
+    parts = {
+        "limit": lambda args: {name: limit | {"rounds": args.repeats} for name in args.networks},
+        "parts": lambda args: {"nothing": {"rounds": args.repeats, "milliseconds": 0.1}},
+    }
+    limit = {"megaflops_per_image_step": 1.0, "gigaflops": 1.0}
+    limit |= {"best_product_gigaflops": 2.0, "fraction": 0.5}
+    monkeypatch.setattr(benchmark, "MEASUREMENTS", parts)
+    monkeypatch.setattr(benchmark, "PARTS", tuple(parts))
+    benchmark.main(["--out", str(out), "--repeats", "5"])
+    again = ["--only", "limit", "--networks", "locuslab", "--repeats", "7"]
+    benchmark.main(["--out", str(out), *again])
+    content = results.load(out)
+    assert content["parts"]["nothing"]["rounds"] == 5
+    assert content["limit"]["locuslab"]["rounds"] == 7
+    assert content["limit"]["madry_mnist"]["rounds"] == 5
+    content["measured"]["limit"]["device"] = "CPU of another machine"
+    results.save(out, content)
+    with pytest.raises(InputError, match=r"limit: expected figures of this machine.*of another"):
+        benchmark.main(["--out", str(out), *again])
+    benchmark.main(["--out", str(out), "--only", "parts"])
+
+
+def test_the_committed_tables_are_those_of_the_committed_figures():
+    path = ROOT / "results" / "benchmark.json"
+    expected = benchmark_report.markdown(results.load(path))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == expected
