@@ -48,13 +48,38 @@ def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tens
     Source: locuslab/convex_adversarial, examples/problems.py, mnist_model.
     """
     v = variables
+    # In bfloat16 a CPU takes twelve times as long for the gradient of the strided form as for that
+    # of the other one; in float32 the two are equal (measured on one core).
+    half = v["0.weight"].dtype == tf.bfloat16
+    convolve = blockwise if half else strided
 
     def logits(x: tf.Tensor) -> tf.Tensor:
         h = tf.cast(x, v["0.weight"].dtype)
-        h = tf.nn.relu(tf.nn.conv2d(h, v["0.weight"], 2, _PADDING) + v["0.bias"])
-        h = tf.nn.relu(tf.nn.conv2d(h, v["2.weight"], 2, _PADDING) + v["2.bias"])
+        h = tf.nn.relu(convolve(h, v["0.weight"]) + v["0.bias"])
+        h = tf.nn.relu(convolve(h, v["2.weight"]) + v["2.bias"])
         h = tf.reshape(h, [-1, 1568])
         h = tf.nn.relu(tf.matmul(h, v["5.weight"]) + v["5.bias"])
         return tf.cast(tf.matmul(h, v["7.weight"]) + v["7.bias"], tf.float32)
 
     return logits
+
+
+def strided(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A 4x4 convolution with stride 2 and one pixel of padding, halving an even width.
+
+    Args:
+        x: [N, H, W, C].
+        kernel: [4, 4, C, K].
+
+    Returns:
+        [N, H/2, W/2, K].
+    """
+    return tf.nn.conv2d(x, kernel, 2, _PADDING)
+
+
+def blockwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The same sums as `strided`: a 2x2 convolution with stride 1 over blocks of 2x2 pixels."""
+    channels, filters = kernel.shape[2:]
+    blocks = tf.reshape(kernel, [2, 2, 2, 2, channels, filters])
+    blocks = tf.reshape(tf.transpose(blocks, [0, 2, 1, 3, 4, 5]), [2, 2, 4 * channels, filters])
+    return tf.nn.conv2d(tf.nn.space_to_depth(tf.pad(x, _PADDING), 2), blocks, 1, "VALID")

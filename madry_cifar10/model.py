@@ -65,11 +65,38 @@ def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tens
     Source: MadryLab/cifar10_challenge, model.py.
     """
 
-    def stored(scope: str, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        del h
-        return variables[f"{scope}/moving_mean"], variables[f"{scope}/moving_variance"]
+    v, shifts = _folded(variables)
 
-    return _build(variables, stored)
+    def normalize(scope: str, h: tf.Tensor) -> tf.Tensor:
+        if scope in shifts:
+            return h + shifts[scope]
+        moments = (v[f"{scope}/moving_mean"], v[f"{scope}/moving_variance"])
+        return _batch_norm(v, scope, h, *moments)
+
+    return _build(v, normalize)
+
+
+def _folded(v: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Second normalisations of the units as part of the convolutions before them.
+
+    Half of all normalisations then are an addition, which makes a gradient in bfloat16 on a CPU a
+    quarter faster (measured, together with `_leaky_relu`).
+
+    Returns:
+        The variables with scaled convolutions, and {scope: what is added after it}.
+    """
+    folded, shifts = dict(v), {}
+    for name in v:
+        if name.endswith("/sub1/conv1/DW"):
+            unit = name.removesuffix("/sub1/conv1/DW")
+            scope = f"{unit}/sub2/BatchNorm"
+            kinds = ("gamma", "beta", "moving_mean", "moving_variance")
+            # Stored as bfloat16 or not, the constants are computed in float32.
+            gamma, beta, mean, variance = (tf.cast(v[f"{scope}/{k}"], tf.float32) for k in kinds)
+            scale = gamma * tf.math.rsqrt(variance + _EPSILON)
+            folded[name] = tf.cast(tf.cast(v[name], tf.float32) * scale, v[name].dtype)
+            shifts[scope] = tf.cast(beta - mean * scale, v[name].dtype)
+    return folded, shifts
 
 
 def training_network(
@@ -82,25 +109,34 @@ def training_network(
         on_moments: called with the scope, mean and variance of each batch normalisation.
     """
 
-    def of_batch(scope: str, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def normalize(scope: str, h: tf.Tensor) -> tf.Tensor:
         mean, variance = tf.nn.moments(h, [0, 1, 2])
         on_moments(scope, mean, variance)
-        return mean, variance
+        return _batch_norm(variables, scope, h, mean, variance)
 
-    return _build(variables, of_batch)
+    return _build(variables, normalize)
 
 
-def _build(v: Mapping[str, tf.Tensor], moments: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
+def _batch_norm(
+    v: Mapping[str, tf.Tensor], scope: str, h: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor
+) -> tf.Tensor:
+    beta, gamma = v[f"{scope}/beta"], v[f"{scope}/gamma"]
+    return tf.nn.batch_normalization(h, mean, variance, beta, gamma, _EPSILON)
+
+
+@tf.custom_gradient
+def _leaky_relu(h: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Its gradient is taken from its output, so that a convolution before it can take it in."""
+    y = tf.nn.leaky_relu(h, _LEAK)
+    return y, lambda dy: tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=_LEAK)
+
+
+def _build(v: Mapping[str, tf.Tensor], normalize: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
     init = v["input/init_conv/DW"]
     filters = (init.shape[3], *(v[f"unit_{g}_0/sub1/conv1/DW"].shape[3] for g in (1, 2, 3)))
 
     def activate(scope: str, h: tf.Tensor) -> tf.Tensor:
-        scope = f"{scope}/BatchNorm"
-        mean, variance = moments(scope, h)
-        h = tf.nn.batch_normalization(
-            h, mean, variance, v[f"{scope}/beta"], v[f"{scope}/gamma"], _EPSILON
-        )
-        return tf.nn.leaky_relu(h, _LEAK)
+        return _leaky_relu(normalize(f"{scope}/BatchNorm", h))
 
     def unit(h: tf.Tensor, scope: str, inputs: int, outputs: int, stride: int) -> tf.Tensor:
         activated = activate(f"{scope}/{_first_activation(scope)}", h)

@@ -55,6 +55,22 @@ def test_logits_equal_an_independent_network(weights):
     np.testing.assert_allclose(half, expected, atol=0.05 * np.abs(expected).max())
 
 
+def test_both_forms_of_the_convolution_and_their_gradients_agree():
+    rng = np.random.default_rng(2)
+    x, kernel = tf.constant(rng.random((3, 14, 14, 5))), tf.constant(rng.random((4, 4, 5, 6)))
+    upstream = tf.constant(rng.standard_normal((3, 7, 7, 6)))
+
+    def value_and_gradient(convolve):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = convolve(x, kernel)
+        return value, tape.gradient(value, x, output_gradients=upstream)
+
+    pairs = zip(value_and_gradient(model.strided), value_and_gradient(model.blockwise), strict=True)
+    for expected, found in pairs:
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_weights_that_do_not_fit_are_named(tmp_path, weights):
     def refuse(message, **changes):
         arrays = {k: v for k, v in {**random_arrays(), **changes}.items() if v is not None}
