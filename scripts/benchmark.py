@@ -44,19 +44,12 @@ def main(arguments: list[str] | None = None) -> None:
         return
     provenance = results.provenance()
     content: dict = results.load(args.out) if args.out.exists() and args.only else {}
-    chosen = args.only or PARTS
     measured = content.setdefault("measured", {})
-    for part in chosen:
-        # A part measured anew replaces the networks it names and keeps the others.
-        there = measured.get(part, provenance)["device"]
-        if there != provenance["device"]:
-            raise InputError(
-                f"{args.out}: {part}: expected figures of this machine, {provenance['device']}, "
-                f"got those of {there}; --out writes elsewhere"
-            )
-    for part in chosen:
-        content[part] = content.get(part, {}) | MEASUREMENTS[part](args)
-        measured[part] = provenance
+    for part in args.only or PARTS:
+        # A network or axis measured anew replaces what is there of it; the others stay.
+        found = MEASUREMENTS[part](args)
+        content[part] = content.get(part, {}) | found
+        measured[part] = measured.get(part, {}) | dict.fromkeys(found, provenance)
         results.save(args.out, {"schema": results.SCHEMA, **content})
     print(write(content, args.out))
 

@@ -43,13 +43,13 @@ def markdown(content: dict[str, Any]) -> str:
     ]
     for part, section in SECTIONS.items():
         if part in content:
-            heading, *lines = section(content[part])
-            device = content["measured"][part]["device"]
-            sections += ["", heading, "", f"On {device}.", *lines]
+            measured = content["measured"][part]
+            devices = {key: measured[key]["device"] for key in content[part]}
+            sections += ["", *section(content[part], devices)]
     return "\n".join(sections) + "\n"
 
 
-def _steps(tables: dict[str, Any]) -> list[str]:
+def _steps(tables: dict[str, Any], devices: dict[str, str]) -> list[str]:
     lines = ["## One step of a minibatch"]
     header = ["a step of", "ms", "/ gradient", "/ PGD", "released / it"]
     for name, sizes in tables.items():
@@ -64,7 +64,8 @@ def _steps(tables: dict[str, Any]) -> list[str]:
                 ]
                 for label, row in rows.items()
             ]
-            lines += ["", f"{name}, batch {size}, {_rounds(rows)}:", "", *_table(header, cells)]
+            about = f"{name}, batch {size}, {_rounds(rows)}, {devices[name]}:"
+            lines += ["", about, "", *_table(header, cells)]
     return lines
 
 
@@ -72,7 +73,7 @@ def _rounds(rows: dict[str, Any]) -> str:
     return f"{next(iter(rows.values()))['rounds']} rounds"
 
 
-def _parts(rows: dict[str, Any]) -> list[str]:
+def _parts(rows: dict[str, Any], devices: dict[str, str]) -> list[str]:
     base = rows["nothing"]["milliseconds"]
     cells = [
         [name, f"{max(row['milliseconds'] - base, 0):.3f}"]
@@ -82,13 +83,14 @@ def _parts(rows: dict[str, Any]) -> list[str]:
     return [
         "## Where the rest of a DAA step goes",
         "",
-        f"Milliseconds for 200 particles of 784 pixels, less an empty loop, {_rounds(rows)}:",
+        f"Milliseconds for 200 particles of 784 pixels, less an empty loop, {_rounds(rows)}, "
+        f"{devices['nothing']}:",
         "",
         *_table(["part", "ms"], cells),
     ]
 
 
-def _peers(tables: dict[str, Any]) -> list[str]:
+def _peers(tables: dict[str, Any], devices: dict[str, str]) -> list[str]:
     lines = ["## Peers", "", "Whole attacks of 200 images with a random start, float32:"]
     for name, rows in tables.items():
         cells = [
@@ -96,20 +98,21 @@ def _peers(tables: dict[str, Any]) -> list[str]:
             for label, row in rows.items()
         ]
         header = ["attack", "images / s", "over the faster peer's PGD"]
-        lines += ["", f"{name}, {_rounds(rows)}:", "", *_table(header, cells)]
+        about = f"{name}, {_rounds(rows)}, {devices[name]}:"
+        lines += ["", about, "", *_table(header, cells)]
     return lines
 
 
-def _limit(tables: dict[str, Any]) -> list[str]:
-    header = ["network", "rounds", "Mflop / image-step", "Gflop/s", "best product", "fraction"]
+def _limit(tables: dict[str, Any], devices: dict[str, str]) -> list[str]:
+    header = ["network", "Mflop / image-step", "Gflop/s", "best product", "fraction", "on"]
     cells = [
         [
             name,
-            str(row["rounds"]),
             f"{row['megaflops_per_image_step']:.2f}",
             f"{row['gigaflops']:.1f}",
             f"{row['best_product_gigaflops']:.1f}",
             f"{row['fraction']:.2f}",
+            f"{devices[name]}, {row['rounds']} rounds",
         ]
         for name, row in tables.items()
     ]
@@ -117,7 +120,7 @@ def _limit(tables: dict[str, Any]) -> list[str]:
     return ["## Fraction of the machine's limit", "", about, "", *_table(header, cells)]
 
 
-def _growth(axes: dict[str, list[dict[str, Any]]]) -> list[str]:
+def _growth(axes: dict[str, list[dict[str, Any]]], devices: dict[str, str]) -> list[str]:
     lines = [
         "## Cost as it grows",
         "",
@@ -132,7 +135,7 @@ def _growth(axes: dict[str, list[dict[str, Any]]]) -> list[str]:
             ]
             for point in points
         ]
-        lines += ["", *_table([axis, "µs / image-step", "GB"], cells)]
+        lines += ["", f"On {devices[axis]}:", "", *_table([axis, "µs / image-step", "GB"], cells)]
     return lines
 
 

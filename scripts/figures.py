@@ -47,7 +47,7 @@ def write(collected: Collected, folder: Path) -> list[Path]:
         written.append(_save(restarts(collected.records), folder / "restarts.png"))
     shown = folder / "examples.json"
     if shown.exists() and json.loads(shown.read_text(encoding="utf-8"))["images"]:
-        written.append(_save(examples(shown), folder / "examples.png"))
+        written.append(_save(examples(shown, collected.records), folder / "examples.png"))
     return written
 
 
@@ -116,13 +116,15 @@ def sweep(collected: Collected) -> plt.Figure:
     return figure
 
 
-def examples(path: Path) -> plt.Figure:
+def examples(path: Path, records: list[dict[str, Any]]) -> plt.Figure:
     """Natural images, two attacks on each, and both perturbations; one column per image."""
+    by_name = {record["run"]: record for record in records}
     content = json.loads(path.read_text(encoding="utf-8"))
     shape = (-1, *content["shape"])
     natural = np.array(content["natural"]).reshape(shape)
     first, second = (np.array(adv).reshape(shape) for adv in content["adversarial"])
-    names = content["rows"]
+    attacked = [by_name[row] for row in content["rows"]]
+    names = [label(record["attack"]) for record in attacked]
     rows = [
         ("natural", natural, False),
         (names[0], first, False),
@@ -151,7 +153,10 @@ def examples(path: Path) -> plt.Figure:
             axis.set_yticks([])
             axis.set_frame_on(False)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    figure.suptitle(f"Broken by {names[1]}, not by {names[0]}", fontsize=11)
+    restarts = " and ".join(str(n) for n in sorted({record["restarts"] for record in attacked}))
+    of = f"{attacked[0]['target']} ({attacked[0]['weights']} weights)"
+    title = f"Broken by {names[1]}, not by {names[0]}; {restarts} restarts on {of}"
+    figure.suptitle(title, fontsize=11)
     return figure
 
 
