@@ -11,6 +11,7 @@ import collections
 import itertools
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +27,8 @@ from daa.target import Target
 
 # A unit whose worker dies is run again on another one so many times.
 RETRIES = 3
-Result = tuple[np.ndarray, np.ndarray]
+# Adversarial images [N, H, W, C], margins [N], seconds.
+Result = tuple[np.ndarray, np.ndarray, float]
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,20 @@ def local(
         on_steps: called with the image-steps done since its last call.
 
     Yields:
-        Adversarial images and margins of each unit, in their order.
+        Adversarial images, margins and seconds of each unit, in their order.
     """
     for config, group in itertools.groupby(units, key=lambda unit: unit.config):
         attack = Attack(target, config, jit)
         for unit in group:
-            yield one_restart(attack, x, y, seed=unit.seed, restart=unit.restart, on_steps=on_steps)
+            yield _timed(attack, x, y, unit, on_steps=on_steps)
+
+
+def _timed(
+    attack: Attack, x: np.ndarray, y: np.ndarray, unit: Unit, **options: Callable | None
+) -> Result:
+    begin = time.perf_counter()
+    adv, margin = one_restart(attack, x, y, seed=unit.seed, restart=unit.restart, **options)
+    return adv, margin, time.perf_counter() - begin
 
 
 def on_ray(
@@ -91,7 +101,7 @@ def on_ray(
         devices: gets the names of the devices that have worked.
 
     Yields:
-        Adversarial images and margins of each unit, in their order.
+        Adversarial images, margins and seconds of each unit, in their order.
 
     Raises:
         InputError: no Ray, no such cluster, no machine with so many cores, a unit whose workers
@@ -113,7 +123,7 @@ def on_ray(
         while running:
             unit, task = running.popleft()
             try:
-                adv, margin, name = ray.get(task)
+                result, name = ray.get(task)
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except ray.exceptions.RayError as error:
@@ -124,7 +134,7 @@ def on_ray(
             hand_out(1)
             if devices is not None:
                 devices.add(name)
-            yield adv, margin
+            yield result
     finally:
         ray.shutdown()
 
@@ -176,7 +186,7 @@ def _work(
     unit: Unit,
     jit: bool | None,
     threads: int,
-) -> tuple[np.ndarray, np.ndarray, str]:
+) -> tuple[Result, str]:
     global _last
     key = (load.func, load.args, sorted(load.keywords.items()), unit.config, jit)
     if _last is None:
@@ -190,5 +200,4 @@ def _work(
                 f"got {target.weights_sha256} on {socket.gethostname()}"
             )
         _last = (key, Attack(target, unit.config, jit))
-    adv, margin = one_restart(_last[1], x, y, seed=unit.seed, restart=unit.restart)
-    return adv, margin, device.name()
+    return _timed(_last[1], x, y, unit), device.name()

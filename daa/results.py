@@ -101,7 +101,7 @@ def record(
         row: of the experiment, for the paper's values.
         clean: accuracy on the natural images, in [0, 1].
         report: what the attack achieved.
-        seconds: wall-clock time of all restarts.
+        seconds: that the restarts took, together.
         top5: top-5 accuracy on the worst images, where the data set is judged by it.
 
     Returns:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from daa import Dataset, InputError, Target, assets, checkpoints
 from daa.data import mnist
-from locuslab.model import VARIABLES, network, to_tensorflow
+from locuslab.model import VARIABLES, half, network, to_tensorflow
 
 TARGETS = {
     "fast_pgd_mnist": "trained against PGD at eps 0.3 (Wong, Rice and Kolter 2020)",
@@ -48,7 +48,7 @@ def load_target(
         classes=10,
         weights="third-party",
         weights_sha256=checkpoints.sha256(path),
-        half=lambda: network(checkpoints.cast(constants, tf.bfloat16)),
+        half=lambda: network(half(constants)),
     )
 
 

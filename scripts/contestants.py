@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -48,14 +49,14 @@ def target(name: str) -> Target:
     if name == "locuslab":
         arrays = locuslab.to_tensorflow(arrays)
     variables = {key: tf.constant(value) for key, value in arrays.items()}
-    half = checkpoints.cast(variables, tf.bfloat16)
+    half = model.half if name == "locuslab" else partial(checkpoints.cast, dtype=tf.bfloat16)
     return Target(
         f"{name}/random",
         model.network(variables),
         image_shape,
         10,
         bounds=getattr(model, "BOUNDS", Bounds()),
-        half=lambda: model.network(half),
+        half=lambda: model.network(half(variables)),
     )
 
 

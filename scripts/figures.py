@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import cli
@@ -75,7 +76,7 @@ def restarts(records: list[dict[str, Any]]) -> plt.Figure:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("worst-case accuracy (%)")
     axes[-1].legend(frameon=False)
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
     return figure
 
 
@@ -112,7 +113,7 @@ def sweep(collected: Collected) -> plt.Figure:
         axis.set_xlabel(AXES[field])
     axes[0].set_ylabel("accuracy of a single run (%)")
     axes[0].legend(frameon=False)
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
     return figure
 
 
@@ -219,8 +220,9 @@ def _panels(records: list[dict[str, Any]]) -> tuple[plt.Figure, np.ndarray]:
     for axis, loss in zip(axes[0], losses, strict=True):
         axis.set_title(LOSSES[loss])
         axis.grid(alpha=0.3)
-    figure.suptitle(records[0]["title"], fontsize=11)
-    figure.text(0.5, 0.01, source(records), ha="center", fontsize=6.5, color="#555555")
+    figure.suptitle(fill(records[0]["title"], 60 * len(losses)), fontsize=11)
+    origin = fill(source(records), 110 * len(losses))
+    figure.text(0.5, 0.01, origin, ha="center", fontsize=6.5, color="#555555")
     return figure, axes[0]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -199,10 +198,9 @@ def attack(
 
     The worst images so far lie beside the record as .npz after each restart.
     """
-    so_far, before = progress.load(run.images, run.ident)
+    so_far, seconds = progress.load(run.images, run.ident)
     restarts = run.ident["restarts"]
     per_restart = len(x) * run.row.attack.gradients_per_image
-    begin = time.perf_counter()
     with tqdm(
         total=restarts * per_restart,
         initial=run.restarts_done * per_restart,
@@ -217,10 +215,16 @@ def attack(
             bar.update(done * per_restart - bar.n)
             bar.set_description(f"{label} restart {min(done + 1, restarts)}/{restarts}")
             bar.set_postfix_str(f"worst case {100 * report.robust_accuracy[-1]:.2f} %")
-            progress.save(run.images, run.ident, report, before + time.perf_counter() - begin)
+            progress.save(run.images, run.ident, report, seconds)
 
-        report = fold(x, islice(found, restarts - run.restarts_done), so_far, show)
-    return report, before + time.perf_counter() - begin
+        def left() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            nonlocal seconds
+            for adv, margin, spent in islice(found, restarts - run.restarts_done):
+                seconds += spent
+                yield adv, margin
+
+        report = fold(x, left(), so_far, show)
+    return report, seconds
 
 
 def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:

@@ -25,10 +25,11 @@ def test_the_units_of_a_run_are_its_restarts():
     found = list(engine.local(target, data.x, data.y, units))
     report = worst_case(target, CONFIG, data.x, data.y, restarts=3, seed=3)
     np.testing.assert_array_equal(
-        np.stack([margin > 0 for _, margin in found]), report.correct_per_restart
+        np.stack([margin > 0 for _, margin, _ in found]), report.correct_per_restart
     )
-    lowest = np.min([margin for _, margin in found], axis=0)
+    lowest = np.min([margin for _, margin, _ in found], axis=0)
     np.testing.assert_array_equal(lowest, report.margin)
+    assert all(seconds > 0 for _, _, seconds in found)
 
 
 def test_units_run_only_when_they_are_asked_for():
