@@ -75,7 +75,7 @@ def half(variables: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """A 4x4 convolution with stride 2 and one pixel of padding, in the kernel's type.
 
-    In bfloat16 a CPU takes twelve times as long for the gradient of `strided` as for that of
+    In bfloat16 a CPU takes ten times as long for the gradient of `strided` as for that of
     `blockwise`; in float32 the two are equal (measured on one core).
     """
     form = blockwise if kernel.dtype == tf.bfloat16 else strided

@@ -65,15 +65,37 @@ def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tens
     Source: MadryLab/cifar10_challenge, model.py.
     """
 
-    v, shifts = _folded(variables)
+    def logits(x: tf.Tensor) -> tf.Tensor:
+        # Folded in each call, as the variables of a network in training change.
+        v, shifts = _folded(variables)
+
+        def normalize(scope: str, h: tf.Tensor) -> tf.Tensor:
+            if scope in shifts:
+                return h + shifts[scope]
+            moments = (v[f"{scope}/moving_mean"], v[f"{scope}/moving_variance"])
+            return _batch_norm(v, scope, h, *moments)
+
+        return _build(v, normalize)(x)
+
+    return logits
+
+
+def training_network(
+    variables: Mapping[str, tf.Tensor], on_moments: Callable[[str, tf.Tensor, tf.Tensor], None]
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The network in training mode: batch normalisation with the moments of the minibatch.
+
+    Args:
+        variables: as for `network`.
+        on_moments: called with the scope, mean and variance of each batch normalisation.
+    """
 
     def normalize(scope: str, h: tf.Tensor) -> tf.Tensor:
-        if scope in shifts:
-            return h + shifts[scope]
-        moments = (v[f"{scope}/moving_mean"], v[f"{scope}/moving_variance"])
-        return _batch_norm(v, scope, h, *moments)
+        mean, variance = tf.nn.moments(h, [0, 1, 2])
+        on_moments(scope, mean, variance)
+        return _batch_norm(variables, scope, h, mean, variance)
 
-    return _build(v, normalize)
+    return _build(variables, normalize)
 
 
 def _folded(v: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
@@ -97,24 +119,6 @@ def _folded(v: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str,
             folded[name] = tf.cast(tf.cast(v[name], tf.float32) * scale, v[name].dtype)
             shifts[scope] = tf.cast(beta - mean * scale, v[name].dtype)
     return folded, shifts
-
-
-def training_network(
-    variables: Mapping[str, tf.Tensor], on_moments: Callable[[str, tf.Tensor, tf.Tensor], None]
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The network in training mode: batch normalisation with the moments of the minibatch.
-
-    Args:
-        variables: as for `network`.
-        on_moments: called with the scope, mean and variance of each batch normalisation.
-    """
-
-    def normalize(scope: str, h: tf.Tensor) -> tf.Tensor:
-        mean, variance = tf.nn.moments(h, [0, 1, 2])
-        on_moments(scope, mean, variance)
-        return _batch_norm(variables, scope, h, mean, variance)
-
-    return _build(variables, normalize)
 
 
 def _batch_norm(

@@ -208,7 +208,7 @@ def point(method: str, particles: int, images: int) -> dict:
         "particles": particles,
         "images": images,
         "microseconds_per_image_step": round(1e6 * seconds / images / 10, 2),
-        "gigabytes": round(peak_memory() / 2**30, 3),
+        "gigabytes": round(peak_memory() / 1e9, 3),
     }
 
 

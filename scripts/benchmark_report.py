@@ -24,7 +24,7 @@ def write(content: dict[str, Any], path: Path) -> str:
     """
     text = markdown(content)
     results.write_atomically(path.with_suffix(".md"), text.encode())
-    if "steps" in content and "growth" in content:
+    if "madry_mnist" in content.get("steps", {}) and "growth" in content:
         figure = draw(content)
         for suffix in (".png", ".svg"):
             metadata = {"Date": None} if suffix == ".svg" else {}

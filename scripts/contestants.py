@@ -49,7 +49,7 @@ def target(name: str) -> Target:
     if name == "locuslab":
         arrays = locuslab.to_tensorflow(arrays)
     variables = {key: tf.constant(value) for key, value in arrays.items()}
-    half = model.half if name == "locuslab" else partial(checkpoints.cast, dtype=tf.bfloat16)
+    half = getattr(model, "half", partial(checkpoints.cast, dtype=tf.bfloat16))
     return Target(
         f"{name}/random",
         model.network(variables),

@@ -47,8 +47,12 @@ def write(collected: Collected, folder: Path) -> list[Path]:
     elif max(record["restarts"] for record in collected.records) > 1 and _distinct(collected):
         written.append(_save(restarts(collected.records), folder / "restarts.png"))
     shown = folder / "examples.json"
-    if shown.exists() and json.loads(shown.read_text(encoding="utf-8"))["images"]:
-        written.append(_save(examples(shown, collected.records), folder / "examples.png"))
+    if shown.exists():
+        content = json.loads(shown.read_text(encoding="utf-8"))
+        by_name = {record["run"]: record for record in collected.records}
+        if content["images"] and set(content["rows"]) <= set(by_name):
+            attacked = [by_name[row] for row in content["rows"]]
+            written.append(_save(examples(content, attacked), folder / "examples.png"))
     return written
 
 
@@ -117,14 +121,16 @@ def sweep(collected: Collected) -> plt.Figure:
     return figure
 
 
-def examples(path: Path, records: list[dict[str, Any]]) -> plt.Figure:
-    """Natural images, two attacks on each, and both perturbations; one column per image."""
-    by_name = {record["run"]: record for record in records}
-    content = json.loads(path.read_text(encoding="utf-8"))
+def examples(content: dict[str, Any], attacked: list[dict[str, Any]]) -> plt.Figure:
+    """Natural images, two attacks on each, and both perturbations; one column per image.
+
+    Args:
+        content: of examples.json.
+        attacked: the two attacks' records.
+    """
     shape = (-1, *content["shape"])
     natural = np.array(content["natural"]).reshape(shape)
     first, second = (np.array(adv).reshape(shape) for adv in content["adversarial"])
-    attacked = [by_name[row] for row in content["rows"]]
     names = [label(record["attack"]) for record in attacked]
     rows = [
         ("natural", natural, False),
@@ -154,9 +160,8 @@ def examples(path: Path, records: list[dict[str, Any]]) -> plt.Figure:
             axis.set_yticks([])
             axis.set_frame_on(False)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    restarts = " and ".join(str(n) for n in sorted({record["restarts"] for record in attacked}))
     of = f"{attacked[0]['target']} ({attacked[0]['weights']} weights)"
-    title = f"Broken by {names[1]}, not by {names[0]}; {restarts} restarts on {of}"
+    title = f"Broken by {names[1]}, not by {names[0]}; restarts: {attacked[0]['restarts']}; {of}"
     figure.suptitle(title, fontsize=11)
     return figure
 

@@ -14,7 +14,7 @@ import reproduce
 import survive
 
 import digits
-from daa import AttackConfig, InputError, engine, worst_case
+from daa import AttackConfig, InputError, engine, results, worst_case
 
 CONFIG = AttackConfig("blob", eps=0.15, step_size=0.03, steps=20, steps_per_shuffle=5)
 
@@ -53,6 +53,8 @@ def test_ray_that_loses_a_worker_gives_the_records_of_one_process(tmp_path):
     killer.join()
     assert len(victims) == 1
     survive.compare(tmp_path / "local" / "survivor", tmp_path / "ray" / "survivor")
+    records = [results.load(path) for path in (tmp_path / "ray" / "survivor").glob("*.json")]
+    assert all(record["seconds"] > 0 for record in records)
 
 
 def kill_one_worker(victims, seconds=60):

@@ -177,6 +177,19 @@ def test_bfloat16_gives_float32_logits_near_float32(tmp_path):
     np.testing.assert_allclose(half, exact, atol=0.05 * np.abs(exact).max())
 
 
+def test_cifar10_in_bfloat16_is_near_float32_and_follows_its_variables():
+    arrays = random_arrays(variables_of(NARROW))
+    x = tf.constant(np.random.default_rng(0).random((4, 32, 32, 3)) * 255, tf.float32)
+    exact = madry_cifar10.model.network({k: tf.constant(v) for k, v in arrays.items()})(x)
+    half = madry_cifar10.model.network(checkpoints.cast(arrays, tf.bfloat16))(x)
+    np.testing.assert_allclose(half, exact, atol=0.1 * np.abs(exact).max())
+    variables = {k: tf.Variable(v + 0.1) for k, v in arrays.items()}
+    logits = madry_cifar10.model.network(variables)
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    np.testing.assert_array_equal(logits(x), exact)
+
+
 def test_training_mode_normalises_with_the_moments_of_the_batch():
     arrays = {k: tf.constant(v) for k, v in random_arrays(variables_of(NARROW)).items()}
     seen = {}
