@@ -95,7 +95,7 @@ def test_surrogates_show_the_papers_value_without_a_difference(folder):
     found = records.collect(folder)
     assert set(column(found, "paper").values()) == {"88.00"}
     assert "difference" not in tables.cells(found)[0]
-    assert "They are not the paper's" in page.html({folder: found})
+    assert "this project trained, not on the paper's" in page.html({folder: found})
 
 
 def test_merged_runs_count_every_broken_image_once(folder):
