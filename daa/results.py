@@ -132,7 +132,7 @@ def provenance() -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in packages},
         },
-        "git_commit": _git_commit(),
+        "git_commit": _COMMIT,
     }
 
 
@@ -148,6 +148,10 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
+
+
+# Read when the code is loaded: a commit made during a run is not the code that runs.
+_COMMIT = _git_commit()
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
