@@ -65,7 +65,7 @@ def _distinct(collected: Collected) -> bool:
 def restarts(records: list[dict[str, Any]]) -> plt.Figure:
     """Worst-case accuracy after each restart, one panel per loss."""
     figure, axes = _panels(records)
-    for axis, loss in zip(axes, _losses(records), strict=True):
+    for axis, loss in zip(axes[0], _losses(records), strict=True):
         for record in (r for r in records if r["attack"]["loss"] == loss):
             accuracy = [100 * a for a in record["robust_accuracy"]]
             axis.plot(
@@ -78,47 +78,51 @@ def restarts(records: list[dict[str, Any]]) -> plt.Figure:
             )
         axis.set_xlabel("restarts")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0].set_ylabel("worst-case accuracy (%)")
-    axes[-1].legend(frameon=False)
+    axes[0, 0].set_ylabel("worst-case accuracy (%)")
+    axes[0, -1].legend(frameon=False)
     figure.tight_layout(rect=(0, 0.05, 1, 1))
     return figure
 
 
 def sweep(collected: Collected) -> plt.Figure:
-    """Accuracy of a single run against the swept setting; the band spans the repeated runs."""
+    """Accuracy of a single run against the swept setting; the band spans the repeated runs.
+
+    Where PGD was swept too, panels below show how far the other methods of many steps are from it.
+    """
     records, field = collected.records, collected.sweep
-    figure, axes = _panels(records)
-    for axis, loss in zip(axes, _losses(records), strict=True):
+    accuracy: dict[tuple[str, str], dict[float, np.ndarray]] = {}
+    for record in records:
+        attack = record["attack"]
+        line = accuracy.setdefault((attack["loss"], attack["method"]), {})
+        line[attack[field]] = 100 * np.array(record["accuracy_per_restart"])
+    apart = {
+        (loss, method): {x: run - pgd[x].mean() for x, run in line.items() if x in pgd}
+        for (loss, method), line in accuracy.items()
+        if method not in ("fgsm", "rand_fgsm") and (pgd := accuracy.get((loss, "pgd")))
+    }
+    figure, axes = _panels(records, rows=2 if apart else 1)
+    for loss, column in zip(_losses(records), axes.T, strict=True):
         for method in METHODS:
-            line = [
-                r for r in records if (r["attack"]["method"], r["attack"]["loss"]) == (method, loss)
-            ]
-            if not line:
-                continue
-            line.sort(key=lambda r: r["attack"][field])
-            x = [r["attack"][field] for r in line]
-            runs = [[100 * a for a in r["accuracy_per_restart"]] for r in line]
-            axis.plot(
-                x,
-                [np.mean(run) for run in runs],
-                marker="o",
-                markersize=3,
-                color=COLOURS[method],
-                label=METHODS[method],
-            )
-            axis.fill_between(
-                x,
-                [min(run) for run in runs],
-                [max(run) for run in runs],
-                color=COLOURS[method],
-                alpha=0.25,
-                linewidth=0,
-            )
-        axis.set_xlabel(AXES[field])
-    axes[0].set_ylabel("accuracy of a single run (%)")
-    axes[0].legend(frameon=False)
+            for axis, lines in zip(column, (accuracy, apart), strict=False):
+                _band(axis, lines.get((loss, method), {}), method)
+        column[-1].set_xlabel(AXES[field])
+    axes[0, 0].set_ylabel("accuracy of a single run (%)")
+    axes[0, 0].legend(frameon=False)
+    if apart:
+        axes[1, 0].set_ylabel("minus PGD's (points)")
     figure.tight_layout(rect=(0, 0.05, 1, 1))
     return figure
+
+
+def _band(axis: plt.Axes, runs: dict[float, np.ndarray], method: str) -> None:
+    if not runs:
+        return
+    x, values = zip(*sorted(runs.items()), strict=True)
+    means = [run.mean() for run in values]
+    lows, highs = [run.min() for run in values], [run.max() for run in values]
+    style = {"color": COLOURS[method], "label": METHODS[method]}
+    axis.plot(x, means, marker="o", markersize=3, **style)
+    axis.fill_between(x, lows, highs, color=COLOURS[method], alpha=0.25, linewidth=0)
 
 
 def examples(content: dict[str, Any], attacked: list[dict[str, Any]]) -> plt.Figure:
@@ -216,19 +220,21 @@ def _losses(records: list[dict[str, Any]]) -> list[str]:
     return [loss for loss in LOSSES if any(r["attack"]["loss"] == loss for r in records)]
 
 
-def _panels(records: list[dict[str, Any]]) -> tuple[plt.Figure, np.ndarray]:
-    """One panel per loss under the experiment's title, with the numbers' origin below."""
+def _panels(records: list[dict[str, Any]], rows: int = 1) -> tuple[plt.Figure, np.ndarray]:
+    """Panels, one per loss in each row, under the title, with the numbers' origin below."""
     losses = _losses(records)
+    size = (5.2 * len(losses), 1.2 + 3 * rows)
     figure, axes = plt.subplots(
-        1, len(losses), figsize=(5.2 * len(losses), 4.2), sharey=True, squeeze=False
+        rows, len(losses), figsize=size, sharex=True, sharey="row", squeeze=False
     )
     for axis, loss in zip(axes[0], losses, strict=True):
         axis.set_title(LOSSES[loss])
+    for axis in axes.flat:
         axis.grid(alpha=0.3)
     figure.suptitle(fill(records[0]["title"], 60 * len(losses)), fontsize=11)
     origin = fill(source(records), 110 * len(losses))
     figure.text(0.5, 0.01, origin, ha="center", fontsize=6.5, color="#555555")
-    return figure, axes[0]
+    return figure, axes
 
 
 def _save(figure: plt.Figure, path: Path) -> Path:

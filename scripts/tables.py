@@ -52,7 +52,7 @@ def _varied(attacks: list[dict[str, Any]]) -> dict[str, Callable[[dict[str, Any]
     """Columns for the settings in which the rows differ."""
     columns = {}
     if len({attack["eps"] for attack in attacks}) > 1:
-        columns["eps"] = lambda attack: f"{attack['eps']:.4g}"
+        columns["eps"] = lambda attack: _fraction(attack["eps"])
     for setting, (name, text) in _SETTINGS.items():
         groups: dict[tuple, set] = {}
         for attack in attacks:
@@ -62,6 +62,13 @@ def _varied(attacks: list[dict[str, Any]]) -> dict[str, Callable[[dict[str, Any]
                 t(attack[s]) if s == "random_start" or attack["method"] in PARTICLES else ""
             )
     return columns
+
+
+def _fraction(eps: float) -> str:
+    """As a decimal where that is short, else in pixel values, as 8/255."""
+    pixels = round(255 * eps)
+    decimal = f"{eps:.4g}"
+    return f"{pixels}/255" if float(decimal) != eps == pixels / 255 else decimal
 
 
 _ORDER = (

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import figures
+import numpy as np
 import page
 import pytest
 import records
@@ -134,6 +135,20 @@ def test_a_sweep_is_drawn_over_its_setting(folder):
     found = records.Collected("t", runs, sweep="eps")
     assert tables.cells(found)[0]["eps"] == "0.1"
     assert figures.write(found, folder)[0] == folder / "eps.png"
+    accuracy, _, apart, _ = figures.sweep(found).axes
+    pgd, dgf = (records.collect(folder).records[k]["accuracy_per_restart"] for k in (2, 8))
+    assert accuracy.lines[-1].get_ydata() == pytest.approx([100 * np.mean(dgf)] * 2)
+    assert apart.lines[-1].get_ydata() == pytest.approx([100 * (np.mean(dgf) - np.mean(pgd))] * 2)
+
+
+def test_eps_in_pixel_values_is_written_so(folder):
+    runs = [
+        {**record, "attack": {**record["attack"], "eps": eps}}
+        for record in records.collect(folder).records[:1]
+        for eps in (8 / 255, 0.0313, 0.3, 1)
+    ]
+    rows = tables.cells(records.Collected("t", runs))
+    assert [row["eps"] for row in rows] == ["8/255", "0.0313", "0.3", "1"]
 
 
 def test_the_page_is_one_file_with_links_to_records(folder):
