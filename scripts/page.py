@@ -16,16 +16,28 @@ from daa.results import write_atomically
 
 # Not committed, so it is no part of a page that is.
 LEFT_OUT = ("quickstart",)
+# Beginnings of names, in the order that a reader would ask for them; others follow.
+ORDER = ("robust_mnist", "table", "merged", "headline", "provable", "figure")
 
 
 def main(arguments: list[str] | None = None) -> None:
     folders = records.folders(arguments, "Builds the page of all results; runs no model.")
-    folders = [folder for folder in folders if folder.name not in LEFT_OUT]
+    folders = shown(folders)
     root = folders[0].parent
     collected = {folder: records.collect(folder) for folder in folders}
     write_atomically(root / "index.html", html(collected).encode())
     write_atomically(root / "README.md", markdown(collected).encode())
     print(f"{root / 'index.html'}, {root / 'README.md'}: {len(folders)} experiments")
+
+
+def shown(folders: list[Path]) -> list[Path]:
+    """The folders that are part of the page, in its order."""
+
+    def place(folder: Path) -> tuple[int, str]:
+        starts = [place for place, start in enumerate(ORDER) if folder.name.startswith(start)]
+        return min(starts, default=len(ORDER)), folder.name
+
+    return sorted((folder for folder in folders if folder.name not in LEFT_OUT), key=place)
 
 
 def html(collected: dict[Path, records.Collected]) -> str:
