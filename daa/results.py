@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.metadata
 import io
 import json
@@ -132,26 +133,28 @@ def provenance() -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in packages},
         },
-        "git_commit": _COMMIT,
+        "git_commit": git_commit(),
     }
 
 
-def _git_commit() -> str | None:
-    try:
+@functools.cache
+def git_commit(folder: Path = Path(__file__).parent.parent) -> str | None:
+    """The commit of a checkout when this was first asked for; None outside of one.
+
+    With `-dirty` behind it where code or configs are not those of the commit.
+    """
+
+    def git(*arguments: str) -> str:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
         )
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "*.py", "*.yaml")
+        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
-
-
-# Read when the code is loaded: a commit made during a run is not the code that runs.
-_COMMIT = _git_commit()
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 import cli
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
+from pictures import examples, save
 from records import LOSSES, METHODS, Collected, collect, folders, label, source
 
 from daa import InputError
-from daa.results import write_atomically
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = {
@@ -31,8 +27,6 @@ COLOURS = {
     "dgf": "#009E73",
 }
 AXES = {"eps": "eps", "c": "c, the weight of the particle terms"}
-# Ids in SVG files are random otherwise, and every rebuild would differ.
-plt.rcParams["svg.hashsalt"] = "daa"
 
 
 def write(collected: Collected, folder: Path) -> list[Path]:
@@ -42,17 +36,17 @@ def write(collected: Collected, folder: Path) -> list[Path]:
         The PNG files.
     """
     written = []
-    if collected.sweep:
-        written.append(_save(sweep(collected), folder / f"{collected.sweep}.png"))
+    if collected.sweep and _functions(collected):
+        written.append(save(sweep(collected), folder / f"{collected.sweep}.png"))
     elif max(record["restarts"] for record in collected.records) > 1 and _distinct(collected):
-        written.append(_save(restarts(collected.records), folder / "restarts.png"))
+        written.append(save(restarts(collected.records), folder / "restarts.png"))
     shown = folder / "examples.json"
     if shown.exists():
         content = json.loads(shown.read_text(encoding="utf-8"))
         by_name = {record["run"]: record for record in collected.records}
         if content["images"] and set(content["rows"]) <= set(by_name):
             attacked = [by_name[row] for row in content["rows"]]
-            written.append(_save(examples(content, attacked), folder / "examples.png"))
+            written.append(save(examples(content, attacked), folder / "examples.png"))
     return written
 
 
@@ -60,6 +54,17 @@ def _distinct(collected: Collected) -> bool:
     """Whether each line of a panel would have a name of its own."""
     names = [(label(r["attack"]), r["attack"]["loss"]) for r in collected.records]
     return len(set(names)) == len(names)
+
+
+def _functions(collected: Collected) -> bool:
+    """Whether each line of a sweep would have one value per setting."""
+    points, values = set(), set()
+    for record in collected.records:
+        attack = record["attack"]
+        point = (attack["loss"], attack["method"], attack[collected.sweep])
+        points.add(point)
+        values.add((*point, *record["accuracy_per_restart"]))
+    return len(points) == len(values)
 
 
 def restarts(records: list[dict[str, Any]]) -> plt.Figure:
@@ -100,7 +105,9 @@ def sweep(collected: Collected) -> plt.Figure:
         for (loss, method), line in accuracy.items()
         if method not in ("fgsm", "rand_fgsm") and (pgd := accuracy.get((loss, "pgd")))
     }
-    figure, axes = _panels(records, rows=2 if apart else 1)
+    apart = {key: line for key, line in apart.items() if line}
+    compared = any(method != "pgd" for _, method in apart)
+    figure, axes = _panels(records, rows=2 if compared else 1)
     for loss, column in zip(_losses(records), axes.T, strict=True):
         for method in METHODS:
             for axis, lines in zip(column, (accuracy, apart), strict=False):
@@ -108,7 +115,7 @@ def sweep(collected: Collected) -> plt.Figure:
         column[-1].set_xlabel(AXES[field])
     axes[0, 0].set_ylabel("accuracy of a single run (%)")
     axes[0, 0].legend(frameon=False)
-    if apart:
+    if compared:
         axes[1, 0].set_ylabel("minus PGD's (points)")
     figure.tight_layout(rect=(0, 0.05, 1, 1))
     return figure
@@ -123,97 +130,6 @@ def _band(axis: plt.Axes, runs: dict[float, np.ndarray], method: str) -> None:
     style = {"color": COLOURS[method], "label": METHODS[method]}
     axis.plot(x, means, marker="o", markersize=3, **style)
     axis.fill_between(x, lows, highs, color=COLOURS[method], alpha=0.25, linewidth=0)
-
-
-def examples(content: dict[str, Any], attacked: list[dict[str, Any]]) -> plt.Figure:
-    """Natural images, two attacks on each, and both perturbations; one column per image.
-
-    Args:
-        content: of examples.json.
-        attacked: the two attacks' records.
-    """
-    shape = (-1, *content["shape"])
-    natural = np.array(content["natural"]).reshape(shape)
-    first, second = (np.array(adv).reshape(shape) for adv in content["adversarial"])
-    names = [label(record["attack"]) for record in attacked]
-    rows = [
-        ("natural", natural, False),
-        (names[0], first, False),
-        (names[1], second, False),
-        (f"{names[0]} - natural", first - natural, True),
-        (f"{names[1]} - natural", second - natural, True),
-    ]
-    count = len(natural)
-    figure, axes = plt.subplots(
-        len(rows),
-        count,
-        figsize=(1.1 * count + 1.6, 1.15 * len(rows) + 0.4),
-        squeeze=False,
-        layout="constrained",
-    )
-    for line, (name, images, signed) in zip(axes, rows, strict=True):
-        largest = float(np.abs(images).max()) if signed else 1.0
-        for axis, image in zip(line, images, strict=False):
-            picture = _picture(image)
-            if signed and picture.ndim == 3:
-                picture = 0.5 + picture / (2 * largest)
-            limits = (-largest, largest) if signed else (0, 1)
-            axis.imshow(picture, cmap="RdBu" if signed else "gray", vmin=limits[0], vmax=limits[1])
-        for axis in line:
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.set_frame_on(False)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    of = f"{attacked[0]['target']} ({attacked[0]['weights']} weights)"
-    title = f"Broken by {names[1]}, not by {names[0]}; restarts: {attacked[0]['restarts']}; {of}"
-    figure.suptitle(title, fontsize=11)
-    return figure
-
-
-def _picture(image: np.ndarray) -> np.ndarray:
-    """As imshow takes it: grey images without their channel."""
-    return image[..., 0] if image.shape[-1] == 1 else image
-
-
-def kinds(
-    chosen: dict[str, np.ndarray],
-    natural: np.ndarray,
-    adv: list[np.ndarray],
-    names: list[str],
-    path: Path,
-    count: int = 6,
-) -> None:
-    """Some images of each kind: natural, and as two attacks changed them; PNG and SVG.
-
-    Args:
-        chosen: {kind: indices}.
-        natural: images in [0, 1]. [N, H, W, C].
-        adv: two versions of them. [N, H, W, C] each.
-        names: of the two versions.
-        path: of the PNG file.
-        count: images shown of each kind.
-    """
-    shown = {name: images[:count] for name, images in chosen.items() if len(images)}
-    sources = [("natural", natural), *zip(names, adv, strict=True)]
-    figure, axes = plt.subplots(
-        len(shown),
-        3 * count,
-        figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5),
-        squeeze=False,
-        layout="constrained",
-    )
-    for axis in axes.flat:
-        axis.axis("off")
-    for line, (kind, images) in zip(axes, shown.items(), strict=True):
-        title = line[0].set_title(f"by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
-        title.set_in_layout(False)  # it may be wider than its image
-        for k, image in enumerate(images):
-            for j, (_, pixels) in enumerate(sources):
-                picture = _picture(np.clip(pixels[image], 0, 1))
-                line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
-    order = ", ".join(name for name, _ in sources)
-    figure.suptitle(f"Images broken; each three times: {order}", fontsize=9)
-    _save(figure, path)
 
 
 def _losses(records: list[dict[str, Any]]) -> list[str]:
@@ -235,15 +151,6 @@ def _panels(records: list[dict[str, Any]], rows: int = 1) -> tuple[plt.Figure, n
     origin = fill(source(records), 110 * len(losses))
     figure.text(0.5, 0.01, origin, ha="center", fontsize=6.5, color="#555555")
     return figure, axes
-
-
-def _save(figure: plt.Figure, path: Path) -> Path:
-    for suffix, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix, **options)
-        write_atomically(path.with_suffix(f".{suffix}"), buffer.getvalue())
-    plt.close(figure)
-    return path
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -17,7 +17,7 @@ from daa.results import write_atomically
 # Not committed, so it is no part of a page that is.
 LEFT_OUT = ("quickstart",)
 # Beginnings of names, in the order that a reader would ask for them; others follow.
-ORDER = ("robust_mnist", "table", "merged", "headline", "provable", "figure")
+ORDER = ("robust_mnist", "table", "merged", "headline", "public", "provable", "figure")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,7 +34,7 @@ def shown(folders: list[Path]) -> list[Path]:
     """The folders that are part of the page, in its order."""
 
     def place(folder: Path) -> tuple[int, str]:
-        starts = [place for place, start in enumerate(ORDER) if folder.name.startswith(start)]
+        starts = [k for k, start in enumerate(ORDER) if folder.name.startswith(start)]
         return min(starts, default=len(ORDER)), folder.name
 
     return sorted((folder for folder in folders if folder.name not in LEFT_OUT), key=place)

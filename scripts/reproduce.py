@@ -48,6 +48,8 @@ class Run:
 
 def main(arguments: list[str] | None = None) -> None:
     args = parse(arguments)
+    # Asked for now, as a commit made during the run is not the code that runs.
+    results.git_commit()
     device.use(args.device)
     experiment = config.load(args.config)
     load = cli.loader(args.target or experiment.target, args.model_dir)
@@ -55,7 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
     instead_of = {} if target.name == experiment.target else {"instead_of": experiment.target}
     if instead_of:
         experiment = aimed_elsewhere(experiment, target)
-    experiment = in_precision(experiment, args.precision, here=args.engine == "local")
+    here = args.engine == "local" or not args.address
+    experiment = in_precision(experiment, args.precision, here)
     images = args.images or experiment.images
     data = cli.load_dataset(experiment.target, experiment.split, args.data_dir, images)
     folder = args.out / experiment.name

@@ -9,8 +9,8 @@ from typing import Any
 
 import boards
 import cli
-import figures
 import numpy as np
+import pictures
 
 from daa import Dataset, InputError, Target, progress, results, submission
 from daa.evaluate import keep_worst
@@ -195,7 +195,7 @@ def compare(args: argparse.Namespace) -> None:
         (np.asarray(array, np.float32).reshape(shape) - lower) / (upper - lower) for array in arrays
     ]
     names = [path.stem for path in args.arrays]
-    figures.kinds(kinds, found.data.x, shown, names, path)
+    pictures.kinds(kinds, found.data.x, shown, names, path)
     print(f"{path}: some of each kind")
 
 

@@ -66,9 +66,10 @@ def _varied(attacks: list[dict[str, Any]]) -> dict[str, Callable[[dict[str, Any]
 
 def _fraction(eps: float) -> str:
     """As a decimal where that is short, else in pixel values, as 8/255."""
-    pixels = round(255 * eps)
-    decimal = f"{eps:.4g}"
-    return f"{pixels}/255" if float(decimal) != eps == pixels / 255 else decimal
+    decimal, pixels = f"{eps:.4g}", round(255 * eps)
+    if float(decimal) != eps and pixels / 255 == eps:
+        return f"{pixels}/255"
+    return decimal
 
 
 _ORDER = (

@@ -2,7 +2,7 @@
 
 After each SIGKILL all records are whole and no finished restart is lost. After the last one the
 experiment is run to its end, and its records and images equal those of an undisturbed run byte for
-byte, apart from the times.
+byte, apart from the times. The checkout must stay as it is meanwhile, as records name its commit.
 """
 
 from __future__ import annotations

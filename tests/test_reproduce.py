@@ -7,7 +7,7 @@ import pytest
 import reproduce
 from PIL import Image
 
-from daa import Attack, InputError
+from daa import Attack, InputError, results
 
 CONFIG = """
 name: tiny
@@ -122,6 +122,12 @@ def test_without_bfloat16_instructions_it_is_float32_and_said(config, tmp_path, 
     with pytest.warns(UserWarning, match="bfloat16: not in this device's instructions"):
         folder = run(config, tmp_path, "--precision", "bfloat16", "--restarts", "1")
     assert json.loads((folder / "pgd-xent.json").read_text())["attack"]["precision"] == "float32"
+    experiment = reproduce.config.load(config)
+    with pytest.warns(UserWarning, match="float32 it is"):
+        here = reproduce.in_precision(experiment, "bfloat16", here=True)
+    assert {row.attack.precision for row in here.rows} == {"float32"}
+    elsewhere = reproduce.in_precision(experiment, "bfloat16", here=False)
+    assert {row.attack.precision for row in elsewhere.rows} == {"bfloat16"}
     monkeypatch.setattr(reproduce.device, "fast_bfloat16", lambda: True)
     folder = run(config, tmp_path / "half", "--precision", "bfloat16", "--restarts", "1")
     assert json.loads((folder / "pgd-xent.json").read_text())["attack"]["precision"] == "bfloat16"
@@ -170,3 +176,24 @@ def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "none.yaml: expected a readable YAML file" in error
+
+
+def test_a_record_says_when_the_code_was_not_that_of_its_commit(tmp_path):
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        done = subprocess.run(["git", *who, *arguments], cwd=tmp_path, capture_output=True)
+        return done.stdout.decode().strip()
+
+    def commit() -> str | None:
+        results.git_commit.cache_clear()
+        return results.git_commit(tmp_path)
+
+    assert commit() is None
+    git("init")
+    (tmp_path / "code.py").write_text("a = 1\n", encoding="utf-8")
+    git("add", ".")
+    git("commit", "-m", "x")
+    (tmp_path / "record.json").write_text("{}", encoding="utf-8")
+    assert commit() == git("rev-parse", "HEAD")
+    (tmp_path / "code.py").write_text("a = 2\n", encoding="utf-8")
+    assert commit() == git("rev-parse", "HEAD") + "-dirty"
