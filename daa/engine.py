@@ -27,8 +27,8 @@ from daa.target import Target
 
 # A unit whose worker dies is run again on another one so many times.
 RETRIES = 3
-# Adversarial images [N, H, W, C], margins [N], seconds.
-Result = tuple[np.ndarray, np.ndarray, float]
+# Adversarial images [N, H, W, C], margins [N], seconds, name of the device.
+Result = tuple[np.ndarray, np.ndarray, float, str]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def local(
         on_steps: called with the image-steps done since its last call.
 
     Yields:
-        Adversarial images, margins and seconds of each unit, in their order.
+        What is said at `Result` for each unit, in their order.
     """
     for config, group in itertools.groupby(units, key=lambda unit: unit.config):
         attack = Attack(target, config, jit)
@@ -72,7 +72,7 @@ def _timed(
 ) -> Result:
     begin = time.perf_counter()
     adv, margin = one_restart(attack, x, y, seed=unit.seed, restart=unit.restart, **options)
-    return adv, margin, time.perf_counter() - begin
+    return adv, margin, time.perf_counter() - begin, device.name()
 
 
 def on_ray(
@@ -84,7 +84,6 @@ def on_ray(
     jit: bool | None = None,
     address: str | None = None,
     cpus_per_unit: int = 1,
-    devices: set[str] | None = None,
 ) -> Iterator[Result]:
     """Runs units on a Ray cluster, one per GPU where it has any, else one per `cpus_per_unit`.
 
@@ -98,10 +97,9 @@ def on_ray(
         x, y, units, jit: as in `local`.
         address: of the cluster, as in ray.init; None starts one on this machine.
         cpus_per_unit: processor cores of a unit, and its threads.
-        devices: gets the names of the devices that have worked.
 
     Yields:
-        Adversarial images, margins and seconds of each unit, in their order.
+        What is said at `Result` for each unit, in their order.
 
     Raises:
         InputError: no Ray, no such cluster, no machine with so many cores, a unit whose workers
@@ -123,7 +121,7 @@ def on_ray(
         while running:
             unit, task = running.popleft()
             try:
-                result, name = ray.get(task)
+                result = ray.get(task)
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except ray.exceptions.RayError as error:
@@ -132,8 +130,6 @@ def on_ray(
                     f"{type(error).__name__} after {RETRIES + 1} tries"
                 ) from error
             hand_out(1)
-            if devices is not None:
-                devices.add(name)
             yield result
     finally:
         ray.shutdown()
@@ -186,7 +182,7 @@ def _work(
     unit: Unit,
     jit: bool | None,
     threads: int,
-) -> tuple[Result, str]:
+) -> Result:
     global _last
     key = (load.func, load.args, sorted(load.keywords.items()), unit.config, jit)
     if _last is None:
@@ -200,4 +196,4 @@ def _work(
                 f"got {target.weights_sha256} on {socket.gethostname()}"
             )
         _last = (key, Attack(target, unit.config, jit))
-    return _timed(_last[1], x, y, unit), device.name()
+    return _timed(_last[1], x, y, unit)

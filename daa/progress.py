@@ -11,10 +11,13 @@ import numpy as np
 from daa import checkpoints
 from daa.errors import InputError
 from daa.evaluate import Report
-from daa.results import completed, save_npz
+from daa.results import completed, git_commit, save_npz
+
+# Devices and commits that restarts were computed with: {"device": [...], "git_commit": [...]}.
+Origin = dict[str, list[str]]
 
 
-def save(path: Path, ident: dict[str, Any], report: Report, seconds: float) -> None:
+def save(path: Path, ident: dict[str, Any], report: Report, seconds: float, origin: Origin) -> None:
     """Writes the restarts so far and the worst images, atomically.
 
     Args:
@@ -22,6 +25,7 @@ def save(path: Path, ident: dict[str, Any], report: Report, seconds: float) -> N
         ident: of `results.identity`; the number of restarts may differ when it is read.
         report: over the restarts so far.
         seconds: that they took.
+        origin: what they were computed with.
     """
     arrays = {
         "adv": report.adv,
@@ -29,23 +33,24 @@ def save(path: Path, ident: dict[str, Any], report: Report, seconds: float) -> N
         "correct": np.packbits(report.correct_per_restart, axis=1),
         "ident": np.array(_key(ident)),
         "seconds": np.array(seconds),
+        "origin": np.array(json.dumps(origin)),
     }
     save_npz(path, arrays)
 
 
-def load(path: Path, ident: dict[str, Any]) -> tuple[Report | None, float]:
-    """The restarts of the same run that are done, and the seconds they took.
+def load(path: Path, ident: dict[str, Any]) -> tuple[Report | None, float, Origin]:
+    """The restarts of the same run that are done, the seconds they took, and on what.
 
     Returns:
-        (None, 0) where nothing was done yet, or more restarts than are asked for now.
+        (None, 0, {}) where nothing was done yet, or more restarts than are asked for now.
 
     Raises:
         InputError: a damaged file, or one of another run.
     """
     if not path.exists():
-        return None, 0.0
+        return None, 0.0, {}
     arrays = checkpoints.read_npz(path)
-    missing = {"adv", "margin", "correct", "ident", "seconds"} - set(arrays)
+    missing = {"adv", "margin", "correct", "ident", "seconds", "origin"} - set(arrays)
     if missing:
         raise InputError(f"{path}: expected {sorted(missing)[0]}, got no such array")
     if _key(json.loads(str(arrays["ident"]))) != _key(ident):
@@ -55,8 +60,16 @@ def load(path: Path, ident: dict[str, Any]) -> tuple[Report | None, float]:
         )
     correct = np.unpackbits(arrays["correct"], axis=1, count=len(arrays["margin"])).astype(bool)
     if len(correct) > ident["restarts"]:
-        return None, 0.0
-    return Report(arrays["adv"], arrays["margin"], correct), float(arrays["seconds"])
+        return None, 0.0, {}
+    report = Report(arrays["adv"], arrays["margin"], correct)
+    return report, float(arrays["seconds"]), json.loads(str(arrays["origin"]))
+
+
+def add(origin: Origin, device: str) -> None:
+    """Adds the device of one more restart, and the commit of the code here."""
+    for key, name in (("device", device), ("git_commit", git_commit())):
+        if name is not None:
+            origin[key] = sorted({*origin.get(key, []), name})
 
 
 def _key(ident: dict[str, Any]) -> str:

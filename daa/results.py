@@ -218,8 +218,13 @@ def completed(ident: dict[str, Any]) -> dict[str, Any]:
     return {**ident, "attack": {**_DEFAULTS, **ident["attack"]}}
 
 
-def finished(path: Path, ident: dict[str, Any]) -> bool:
+def finished(path: Path, ident: dict[str, Any], extend: bool = False) -> bool:
     """Whether `path` holds the result of this very run.
+
+    Args:
+        path: of a record, which need not exist.
+        ident: of `identity`.
+        extend: the same run with fewer restarts is no other one, only unfinished.
 
     Raises:
         InputError: it holds the result of another one, which is never overwritten.
@@ -227,10 +232,12 @@ def finished(path: Path, ident: dict[str, Any]) -> bool:
     if not path.exists():
         return False
     found = load(path)
+    done = found.get("restarts")
+    unfinished = extend and isinstance(done, int) and done < ident["restarts"]
     for key, value in ident.items():
-        if found.get(key) != value:
+        if found.get(key) != value and not (unfinished and key == "restarts"):
             raise InputError(
                 f"{path}: {key}: expected {value!r} as asked for now, got {found.get(key)!r}; "
                 "choose another --out, or --force to start anew"
             )
-    return True
+    return not unfinished

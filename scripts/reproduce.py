@@ -71,20 +71,18 @@ def main(arguments: list[str] | None = None) -> None:
             f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
         )
         bars: list[tqdm] = []  # the last one is that of the run at work
-        devices: set[str] = set()
-        found = start(args, load, target, data, runs, devices, lambda n: bars[-1].update(n))
+        found = start(args, load, target, data, runs, lambda n: bars[-1].update(n))
         for number, run in enumerate(runs, start=1):
             if run.finished:
                 print(f"{run.row.name}: kept from {run.path}")
                 continue
             label = f"{number}/{len(runs)} {run.row.name}"
-            report, seconds = attack(run, data.x, found, bars, label)
+            report, seconds, origin = attack(run, data.x, found, bars, label)
             top5 = top5_accuracy(target, report.adv, data.y) if target.classes > TOP5_FROM else None
             content = results.record(
                 run.ident, experiment.title, run.row, clean, report, seconds, top5
             )
-            if devices:
-                content["device"] = " and ".join(sorted(devices))
+            content |= {key: " and ".join(names) for key, names in origin.items() if names}
             results.save(run.path, {**content, "config": args.config.stem, **instead_of})
         if experiment.examples:
             examples.save(experiment, folder, data)
@@ -160,7 +158,8 @@ def plan(
         if args.force:
             path.unlink(missing_ok=True)
             path.with_suffix(".npz").unlink(missing_ok=True)
-        finished = results.finished(path, ident)
+        extend = path.with_suffix(".npz").exists()
+        finished = results.finished(path, ident, extend)
         so_far = None if finished else progress.load(path.with_suffix(".npz"), ident)[0]
         done = 0 if so_far is None else len(so_far.correct_per_restart)
         runs.append(Run(row, ident, path, finished, done))
@@ -173,13 +172,9 @@ def start(
     target: Target,
     data: Dataset,
     runs: list[Run],
-    devices: set[str],
     on_steps: Callable[[int], None],
 ) -> Iterator[engine.Result]:
-    """All restarts that are left, run after run, computed as they are asked for.
-
-    `devices` gets those that work elsewhere than in this process.
-    """
+    """All restarts that are left, run after run, computed as they are asked for."""
     units = [
         engine.Unit(run.row.attack, run.ident["seed"], restart)
         for run in runs
@@ -189,19 +184,19 @@ def start(
     jit = {"auto": None, "on": True, "off": False}[args.jit]
     if args.engine == "ray":
         sha256 = target.weights_sha256
-        cluster = (args.address, args.cpus_per_unit, devices)
+        cluster = (args.address, args.cpus_per_unit)
         return engine.on_ray(load, sha256, data.x, data.y, units, jit, *cluster)
     return engine.local(target, data.x, data.y, units, jit, on_steps)
 
 
 def attack(
     run: Run, x: np.ndarray, found: Iterator[engine.Result], bars: list[tqdm], label: str
-) -> tuple[Report, float]:
-    """One run with its progress bar, from where it was; returns report and seconds.
+) -> tuple[Report, float, progress.Origin]:
+    """One run with its progress bar, from where it was; returns report, seconds and origin.
 
     The worst images so far lie beside the record as .npz after each restart.
     """
-    so_far, seconds = progress.load(run.images, run.ident)
+    so_far, seconds, origin = progress.load(run.images, run.ident)
     restarts = run.ident["restarts"]
     per_restart = len(x) * run.row.attack.gradients_per_image
     with tqdm(
@@ -218,16 +213,17 @@ def attack(
             bar.update(done * per_restart - bar.n)
             bar.set_description(f"{label} restart {min(done + 1, restarts)}/{restarts}")
             bar.set_postfix_str(f"worst case {100 * report.robust_accuracy[-1]:.2f} %")
-            progress.save(run.images, run.ident, report, seconds)
+            progress.save(run.images, run.ident, report, seconds, origin)
 
         def left() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             nonlocal seconds
-            for adv, margin, spent in islice(found, restarts - run.restarts_done):
+            for adv, margin, spent, device_name in islice(found, restarts - run.restarts_done):
                 seconds += spent
+                progress.add(origin, device_name)
                 yield adv, margin
 
         report = fold(x, left(), so_far, show)
-    return report, seconds
+    return report, seconds, origin
 
 
 def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:

@@ -136,7 +136,7 @@ def records_of(path: Path) -> list[tuple[Path, dict[str, Any]]]:
 
 def images_of(path: Path, record: dict[str, Any]) -> Any:
     kept = path.with_suffix(".npz")
-    report, _ = progress.load(kept, results.identity_of(record))
+    report, *_ = progress.load(kept, results.identity_of(record))
     if report is None or len(report.correct_per_restart) != record["restarts"]:
         raise InputError(f"{kept}: expected the images of {record['restarts']} restarts, got none")
     return report

@@ -14,7 +14,7 @@ import reproduce
 import survive
 
 import digits
-from daa import AttackConfig, InputError, engine, results, worst_case
+from daa import AttackConfig, InputError, device, engine, results, worst_case
 
 CONFIG = AttackConfig("blob", eps=0.15, step_size=0.03, steps=20, steps_per_shuffle=5)
 
@@ -25,11 +25,11 @@ def test_the_units_of_a_run_are_its_restarts():
     found = list(engine.local(target, data.x, data.y, units))
     report = worst_case(target, CONFIG, data.x, data.y, restarts=3, seed=3)
     np.testing.assert_array_equal(
-        np.stack([margin > 0 for _, margin, _ in found]), report.correct_per_restart
+        np.stack([margin > 0 for _, margin, *_ in found]), report.correct_per_restart
     )
-    lowest = np.min([margin for _, margin, _ in found], axis=0)
+    lowest = np.min([margin for _, margin, *_ in found], axis=0)
     np.testing.assert_array_equal(lowest, report.margin)
-    assert all(seconds > 0 for _, _, seconds in found)
+    assert all(seconds > 0 and name == device.name() for *_, seconds, name in found)
 
 
 def test_units_run_only_when_they_are_asked_for():

@@ -7,7 +7,7 @@ import pytest
 import reproduce
 from PIL import Image
 
-from daa import Attack, InputError, results
+from daa import Attack, InputError, progress, results
 
 CONFIG = """
 name: tiny
@@ -105,6 +105,31 @@ def test_an_interrupted_run_goes_on_after_its_last_restart(config, tmp_path, mon
         assert (b["seconds"] >= 1000) == (name == "pgd-xent")
         with np.load(whole / f"{name}.npz") as x, np.load(parts / f"{name}.npz") as y:
             np.testing.assert_array_equal(x["adv"], y["adv"])
+
+
+def test_with_more_restarts_a_finished_run_goes_on(config, tmp_path, monkeypatch):
+    whole = run(config, tmp_path / "whole", "--restarts", "3")
+    monkeypatch.setattr(progress, "git_commit", lambda: "a")
+    run(config, tmp_path, "--restarts", "1")
+    monkeypatch.setattr(progress, "git_commit", lambda: "b")
+    call, seen = Attack.__call__, []
+
+    def counted(self, *args, **options):
+        seen.append(options["restart"])
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(Attack, "__call__", counted)
+    folder = run(config, tmp_path, "--restarts", "3")
+    assert seen == [1, 2, 1, 2]
+    for name in ("pgd-xent", "blob-xent"):
+        a, b = (json.loads((path / f"{name}.json").read_text()) for path in (whole, folder))
+        assert b["git_commit"] == "a and b"
+        assert {**a, "seconds": 0, "git_commit": ""} == {**b, "seconds": 0, "git_commit": ""}
+    with pytest.raises(InputError, match="restarts: expected 2 as asked for now, got 3"):
+        run(config, tmp_path, "--restarts", "2")
+    (folder / "pgd-xent.npz").unlink()
+    with pytest.raises(InputError, match="restarts: expected 4 as asked for now, got 3"):
+        run(config, tmp_path, "--restarts", "4")
 
 
 def test_images_of_another_run_are_not_gone_on_with(config, tmp_path):
