@@ -49,7 +49,12 @@ def test_killed_runs_end_in_the_records_of_an_undisturbed_one(tmp_path):
 
 
 def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(config, tmp_path):
-    process = start(config, tmp_path)
+    # A shell without job control lets what it puts in the background ignore interrupts.
+    process = start(
+        config,
+        tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     wait_for(tmp_path / "survivor" / "pgd-xent.npz")
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
