@@ -92,6 +92,7 @@ def record(
     clean: float,
     report: Report,
     seconds: float,
+    origin: Mapping[str, list[str]],
     top5: float | None = None,
 ) -> dict[str, Any]:
     """The complete record of a finished run.
@@ -103,6 +104,7 @@ def record(
         clean: accuracy on the natural images, in [0, 1].
         report: what the attack achieved.
         seconds: that the restarts took, together.
+        origin: the devices and commits that they ran on, as in `progress`.
         top5: top-5 accuracy on the worst images, where the data set is judged by it.
 
     Returns:
@@ -120,6 +122,7 @@ def record(
         "gradients_per_image": row.attack.gradients_per_image * ident["restarts"],
         "seconds": round(seconds, 1),
         **provenance(),
+        **{key: " and ".join(names) for key, names in origin.items()},
         "broken": broken.tolist(),
     }
 

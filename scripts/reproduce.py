@@ -80,9 +80,8 @@ def main(arguments: list[str] | None = None) -> None:
             report, seconds, origin = attack(run, data.x, found, bars, label)
             top5 = top5_accuracy(target, report.adv, data.y) if target.classes > TOP5_FROM else None
             content = results.record(
-                run.ident, experiment.title, run.row, clean, report, seconds, top5
+                run.ident, experiment.title, run.row, clean, report, seconds, origin, top5
             )
-            content |= {key: " and ".join(names) for key, names in origin.items() if names}
             results.save(run.path, {**content, "config": args.config.stem, **instead_of})
         if experiment.examples:
             examples.save(experiment, folder, data)
@@ -155,12 +154,12 @@ def plan(
     for row in experiment.rows:
         ident = results.identity(experiment, row, target, data, restarts, seed)
         path = folder / f"{row.name}.json"
+        kept = path.with_suffix(".npz")
         if args.force:
             path.unlink(missing_ok=True)
-            path.with_suffix(".npz").unlink(missing_ok=True)
-        extend = path.with_suffix(".npz").exists()
-        finished = results.finished(path, ident, extend)
-        so_far = None if finished else progress.load(path.with_suffix(".npz"), ident)[0]
+            kept.unlink(missing_ok=True)
+        finished = results.finished(path, ident, extend=kept.exists())
+        so_far = None if finished else progress.load(kept, ident)[0]
         done = 0 if so_far is None else len(so_far.correct_per_restart)
         runs.append(Run(row, ident, path, finished, done))
     return runs
