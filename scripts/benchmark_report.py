@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import pictures
 from tables import aligned
 
 from daa import results
-
-plt.rcParams["svg.hashsalt"] = "daa"
 
 
 def write(content: dict[str, Any], path: Path) -> str:
@@ -25,11 +21,7 @@ def write(content: dict[str, Any], path: Path) -> str:
     text = markdown(content)
     results.write_atomically(path.with_suffix(".md"), text.encode())
     if "madry_mnist" in content.get("steps", {}) and "growth" in content:
-        figure = draw(content)
-        for suffix in (".png", ".svg"):
-            metadata = {"Date": None} if suffix == ".svg" else {}
-            figure.savefig(path.with_suffix(suffix), dpi=150, metadata=metadata)
-        plt.close(figure)
+        pictures.save(draw(content), path)
     return text
 
 

@@ -105,8 +105,7 @@ def sweep(collected: Collected) -> plt.Figure:
         for (loss, method), line in accuracy.items()
         if method not in ("fgsm", "rand_fgsm") and (pgd := accuracy.get((loss, "pgd")))
     }
-    apart = {key: line for key, line in apart.items() if line}
-    compared = any(method != "pgd" for _, method in apart)
+    compared = any(line for (_, method), line in apart.items() if method != "pgd")
     figure, axes = _panels(records, rows=2 if compared else 1)
     for loss, column in zip(_losses(records), axes.T, strict=True):
         for method in METHODS:

@@ -111,7 +111,7 @@ def kinds(
 
 
 def save(figure: plt.Figure, path: Path) -> Path:
-    """Writes a figure as PNG and SVG; returns the PNG's path."""
+    """Writes a figure as PNG and SVG beside `path`, which it returns."""
     for suffix, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
         buffer = io.BytesIO()
         figure.savefig(buffer, format=suffix, **options)
