@@ -4,7 +4,7 @@ BIN := .venv/bin
 .PHONY: quickstart test lint format clean
 
 quickstart: .venv/ready
-	$(BIN)/python scripts/reproduce.py configs/quickstart.yaml --force
+	$(BIN)/python scripts/quickstart.py --force
 
 test: .venv/tested
 	$(BIN)/python -m pytest
@@ -12,6 +12,7 @@ test: .venv/tested
 lint: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: .venv/tested
 	$(BIN)/ruff check --fix .

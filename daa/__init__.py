@@ -1,26 +1,9 @@
-"""Distributionally Adversarial Attack (Zheng, Chen, Ren) and its baselines, in TensorFlow."""
+"""Distributionally Adversarial Attack (Zheng, Chen, Ren) and its baselines, in TensorFlow.
 
-import os
+The public names load when they are first used, so `import daa` takes no time and has no effect.
+"""
 
-from daa.quiet import import_tensorflow
+import lazy_loader
 
-# Later notes on the processor and its instruction sets; warnings and errors still show.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-import_tensorflow()
-
-from daa.attack import Attack, AttackConfig
-from daa.data import Dataset
-from daa.errors import InputError
-from daa.evaluate import Report, worst_case
-from daa.target import Bounds, Target
-
-__all__ = [
-    "Attack",
-    "AttackConfig",
-    "Bounds",
-    "Dataset",
-    "InputError",
-    "Report",
-    "Target",
-    "worst_case",
-]
+__version__ = "0.2.0"
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

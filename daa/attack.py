@@ -2,140 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from daa import ball
-from daa.errors import InputError
-from daa.target import Target, check_images, in_precision, predict
-from daa.visit import PARTICLES, compile_visit
-
-Method = Literal["fgsm", "rand_fgsm", "pgd", "mi_fgsm", "momentum", "blob", "dgf"]
-Loss = Literal["xent", "cw"]
-RandFgsm = Literal["uniform", "tramer"]
-Targeted = Literal["labels", "least_likely"]
-Formula = Literal["released", "paper"]
-Precision = Literal["float32", "bfloat16"]
-
-SINGLE_STEP = ("fgsm", "rand_fgsm")
-# The released scripts run with these under both losses, whatever c they print for CW.
-DEFAULT_C = {"blob": 1.1, "dgf": 0.001}
-
-
-@dataclass(frozen=True)
-class AttackConfig:
-    """How to attack. `eps` and `step_size` are in the unit of images in [0, 1].
-
-    Args:
-        method: fgsm (one step of eps from the image), rand_fgsm (one step from a random start),
-            pgd, mi_fgsm (`steps` steps of eps / steps, no random start), momentum (Momentum
-            PGD), blob (DAA-BLOB), dgf (DAA-DGF).
-        loss: xent (cross-entropy) or cw (CW-infinity).
-        eps: radius of the L-infinity ball.
-        step_size: of one step; fgsm, rand_fgsm and mi_fgsm derive theirs from eps.
-        steps: gradients per image; fgsm and rand_fgsm take one.
-        batch_size: images per minibatch, which are the particles of blob and dgf.
-        steps_per_shuffle: steps a minibatch makes before all images are shuffled again; blob and
-            dgf only, as the others treat each image alone.
-        c: weight of the particle terms; None for 1.1 (blob) and 0.001 (dgf).
-        formula: of blob and dgf, where the released scripts and the paper differ: "released", or
-            "paper" for the printed sign (blob) and bandwidth (dgf).
-        precision: of the gradients; the images and the final evaluation are float32 always.
-        decay: of the momentum.
-        random_start: start at x + U(-eps, eps).
-        clip_start: clip that start to the pixel range before the first gradient.
-        clip_range: keep the images inside [0, 1], not only inside the ball.
-        rand_fgsm: the reading of Rand+FGSM: "uniform" steps eps from a uniform start in the ball,
-            "tramer" steps eps / 2 from x + eps / 2 * sign(N(0, 1)).
-        targeted: None (away from the label), "least_likely" (toward the class with the lowest logit
-            of the natural image) or "labels" (toward `target_labels`).
-
-    Raises:
-        InputError: a value that can't work; names the field.
-    """
-
-    method: Method
-    loss: Loss = "xent"
-    eps: float = 0.3
-    step_size: float = 0.01
-    steps: int = 200
-    batch_size: int = 200
-    steps_per_shuffle: int = 10
-    c: float | None = None
-    decay: float = 1.0
-    random_start: bool = True
-    clip_start: bool = False
-    clip_range: bool = True
-    rand_fgsm: RandFgsm = "uniform"
-    targeted: Targeted | None = None
-    formula: Formula = "released"
-    precision: Precision = "float32"
-
-    def __post_init__(self) -> None:
-        named = {"method": Method, "loss": Loss, "rand_fgsm": RandFgsm}
-        named |= {"formula": Formula, "precision": Precision}
-        for field, choices in named.items():
-            self._require(field, getattr(self, field) in get_args(choices), _one_of(choices))
-        allowed = (None, *get_args(Targeted))
-        self._require("targeted", self.targeted in allowed, f"null or {_one_of(Targeted)}")
-        self._require("eps", _is_number(self.eps) and 0 < self.eps <= 1, "0 < eps <= 1")
-        if self.method not in (*SINGLE_STEP, "mi_fgsm"):
-            fits = _is_number(self.step_size) and 0 < self.step_size <= self.eps
-            self._require("step_size", fits, f"0 < step_size <= eps={self.eps}")
-        for field in ("steps", "batch_size", "steps_per_shuffle"):
-            value = getattr(self, field)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            self._require(field, whole, "a whole number >= 1")
-        for field in ("c", "decay"):
-            value = getattr(self, field)
-            fine = (value is None and field == "c") or _is_number(value)
-            self._require(field, fine, "a finite number")
-        for field in ("random_start", "clip_start", "clip_range"):
-            self._require(field, isinstance(getattr(self, field), bool), "true or false")
-        if self.method in PARTICLES:
-            fits = self.steps % self.steps_per_shuffle == 0
-            self._require(
-                "steps", fits, f"a multiple of steps_per_shuffle={self.steps_per_shuffle}"
-            )
-            self._require("batch_size", self.batch_size >= 2, "at least 2 particles")
-
-    def _require(self, field: str, fits: bool, expected: str) -> None:
-        if not fits:
-            raise InputError(f"{field}: expected {expected}, got {getattr(self, field)!r}")
-
-    @property
-    def weight(self) -> float:
-        """c as used: the given one, else the method's default."""
-        return DEFAULT_C.get(self.method, 0.0) if self.c is None else self.c
-
-    @property
-    def gradients_per_image(self) -> int:
-        """Gradients that one restart computes for each image."""
-        return 1 if self.method in SINGLE_STEP else self.steps
-
-    @property
-    def step(self) -> float:
-        """The length of one step as taken."""
-        if self.method == "fgsm":
-            return self.eps
-        if self.method == "rand_fgsm":
-            return self.eps if self.rand_fgsm == "uniform" else self.eps / 2
-        return self.eps / self.steps if self.method == "mi_fgsm" else self.step_size
-
-    @property
-    def steps_per_visit(self) -> int:
-        """Steps a minibatch makes in a row: all of them unless particles are shuffled."""
-        return self.steps_per_shuffle if self.method in PARTICLES else self.gradients_per_image
+from daa import ball, directions, kernels, parts
+from daa.errors import InputError, require
+from daa.losses import LOSSES, margin
+from daa.methods import AttackConfig
+from daa.target import Target, check_images, gradient_of, in_precision, predict
+from daa.tensorflow import tf
 
 
 class Attack:
-    """An attack on a target, compiled once and called for any number of images and restarts.
+    """An attack on a target, for any number of images and restarts.
 
         adv = Attack(target, config)(x, y, seed=0)
+
+    Attacks of one target that differ in numbers alone (eps, step_size, steps, c, ...) share one
+    compiled graph.
 
     Args:
         target: the classifier.
@@ -146,7 +33,12 @@ class Attack:
     def __init__(self, target: Target, config: AttackConfig, jit: bool | None = None) -> None:
         self.target = target
         self.config = config
-        self._visit = compile_visit(in_precision(target, config.precision), config, jit)
+        if config.loss is None:
+            raise InputError(f"method: expected an attack, got the plan {config.method!r}")
+        least = LOSSES[config.loss].classes
+        expected = f"at least {least} classes for {config.loss}"
+        require(target.classes >= least, target.name, expected, target.classes)
+        self.visit = compile_visit(in_precision(target, config.precision), config, jit)
 
     def __call__(
         self,
@@ -156,6 +48,9 @@ class Attack:
         seed: int = 0,
         restart: int = 0,
         target_labels: np.ndarray | None = None,
+        ranks: np.ndarray | None = None,
+        first: np.ndarray | None = None,
+        best: np.ndarray | None = None,
         on_steps: Callable[[int], None] | None = None,
     ) -> np.ndarray:
         """Attacks images once.
@@ -165,6 +60,12 @@ class Attack:
             y: labels. [N] integers.
             seed, restart: the start and the shuffles are a function of these two alone.
             target_labels: classes to be reached, for `targeted="labels"`. [N].
+            ranks: ranks of the classes to be reached, for an aim at the nearest ones. [N].
+            first: first images instead of those of the config's start, [N, H, W, C] float32; or
+                several versions, [k, N, H, W, C], of which each image takes the one with the
+                lowest margin.
+            best: worst version of each image so far, for starts that go on from there. None for
+                the images themselves. [N, H, W, C] float32.
             on_steps: called with the image-steps done since its last call.
 
         Returns:
@@ -174,65 +75,202 @@ class Attack:
             InputError: images or labels that don't fit the target, a gradient that is not finite,
                 or a result outside the ball.
         """
-        config = self.config
+        config, method = self.config, self.config.parts
         x, y = check_images(self.target, x, y)
-        labels = self._labels(x, y, target_labels)
+        by_labels = config.targeted == "labels"
+        if (target_labels is not None) != by_labels:
+            raise InputError(
+                "target_labels: expected classes with targeted='labels' and none otherwise, "
+                f"got targeted={config.targeted!r}"
+            )
         rng = np.random.default_rng((seed, restart))
+        shared = {name: getattr(config, name) for name in parts.SHARED}
+        known = {**shared, **dict(config.options), "x": x, "y": y, "rng": rng}
+        known |= {"target": self.target, "target_labels": target_labels, "ranks": ranks}
+        known |= {"best": x if best is None else best, "restart": restart}
         lower, upper = ball.bounds(x, config.eps, clip_range=config.clip_range)
-        adv = self._start(x, rng)
-        for batch in self._minibatches(len(x), rng):
-            adv[batch] = self._visit(adv[batch], labels[batch], lower[batch], upper[batch]).numpy()
-            self._check_gradients(adv, batch)
+        if first is None:
+            adv = parts.call(method.start, known)
+        else:
+            adv = self._lowest(np.clip(first, lower, upper), y) if first.ndim == 5 else first.copy()
+        labels, sign = parts.call(method.aim, {**known, "adv": adv})
+        if config.keep:
+            adv = np.clip(adv, lower, upper)  # the first image may be the best one
+        memory = {k: v for part in remembering(config) for k, v in parts.initial(part, x).items()}
+        numbers = _numbers(config)
+        size = min(config.batch_size, len(x))
+        for begin, batch in self._minibatches(len(x), rng):
+            # A last, smaller minibatch is filled up with its own images, which then don't count.
+            rows = np.resize(batch, size)
+            found, kept, finite = self.visit(
+                *(array[rows] for array in (adv, labels, y, lower, upper)),
+                np.arange(size) < len(batch),
+                {name: value[rows] for name, value in memory.items()},
+                tf.constant(sign, tf.float32),
+                tf.constant(begin),
+                tf.constant(begin + config.steps_per_visit),
+                tf.constant(self._noise(rng, rows.size)),
+                numbers,
+            )
+            self._check_gradients(finite.numpy()[: len(batch)], batch)
+            adv[batch] = found.numpy()[: len(batch)]
+            for name, value in kept.items():
+                memory[name][batch] = value.numpy()[: len(batch)]
             if on_steps is not None:
                 on_steps(len(batch) * config.steps_per_visit)
+        if config.keep:
+            last = margin(predict(self.target, adv), y).numpy()
+            worse = memory["best_margin"] < last
+            adv[worse] = memory["best"][worse]
         ball.check(adv, x, config.eps, clip_range=config.clip_range)
         return adv
 
-    def _check_gradients(self, adv: np.ndarray, batch: np.ndarray) -> None:
-        bad = np.isnan(adv[batch, 0, 0, 0])
-        if bad.any():
-            image = batch[bad].min()
+    def _lowest(self, versions: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Of several versions of each image the one with the lowest margin."""
+        if len(versions) == 1:
+            return versions[0]
+        margins = [margin(predict(self.target, adv), y).numpy() for adv in versions]
+        return versions[np.argmin(margins, axis=0), np.arange(len(y))]
+
+    def _check_gradients(self, finite: np.ndarray, batch: np.ndarray) -> None:
+        if not finite.all():
             raise InputError(
-                f"{self.target.name}: {self.config.method}, {self.config.loss}: image {image}: "
-                "expected a finite gradient, got one with nan or inf"
+                f"{self.target.name}: {self.config.method}, {self.config.loss}: "
+                f"image {batch[~finite].min()}: expected a finite gradient, got one with nan or inf"
             )
 
-    def _start(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _noise(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Random numbers of a visit: drawn here, as those of a graph depend on the device."""
+        if "noise" not in parts.needs(self.config.parts.step):
+            return np.zeros(0, np.float32)
+        channels = self.target.image_shape[-1]
+        return rng.random((self.config.steps_per_visit, size, 2 + channels), dtype=np.float32)
+
+    def _minibatches(self, n: int, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
+        """First step and image indices of one visit after another; each round shuffles anew."""
         config = self.config
-        if config.method in ("fgsm", "mi_fgsm"):
-            return x.copy()
-        if config.method == "rand_fgsm" and config.rand_fgsm == "tramer":
-            start = ball.sign_start(x, config.eps / 2, rng)
-        elif config.method == "rand_fgsm" or config.random_start:
-            start = ball.uniform_start(x, config.eps, rng)
-        else:
-            return x.copy()
-        return np.clip(start, 0, 1) if config.clip_start and config.clip_range else start
-
-    def _minibatches(self, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """Image indices of one visit after another: each round shuffles all images anew."""
-        config = self.config
-        for _ in range(config.gradients_per_image // config.steps_per_visit):
-            order = rng.permutation(n) if config.method in PARTICLES else np.arange(n)
-            for begin in range(0, n, config.batch_size):
-                yield order[begin : begin + config.batch_size]
-
-    def _labels(self, x: np.ndarray, y: np.ndarray, target_labels: np.ndarray | None) -> np.ndarray:
-        targeted = self.config.targeted
-        if (target_labels is not None) != (targeted == "labels"):
-            raise InputError(
-                f"target_labels: expected exactly with targeted='labels', got targeted={targeted!r}"
-            )
-        if targeted == "labels":
-            return check_images(self.target, x, target_labels, "target_labels")[1]
-        if targeted == "least_likely":
-            return predict(self.target, x).argmin(axis=1)
-        return y
+        for begin in range(0, config.steps_per_unit, config.steps_per_visit):
+            order = rng.permutation(n) if config.parts.particles else np.arange(n)
+            for k in range(0, n, config.batch_size):
+                yield begin, order[k : k + config.batch_size]
 
 
-def _one_of(choices: object) -> str:
-    return f"one of {', '.join(get_args(choices))}"
+def remembering(config: AttackConfig) -> list[parts.Part]:
+    """What an attack is made of that remembers something."""
+    found = [config.parts.direction, config.parts.step]
+    found += [directions.momentum] if config.momentum is not None else []
+    return [*found, keep_best] if config.keep else found
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+@parts.remembers(best=np.copy, best_margin=lambda x: np.full(len(x), np.inf, np.float32))
+def keep_best(
+    adv: tf.Tensor, logits: tf.Tensor, y: tf.Tensor, memory: parts.Memory
+) -> parts.Memory:
+    """Remembers the image with the lowest margin on the way, and that margin."""
+    now = margin(logits, y)
+    lower = now < memory["best_margin"]
+    best = tf.where(lower[:, None, None, None], adv, memory["best"])
+    return {**memory, "best": best, "best_margin": tf.minimum(now, memory["best_margin"])}
+
+
+def _numbers(config: AttackConfig) -> dict[str, tf.Tensor]:
+    """The settings that enter the graph as tensors, so that it is the same for all values."""
+    values = {"eps": config.eps, **dict(config.options), "steps": config.steps_per_unit}
+    found = {}
+    for name, value in values.items():
+        if parts.is_number(value):
+            dtype = tf.int32 if name == "steps" else tf.float64
+            found[name] = tf.constant(value, dtype)
+    return found
+
+
+def compile_visit(target: Target, config: AttackConfig, jit: bool | None = None) -> Callable:
+    """What a minibatch goes through before it is shuffled again, as one graph.
+
+    The graph never returns to Python in between, so on a GPU everything stays there and one copy
+    back is the only synchronisation. It is traced once per size of the minibatch.
+
+    Returns:
+        A function of images, labels aimed at, true labels, lower and upper bounds ([M, ...] each),
+        `real` ([M] bool, false for rows that only fill the minibatch up), memory (name: [M, ...]),
+        sign, first step, the step after the last one, noise of the steps that ask for it
+        ([steps, M, 2 + C]), and the settings that are numbers (name: scalar). It returns the new
+        images, the new memory, and for each image whether its gradient was finite. If one was not,
+        no image means anything.
+    """
+    jit = kernels.on_gpu() if jit is None else jit
+    method, loss = config.parts, LOSSES[str(config.loss)].function
+    blocks = tuple(block for block in ("momentum", "keep", "scale") if config.reads(block))
+    texts = {name: v for name, v in config.options if isinstance(v, (str, bool))}
+    shared = {"clip_range": config.clip_range}
+    key = (
+        method.direction,
+        method.step,
+        loss,
+        *sorted(texts.items()),
+        config.clip_range,
+        jit,
+        blocks,
+    )
+    true_labels, noisy = "y" in parts.needs(loss), "noise" in parts.needs(method.step)
+
+    def compile() -> Callable:
+        def visit(
+            adv: tf.Tensor,
+            labels: tf.Tensor,
+            y: tf.Tensor,
+            lower: tf.Tensor,
+            upper: tf.Tensor,
+            real: tf.Tensor,
+            memory: parts.Memory,
+            sign: tf.Tensor,
+            begin: tf.Tensor,
+            end: tf.Tensor,
+            noise: tf.Tensor,
+            numbers: dict[str, tf.Tensor],
+        ) -> tuple[tf.Tensor, parts.Memory, tf.Tensor]:
+            def signed(logits: tf.Tensor) -> tf.Tensor:
+                if "scale" in blocks:
+                    logits = tf.cast(numbers["scale"], logits.dtype) * logits
+                return sign * (loss(logits, labels, y) if true_labels else loss(logits, labels))
+
+            def part(function: parts.Part, memory: parts.Memory, **more: Any) -> Any:
+                known = {**shared, **texts, **numbers, "real": real, "labels": labels, "y": y}
+                found = parts.call(function, {**known, "memory": memory, **more})
+                return found if hasattr(function, "initial") else (found, memory)
+
+            def step(
+                k: tf.Tensor, adv: tf.Tensor, memory: parts.Memory, finite: tf.Tensor
+            ) -> tuple[tf.Tensor, tf.Tensor, parts.Memory, tf.Tensor]:
+                known = {"x": adv, "adv": adv, "lower": lower, "upper": upper, "k": k}
+                if noisy:
+                    known["noise"] = noise[k - begin]
+                if method.direction is directions.nowhere:
+                    logits = target(adv)
+                    known |= {"logits": logits, "losses": signed(logits)}
+                    now = tf.math.is_finite(tf.reduce_sum(logits, axis=1))
+                else:
+                    grad, losses, logits = gradient_of(target, signed, adv)
+                    known |= {"grad": grad, "logits": logits, "losses": losses}
+                    known["gradient"] = lambda x: gradient_of(target, signed, x)[0]
+                    # A sum is as finite as its terms, and costs less than a look at each of them.
+                    now = tf.math.is_finite(tf.reduce_sum(grad, axis=[1, 2, 3]))
+                # Once one gradient is not finite, the particles spread it, so only the first step
+                # tells whose it was.
+                finite = tf.where(tf.reduce_all(finite), now, finite)
+                if "keep" in blocks:
+                    memory = keep_best(adv, logits, y, memory)
+                v, memory = part(method.direction, memory, **known)
+                if "momentum" in blocks:
+                    v, memory = directions.momentum(v, memory, decay=numbers["momentum"])
+                moved, memory = part(method.step, memory, **{**known, "v": v})
+                return k + 1, ball.project(moved, lower, upper), memory, finite
+
+            first = (begin, adv, memory, tf.ones_like(real))
+            return tf.while_loop(lambda k, *_: k < end, step, first)[1:]
+
+        # TensorFlow takes graphs of one piece of code for needless retracing, and warns. A partial
+        # is one of its own.
+        return tf.function(partial(visit), autograph=False, jit_compile=jit)
+
+    return target.compiled(key, compile)

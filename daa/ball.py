@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import tensorflow as tf
 
-from daa.errors import InputError
+from daa.errors import require
+from daa.tensorflow import tf
 
 
 def bounds(x: np.ndarray, eps: float, *, clip_range: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -35,23 +35,6 @@ def project(x: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor) -> tf.Tensor:
     return tf.minimum(tf.maximum(x, lower), upper)
 
 
-def uniform_start(x: np.ndarray, eps: float, rng: np.random.Generator) -> np.ndarray:
-    """x + U(-eps, eps), not clipped to the pixel range. [N, H, W, C] float32."""
-    noise = rng.random(x.shape, dtype=np.float32)
-    noise *= np.float32(2 * eps)
-    noise -= np.float32(eps)
-    noise += x
-    return noise
-
-
-def sign_start(x: np.ndarray, alpha: float, rng: np.random.Generator) -> np.ndarray:
-    """x + alpha * sign(N(0, 1)). [N, H, W, C] float32.
-
-    Source: Tramer et al. 2018, Eq. 7.
-    """
-    return x + np.float32(alpha) * np.sign(rng.standard_normal(x.shape, dtype=np.float32))
-
-
 def check(adv: np.ndarray, x: np.ndarray, eps: float, *, clip_range: bool = True) -> None:
     """Checks in float64, with zero tolerance, that adversarial images are allowed.
 
@@ -64,19 +47,16 @@ def check(adv: np.ndarray, x: np.ndarray, eps: float, *, clip_range: bool = True
     Raises:
         InputError: names the first image and pixel outside the ball or the range, or not a number.
     """
-    if adv.shape != x.shape:
-        raise InputError(f"adv: expected the shape of x, {list(x.shape)}, got {list(adv.shape)}")
+    require(adv.shape == x.shape, "adv", f"the shape of x, {list(x.shape)}", list(adv.shape))
     for i in range(len(adv)):
         image = adv[i].astype(np.float64)
         distance = np.abs(image - x[i].astype(np.float64))
-        _reject(i, ~(distance <= eps), distance, f"|adv - x| <= eps={eps}")
+        _all(i, distance <= eps, distance, f"|adv - x| <= eps={eps}")
         if clip_range:
-            _reject(i, ~((image >= 0) & (image <= 1)), image, "0 <= adv <= 1")
+            _all(i, (image >= 0) & (image <= 1), image, "0 <= adv <= 1")
 
 
-def _reject(image: int, bad: np.ndarray, value: np.ndarray, expected: str) -> None:
-    if bad.any():
-        pixel = tuple(int(k) for k in np.argwhere(bad)[0])
-        raise InputError(
-            f"adv: image {image}, pixel {pixel}: expected {expected}, got {float(value[pixel])!r}"
-        )
+def _all(image: int, fine: np.ndarray, value: np.ndarray, expected: str) -> None:
+    if not fine.all():
+        pixel = tuple(int(k) for k in np.argwhere(~fine)[0])
+        require(False, f"adv: image {image}, pixel {pixel}", expected, float(value[pixel]))

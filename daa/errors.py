@@ -4,8 +4,27 @@ from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something the user gave can't work: a config, a file, an array.
+    """Something that the user gave can't work: a config, a file, an array.
 
-    The message is one line: where, what was expected, what was got. The scripts print it alone and
-    exit with status 2.
+    The message is one line: where, what was expected, what was got. The command line prints that
+    line alone and exits with status 2.
     """
+
+
+def require(fits: bool, where: str, expected: str, got: object) -> None:
+    """Checks one thing that a user gave.
+
+    Raises:
+        InputError: it does not fit; `where: expected ..., got ...`.
+    """
+    if not fits:
+        raise InputError(f"{where}: expected {expected}, got {shown(got)}")
+
+
+def shown(value: object, length: int = 200) -> str:
+    """A value as a message shows it, on one line and not longer than `length`."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python refuses to print whole numbers of more than 4,300 digits
+        text = f"a {type(value).__name__} too long to print"
+    return text if len(text) <= length else f"{text[:length]}..."

@@ -1,42 +1,21 @@
-"""Accuracy under attack: restarts and the worst case of each image."""
+"""Accuracy under attack: the one loop over restarts, for every plan and every engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from daa.attack import Attack, AttackConfig
-from daa.errors import InputError
+from daa import parts
+from daa.attack import Attack
+from daa.errors import require
 from daa.losses import margin
+from daa.methods import AttackConfig
+from daa.plans import Outcome, Plan, Report, Unit
 from daa.target import Target, check_images, predict
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the restarts of an attack achieved.
-
-    Args:
-        adv: for each input the image with the lowest margin of all restarts. [N, H, W, C] float32.
-        margin: its margin, the label's logit minus the largest other one. [N] float32.
-        correct_per_restart: whether the target was still right. [R, N] bool.
-    """
-
-    adv: np.ndarray
-    margin: np.ndarray
-    correct_per_restart: np.ndarray
-
-    @property
-    def accuracy_per_restart(self) -> np.ndarray:
-        """Accuracy under each restart alone. [R], in [0, 1]."""
-        return self.correct_per_restart.mean(axis=1)
-
-    @property
-    def robust_accuracy(self) -> np.ndarray:
-        """Worst-case accuracy after restart 1, 2, ... [R], in [0, 1]."""
-        return np.logical_and.accumulate(self.correct_per_restart, axis=0).mean(axis=1)
 
 
 def margins(target: Target, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -59,10 +38,266 @@ def clean_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
     return float((margins(target, x, y) > 0).mean())
 
 
-def keep_worst(adv: np.ndarray, lowest: np.ndarray, found: np.ndarray, margin: np.ndarray) -> None:
-    """Replaces, in place, each image of `adv` and its margin where `found` has a lower one."""
-    worse = margin < lowest
-    adv[worse], lowest[worse] = found[worse], margin[worse]
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a unit of work gives back.
+
+    Args:
+        adv: adversarial images. [n, H, W, C] float32.
+        margin: their margins, computed in float32. [n].
+        seconds: that the unit worked.
+        device: that it worked on; "" for this process.
+    """
+
+    adv: np.ndarray
+    margin: np.ndarray
+    seconds: float
+    device: str = ""
+
+
+# Runs units one after another as they are asked for, and gives their results in the same order.
+# None among the units says that the next one depends on a result that is not in yet.
+Engine = Callable[[Iterator[Unit | None]], Iterator[Result]]
+
+
+def run_unit(
+    attack: Attack,
+    x: np.ndarray,
+    y: np.ndarray,
+    unit: Unit,
+    on_steps: Callable[[int], None] | None = None,
+) -> Result:
+    """Runs one unit of work and judges its images by a plain forward pass in float32.
+
+    Args:
+        attack: with the unit's config.
+        x: all natural images. [N, H, W, C] float32.
+        y: all labels. [N].
+        unit: which images, from where, with which random numbers.
+        on_steps: called with the image-steps done since its last call.
+    """
+    begin = time.perf_counter()
+    if unit.images is not None:
+        x, y = x[unit.images], y[unit.images]
+    adv = attack(
+        x,
+        y,
+        seed=unit.seed,
+        restart=unit.restart,
+        target_labels=unit.target_labels,
+        ranks=unit.ranks,
+        first=unit.first,
+        best=unit.best,
+        on_steps=on_steps,
+    )
+    found = margins(attack.target, adv, y)
+    return Result(adv, found, time.perf_counter() - begin)
+
+
+def local(
+    target: Target,
+    x: np.ndarray,
+    y: np.ndarray,
+    jit: bool | None = None,
+    on_steps: Callable[[int], None] | None = None,
+) -> Engine:
+    """An engine that runs the units one after another in this process.
+
+    Args:
+        target: the classifier.
+        x: images. [N, H, W, C] float32 in [0, 1].
+        y: labels. [N] integers.
+        jit: of `Attack`.
+        on_steps: called with the image-steps done since its last call.
+    """
+
+    def run(units: Iterator[Unit | None]) -> Iterator[Result]:
+        for unit in units:
+            if unit is not None:
+                yield run_unit(Attack(target, unit.config, jit), x, y, unit, on_steps)
+
+    return run
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """An attack with all its restarts.
+
+    Args:
+        config: the attack.
+        restarts: R, independent runs; run r depends on (seed, r) alone. At least 1.
+        seed: of all random numbers. At least 0.
+        target_labels: classes to be reached, for `targeted="labels"`. [N].
+        so_far: report of the first units of the same job, which are not run again.
+    """
+
+    config: AttackConfig
+    restarts: int = 1
+    seed: int = 0
+    target_labels: np.ndarray | None = None
+    so_far: Report | None = None
+
+    def __post_init__(self) -> None:
+        fits = parts.is_whole(self.restarts) and self.restarts >= 1
+        require(fits, "restarts", "at least 1", self.restarts)
+        fits = parts.is_whole(self.seed) and self.seed >= 0
+        require(fits, "seed", "a whole number >= 0", self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A unit of a job is done.
+
+    Args:
+        job: index of the job.
+        report: over all units of the job so far.
+        seconds: that the unit worked.
+        device: that it worked on; "" for this process.
+        finished: whether it was the job's last one.
+    """
+
+    job: int
+    report: Report
+    seconds: float
+    device: str
+    finished: bool
+
+
+class _Running:
+    """A job on its way: its plan, its report, its next unit, and how many units are out."""
+
+    def __init__(
+        self, number: int, job: Job, x: np.ndarray, y: np.ndarray, natural: np.ndarray
+    ) -> None:
+        kept = job.so_far
+        self.number, self.out, self.over, self.announced = number, 0, False, False
+        # The images are the worst of all kept units already; the margins come back one unit after
+        # another, so that the plan sees what it saw then.
+        self.kept = deque(kept.history if kept else ())
+        # An image that is right without an attack has no worst version before its first unit.
+        unattacked = np.where(natural > 0, np.float32(np.inf), natural)
+        self.adv = (kept.adv if kept else x).copy()
+        self.margin = unattacked
+        self.report = Report(self.adv, self.margin, natural)
+        known = {**dict(job.config.options), "x": x, "y": y, "report": self.report}
+        known |= {"config": job.config, "seed": job.seed, "restarts": job.restarts}
+        plan: Plan = parts.call(
+            job.config.parts.plan, {**known, "target_labels": job.target_labels}
+        )
+        self.plan, self.unit = plan, next(plan, None)
+        self.over = self.unit is None
+        self._skip_kept()
+
+    @property
+    def finished(self) -> bool:
+        return self.over and not self.out
+
+    def pop(self) -> Unit | None:
+        """The next unit to be run; None where there is none yet or none any more."""
+        unit = self.unit
+        if unit is not None:
+            self.out += 1
+            self._ask()
+        return unit
+
+    def take(self, unit: Unit, result: Result) -> None:
+        """Adds a result to the report."""
+        rows = self._rows(unit.images)
+        worse = result.margin < self.margin[rows]
+        self.adv[rows[worse]], self.margin[rows[worse]] = result.adv[worse], result.margin[worse]
+        self._add(Outcome(unit.images, result.margin, unit.gradients))
+        self.out -= 1
+        if self.unit is None:
+            self._ask()
+
+    def _rows(self, images: np.ndarray | None) -> np.ndarray:
+        return np.arange(len(self.margin)) if images is None else images
+
+    def _ask(self) -> None:
+        if self.over:
+            return
+        try:
+            self.unit = self.plan.send(self.report)
+        except StopIteration:
+            self.unit, self.over = None, True
+
+    def _skip_kept(self) -> None:
+        while self.kept and not self.over:
+            outcome = self.kept.popleft()
+            rows = self._rows(outcome.images)
+            self.margin[rows] = np.minimum(self.margin[rows], outcome.margin)
+            self._add(outcome)
+            self._ask()
+
+    def _add(self, outcome: Outcome) -> None:
+        self.report = replace(self.report, history=(*self.report.history, outcome))
+
+
+def worst_cases(
+    target: Target,
+    jobs: Iterable[Job],
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    engine: Engine | None = None,
+) -> Iterator[Progress]:
+    """Runs jobs one after another and keeps the worst case of each image in each of them.
+
+    All units form one stream: while a job waits for its last results, the engine already gets units
+    of the next one.
+
+    Args:
+        target: the classifier.
+        jobs: attacks on the same images, taken when they are needed.
+        x: images. [N, H, W, C] float32 in [0, 1].
+        y: labels. [N] integers.
+        engine: where the units run; None for this process.
+
+    Yields:
+        The progress after each unit; for a job whose `so_far` is complete, once.
+
+    Raises:
+        InputError: images or labels that don't fit the target.
+    """
+    x, y = check_images(target, x, y)
+    natural = margins(target, x, y)
+    waiting = enumerate(jobs)
+    running: list[_Running] = []
+    out: deque[tuple[_Running, Unit]] = deque()
+
+    def units() -> Iterator[Unit | None]:
+        while True:
+            for job in running:
+                unit = job.pop()
+                if unit is not None:
+                    out.append((job, unit))
+                    yield unit
+                    break
+            else:
+                following = next(waiting, None)
+                if following is not None:
+                    running.append(_Running(*following, x, y, natural))
+                elif all(job.finished for job in running):
+                    return
+                elif not out:
+                    raise RuntimeError("a plan waits for results, but none of its units is running")
+                else:
+                    yield None
+
+    def complete() -> Iterator[Progress]:
+        """Jobs that had nothing left to do."""
+        for job in [job for job in running if job.finished]:
+            running.remove(job)
+            if not job.announced:
+                yield Progress(job.number, job.report, 0.0, "", finished=True)
+
+    for result in (engine or local(target, x, y))(units()):
+        yield from complete()
+        job, unit = out.popleft()
+        job.take(unit, result)
+        job.announced = job.finished
+        yield Progress(job.number, job.report, result.seconds, result.device, job.finished)
+    yield from complete()
 
 
 def worst_case(
@@ -75,10 +310,10 @@ def worst_case(
     seed: int = 0,
     target_labels: np.ndarray | None = None,
     so_far: Report | None = None,
-    on_steps: Callable[[int], None] | None = None,
-    on_restart: Callable[[Report], None] | None = None,
+    engine: Engine | None = None,
+    on_unit: Callable[[Report], None] | None = None,
 ) -> Report:
-    """Attacks all images in every restart and keeps the worst case of each.
+    """Attacks the images as the config's plan says and keeps the worst case of each.
 
     Args:
         target: the classifier.
@@ -88,65 +323,21 @@ def worst_case(
         restarts: R, independent runs; run r depends on (seed, r) alone.
         seed: of all random numbers.
         target_labels: classes to be reached, for `targeted="labels"`. [N].
-        so_far: the first restarts of the same run, which are not run again.
-        on_steps: called with the image-steps done since its last call.
-        on_restart: called with the report so far after each restart.
+        so_far: the report of the first units of the same attack, which are not run again.
+        engine: where the units run; None for this process.
+        on_unit: called with the report so far after each unit.
 
     Returns:
-        The report over all restarts.
+        The report over all units.
 
     Raises:
         InputError: images or labels that don't fit the target, or `restarts` below 1.
 
-    Source: the loop over restarts of the released scripts, which keep the last success; here the
-    image with the lowest margin is kept, which gives the same accuracy.
+    Source: the loop over restarts of the released scripts. They keep the last success of each
+    image; here the image with the lowest margin is kept.
     """
-    if restarts < 1:
-        raise InputError(f"restarts: expected at least 1, got {restarts}")
-    x, y = check_images(target, x, y)
-    attack = Attack(target, config)
-    options = {"target_labels": target_labels, "on_steps": on_steps}
-    done = 0 if so_far is None else len(so_far.correct_per_restart)
-    found = (
-        one_restart(attack, x, y, seed=seed, restart=restart, **options)
-        for restart in range(done, restarts)
-    )
-    return fold(x, found, so_far, on_restart)
-
-
-def one_restart(
-    attack: Attack, x: np.ndarray, y: np.ndarray, *, seed: int, restart: int, **options: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """The unit of work: one restart over all images.
-
-    Returns:
-        Adversarial images [N, H, W, C] float32 and their margins [N] float32.
-    """
-    found = attack(x, y, seed=seed, restart=restart, **options)
-    return found, margins(attack.target, found, y)
-
-
-def fold(
-    x: np.ndarray,
-    found: Iterable[tuple[np.ndarray, np.ndarray]],
-    so_far: Report | None = None,
-    on_restart: Callable[[Report], None] | None = None,
-) -> Report:
-    """The report over restarts as they come, in their order.
-
-    Args:
-        x: natural images. [N, H, W, C].
-        found: of `one_restart`, one after another.
-        so_far: of the restarts before.
-        on_restart: called with the report so far after each restart.
-    """
-    if so_far is None:
-        so_far = Report(x, np.full(len(x), np.inf, np.float32), np.zeros((0, len(x)), bool))
-    adv, lowest = so_far.adv.copy(), so_far.margin.copy()
-    correct = list(so_far.correct_per_restart)
-    for images, m in found:
-        keep_worst(adv, lowest, images, m)
-        correct.append(m > 0)
-        if on_restart is not None:
-            on_restart(Report(adv, lowest, np.stack(correct)))
-    return Report(adv, lowest, np.stack(correct))
+    job = Job(config, restarts, seed, target_labels, so_far)
+    for progress in worst_cases(target, [job], x, y, engine=engine):
+        if on_unit is not None:
+            on_unit(progress.report)
+    return progress.report

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import tensorflow as tf
+
+from daa.tensorflow import tf
 
 # Squared distances under this part of the two squared norms are float32 rounding, not distance.
 _ROUNDING = 1e-6
+# Stands for the squared distance to a row that only fills a minibatch up: larger than between any
+# two images of less than 10^8 pixels, and still finite when the smallest bandwidth divides it.
+_FAR = 1e8
 
 
 def squared_distances(x: tf.Tensor) -> tf.Tensor:
@@ -29,7 +33,7 @@ def squared_distances(x: tf.Tensor) -> tf.Tensor:
     return tf.linalg.set_diag(d, tf.zeros_like(norms))
 
 
-def median(d: tf.Tensor) -> tf.Tensor:
+def median(d: tf.Tensor, count: tf.Tensor | int | None = None) -> tf.Tensor:
     """The exact median of a whole distance matrix, its zero diagonal included.
 
     The matrix is symmetric, so only the upper triangle is looked at: after the M zeros, the sorted
@@ -37,21 +41,27 @@ def median(d: tf.Tensor) -> tf.Tensor:
 
     Args:
         d: symmetric, not negative, zero diagonal. [M, M] with M >= 2 known statically.
+        count: how many particles count; the distances to all others are larger than between these.
+            None for all M.
 
     Returns:
-        The median; for even M the mean of the two middle entries, as numpy.median. Scalar.
+        The median; for an even count the mean of the two middle entries, as numpy.median. Scalar.
 
     Source: `np.median(pairwise_dists)` of the released scripts.
     """
     m = d.shape[0]
+    count = m if count is None else count
     rows, columns = np.triu_indices(m, k=1)
     values = tf.gather(tf.reshape(d, [-1]), (rows * m + columns).astype(np.int32))
-    middle = sorted({(m * m - 1) // 2, m * m // 2})
-    picked = [_nth_smallest(values, (k - m) // 2) if k >= m else tf.zeros([]) for k in middle]
-    return tf.add_n(picked) / len(picked)
+    middle = ((count * count - 1) // 2, count * count // 2)
+    picked = [
+        tf.where(k >= count, _nth_smallest(values, tf.maximum(k - count, 0) // 2), 0.0)
+        for k in middle
+    ]
+    return (picked[0] + picked[1]) / 2
 
 
-def _nth_smallest(values: tf.Tensor, n: int) -> tf.Tensor:
+def _nth_smallest(values: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
     # Selection is 10 times faster than sorting on a CPU, but TensorFlow has it for CPUs alone.
     if on_gpu():
         return tf.sort(values)[n]
@@ -63,23 +73,32 @@ def on_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def scaled_distances(x: tf.Tensor, log_count: float) -> tuple[tf.Tensor, tf.Tensor]:
+def scaled_distances(
+    x: tf.Tensor, more: int = 0, real: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Distances in units of the bandwidth, u_ij = d_ij / (2 h^2), and 1 / h^2.
 
-    The bandwidth is h^2 = median(d) / (2 log_count). Where it is 0, because half of all pairs or
-    more are identical, the limit h -> 0 is taken: u is 0 between identical particles and beyond
+    The bandwidth is h^2 = median(d) / (2 log(M + more)). Where it is 0, because half of all pairs
+    or more are identical, the limit h -> 0 is taken: u is 0 between identical particles and beyond
     every exponential between others, and 1 / h^2 is replaced by 0, because the kernel's gradient
-    vanishes.
+    vanishes. A single particle has no neighbours and gives the same.
 
     Args:
         x: particles. [M, D].
-        log_count: log M, or log(M + 1) for DGF.
+        more: what is added to M in the logarithm.
+        real: False for rows that only fill the minibatch up; they are far from all others. [M]
+            bool; None where all rows are particles.
 
     Returns:
         u, symmetric with a zero diagonal. [M, M]; 1 / h^2. Scalar.
 
     Source: Liu and Wang 2016, as in the released scripts.
     """
-    d = squared_distances(x)
-    h2 = median(d) / (2.0 * log_count)
+    d, count = squared_distances(x), None
+    if real is not None:
+        count = tf.reduce_sum(tf.cast(real, tf.int32))
+        d = tf.where(real[:, None] & real[None, :], d, _FAR)
+        d = tf.linalg.set_diag(d, tf.zeros_like(d[0]))
+    logarithm = tf.math.log(tf.cast((x.shape[0] if count is None else count) + more, tf.float64))
+    h2 = tf.math.divide_no_nan(median(d, count), tf.cast(2.0 * logarithm, d.dtype))
     return d / tf.maximum(2.0 * h2, 1e-30), tf.math.divide_no_nan(1.0, h2)

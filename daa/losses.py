@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
-import tensorflow as tf
+
+from daa.tensorflow import tf
 
 # Confidence of the released scripts: the loss is active as long as the margin is above -50.
 _CW_CONFIDENCE = 50.0
@@ -38,4 +42,66 @@ def cw(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return -tf.nn.relu(margin(logits, labels) + _CW_CONFIDENCE)
 
 
-LOSSES = {"xent": xent, "cw": cw}
+def difference(logits: tf.Tensor, labels: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Logit of the true label minus that of the class aimed at; the other way round away from it.
+
+    Args:
+        logits: [N, K].
+        labels: classes aimed at. [N].
+        y: true labels. [N].
+
+    Returns:
+        z_y - z_label. [N].
+
+    Source: Gowal et al. 2019 (MultiTargeted).
+    """
+    own, aimed = (tf.gather(logits, k, axis=1, batch_dims=1) for k in (y, labels))
+    return own - aimed
+
+
+def dlr(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Difference of logits ratio, which no scaling of the logits changes.
+
+        -(z_y - max_{k != y} z_k) / (z_(1) - z_(3)),   z_(n) the n-th largest logit
+
+    Source: Croce and Hein 2020, Eq. 6.
+    """
+    top = tf.math.top_k(logits, 3).values
+    return -margin(logits, labels) / (top[:, 0] - top[:, 2] + 1e-12)
+
+
+def dlr_targeted(logits: tf.Tensor, labels: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Difference of logits ratio towards a class.
+
+        (z_y - z_label) / (z_(1) - (z_(3) + z_(4)) / 2),   z_(n) the n-th largest logit
+
+    Source: Croce and Hein 2020, Eq. 7, with the other sign, as an attack descends it.
+    """
+    top = tf.math.top_k(logits, 4).values
+    spread = top[:, 0] - (top[:, 2] + top[:, 3]) / 2
+    return difference(logits, labels, y) / (spread + 1e-12)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss and its name in tables.
+
+    Args:
+        title: as tables and figures show it.
+        function: (logits [N, K], labels [N]) -> [N]. Where it has a parameter `y`, it also gets the
+            true labels [N], while `labels` are the classes that the attack aims at.
+        classes: it needs at least so many.
+    """
+
+    title: str
+    function: Callable[..., tf.Tensor]
+    classes: int = 2
+
+
+LOSSES = {
+    "xent": Loss("cross-entropy", xent),
+    "cw": Loss("CW", cw),
+    "difference": Loss("logit difference", difference),
+    "dlr": Loss("DLR", dlr, classes=3),
+    "dlr_targeted": Loss("targeted DLR", dlr_targeted, classes=4),
+}

@@ -1,28 +1,56 @@
-"""What is attacked: a classifier, the native range of its pixels, where its weights come from."""
+"""What is attacked: a classifier, the native range of its pixels, images with labels."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal, get_args
 
 import numpy as np
-import tensorflow as tf
 
-from daa.errors import InputError
+from daa.errors import InputError, require
+from daa.losses import LOSSES
+from daa.tensorflow import tf
 
-Weights = Literal["original", "third-party", "surrogate", "own"]
+Provenance = Literal["original", "third-party", "surrogate", "own"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The range of pixel values a network was trained on, in its own unit."""
+    """The range of pixel values that a network was trained on, in its own unit."""
 
     lower: float = 0.0
     upper: float = 1.0
 
+    def to_native(self, x: Any) -> Any:
+        """Images in [0, 1] in the network's unit."""
+        if (self.lower, self.upper) == (0.0, 1.0):
+            return x
+        return self.lower + (self.upper - self.lower) * x
+
+    def from_native(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels in the network's unit as float32 images in [0, 1]."""
+        span = np.float32(self.upper - self.lower)
+        return (pixels.astype(np.float32) - np.float32(self.lower)) / span
+
 
 @dataclass(frozen=True)
+class Note:
+    """What was done to a model so that it can be attacked.
+
+    Args:
+        code: names the kind of note; stable, as "softmax-removed".
+        message: one sentence.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
 class Target:
     """A classifier of images in [0, 1].
 
@@ -33,10 +61,13 @@ class Target:
         classes: K.
         bounds: native range onto which [0, 1] is mapped. The chain rule then gives the factors
             (255 for CIFAR10) that the released scripts write by hand.
-        weights: "original" (the paper's), "third-party" (somebody else's network), "surrogate" (the
-            paper's architecture trained by this project) or "own" (a network of this project).
-        weights_sha256: of the file the weights were read from.
+        provenance: where the weights come from: "original" (the paper's), "third-party" (somebody
+            else's network), "surrogate" (the paper's architecture trained by this project) or "own"
+            (a network of this project or of its user).
+        weights_sha256: of the file that the weights were read from.
         half: makes the same network in bfloat16, for gradients.
+        notes: what was done to the model that the network comes from.
+        xla: whether XLA can compile the network.
     """
 
     name: str
@@ -44,26 +75,87 @@ class Target:
     image_shape: tuple[int, int, int]
     classes: int
     bounds: Bounds = Bounds()
-    weights: Weights = "own"
+    provenance: Provenance = "own"
     weights_sha256: str | None = None
     half: Callable[[], Callable[[tf.Tensor], tf.Tensor]] | None = None
+    notes: tuple[Note, ...] = ()
+    xla: bool = True
+    _graphs: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.weights not in get_args(Weights):
-            raise InputError(
-                f"{self.name}: weights: expected one of {', '.join(get_args(Weights))}, "
-                f"got {self.weights!r}"
-            )
+        allowed = get_args(Provenance)
+        require(
+            self.provenance in allowed,
+            f"{self.name}: provenance",
+            f"one of {', '.join(allowed)}",
+            self.provenance,
+        )
+
+    @staticmethod
+    def from_keras(model: Any, **options: Any) -> Target:
+        """A target from a Keras model or a .keras file; see `daa.targets.keras.from_keras`."""
+        return _floor_above("keras").from_keras(model, **options)
+
+    @staticmethod
+    def from_saved_model(folder: Any, **options: Any) -> Target:
+        """A target from a SavedModel; see `daa.targets.saved_model.from_saved_model`."""
+        return _floor_above("saved_model").from_saved_model(folder, **options)
+
+    @staticmethod
+    def from_torch(module: Any, **options: Any) -> Target:
+        """A target from a PyTorch module; see `daa.targets.torch.from_torch`."""
+        return _floor_above("torch").from_torch(module, **options)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """Logits of images in [0, 1]. [N, H, W, C] float32 -> [N, K] float32."""
-        lower, upper = self.bounds.lower, self.bounds.upper
-        if (lower, upper) != (0.0, 1.0):
-            x = lower + (upper - lower) * x
-        return self.network(x)
+        return self.network(self.bounds.to_native(x))
+
+    def compiled(self, key: Any, compile: Callable[[], Any]) -> Any:
+        """A graph of this target, compiled when it is first asked for under this key."""
+        if key not in self._graphs:
+            self._graphs[key] = compile()
+        return self._graphs[key]
 
 
-def in_precision(target: Target, precision: str) -> Target:
+def _floor_above(module: str) -> Any:
+    """A module of `daa.targets`, which `daa` itself never imports, for the sake of a short name."""
+    return importlib.import_module(f"daa.targets.{module}")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with labels, in the official order of their source.
+
+    Args:
+        name: as in `mnist/test`.
+        x: images. [N, H, W, C] float32 in [0, 1].
+        y: labels. [N] int64.
+        sha256: of images and labels as their source stores them, so that a record says which data
+            it used.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def first(self, images: int | None) -> Dataset:
+        """The first `images` of the data set; all of them for None.
+
+        Raises:
+            InputError: fewer than 1, or more than there are.
+        """
+        if images is None:
+            return self
+        fits = 1 <= images <= len(self)
+        require(fits, f"{self.name}: images", f"1 to {len(self)}", images)
+        return Dataset(self.name, self.x[:images], self.y[:images], self.sha256)
+
+
+def in_precision(target: Target, precision: Precision) -> Target:
     """The target with its network in "float32", as it is, or in "bfloat16".
 
     Raises:
@@ -73,14 +165,107 @@ def in_precision(target: Target, precision: str) -> Target:
         return target
     if target.half is None:
         raise InputError(f"{target.name}: precision: expected float32, got {precision!r}")
-    return replace(target, network=target.half())
+    half = target.half
+    return target.compiled(precision, lambda: replace(target, network=half()))
 
 
 def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
     """Logits of any number of images, computed in batches. [N, H, W, C] -> [N, K] float32."""
-    compiled = tf.function(target.__call__, reduce_retracing=True)
-    parts = [compiled(x[i : i + batch_size]).numpy() for i in range(0, len(x), batch_size)]
+
+    def compile() -> Callable[[tf.Tensor], tf.Tensor]:
+        return tf.function(partial(target), input_signature=[_images(target)], autograph=False)
+
+    logits = target.compiled("predict", compile)
+    parts = [logits(x[i : i + batch_size]).numpy() for i in range(0, len(x), batch_size)]
     return np.concatenate(parts)
+
+
+def input_gradient(
+    target: Target, x: np.ndarray, y: np.ndarray, loss: str = "xent", batch_size: int = 500
+) -> np.ndarray:
+    """Gradient of the summed loss at some images. [N, H, W, C] -> [N, H, W, C] float32.
+
+    Args:
+        target: the classifier.
+        x: images in [0, 1]. [N, H, W, C] float32.
+        y: labels. [N] int64.
+        loss: name of the loss.
+        batch_size: images per call of the graph.
+    """
+
+    def labels() -> tf.TensorSpec:
+        return tf.TensorSpec([None], tf.int64)
+
+    return _gradients(target, ("gradient", loss), LOSSES[loss].function, labels, x, y, batch_size)
+
+
+def logits_gradient(
+    target: Target, x: np.ndarray, w: np.ndarray, batch_size: int = 500
+) -> np.ndarray:
+    """Gradient of w . z(x), the logits weighted per image. [N, H, W, C] float32.
+
+    Args:
+        target: the classifier.
+        x: images in [0, 1]. [N, H, W, C] float32.
+        w: weights of the logits. [N, K] float32.
+        batch_size: images per call of the graph.
+    """
+
+    def weighted(logits: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(logits * w, axis=1)
+
+    def weights() -> tf.TensorSpec:
+        return tf.TensorSpec([None, target.classes], tf.float32)
+
+    return _gradients(target, "logits gradient", weighted, weights, x, w, batch_size)
+
+
+def _gradients(
+    target: Target,
+    key: Any,
+    loss: Callable[..., tf.Tensor],
+    spec: Callable[[], tf.TensorSpec],
+    x: np.ndarray,
+    given: np.ndarray,
+    batch_size: int,
+) -> np.ndarray:
+    def gradient(x: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
+        return gradient_of(target, loss, x, given)[0]
+
+    def compile() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        return tf.function(
+            partial(gradient), input_signature=[_images(target), spec()], autograph=False
+        )
+
+    graph = target.compiled(key, compile)
+    parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
+    return np.concatenate([graph(x[part], given[part]).numpy() for part in parts])
+
+
+def gradient_of(
+    target: Target, loss: Callable[..., tf.Tensor], x: tf.Tensor, *labels: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Gradient of the summed loss, the losses and the logits, as tensors of a graph.
+
+    Args:
+        target: the classifier.
+        loss: (logits, *labels) -> [N].
+        x: images in [0, 1]. [N, H, W, C].
+        labels: what the loss takes beside the logits. [N] each.
+
+    Returns:
+        [N, H, W, C], [N], [N, K].
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        logits = target(x)
+        losses = loss(logits, *labels)
+        total = tf.reduce_sum(losses)
+    return tape.gradient(total, x), losses, logits
+
+
+def _images(target: Target) -> tf.TensorSpec:
+    return tf.TensorSpec([None, *target.image_shape], tf.float32)
 
 
 def check_images(
@@ -93,22 +278,22 @@ def check_images(
             that is no class of the target; names the first image and pixel.
     """
     x, y = np.asarray(x), np.asarray(y)
-    if x.ndim != 4 or x.shape[1:] != target.image_shape or len(x) == 0:
-        expected = ["N >= 1", *target.image_shape]
-        raise InputError(f"x: expected shape {expected} for {target.name}, got {list(x.shape)}")
+    fits = x.ndim == 4 and x.shape[1:] == target.image_shape and len(x) > 0
+    shape = ["N >= 1", *target.image_shape]
+    require(fits, "x", f"shape {shape} for {target.name}", list(x.shape))
     if x.dtype != np.float32:
         raise InputError(f"x: expected float32 images in [0, 1], got {x.dtype}")
     outside = ~((x >= 0) & (x <= 1))
     if outside.any():
         image, *pixel = (int(k) for k in np.argwhere(outside)[0])
         value = float(x[image][tuple(pixel)])
-        raise InputError(f"x: image {image}, pixel {tuple(pixel)}: expected [0, 1], got {value!r}")
+        require(False, f"x: image {image}, pixel {tuple(pixel)}", "[0, 1]", value)
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise InputError(
             f"{labels_name}: expected {len(x)} integers, got {y.dtype} of shape {list(y.shape)}"
         )
     wrong = np.flatnonzero((y < 0) | (y >= target.classes))
     if len(wrong):
-        expected = f"a class from 0 to {target.classes - 1}"
-        raise InputError(f"{labels_name}: image {wrong[0]}: expected {expected}, got {y[wrong[0]]}")
+        classes = f"a class from 0 to {target.classes - 1}"
+        require(False, f"{labels_name}: image {wrong[0]}", classes, int(y[wrong[0]]))
     return x, y.astype(np.int64)

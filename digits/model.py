@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
-import tensorflow as tf
+
+from daa.targets.family import Model, Network, Variables
+from daa.tensorflow import tf
 
 VARIABLES = {
     "conv1/kernel": (3, 3, 1, 16),
@@ -19,7 +19,7 @@ VARIABLES = {
 }
 
 
-def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+def network(variables: Variables) -> Network:
     """conv 3x3, conv 3x3 stride 2, dense 64, dense 10; ReLU between.
 
     Args:
@@ -43,8 +43,11 @@ def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tens
 
 def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """He-normal kernels and zero biases."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, shape in VARIABLES.items():
         scale = np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.0
         arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
     return arrays
+
+
+MODEL = Model(network, VARIABLES, image_shape=(8, 8, 1), initialize=initialize)

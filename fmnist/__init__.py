@@ -4,51 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import tensorflow as tf
+from daa.targets import DATASETS, SURROGATE, Family, Source, TargetRow
+from fmnist.model import MODEL
 
-from daa import Dataset, Target, assets
-from daa.data import fashion_mnist
-from daa.loading import Family
-from fmnist.model import VARIABLES, network
-
-TARGETS = {
-    "authors": "trained against PGD at eps 0.2 by the paper's authors (a_very_robust_model)",
-    "surrogate": "the same architecture trained by this project; not the paper's weights",
-}
-
-_FAMILY = Family(
+FAMILY = Family(
     folder=Path(__file__).parent,
-    names=TARGETS,
-    network=network,
-    shapes=lambda _: VARIABLES,
-    image_shape=(28, 28, 1),
-    classes=10,
+    dataset=DATASETS["fashion_mnist"],
+    targets={
+        "authors": TargetRow(
+            "trained against PGD at eps 0.2 by the paper's authors (a_very_robust_model)",
+            model=MODEL,
+            provenance="original",
+            eps=0.2,
+            source=Source(note="its data file is not public; ask the authors for it"),
+        ),
+        "surrogate": TargetRow(
+            "the same architecture trained by this project; not the paper's weights",
+            model=MODEL,
+            provenance="surrogate",
+            eps=0.2,
+            weights="weights/surrogate/model",
+            source=SURROGATE,
+        ),
+    },
 )
-
-
-def load_target(
-    name: str,
-    path: str | Path | None = None,
-    dtype: tf.DType = tf.float32,
-    model_dir: str | Path | None = None,
-) -> Target:
-    """A network with its weights.
-
-    Args:
-        name: of `TARGETS`.
-        path: of a TF1 checkpoint (prefix or folder) or an .npz file; else the surrogate's own
-            folder, or `fmnist/NAME` in the folder of the weights.
-        dtype: tf.float32 or tf.bfloat16; the logits are float32.
-        model_dir: folder of the weights; else `DAA_MODELS`, else the cache.
-
-    Raises:
-        InputError: an unknown name; weights that are missing, damaged or of another network.
-    """
-    return _FAMILY.load(name, path, dtype, model_dir)
-
-
-def load_dataset(
-    split: str = "test", data_dir: str | Path | None = None, images: int | None = None
-) -> Dataset:
-    """Fashion-MNIST; see `daa.data.fashion_mnist`. All of it, or the first `images`."""
-    return fashion_mnist(assets.data_dir(data_dir), split).first(images)
+load_target = FAMILY.load_target
+load_dataset = FAMILY.load_dataset

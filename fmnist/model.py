@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
-import tensorflow as tf
+
+from daa.targets.family import Model, Network, Variables
+from daa.tensorflow import tf
 
 VARIABLES = {
     "Variable": (5, 5, 1, 32),
@@ -28,11 +28,12 @@ VARIABLES = {
 _EPSILON = 0.001
 
 
-def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
-    """conv, conv, pool, conv, conv, pool, dense 1024, batch norm, dense 10; ReLU after each.
+def network(variables: Variables) -> Network:
+    """conv, conv, pool, conv, conv, pool, dense 1024, batch norm, dense 10.
 
-    The original never runs its batch normalisation in training mode, so it uses the stored
-    statistics here too.
+    ReLU follows each convolution and the dense layer of 1024; the batch normalisation comes after
+    it. The original never runs its batch normalisation in training mode, so the stored statistics
+    are used here too.
 
     Args:
         variables: arrays under the names of the original checkpoint, float32 or bfloat16.
@@ -70,7 +71,7 @@ def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tens
 
 def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """He-normal kernels of standard deviation 0.1 at most, biases 0.1, batch norm as identity."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, shape in VARIABLES.items():
         if len(shape) == 1:
             kind = name.rpartition("/")[2]
@@ -80,3 +81,6 @@ def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
         scale = min(0.1, np.sqrt(2 / np.prod(shape[:-1])))
         arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
     return arrays
+
+
+MODEL = Model(network, VARIABLES, image_shape=(28, 28, 1), initialize=initialize)

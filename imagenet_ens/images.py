@@ -7,23 +7,22 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from daa import Dataset, InputError
+from daa.tensorflow import tf
+from imagenet_ens.model import SIZE
 
-SIZE = 299
 _CENTRAL = 0.875
 
 
 def imagenet(folder: Path, images: int | None = None) -> Dataset:
-    """Validation images from `folder`/imagenet with its labels.csv.
+    """Validation images from a folder with their labels.csv.
 
-    The file labels.csv starts with the line `file,label` and names one image and its class, 0 to
-    999, on each further line; the labels are shifted to 1..1000, as class 0 of the networks is the
-    background.
+    The file labels.csv starts with the line `file,label`. Each further line names one image and its
+    class, 0 to 999. The labels are shifted to 1..1000, as the networks' class 0 is the background.
 
     Args:
-        folder: of the data sets.
+        folder: of the images and labels.csv.
         images: read the first ones only, as all 50,000 take 54 GB; None for all.
 
     Returns:
@@ -32,7 +31,6 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
     Raises:
         InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for.
     """
-    folder = folder / "imagenet"
     rows = _labels(folder / "labels.csv")
     if images is not None:
         if not 1 <= images <= len(rows):

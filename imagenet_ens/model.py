@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-
-import numpy as np
-import tensorflow as tf
+from collections.abc import Mapping
 
 from daa import Bounds
+from daa.targets.family import Model, Network, Variables
+from daa.tensorflow import tf
 
-BOUNDS = Bounds(-1.0, 1.0)
+SIZE = 299
 CLASSES = 1001
 _ROOT = "InceptionResnetV2"
 
@@ -115,7 +114,7 @@ def _variables() -> dict[str, tuple[int, ...]]:
 VARIABLES = _variables()
 
 
-def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+def network(variables: Variables) -> Network:
     """Keras' Inception-ResNet-v2 with all 1,001 classes of the checkpoint; 0 is the background.
 
     Args:
@@ -157,7 +156,7 @@ def mapping(keras: tf.keras.Model) -> dict[str, tf.Variable]:
     slim's scopes; the numbers may start anywhere.
     """
     layers = {layer.name: layer for layer in keras.layers}
-    found = {}
+    found: dict[str, tf.Variable] = {}
     convolutions, norms = (_numbered(layers, kind) for kind in ("conv2d", "batch_normalization"))
     for (scope, *_), conv, norm in zip(_convolutions(), convolutions, norms, strict=True):
         found |= _convolution(scope, conv, norm)
@@ -172,7 +171,7 @@ def mapping(keras: tf.keras.Model) -> dict[str, tf.Variable]:
 def _numbered(layers: Mapping[str, tf.keras.Layer], kind: str) -> list[tf.keras.Layer]:
     matches = (re.fullmatch(rf"{kind}(?:_(\d+))?", name) for name in layers)
     numbers = {match[0]: int(match[1] or 0) for match in matches if match}
-    return [layers[name] for name in sorted(numbers, key=numbers.get)]
+    return [layers[name] for name in sorted(numbers, key=lambda name: numbers[name])]
 
 
 def _convolution(scope: str, conv: tf.keras.Layer, norm: tf.keras.Layer) -> dict[str, tf.Variable]:
@@ -184,14 +183,10 @@ def _convolution(scope: str, conv: tf.keras.Layer, norm: tf.keras.Layer) -> dict
     }
 
 
-def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Random weights that keep the logits' scale, for tests; nobody trains them here."""
-    arrays = {}
-    for name, shape in VARIABLES.items():
-        if len(shape) > 1:
-            scale = np.sqrt(2 / np.prod(shape[:-1]))
-            arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
-        else:
-            variance = name.endswith("moving_variance")
-            arrays[name] = (rng.random(shape) * 0.1 + variance).astype(np.float32)
-    return arrays
+MODEL = Model(
+    network,
+    VARIABLES,
+    image_shape=(SIZE, SIZE, 3),
+    classes=CLASSES,
+    bounds=Bounds(-1.0, 1.0),
+)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from daa import Bounds
+from daa.targets.family import Model, Network, OnMoments, Variables
+from daa.tensorflow import tf
 
-BOUNDS = Bounds(0.0, 255.0)
-WIDE = (16, 160, 320, 640)
-NARROW = (16, 16, 32, 64)
 UNITS = 5
 _EPSILON = 0.001
 _LEAK = 0.1
@@ -19,7 +17,7 @@ _LEAK = 0.1
 
 def variables_of(filters: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """{name: shape} of the network with these filters, as the original checkpoint has them."""
-    shapes = {"input/init_conv/DW": (3, 3, 3, filters[0])}
+    shapes: dict[str, tuple[int, ...]] = {"input/init_conv/DW": (3, 3, 3, filters[0])}
 
     def batch_norm(scope: str, channels: int) -> None:
         for kind in ("beta", "gamma", "moving_mean", "moving_variance"):
@@ -52,7 +50,7 @@ def _first_activation(scope: str) -> str:
     return "shared_activation" if scope == "unit_1_0" else "residual_only_activation"
 
 
-def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+def network(variables: Variables) -> Network:
     """Per-image standardization, three groups of five pre-activation residual units, dense 10.
 
     Args:
@@ -80,9 +78,7 @@ def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tens
     return logits
 
 
-def training_network(
-    variables: Mapping[str, tf.Tensor], on_moments: Callable[[str, tf.Tensor, tf.Tensor], None]
-) -> Callable[[tf.Tensor], tf.Tensor]:
+def training_network(variables: Variables, on_moments: OnMoments) -> Network:
     """The network in training mode: batch normalisation with the moments of the minibatch.
 
     Args:
@@ -98,7 +94,7 @@ def training_network(
     return _build(variables, normalize)
 
 
-def _folded(v: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+def _folded(v: Variables) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Second normalisations of the units as part of the convolutions before them.
 
     Half of all normalisations then are an addition, which makes a gradient in bfloat16 on a CPU a
@@ -122,20 +118,27 @@ def _folded(v: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str,
 
 
 def _batch_norm(
-    v: Mapping[str, tf.Tensor], scope: str, h: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor
+    v: Variables, scope: str, h: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor
 ) -> tf.Tensor:
     beta, gamma = v[f"{scope}/beta"], v[f"{scope}/gamma"]
     return tf.nn.batch_normalization(h, mean, variance, beta, gamma, _EPSILON)
 
 
-@tf.custom_gradient
-def _leaky_relu(h: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Its gradient is taken from its output, so that a convolution before it can take it in."""
-    y = tf.nn.leaky_relu(h, _LEAK)
-    return y, lambda dy: tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=_LEAK)
+def _leaky_relu(h: tf.Tensor) -> tf.Tensor:
+    """Leaky ReLU whose gradient is computed from its output.
+
+    Its input is not needed a second time, so TensorFlow can fuse it with the convolution before it.
+    """
+
+    @tf.custom_gradient
+    def activate(h: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        y = tf.nn.leaky_relu(h, _LEAK)
+        return y, lambda dy: tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=_LEAK)
+
+    return activate(h)
 
 
-def _build(v: Mapping[str, tf.Tensor], normalize: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
+def _build(v: Variables, normalize: Callable[[str, tf.Tensor], tf.Tensor]) -> Network:
     init = v["input/init_conv/DW"]
     filters = (init.shape[3], *(v[f"unit_{g}_0/sub1/conv1/DW"].shape[3] for g in (1, 2, 3)))
 
@@ -165,10 +168,12 @@ def _build(v: Mapping[str, tf.Tensor], normalize: Callable) -> Callable[[tf.Tens
     return logits
 
 
-def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Random weights of the narrow network, distributed as the original initialises them."""
-    arrays = {}
-    for name, shape in variables_of(NARROW).items():
+def initialize(
+    rng: np.random.Generator, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """Random weights, distributed as the original initialises them."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, shape in shapes.items():
         if len(shape) == 4:
             scale = np.sqrt(2 / (shape[0] * shape[1] * shape[3]))
             arrays[name] = scale * rng.standard_normal(shape)
@@ -177,3 +182,19 @@ def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
         else:
             arrays[name] = np.full(shape, name.endswith(("gamma", "moving_variance")))
     return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def _model(*filters: int) -> Model:
+    shapes = variables_of(filters)
+    return Model(
+        network,
+        shapes,
+        image_shape=(32, 32, 3),
+        bounds=Bounds(0.0, 255.0),
+        initialize=lambda rng: initialize(rng, shapes),
+        training_network=training_network,
+    )
+
+
+WIDE = _model(16, 160, 320, 640)  # w32-10
+NARROW = _model(16, 16, 32, 64)

@@ -1,56 +1,52 @@
-"""MadryLab's MNIST challenge: their three networks, and a surrogate trained by this project."""
+"""MadryLab's MNIST challenge: its three networks, and a surrogate trained by this project."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import tensorflow as tf
+from daa.targets import DATASETS, SURROGATE, Family, Published, TargetRow, archive
+from madry_mnist.model import MODEL
 
-from daa import Dataset, Target, assets
-from daa.data import mnist
-from daa.loading import Family
-from madry_mnist.model import VARIABLES, network
+_CHALLENGE = "https://github.com/MadryLab/mnist_challenge_models/raw/master"
 
-TARGETS = {
-    "natural": "trained on natural images",
-    "adv_trained": "trained against PGD at eps 0.3, the public network of the challenge",
-    "secret": "trained against PGD at eps 0.3, the network of the leaderboard and of Table 1",
-    "surrogate": "the same architecture trained by this project; not the paper's weights",
-}
-
-_FAMILY = Family(
+FAMILY = Family(
     folder=Path(__file__).parent,
-    names=TARGETS,
-    network=network,
-    shapes=lambda _: VARIABLES,
-    image_shape=(28, 28, 1),
-    classes=10,
+    dataset=DATASETS["mnist"],
+    targets={
+        "natural": TargetRow(
+            "trained on natural images",
+            model=MODEL,
+            provenance="original",
+            eps=0.3,
+            source=archive(f"{_CHALLENGE}/natural.zip"),
+        ),
+        "adv_trained": TargetRow(
+            "trained against PGD at eps 0.3, the public network of the challenge",
+            model=MODEL,
+            provenance="original",
+            eps=0.3,
+            source=archive(f"{_CHALLENGE}/adv_trained.zip"),
+        ),
+        "secret": TargetRow(
+            "trained against PGD at eps 0.3, the network of the leaderboard and of Table 1",
+            model=MODEL,
+            provenance="original",
+            eps=0.3,
+            clean=Published(0.9853, "Croce and Hein 2020, AutoAttack's README"),
+            source=archive(
+                f"{_CHALLENGE}/secret.zip",
+                "14eea09c72092db5c2eb5e34cd105974f42569281d2f34826316e356d057f96d",
+            ),
+        ),
+        "surrogate": TargetRow(
+            "the same architecture trained by this project; not the paper's weights",
+            model=MODEL,
+            provenance="surrogate",
+            eps=0.3,
+            weights="weights/surrogate/model",
+            source=SURROGATE,
+        ),
+    },
 )
-
-
-def load_target(
-    name: str,
-    path: str | Path | None = None,
-    dtype: tf.DType = tf.float32,
-    model_dir: str | Path | None = None,
-) -> Target:
-    """A network with its weights.
-
-    Args:
-        name: of `TARGETS`.
-        path: of a TF1 checkpoint (prefix or folder) or an .npz file; else the surrogate's own
-            folder, or `madry_mnist/NAME` in the folder of the weights.
-        dtype: tf.float32 or tf.bfloat16; the logits are float32.
-        model_dir: folder of the weights; else `DAA_MODELS`, else the cache.
-
-    Raises:
-        InputError: an unknown name; weights that are missing, damaged or of another network.
-    """
-    return _FAMILY.load(name, path, dtype, model_dir)
-
-
-def load_dataset(
-    split: str = "test", data_dir: str | Path | None = None, images: int | None = None
-) -> Dataset:
-    """MNIST; see `daa.data.mnist`. All of it, or the first `images`."""
-    return mnist(assets.data_dir(data_dir), split).first(images)
+load_target = FAMILY.load_target
+load_dataset = FAMILY.load_dataset

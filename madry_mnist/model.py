@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
-import tensorflow as tf
+
+from daa.targets.family import Model, Network, Variables
+from daa.tensorflow import tf
 
 VARIABLES = {
     "Variable": (5, 5, 1, 32),
@@ -19,7 +19,7 @@ VARIABLES = {
 }
 
 
-def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+def network(variables: Variables) -> Network:
     """conv 5x5 to 32, pool, conv 5x5 to 64, pool, dense 1024, dense 10; ReLU between.
 
     Args:
@@ -47,7 +47,7 @@ def network(variables: Mapping[str, tf.Tensor]) -> Callable[[tf.Tensor], tf.Tens
 
 def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Truncated normal kernels of standard deviation 0.1 and biases 0.1, as the original."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, shape in VARIABLES.items():
         if len(shape) == 1:
             arrays[name] = np.full(shape, 0.1, np.float32)
@@ -57,3 +57,6 @@ def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
             values[outside] = rng.standard_normal(outside.sum())
         arrays[name] = (0.1 * values).astype(np.float32)
     return arrays
+
+
+MODEL = Model(network, VARIABLES, image_shape=(28, 28, 1), initialize=initialize)

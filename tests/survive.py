@@ -94,7 +94,7 @@ def restarts(out: Path) -> dict[str, int]:
     counts = {}
     for path in out.glob("*/*.npz"):
         with np.load(path) as arrays:
-            counts[path.stem] = len(arrays["correct"])
+            counts[path.stem] = len(arrays["unit_size"])
     for path in out.glob("*/*.json"):
         counts[path.stem] = len(json.loads(path.read_text())["accuracy_per_restart"])
     return counts

@@ -1,0 +1,20 @@
+from . import adaptive as adaptive
+from . import aims as aims
+from . import ball as ball
+from . import directions as directions
+from . import kernels as kernels
+from . import losses as losses
+from . import starts as starts
+from . import steps as steps
+from . import targets as targets
+from .attack import Attack as Attack
+from .errors import InputError as InputError
+from .evaluate import clean_accuracy as clean_accuracy
+from .evaluate import worst_case as worst_case
+from .methods import AttackConfig as AttackConfig
+from .plans import Report as Report
+from .target import Bounds as Bounds
+from .target import Dataset as Dataset
+from .target import Target as Target
+
+__version__: str

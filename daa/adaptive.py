@@ -1,0 +1,267 @@
+"""Adaptive DAA: a plan that spends its gradients on the images that are likely to fall next.
+
+docs/adaptive.md explains each part and what it brings.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daa import starts
+from daa.plans import Outcome, Plan, Report, Unit
+
+if TYPE_CHECKING:
+    from daa.methods import AttackConfig
+
+# Images of a minibatch; they are the particles of the coupled arm.
+BATCH = 50
+# The median margin of the natural images in units of the logits, after scaling. A cross-entropy
+# then neither saturates nor is it linear.
+SCALE = 8.0
+# First rounds: steps, first and last length as parts of eps, share of the standing images. The
+# second one goes on, for the images with the smallest margins, where the first one ended.
+OPENING = ((5, 0.67, 0.08, 1.0), (5, 0.08, 0.01, 0.4))
+# Steps of the rounds after them; the last number is that of all further rounds.
+STEPS = (20, 30)
+# How much of an arm's record counts one round later.
+MEMORY = 0.8
+# What lowering a margin counts, as a part of it, against breaking an image.
+PARTIAL = 0.03
+# The least share of an arm.
+LEAST = 0.05
+# First images that are compared by a forward pass each before an attack: a broken neighbour's
+# perturbation, and the best image with some pixels kicked.
+CANDIDATES = 2
+# An attack of so many steps doubles the key of an image that withstands it.
+PATIENCE = 25
+# Gradients that a record of none counts for, in an arm's posterior.
+PRIOR = 1000.0
+# Share of images without any drop of the margin from which random search is tried too.
+DEAD = 0.2
+
+
+@dataclass
+class Arm:
+    """One way to attack, and what it has brought so far.
+
+    Args:
+        settings: of its attacks.
+        first_step, last_step: lengths of the steps, as parts of eps.
+        reward: broken images, and lowered margins at `PARTIAL`; older rounds count less.
+        gradients: that it spent for that; older rounds count less.
+        owed: minibatches that rounding has kept from it so far.
+    """
+
+    settings: dict[str, Any]
+    first_step: float
+    last_step: float
+    reward: float = 0.0
+    gradients: float = 0.0
+    owed: float = 0.0
+
+
+def adaptive(
+    config: AttackConfig,
+    x: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    report: Report,
+    *,
+    budget: float = 150.0,
+    minutes: float | None = None,
+) -> Plan:
+    """Rounds over the standing images with the smallest margins, until the budget is spent.
+
+    Args:
+        config: gives eps, clipping and precision.
+        x, y: all images and labels.
+        seed: of all random numbers.
+        report: so far.
+        budget: mean number of forward-backward passes per image; a forward pass alone counts half.
+        minutes: stop at the end of the round in which this time is over; None for no limit. With
+            it, the result depends on the machine.
+    """
+    n, begin = len(x), time.monotonic()
+    right = report.natural[report.natural > 0]
+    arms = _arms(config, SCALE / float(np.median(right)) if len(right) else 1.0)
+    search = arms.pop()
+    tries, ranks = np.zeros(n), np.zeros(n, int)
+    spent, number, width = 0.5 * n, 0, n
+    for k in range(2**31):
+        margin = np.where(np.isfinite(report.margin), report.margin, report.natural)
+        standing = np.flatnonzero(margin > 0)
+        late = minutes is not None and time.monotonic() - begin > 60 * minutes
+        steps, share = _round(k)
+        overhead = 0.5 if k < len(OPENING) else 0.5 + 0.5 * CANDIDATES
+        room = int((budget * n - spent) / (steps + 1 + overhead))
+        if late or not len(standing) or room < min(BATCH, n):
+            return
+        order = standing[np.argsort(margin[standing] * (1 + tries[standing]), kind="stable")]
+        most = len(order) if k == 0 else width if share is None else int(share * len(order))
+        rng = np.random.default_rng((seed, number, 1))
+        chosen = _filled(order, min(max(most, BATCH), room), n, rng)
+        even = k < len(OPENING)
+        parts = _dealt(arms, len(chosen), even, rng)
+        firsts = _firsts(k, chosen, x, y, report, rng, config.eps)
+        before, known = margin[chosen], len(report.history)
+        for arm, rows in zip(arms, parts, strict=True):
+            if len(rows):
+                images = chosen[rows]
+                unit = _config(config, arm, k, steps)
+                first = firsts[:, rows]
+                report = yield Unit(
+                    unit, seed, number, images, first, ranks=ranks[images], overhead=overhead
+                )
+                number += 1
+        while len(report.history) < known + sum(len(rows) > 0 for rows in parts):
+            report = yield None
+        outcomes = iter(report.history[known:])
+        fallen, dead = _learn(arms, parts, before, outcomes)
+        spent += sum(o.gradients * len(o.margin) for o in report.history[known:])
+        tries[chosen] += steps / PATIENCE
+        ranks[chosen[parts[1]]] += 1
+        if k == 0 and dead > DEAD:
+            arms.append(search)
+        width = _width(fallen, len(chosen), len(standing), first=k < len(OPENING))
+
+
+def _arms(config: AttackConfig, scale: float) -> list[Arm]:
+    """Coupled cross-entropy, the margin to each of the nearest classes, random search."""
+    shared = {
+        "eps": config.eps,
+        "clip_range": config.clip_range,
+        "precision": config.precision,
+        "batch_size": BATCH,
+        "keep": "best",
+        "scale": scale,
+    }
+    moving = {**shared, "step": "geometric", "momentum": 0.75}
+    coupled = {**moving, "method": "blob", "loss": "xent", "c": 2.0, "steps_per_shuffle": 5}
+    return [
+        Arm(coupled, 0.67, 0.01),
+        Arm({**moving, "method": "multitargeted"}, 1.0, 0.03),
+        Arm({**shared, "method": "square"}, 0.0, 0.0),
+    ]
+
+
+def _round(k: int) -> tuple[int, float | None]:
+    """Steps of a round, and its share of the standing images where that is fixed."""
+    if k < len(OPENING):
+        return OPENING[k][0], OPENING[k][3]
+    return STEPS[min(k - len(OPENING), len(STEPS) - 1)], None
+
+
+def _config(config: AttackConfig, arm: Arm, k: int, steps: int) -> AttackConfig:
+    """The attack of an arm in one round."""
+    make = type(config)
+    if arm.settings["method"] == "square":
+        return make(**arm.settings, steps=2 * steps)  # its steps cost half a gradient
+    lengths = OPENING[k][1:3] if k < len(OPENING) else (arm.first_step, arm.last_step)
+    return make(**arm.settings, steps=steps, first_step=lengths[0], last_step=lengths[1])
+
+
+def _filled(order: np.ndarray, most: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """The first images of an order, in whole minibatches; broken images fill the last one up."""
+    if most < len(order):
+        return order[: max(BATCH, most // BATCH * BATCH)]
+    others = np.setdiff1d(np.arange(n), order)
+    missing = min(-len(order) % BATCH, len(others))
+    return np.concatenate([order, rng.choice(others, missing, replace=False)]).astype(int)
+
+
+def _dealt(arms: list[Arm], count: int, even: bool, rng: np.random.Generator) -> list[np.ndarray]:
+    """Rows of a round for each arm, interleaved, so that all get images of the same difficulty.
+
+    The share of an arm is the probability that its rate of reward is the largest one (Thompson
+    sampling with Gamma posteriors).
+    """
+    rates = [rng.gamma(arm.reward + 0.5, 1 / (arm.gradients + PRIOR), 400) for arm in arms]
+    best = np.bincount(np.argmax(rates, axis=0), minlength=len(arms)) / 400
+    shares = np.full(len(arms), 1.0) if even else np.maximum(best, LEAST)
+    batches = -(-count // BATCH)
+    wanted = shares / shares.sum() * batches + [arm.owed for arm in arms]
+    counts = np.maximum(np.floor(wanted).astype(int), 0)
+    for k in np.argsort(counts - wanted, kind="stable")[: max(batches - counts.sum(), 0)]:
+        counts[k] += 1
+    for arm, want, got in zip(arms, wanted, counts, strict=True):
+        arm.owed = float(want - got)
+    owner = np.repeat(np.arange(len(arms)), counts * BATCH)
+    place = np.concatenate([(np.arange(c * BATCH) + 0.5) / (c * BATCH) for c in counts if c])
+    owner = owner[np.argsort(place, kind="stable")][:count]
+    return [np.flatnonzero(owner == k) for k in range(len(arms))]
+
+
+def _firsts(
+    k: int,
+    chosen: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    report: Report,
+    rng: np.random.Generator,
+    eps: float,
+) -> np.ndarray:
+    """First images of a round, several versions of each. [versions, n, H, W, C]."""
+    if k == 0:
+        return starts.uniform(x[chosen], rng, eps=eps)[None]
+    if k < len(OPENING):
+        return report.adv[chosen][None]
+    best = report.adv[chosen]
+    versions = [
+        starts.transfer(
+            x[chosen], y[chosen], rng, donors=_donors(chosen, x, y, report, rng), eps=eps
+        ),
+        starts.pixels(x[chosen], best, rng, eps=eps, kicked=0.3),
+    ]
+    return np.stack(versions)
+
+
+def _donors(
+    chosen: np.ndarray, x: np.ndarray, y: np.ndarray, report: Report, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images that an attack broke, their labels and their perturbations; at most 1,000.
+
+    Those of this round are left out: when the attack was interrupted in the middle of the round,
+    some of them have changed already.
+    """
+    broken = np.flatnonzero((report.margin <= 0) & (report.natural > 0))
+    broken = np.setdiff1d(broken, chosen)
+    if len(broken) > 1000:
+        broken = np.sort(rng.choice(broken, 1000, replace=False))
+    return x[broken], y[broken], report.adv[broken] - x[broken]
+
+
+def _learn(
+    arms: list[Arm], parts: list[np.ndarray], before: np.ndarray, outcomes: Iterator[Outcome]
+) -> tuple[np.ndarray, float]:
+    """Adds a round to the records of the arms.
+
+    Returns:
+        Rows that fell, and the share of those that stood whose margin did not drop at all.
+    """
+    fallen, dead, stood = [], 0, 0
+    for arm, rows in zip(arms, parts, strict=True):
+        arm.reward, arm.gradients = MEMORY * arm.reward, MEMORY * arm.gradients
+        if not len(rows):
+            continue
+        outcome, was = next(outcomes), before[rows]
+        up = was > 0
+        drop = np.clip((was - outcome.margin)[up] / was[up], 0, 1)
+        fell = outcome.margin[up] <= 0
+        arm.reward += float(np.where(fell, 1.0, PARTIAL * drop).sum())
+        arm.gradients += outcome.gradients * len(rows)
+        fallen.append(rows[up][fell])
+        dead, stood = dead + int((drop == 0).sum()), stood + int(up.sum())
+    return np.concatenate(fallen), dead / max(stood, 1)
+
+
+def _width(fallen: np.ndarray, chosen: int, standing: int, first: bool) -> int:
+    """How many images the next round attacks: those up to where the images of this one fell."""
+    if len(fallen):
+        return int(1.25 * np.quantile(fallen, 0.9)) + 1
+    # After a round in vain a wider one; after a wide one in vain a narrow one again.
+    return BATCH if not first and 4 * chosen > standing else 2 * chosen

@@ -1,0 +1,1 @@
+"""Times of attacks against the bare gradient, the machine and peers."""

@@ -1,0 +1,63 @@
+"""Runs the benchmark and keeps what was measured in a JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from daa.errors import InputError, require
+from daa.experiments import device, provenance, records
+from daa.experiments.benchmark import growth, measure, report
+from daa.experiments.benchmark.measure import Options
+
+MEASUREMENTS: dict[str, Callable[[Options], dict[str, Any]]] = {
+    "steps": measure.steps,
+    "parts": measure.parts,
+    "peers": measure.peers,
+    "limit": measure.limit,
+    "growth": lambda _: growth.growth(),
+}
+
+
+def benchmark(out: Path, options: Options, only: Sequence[str] | None = None) -> str:
+    """Measures, and writes the JSON file, the tables and the figure.
+
+    Args:
+        out: the JSON file; tables and figure lie beside it.
+        options: how to measure.
+        only: parts to be measured; the file keeps its other parts. None measures everything anew.
+
+    Returns:
+        The tables.
+    """
+    about = {
+        "device": device.name(),
+        "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
+    }
+    content = load(out) if out.exists() and only else {}
+    measured = content.setdefault("measured", {})
+    for part in only or MEASUREMENTS:
+        # A network or axis measured anew replaces what is there of it; the others stay.
+        found = MEASUREMENTS[part](options)
+        content[part] = content.get(part, {}) | found
+        measured[part] = measured.get(part, {}) | dict.fromkeys(found, about)
+        records.write_json(out, {"schema": records.SCHEMA, **content})
+    return report.write(content, out)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a benchmark's JSON file.
+
+    Raises:
+        InputError: the file is no such file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected the JSON file of a benchmark, got {error}") from error
+    found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+    require(found == records.SCHEMA, f"{path}: schema", str(records.SCHEMA), found)
+    return content

@@ -1,0 +1,280 @@
+"""An experiment as its YAML file describes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import InstanceOf as Instance
+
+import daa
+from daa import targets
+from daa.errors import InputError
+from daa.methods import METHODS, AttackConfig
+from daa.parts import is_number
+
+_PACKAGE = Path(daa.__file__).parent
+# A wheel holds the configs inside the package; a checkout has them, and the results, beside it.
+_INSTALLED = (_PACKAGE / "configs").is_dir()
+FOLDER = (_PACKAGE if _INSTALLED else _PACKAGE.parent) / "configs"
+RESULTS = Path("results") if _INSTALLED else _PACKAGE.parent / "results"
+
+
+def fraction(value: object) -> object:
+    """The number of a text such as 8/255; any other value as it is."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*/\s*([1-9]\d*)", value)):
+        return int(match[1]) / int(match[2])
+    return value
+
+
+# A length in the unit of images in [0, 1]; a YAML file may write it as a fraction.
+Length = Annotated[float, BeforeValidator(fraction)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+class Row(BaseModel):
+    """One run of an experiment.
+
+    Args:
+        name: of the record.
+        attack: the complete settings.
+        paper: worst-case accuracy that the paper gives, in percent.
+        paper_top5: the same for top-5 accuracy.
+        seed: instead of that of the experiment.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: Name
+    attack: Instance[AttackConfig]
+    paper: float | None = None
+    paper_top5: float | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+
+
+class Experiment(BaseModel):
+    """Everything that decides a result, apart from the files it reads.
+
+    In the YAML file, `attack` holds settings for all rows. A row may have settings of its own;
+    where both give a setting, that of the row counts. `sweep: {eps: [0.1, 0.2]}` replaces each row
+    by one row for each value, and `seeds: [0, 1, 2]` by one row for each seed. `eps: target` is the
+    radius of the target that is attacked, `step_size: eps/20` a part of the radius.
+
+    Args:
+        name: of the folder of the results.
+        title: of the table and the figure.
+        target: `folder/name`.
+        split: of the data set.
+        images: only the first `images` are attacked; None for all.
+        restarts: of every run.
+        seed: of every run.
+        rows: the runs.
+        sweep: the name of the setting that the file sweeps.
+        merged_paper: the paper's accuracy under all rows together, in percent.
+        certified: accuracy that no attack inside ball and range can get below, in percent.
+        examples: names of two rows. The figure shows images that the second row breaks and the
+            first does not.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: Name
+    title: str
+    target: str
+    split: Literal["train", "test"] = "test"
+    images: Annotated[int, Field(ge=1)] | None = None
+    restarts: Annotated[int, Field(ge=1)] = 1
+    seed: Annotated[int, Field(ge=0)] = 0
+    rows: Annotated[tuple[Row, ...], Field(min_length=1)]
+    sweep: str | None = None
+    merged_paper: float | None = None
+    certified: float | None = None
+    examples: tuple[str, str] | None = None
+
+
+_ROW_FIELDS = ("name", "paper", "paper_top5", "seed")
+# Settings that every method has, as eps.
+_ALL_METHODS = {field.name for field in dataclasses.fields(AttackConfig)}
+
+
+def load(path: str | Path, target: str | None = None) -> Experiment:
+    """Reads and checks a YAML experiment.
+
+    Args:
+        path: of the file.
+        target: that is attacked instead of the file's, for `eps: target`.
+
+    Returns:
+        The experiment.
+
+    Raises:
+        InputError: the file is not readable or no YAML, has an unknown key, a key twice, a wrong
+            type or an impossible value; the message names file, row and field.
+    """
+    path = Path(path)
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: expected a mapping with name, title, target, rows, got {raw!r}")
+    shared = raw.pop("attack", {})
+    if not isinstance(shared, dict):
+        raise InputError(f"{path}: attack: expected a mapping, got {shared!r}")
+    target = raw.get("target") if target is None else target
+    shared = _settings(shared, f"{path}: attack", target)
+    if isinstance(raw.get("rows"), list):
+        entries = [(entry, f"{path}: rows[{i}]") for i, entry in enumerate(raw["rows"])]
+        if "sweep" in raw:
+            raw["sweep"], entries = _swept(raw["sweep"], entries, shared, path)
+        if "seeds" in raw:
+            entries = _seeded(raw.pop("seeds"), entries, shared, path)
+        raw["rows"] = tuple(_row(entry, shared, where, target) for entry, where in entries)
+    if isinstance(raw.get("examples"), list):
+        raw["examples"] = tuple(raw["examples"])
+    experiment = check(TypeAdapter(Experiment), raw, str(path))
+    names = [row.name for row in experiment.rows]
+    for name in experiment.examples or ():
+        if name not in names:
+            raise InputError(f"{path}: examples: expected names of rows, got {name!r}")
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise InputError(f"{path}: rows[{i}]: name: expected a new name, got {name!r} again")
+    return experiment
+
+
+def _swept(sweep: Any, entries: list, shared: dict, path: Path) -> tuple[str, list]:
+    """The name of the swept setting, and each row once for each value."""
+    single = isinstance(sweep, dict) and len(sweep) == 1
+    field, values = next(iter(sweep.items())) if single else (None, None)
+    if field not in ("eps", "c") or not isinstance(values, list) or not values:
+        raise InputError(f"{path}: sweep: expected eps or c with a list of values, got {sweep!r}")
+    rows = []
+    for entry, where in entries:
+        if not isinstance(entry, dict):
+            rows.append((entry, where))
+            continue
+        name = _name({**shared, **entry})
+        for value in values:
+            named = f"{name}-{field}{value}".replace("/", "of")
+            rows.append(({**entry, field: value, "name": named}, where))
+    return field, rows
+
+
+def _seeded(seeds: Any, entries: list, shared: dict, path: Path) -> list:
+    """Each row once for each seed."""
+    if not isinstance(seeds, list) or not seeds:
+        raise InputError(f"{path}: seeds: expected a list of seeds, got {seeds!r}")
+    return [
+        ({**entry, "seed": seed, "name": f"{_name({**shared, **entry})}-seed{seed}"}, where)
+        if isinstance(entry, dict)
+        else (entry, where)
+        for entry, where in entries
+        for seed in seeds
+    ]
+
+
+def _row(entry: Any, shared: dict[str, Any], where: str, target: str | None) -> Row:
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: expected a mapping, got {entry!r}")
+    own = _settings({k: v for k, v in entry.items() if k not in _ROW_FIELDS}, where, target)
+    method = {**shared, **own}.get("method")
+    if method is None:
+        raise InputError(f"{where}: method: expected a value, got none")
+    # A shared setting is for the rows whose method reads it. A row's own setting that its method
+    # does not read is a mistake, which AttackConfig refuses.
+    try:
+        known = set()
+        if method in list(METHODS):
+            known = AttackConfig.readable(method, {**shared, **own})
+        settings = {**{k: v for k, v in shared.items() if k in known}, **own}
+        attack = AttackConfig(**_with_lengths(settings))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    if attack.targeted == "labels":
+        raise InputError(f"{where}: targeted: expected null or least_likely, got 'labels'")
+    rest = {key: entry[key] for key in _ROW_FIELDS if key in entry}
+    name = _name({**shared, **entry})
+    return check(TypeAdapter(Row), {"name": name, **rest, "attack": attack}, where)
+
+
+def _with_lengths(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with a step size such as eps/20 as a number."""
+    match = re.fullmatch(r"eps\s*/\s*([1-9]\d*)", str(settings.get("step_size")))
+    if match and is_number(settings.get("eps")):
+        return {**settings, "step_size": settings["eps"] / int(match[1])}
+    return settings
+
+
+def _name(entry: dict[str, Any]) -> str:
+    method = entry.get("method")
+    row = METHODS.get(method) if isinstance(method, str) else None
+    own = (row.loss or "") if row else "xent"
+    loss = entry.get("loss", own) if own else ""
+    return entry.get("name") or f"{method}-{loss}".removesuffix("-")
+
+
+def _settings(given: dict[str, Any], where: str, target: str | None) -> dict[str, Any]:
+    """Settings of an attack, with fractions and the target's radius as numbers."""
+    known = AttackConfig.names()
+    for key in given:
+        if key not in known:
+            raise InputError(f"{where}: expected one of {', '.join(known)}, got {key!r}")
+    if given.get("eps") == "target":
+        given = {**given, "eps": targets.row(str(target)).eps}
+    return {key: fraction(value) for key, value in given.items()}
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice; PyYAML would keep the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if (key.tag, key.value) in seen:
+                line = key.start_mark.line + 1
+                raise InputError(f"line {line}: expected each key once, got {key.value!r} again")
+            seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        InputError: the file is not readable or no YAML, or a mapping has a key twice.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: expected a readable YAML file, got {reason}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: expected YAML, got {' '.join(str(error).split())}") from error
+
+
+def check(adapter: TypeAdapter, value: object, where: str) -> Any:
+    """Validates a value; the first mistake becomes one line `where: field: expected ..., got ...`.
+
+    Raises:
+        InputError: the value doesn't fit.
+    """
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as errors:
+        error = errors.errors(include_url=False)[0]
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"]).lstrip(".")
+    place = f"{where}: {path}" if path else where
+    if error["type"] == "value_error":
+        raise InputError(f"{place}: {error['ctx']['error']}")
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        raise InputError(f"{place}: expected a known key, got an unknown one")
+    if error["type"] in ("missing", "missing_argument"):
+        raise InputError(f"{place}: expected a value, got none")
+    expected = re.sub(r"^(Input|Value|String|Tuple|Number) should ", "", error["msg"])
+    raise InputError(f"{place}: expected to {expected}, got {error['input']!r}")

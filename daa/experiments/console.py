@@ -1,0 +1,187 @@
+"""The command line: commands and configs by name, mistakes in one line, a quiet start."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import daa
+from daa.errors import InputError
+
+# What users may set themselves: TensorFlow's notes on the processor, Ray's messages to its makers.
+_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command `daa NAME ...`.
+
+    Args:
+        arguments: of the command; None for those of this process.
+
+    Returns:
+        The exit status.
+    """
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in ("-h", "--help"):
+        print(overview())
+        return 0
+    if name == "--version":
+        print(f"daa {daa.__version__}")
+        return 0
+    return run(lambda: command(name).main(rest))
+
+
+def run(main: Callable[[], int | None]) -> int:
+    """Runs the `main` of a script; a user's mistake ends in one line and exit status 2.
+
+    Returns:
+        The exit status: 130 after an interrupt.
+    """
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    try:
+        return main() or 0
+    except (InputError, OSError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "interrupted; what is finished is kept, the same command goes on from there",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def command(name: str) -> ModuleType:
+    """The module of a command, imported from its file.
+
+    Raises:
+        InputError: no such command.
+    """
+    paths = _commands()
+    if name not in paths:
+        raise InputError(f"daa: expected one of {', '.join(paths)}, got {name!r}")
+    spec = importlib.util.spec_from_file_location(f"daa.scripts.{name}", paths[name])
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def overview() -> str:
+    """The text of `daa --help`. It is read from the files of the commands, which are not run."""
+    lines = ["usage: daa COMMAND ...", "", daa.__doc__.splitlines()[0] if daa.__doc__ else "", ""]
+    paths = _commands()
+    width = max(map(len, paths))
+    for name, path in paths.items():
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        lines.append(f"  {name:{width}}  {text.partition(chr(10))[0]}")
+    lines += ["", "`daa COMMAND --help` explains a command.", "", "example: daa quickstart"]
+    return "\n".join(lines)
+
+
+def _commands() -> dict[str, Path]:
+    """The files of the commands: a wheel holds them in the package, a checkout beside it."""
+    package = Path(daa.__file__).parent
+    folder = package / "scripts"
+    folder = folder if folder.is_dir() else package.parent / "scripts"
+    return {path.stem: path for path in sorted(folder.glob("[a-z]*.py"))}
+
+
+def find_config(text: str) -> Path:
+    """The file of a config that is given by its path, or by its name as in `quickstart`.
+
+    Raises:
+        InputError: neither a path nor a name of a config that comes with this project.
+    """
+    from daa.experiments.config import FOLDER
+
+    path = Path(text)
+    if path.suffix or path.exists():
+        return path
+    named = FOLDER / f"{text}.yaml"
+    if not named.exists():
+        names = ", ".join(p.stem for p in sorted(named.parent.glob("*.yaml")))
+        raise InputError(f"config: expected a YAML file or one of {names}; got {text!r}")
+    return named
+
+
+def parser(text: str | None, example: str) -> argparse.ArgumentParser:
+    """The parser of a script; its help ends with an example.
+
+    Args:
+        text: the docstring of the script, whose first line says what the command does.
+        example: as it follows `daa`; its first word is the name of the command.
+    """
+    return argparse.ArgumentParser(
+        prog=f"daa {example.split()[0]}",
+        description=(text or "").partition("\n")[0],
+        **ending(example),
+    )
+
+
+def ending(example: str) -> dict:
+    """Options of a parser, or of a subparser, that put an example at the end of its help."""
+    return {
+        "epilog": f"example: daa {example}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+
+
+def add_folders(to: argparse.ArgumentParser, *, data: bool = True, models: bool = True) -> None:
+    """Adds the arguments that name the folders of data sets and weights."""
+    if data:
+        to.add_argument("--data-dir", help="folder of the data sets (else DAA_DATA, or the cache)")
+    if models:
+        to.add_argument("--model-dir", help="folder of the weights (else DAA_MODELS, or the cache)")
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, as an argument."""
+    return whole(text, least=1)
+
+
+def whole(text: str, least: int = 0) -> int:
+    """A whole number that is not negative, as an argument."""
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= {least}, got {text!r}")
+    return int(text)
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow and looks for GPUs while the notes of native code go to a file.
+
+    No log level silences those notes. Where the import fails, all of them are shown.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            from daa.experiments import device
+
+            device.share_memory()
+            # Commands such as the benchmark trace many functions once each, which TensorFlow takes
+            # for needless retracing of one.
+            tf.get_logger().setLevel("ERROR")
+        except BaseException:
+            notes.seek(0)
+            os.write(saved, notes.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,56 @@
+"""What TensorFlow computes on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+from daa.errors import InputError
+from daa.tensorflow import tf
+
+
+def use(device: str) -> None:
+    """Chooses the device: "cpu", "gpu", or "auto" for the first GPU, else the processor.
+
+    Raises:
+        InputError: "gpu" was asked for and TensorFlow sees none.
+    """
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif device == "gpu" and not tf.config.list_physical_devices("GPU"):
+        raise InputError("device: expected a GPU that TensorFlow sees, got none")
+
+
+def share_memory() -> None:
+    """Takes as much memory of each GPU as is needed, not all: others may use the same GPU."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def name() -> str:
+    """The name of the first GPU, else of the processor with the number of its cores."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    try:
+        info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        model = re.search(r"model name\s*:\s*(.+)", info)
+    except OSError:
+        model = None
+    processor = model[1].strip() if model else platform.machine()
+    return f"CPU {processor}, {os.cpu_count()} cores"
+
+
+def fast_bfloat16() -> bool:
+    """Whether the device has instructions for bfloat16; without them it is slower than float32."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return details.get("compute_capability", (0, 0)) >= (8, 0)
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return re.search(r"\b(avx512_bf16|amx_bf16)\b", flags) is not None

@@ -1,0 +1,86 @@
+"""The images that an experiment shows, kept as numbers beside its records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from daa.errors import InputError
+from daa.experiments import config, records, state
+from daa.experiments.config import Experiment
+from daa.target import Dataset
+
+Pixels = tuple[float, ...]
+
+
+class Examples(BaseModel):
+    """Images that the second of two runs breaks and the first does not.
+
+    Pixels are in [0, 1], rounded to four decimals; each image is one list, row after row.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: tuple[str, str] = Field(description="Names of the two runs.")
+    images: tuple[int, ...] = Field(description="Indices of the images in the data set.")
+    labels: tuple[int, ...] = Field(description="Their labels.")
+    shape: tuple[int, int, int] = Field(description="Height, width and channels of an image.")
+    natural: tuple[Pixels, ...] = Field(description="The natural images.")
+    adversarial: tuple[tuple[Pixels, ...], tuple[Pixels, ...]] = Field(
+        description="The worst images of each run."
+    )
+
+
+def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) -> None:
+    """Writes images that the second of the experiment's two rows breaks and the first does not.
+
+    Nothing is written where the records came without the images of their runs.
+
+    Args:
+        experiment: with `examples`.
+        folder: of its finished records.
+        data: the natural images.
+        images: how many are written at most.
+    """
+    if experiment.examples is None:
+        return
+    found = [records.load(folder / f"{name}.json") for name in experiment.examples]
+    paths = [folder / f"{name}.npz" for name in experiment.examples]
+    reports = [state.load(p, r.identity).report for p, r in zip(paths, found, strict=True)]
+    if None in reports:
+        return
+    first, second = (set(record.broken) for record in found)
+    chosen = sorted(second - first)[:images]
+
+    def pixels(x: np.ndarray) -> list:
+        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), -1).tolist()
+
+    content = {
+        "rows": experiment.examples,
+        "images": chosen,
+        "labels": data.y[chosen].tolist(),
+        "shape": data.x.shape[1:],
+        "natural": pixels(data.x),
+        "adversarial": [pixels(report.adv) for report in reports if report is not None],
+    }
+    written = Examples.model_validate(content)
+    records.write_json(folder / records.EXAMPLES, written.model_dump(mode="json"))
+
+
+def load(folder: Path) -> Examples | None:
+    """Reads the images of a result folder; None where it has none.
+
+    Raises:
+        InputError: a damaged file.
+    """
+    path = folder / records.EXAMPLES
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected the images of two runs, got {error}") from error
+    return config.check(TypeAdapter(Examples), content, str(path))

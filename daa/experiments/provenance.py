@@ -1,0 +1,50 @@
+"""The code that produced a number: its commit, and the versions of what it ran on."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+import daa
+
+_PACKAGES = ("tensorflow", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that compute, {name: version}."""
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+@functools.cache
+def git_commit(folder: Path = Path(daa.__file__).parent.parent) -> str | None:
+    """The commit of the code in a checkout.
+
+    The answer of the first call is kept, because a commit made later is not the code that runs.
+
+    Args:
+        folder: the root of the checkout.
+
+    Returns:
+        The commit, with `-dirty` behind it where code or configs differ from it; None where the
+        folder is not the root of a checkout, as that of an installed package.
+    """
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != folder.resolve():
+            return None
+        changed = git("status", "--porcelain", "--", "*.py", "*.yaml")
+        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

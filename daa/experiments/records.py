@@ -1,0 +1,279 @@
+"""Result records: one JSON file per run, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    TypeAdapter,
+)
+
+from daa import plans
+from daa.errors import InputError
+from daa.experiments import config
+from daa.experiments.config import Experiment, Row
+from daa.experiments.provenance import versions
+from daa.methods import AttackConfig
+from daa.targets.files import write_atomically
+
+if TYPE_CHECKING:
+    from daa.plans import Report
+    from daa.target import Dataset
+
+SCHEMA: Literal[1] = 1
+# The images of an experiment's figure lie in a file of this name beside the records.
+EXAMPLES = "examples.json"
+
+
+def _attack(settings: object) -> AttackConfig:
+    if isinstance(settings, AttackConfig):
+        return settings
+    if not isinstance(settings, Mapping):
+        raise InputError(f"expected a mapping, got {settings!r}")
+    return AttackConfig.from_settings(settings)
+
+
+Settings = Annotated[
+    InstanceOf[AttackConfig],
+    BeforeValidator(_attack),
+    PlainSerializer(AttackConfig.settings, return_type=dict[str, Any]),
+]
+
+
+class Identity(BaseModel):
+    """All that decides the numbers of a run; two records with the same identity must agree."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
+    experiment: str = Field(description="Name of the experiment, and of the folder of the record.")
+    run: str = Field(description="Name of the run, and of the file without `.json`.")
+    attack: Settings = Field(
+        description="Settings of the attack: those that its method reads. Records made earlier "
+        "list the settings of all methods."
+    )
+    target: str = Field(description="The classifier attacked, `folder/name`.")
+    weights: str = Field(
+        description='Where the weights come from: "original" (the paper\'s), "third-party", '
+        '"surrogate" (the paper\'s architecture, trained by this project) or "own".'
+    )
+    weights_sha256: str | None = Field(description="Hash of the file of the weights.")
+    data: str = Field(description="Name of the data set.")
+    data_sha256: str | None = Field(description="Hash of the files of the data set.")
+    images: int = Field(description="Number of images attacked: the first ones of the data set.")
+    restarts: int = Field(description="Number of restarts.")
+    seed: int = Field(description="Seed of all random numbers.")
+
+
+class Record(Identity):
+    """One finished run. Accuracies are in [0, 1], lengths in the unit of images in [0, 1]."""
+
+    title: str = Field(description="Title of the experiment.")
+    clean_accuracy: float = Field(description="Accuracy on the natural images.")
+    accuracy_per_restart: tuple[float, ...] = Field(
+        description="Accuracy under each restart alone."
+    )
+    robust_accuracy: tuple[float, ...] = Field(
+        description="Worst-case accuracy after restart 1, 2, ...; the last one is the result."
+    )
+    paper_percent: float | None = Field(description="The paper's worst case, in percent.")
+    top5_accuracy: float | None = Field(
+        None, description="Top-5 accuracy on the worst images, where the data set has many classes."
+    )
+    paper_top5_percent: float | None = Field(
+        None, description="The paper's top-5 accuracy, in percent."
+    )
+    gradients_per_image: int | float = Field(
+        description="Forward-backward passes spent on each image in all restarts; the mean where "
+        "images differ."
+    )
+    gradients_after: tuple[float, ...] | None = Field(
+        None,
+        description="Mean forward-backward passes per image after unit 1, 2, ..., where a plan "
+        "chooses the units; `robust_accuracy` has the accuracies after the same units.",
+    )
+    seconds: float = Field(description="Time that the restarts took, together.")
+    device: str = Field(description="What the restarts were computed on.")
+    versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
+    git_commit: str | None = Field(
+        description="Commit of the code, with `-dirty` behind it where the code differed from it."
+    )
+    broken: tuple[int, ...] = Field(
+        description="Indices of the images that are misclassified as they are or after a restart."
+    )
+    config: str | None = Field(
+        None, description="Name of the config; that of the experiment where there is none."
+    )
+    instead_of: str | None = Field(
+        None, description="The config's target, where the run was aimed at another one."
+    )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the attack that its method reads, ready for JSON."""
+        return self.attack.settings()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides the numbers, as `identity` makes it."""
+        fields = set(Identity.model_fields)
+        return self.model_dump(mode="json", by_alias=True, include=fields)
+
+    @property
+    def worst(self) -> float:
+        """Worst-case accuracy after all restarts, in [0, 1]."""
+        return self.robust_accuracy[-1]
+
+
+def identity(
+    experiment: Experiment,
+    row: Row,
+    target_name: str,
+    provenance: str,
+    weights_sha256: str | None,
+    data: Dataset,
+    restarts: int,
+    seed: int,
+) -> dict[str, Any]:
+    """All that decides the numbers of a run, before it runs.
+
+    Args:
+        experiment, row: what is run.
+        target_name, provenance, weights_sha256: of the target attacked.
+        data: the images attacked.
+        restarts, seed: of the run.
+
+    Returns:
+        The fields of `Identity`, ready for JSON.
+    """
+    return Identity(
+        schema=SCHEMA,
+        experiment=experiment.name,
+        run=row.name,
+        attack=row.attack,
+        target=target_name,
+        weights=provenance,
+        weights_sha256=weights_sha256,
+        data=data.name,
+        data_sha256=data.sha256,
+        images=len(data),
+        restarts=restarts,
+        seed=seed,
+    ).model_dump(mode="json", by_alias=True)
+
+
+def finished_run(
+    ident: Mapping[str, Any],
+    experiment: Experiment,
+    row: Row,
+    *,
+    clean: float,
+    report: Report,
+    seconds: float,
+    origin: Mapping[str, list[str]],
+    top5: float | None = None,
+    **names: str,
+) -> Record:
+    """The record of a finished run.
+
+    Args:
+        ident: of `identity`.
+        experiment, row: what was run.
+        clean: accuracy on the natural images, in [0, 1].
+        report: what the attack achieved.
+        seconds: that the restarts took, together.
+        origin: the devices and commits of the restarts, {"device": [...], "git_commit": [...]}.
+        top5: top-5 accuracy on the worst images, where the data set is judged by it.
+        names: `config` and `instead_of`, where the record has them.
+    """
+    gradients = float(report.gradients.mean())
+    content: dict[str, Any] = {
+        **ident,
+        "title": experiment.title,
+        "clean_accuracy": clean,
+        "accuracy_per_restart": report.accuracy_per_restart.tolist(),
+        "robust_accuracy": report.robust_accuracy.tolist(),
+        "paper_percent": row.paper,
+        "gradients_per_image": int(gradients) if gradients.is_integer() else gradients,
+        "seconds": round(seconds, 1),
+        "device": " and ".join(origin["device"]),
+        "versions": versions(),
+        "git_commit": " and ".join(origin.get("git_commit", ())) or None,
+        "broken": np.flatnonzero(~(report.margin > 0)).tolist(),
+        **names,
+    }
+    if row.attack.parts.plan is not plans.repeat:
+        content["gradients_after"] = report.gradients_after.round(3).tolist()
+    if top5 is not None:
+        content |= {"top5_accuracy": top5, "paper_top5_percent": row.paper_top5}
+    return Record.model_validate(content)
+
+
+def save(path: Path, record: Record) -> None:
+    """Writes a record atomically: a reader sees the old file or the whole new one.
+
+    Raises:
+        InputError: the file can't be written; the old one is still there.
+    """
+    write_json(path, record.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file atomically; each list of numbers stands on one line."""
+    text = json.dumps(content, indent=2)
+    text = re.sub(r"\[\s+([-\d.,e\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+    write_atomically(path, (text + "\n").encode())
+
+
+def load(path: Path) -> Record:
+    """Reads a record.
+
+    Settings of the attack that the record does not have, because it was made before they existed,
+    get their defaults.
+
+    Raises:
+        InputError: not a whole record of this schema; the message names file and field.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a result record, got {error}") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+        raise InputError(f"{path}: schema: expected {SCHEMA}, got {found!r}")
+    return config.check(TypeAdapter(Record), content, str(path))
+
+
+def finished(path: Path, ident: Mapping[str, Any], extend: bool = False) -> bool:
+    """Whether `path` holds the result of this very run.
+
+    Args:
+        path: of a record, which need not exist.
+        ident: of `identity`.
+        extend: take the same run with fewer restarts for an unfinished one, not for another one.
+
+    Raises:
+        InputError: the file holds the result of another run, which is never overwritten.
+    """
+    if not path.exists():
+        return False
+    found = load(path).identity
+    unfinished = extend and found["restarts"] < ident["restarts"]
+    for key, value in ident.items():
+        if found[key] != value and not (unfinished and key == "restarts"):
+            raise InputError(
+                f"{path}: {key}: expected {value!r} as asked for now, got {found[key]!r}; "
+                "choose another folder for the results, or start anew"
+            )
+    return not unfinished

@@ -1,0 +1,258 @@
+"""Runs an experiment to its records, tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from daa import plans
+from daa.evaluate import Engine, Job, Progress, clean_accuracy, local, worst_cases
+from daa.experiments import (
+    collection,
+    device,
+    examples,
+    figures,
+    provenance,
+    records,
+    state,
+    tables,
+)
+from daa.experiments.config import Experiment, Row
+from daa.experiments.setup import Setup
+from daa.experiments.state import State
+from daa.target import Target, predict
+
+# Data sets with this many classes are also judged by whether the label is among the first five.
+TOP5_FROM = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One row of an experiment, and its place among all rows.
+
+    Args:
+        row: of the experiment.
+        label: place and name, as in "2/10 blob-xent".
+        ident: of `records.identity`.
+        path: of the record.
+        finished: whether the record is there.
+    """
+
+    row: Row
+    label: str
+    ident: dict[str, Any]
+    path: Path
+    finished: bool
+
+    @property
+    def kept(self) -> Path:
+        """The file of the state, which lies beside the record."""
+        return self.path.with_suffix(".npz")
+
+    @property
+    def repeats(self) -> bool:
+        """Whether each restart is one unit of work."""
+        return self.row.attack.parts.plan in (plans.repeat, plans.standing)
+
+    def state(self) -> State:
+        """What the run has reached; nothing where more restarts are kept than are asked for now."""
+        found = state.load(self.kept, self.ident)
+        units = 0 if found.report is None else len(found.report.history)
+        return State() if self.repeats and units > self.ident["restarts"] else found
+
+
+def reproduce(
+    setup: Setup,
+    *,
+    engine: Engine | None = None,
+    jit: bool | None = None,
+    force: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Runs what is left of an experiment, then writes tables and figures.
+
+    Args:
+        setup: the experiment.
+        engine: where the units run; None for this process.
+        jit: as of `Attack`, for this process.
+        force: run again what is already there.
+        say: takes what the user is told.
+
+    Raises:
+        InputError: another process is at work in the folder; the folder holds results of another
+            run; a gradient is not finite; the disk is full.
+    """
+    target, data, folder = setup.target, setup.data, setup.folder
+    with state.sole(folder):
+        # All that is there is looked at before the first run, so that a clash costs no hours.
+        runs = [_planned(setup, k, force) for k in range(len(setup.experiment.rows))]
+        clean = clean_accuracy(target, data.x, data.y)
+        say(
+            f"{setup.experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
+            f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
+        )
+        for run in runs:
+            if run.finished:
+                say(f"{run.row.name}: kept from {run.path}")
+        left = [run for run in runs if not run.finished]
+        for run, reached in _attack(setup, left, engine, jit):
+            records.save(run.path, _record(setup, run, clean, reached))
+        examples.save(setup.experiment, folder, data)
+        say(publish(setup.experiment, folder))
+
+
+def _planned(setup: Setup, number: int, force: bool) -> Run:
+    """The run of a row. Refuses what is there of another run."""
+    target, experiment = setup.target, setup.experiment
+    row = experiment.rows[number]
+    ident = records.identity(
+        experiment,
+        row,
+        target.name,
+        target.provenance,
+        target.weights_sha256,
+        setup.data,
+        experiment.restarts if row.attack.loss else 1,  # a plan of its own has no restarts
+        experiment.seed if row.seed is None else row.seed,
+    )
+    path = setup.folder / f"{row.name}.json"
+    kept = path.with_suffix(".npz")
+    if force:
+        path.unlink(missing_ok=True)
+        kept.unlink(missing_ok=True)
+    finished = records.finished(path, ident, extend=kept.exists())
+    run = Run(row, f"{number + 1}/{len(experiment.rows)} {row.name}", ident, path, finished)
+    if not finished:
+        run.state()
+    return run
+
+
+def _attack(
+    setup: Setup, runs: list[Run], engine: Engine | None, jit: bool | None
+) -> Iterator[tuple[Run, State]]:
+    """Attacks in one stream over all runs; gives each run when it is finished.
+
+    So Ray gets units of the next run while it ends the present one, and no worker waits.
+    """
+    x, y = setup.data.x, setup.data.y
+    bars: dict[int, _Bar] = {}
+    left = list(range(len(runs)))
+
+    def bar(k: int) -> _Bar:
+        if k not in bars:
+            bars[k] = _Bar(runs[k], len(x))
+        return bars[k]
+
+    def jobs() -> Iterator[Job]:
+        for run in runs:
+            restarts, seed = run.ident["restarts"], run.ident["seed"]
+            yield Job(run.row.attack, restarts, seed, so_far=run.state().report)
+
+    # In this process the units are those of the first run that is left.
+    engine = engine or local(setup.target, x, y, jit, lambda steps: bar(left[0]).move(steps))
+    try:
+        if runs:
+            bar(0)
+        for progress in worst_cases(setup.target, jobs(), x, y, engine=engine):
+            bar(progress.job).take(progress)
+            if progress.finished:
+                left.remove(progress.job)
+                yield runs[progress.job], bars.pop(progress.job).close()
+                if left:
+                    bar(left[0])
+    finally:
+        for shown in bars.values():
+            shown.close()
+
+
+class _Bar:
+    """The progress bar of a run, and the run's state, which is kept on disk after each unit."""
+
+    def __init__(self, run: Run, images: int) -> None:
+        self._run, self._state = run, run.state()
+        attack, restarts = run.row.attack, run.ident["restarts"]
+        # A plan that has a budget spends the budget; others repeat one unit.
+        each = attack.budget if attack.reads("budget") else restarts * attack.gradients_per_image
+        self._bar = tqdm(
+            total=round(images * each),
+            initial=self._steps,
+            unit="image-step",
+            unit_scale=True,
+            desc=self._description,
+        )
+
+    @property
+    def _units(self) -> int:
+        return 0 if self._state.report is None else len(self._state.report.history)
+
+    @property
+    def _steps(self) -> int:
+        return 0 if self._state.report is None else round(self._state.report.gradients.sum())
+
+    @property
+    def _description(self) -> str:
+        if not self._run.repeats:
+            return f"{self._run.label} unit {self._units + 1}"
+        restarts = self._run.ident["restarts"]
+        return f"{self._run.label} restart {min(self._units + 1, restarts)}/{restarts}"
+
+    def move(self, steps: int) -> None:
+        """Shows image-steps of a unit that is not finished."""
+        self._bar.update(steps)
+
+    def take(self, progress: Progress) -> None:
+        """Keeps and shows the state after a unit."""
+        if len(progress.report.history) > self._units:  # else nothing was left to do
+            self._state = self._state.after(
+                progress.report,
+                progress.seconds,
+                progress.device or device.name(),
+                provenance.git_commit(),
+            )
+            state.save(self._run.kept, self._run.ident, self._state)
+        self._bar.update(self._steps - self._bar.n)
+        self._bar.set_description(self._description)
+        self._bar.set_postfix_str(f"worst case {100 * progress.report.robust_accuracy[-1]:.2f} %")
+
+    def close(self) -> State:
+        """The last state; the bar stays as it is."""
+        self._bar.close()
+        return self._state
+
+
+def _record(setup: Setup, run: Run, clean: float, reached: State) -> records.Record:
+    target, report = setup.target, reached.report
+    assert report is not None
+    many = target.classes > TOP5_FROM
+    return records.finished_run(
+        run.ident,
+        setup.experiment,
+        run.row,
+        clean=clean,
+        report=report,
+        seconds=reached.seconds,
+        origin=reached.origin,
+        top5=top5_accuracy(target, report.adv, setup.data.y) if many else None,
+        **setup.about,
+    )
+
+
+def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
+    """Share of images whose label is among the five largest logits, in [0, 1]."""
+    logits = predict(target, x, batch_size=50)
+    above = (logits >= logits[np.arange(len(y)), y][:, None]).sum(axis=1)
+    return float((above <= 5).mean())
+
+
+def publish(experiment: Experiment, folder: Path) -> str:
+    """Writes tables and figures of an experiment; returns the table and what was written."""
+    collected = collection.collect(folder, experiment)
+    tables.write(collected, folder)
+    written = figures.write(collected, folder)
+    names = ", ".join(["table.md", "table.csv", "table.tex", *(path.name for path in written)])
+    return f"\n{tables.markdown(collected)}\n{folder}: {len(collected.records)} records, {names}"

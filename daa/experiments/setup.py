@@ -1,0 +1,106 @@
+"""An experiment with its target and its images, ready to run."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from daa import targets
+from daa.experiments import config, device
+from daa.experiments.config import Experiment
+from daa.target import Dataset, Precision, Target
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """An experiment with everything that it needs.
+
+    Args:
+        experiment: with the target, precision, restarts and seed that are used now.
+        target: what is attacked.
+        load: makes the same target in another process.
+        data: the images.
+        folder: of the results.
+        about: what records say beside the results: the config's name, and the config's target where
+            another one is attacked.
+    """
+
+    experiment: Experiment
+    target: Target
+    load: partial[Target]
+    data: Dataset
+    folder: Path
+    about: dict[str, str]
+
+
+def prepare(
+    path: Path,
+    out: Path,
+    *,
+    target: str | None = None,
+    precision: Precision | None = None,
+    images: int | None = None,
+    restarts: int | None = None,
+    seed: int | None = None,
+    data_dir: str | None = None,
+    model_dir: str | None = None,
+    here: bool = True,
+) -> Setup:
+    """Reads a config and loads its target and images.
+
+    Args:
+        path: of the YAML file.
+        out: folder of all results; those of this experiment go into a folder inside.
+        target, precision, images, restarts, seed: instead of those of the config.
+        data_dir, model_dir: folders of data sets and weights.
+        here: the attacks run on this machine, so it must have instructions for their precision.
+
+    Raises:
+        InputError: a config, weights or images that are missing or don't fit.
+    """
+    experiment = config.load(path, target)
+    load = targets.loader(target or experiment.target, model_dir)
+    loaded = load()
+    about = {"config": path.stem}
+    if loaded.name != experiment.target:
+        about["instead_of"] = experiment.target
+        experiment = _aimed_elsewhere(experiment, loaded)
+    changed = {"restarts": restarts, "seed": seed, "images": images}
+    changed = {name: value for name, value in changed.items() if value is not None}
+    experiment = in_precision(experiment.model_copy(update=changed), precision, here)
+    data = targets.load_dataset(experiment.target, experiment.split, data_dir, experiment.images)
+    return Setup(experiment, loaded, load, data, out / experiment.name, about)
+
+
+def _aimed_elsewhere(experiment: Experiment, target: Target) -> Experiment:
+    """The same experiment on another target, with a name of its own and a title that says so."""
+    name = f"{experiment.name}-{target.name.replace('/', '-')}"
+    if all(row.paper is None for row in experiment.rows):
+        title = f"{experiment.title}; {target.name}"
+        return experiment.model_copy(update={"name": name, "title": title, "target": target.name})
+    original = target.provenance == "original"
+    other = experiment.target if original else "the paper's weights"
+    return experiment.model_copy(
+        update={
+            "name": name,
+            "title": f"{experiment.title}; on {target.name}, not on {other}",
+            "target": target.name,
+        }
+    )
+
+
+def in_precision(experiment: Experiment, precision: Precision | None, here: bool) -> Experiment:
+    """The experiment with the precision asked for; float32 where this device has no bfloat16."""
+    rows = []
+    for row in experiment.rows:
+        wanted = precision or row.attack.precision
+        if wanted == "bfloat16" and here and not device.fast_bfloat16():
+            warnings.warn(
+                "bfloat16: this device has no instructions for it; float32 is used", stacklevel=2
+            )
+            wanted = "float32"
+        attack = row.attack.replace(precision=wanted)
+        rows.append(row.model_copy(update={"attack": attack}))
+    return experiment.model_copy(update={"rows": tuple(rows)})

@@ -1,0 +1,67 @@
+"""How reports name attacks and lengths, and say where their numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daa.experiments.records import Record
+from daa.losses import LOSSES
+from daa.methods import METHODS, AttackConfig
+
+# How the building blocks that any method takes are named.
+_BLOCKS = {
+    "start": "start: {}",
+    "step": "{} steps",
+    "momentum": "momentum {:g}",
+    "keep": "{} image kept",
+    "scale": "logits times {:g}",
+    "restarts": "restarts on {} images",
+}
+
+
+def label(attack: AttackConfig) -> str:
+    """The title of the method, with the options that change what it may do in brackets."""
+    options = []
+    if attack.rand_fgsm == "tramer":
+        options.append("Tramer et al.")
+    if attack.targeted:
+        options.append(f"targeted: {attack.targeted.replace('_', ' ')}")
+    if not attack.clip_range:
+        options.append("not clipped to [0, 1]")
+    if attack.formula == "paper":
+        options.append("the paper's formula")
+    if attack.precision != "float32":
+        options.append(attack.precision)
+    if attack.clip_start:
+        options.append("start clipped")
+    own = METHODS[attack.method].options
+    for name, text in _BLOCKS.items():
+        if attack.reads(name) and getattr(attack, name) != own.get(name):
+            options.append(text.format(getattr(attack, name)))
+    return METHODS[attack.method].title + (f" ({', '.join(options)})" if options else "")
+
+
+def loss(attack: AttackConfig) -> str:
+    """The title of the loss; empty for a plan that chooses its losses itself."""
+    return LOSSES[attack.loss].title if attack.loss else ""
+
+
+def radius(eps: float) -> str:
+    """A radius as a decimal where that is short, else in pixel values, as 8/255."""
+    decimal, pixels = f"{eps:.4g}", round(255 * eps)
+    if float(decimal) != eps and pixels / 255 == eps:
+        return f"{pixels}/255"
+    return decimal
+
+
+def source(records: Sequence[Record]) -> str:
+    """What the numbers of an experiment were computed on, in one sentence."""
+    first = records[0]
+    restarts = sorted({record.restarts for record in records})
+    return (
+        f"Accuracy in % (lower is a stronger attack) of {first.target} "
+        f"({first.weights} weights), clean {100 * first.clean_accuracy:.2f}; "
+        f"{first.data}, {first.images:,} images, "
+        f"{' or '.join(map(str, restarts))} restart{'s' if restarts[-1] > 1 else ''}, "
+        f"seed {first.seed}, {first.device}."
+    )

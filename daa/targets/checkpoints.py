@@ -1,0 +1,205 @@
+"""Weights as plain arrays under their variables' names: TF1 checkpoints, .npz and .pth files."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from daa.errors import InputError, require
+from daa.targets import files
+from daa.tensorflow import tf
+
+# What optimizers keep beside the weights, in the names that TF1 gives it.
+_SLOTS = re.compile(r"(^|/)(global_step|beta[12]_power)$|/(Adam(_1)?|Momentum|RMSProp(_1)?)$")
+
+
+def read(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a file of weights, without optimizer slots.
+
+    Args:
+        path: an .npz file, a .pth file of PyTorch, the prefix of a TF1 checkpoint, or a folder that
+            holds one. The `checkpoint` file of a folder decides among several checkpoints. Only the
+            last part of the path in it counts, as its folder is stale after a move.
+
+    Returns:
+        {variable name: array}.
+
+    Raises:
+        InputError: no file there, several checkpoints and no `checkpoint` file that names one of
+            them, or damaged files.
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        return files.read_npz(path)
+    if path.suffix == ".pth":
+        return _read_pth(path)
+    prefix = find_prefix(path)
+    _check_size(prefix)
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        names = sorted(name for name in reader.get_variable_to_shape_map() if not is_slot(name))
+        return {name: np.asarray(reader.get_tensor(name)) for name in names}
+    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
+        why = files.reason(error)
+        raise InputError(f"{prefix}: expected a whole TF1 checkpoint, got {why}") from error
+
+
+def _read_pth(path: Path) -> dict[str, np.ndarray]:
+    try:
+        import torch
+    except ImportError as error:
+        raise InputError(
+            f"{path}: expected PyTorch for reading a .pth file, got no module torch; "
+            "pip install torch, or use an .npz file with the same arrays"
+        ) from error
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        why = files.reason(error)
+        raise InputError(f"{path}: expected PyTorch weights, got {why}") from error
+    if isinstance(state, dict) and "state_dict" in state:
+        state = state["state_dict"]
+    state = state[0] if isinstance(state, list) and state else state
+    fits = isinstance(state, dict) and all(torch.is_tensor(value) for value in state.values())
+    require(fits, str(path), "a mapping of arrays", type(state).__name__)
+    return {name: value.numpy() for name, value in state.items()}
+
+
+def cast(arrays: Mapping[str, np.ndarray | tf.Tensor], dtype: str) -> dict[str, tf.Tensor]:
+    """Arrays as constants of a type, "float32" or "bfloat16"."""
+    return {name: tf.cast(tf.constant(value), dtype) for name, value in arrays.items()}
+
+
+def sha256(path: str | Path) -> str:
+    """Hash of a file of weights, or of a checkpoint's data files one after another."""
+    path = Path(path)
+    return files.sha256(*([path] if path.is_file() else data_files(find_prefix(path))))
+
+
+def is_slot(name: str) -> bool:
+    """Whether a variable belongs to the optimizer or counts steps."""
+    return _SLOTS.search(name) is not None
+
+
+def exists(path: Path) -> bool:
+    """Whether a path is a file, a folder or the prefix of a checkpoint."""
+    return path.exists() or _index(path).exists()
+
+
+def find_prefix(path: Path) -> Path:
+    """The prefix of the checkpoint that a path names, by its prefix, its index or its folder.
+
+    Raises:
+        InputError: no checkpoint there, or several and no `checkpoint` file that names one.
+    """
+    if not path.is_dir():
+        if path.suffix == ".index":
+            path = path.with_suffix("")
+        if not _index(path).exists():
+            raise InputError(f"{path}: expected a TF1 checkpoint, got no file {_index(path).name}")
+        return path
+    found = sorted(file.with_suffix("") for file in path.glob("*.index"))
+    record = path / "checkpoint"
+    if record.is_file():
+        text = record.read_text(encoding="utf-8", errors="replace")
+        match = re.search(r'^model_checkpoint_path:\s*"([^"]*)"', text, re.MULTILINE)
+        if match:
+            # Backslashes, because a checkpoint may have been written on Windows.
+            named = path / re.split(r"[/\\]+", match[1])[-1]
+            if named in found:
+                return named
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(file.name for file in found) or "none"
+    raise InputError(f"{path}: expected a folder with one TF1 checkpoint, got {names}")
+
+
+def _index(prefix: Path) -> Path:
+    return prefix.with_name(f"{prefix.name}.index")
+
+
+def data_files(prefix: Path) -> list[Path]:
+    """The data files of a checkpoint, in order."""
+    return sorted(prefix.parent.glob(f"{prefix.name}.data-*-of-*"))
+
+
+def _check_size(prefix: Path) -> None:
+    """Says that a file is empty or missing, which TensorFlow's own messages don't."""
+    for path in (_index(prefix), *data_files(prefix)):
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: expected a whole TF1 checkpoint, got an empty file")
+    if not data_files(prefix):
+        raise InputError(
+            f"{prefix}: expected a whole TF1 checkpoint, got no {prefix.name}.data-00000-of-00001"
+        )
+
+
+def select(
+    arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], where: str | Path
+) -> dict[str, np.ndarray]:
+    """The variables of a network out of a file's arrays, as float32.
+
+    Args:
+        arrays: what the file holds; arrays that the network doesn't have are left out.
+        shapes: {name: shape} of the network's variables.
+        where: the file, for messages.
+
+    Raises:
+        InputError: a variable that is missing, has another shape, or holds something else than
+            finite numbers.
+    """
+    chosen = {}
+    for name, shape in shapes.items():
+        if name not in arrays:
+            held = ", ".join(sorted(arrays)[:4]) or "none"
+            more = f" and {len(arrays) - 4} more" if len(arrays) > 4 else ""
+            raise InputError(
+                f"{where}: {name}: expected shape {list(shape)}, got no such variable "
+                f"among {held}{more}"
+            )
+        array, found = arrays[name], list(arrays[name].shape)
+        require(found == list(shape), f"{where}: {name}", f"shape {list(shape)}", found)
+        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise InputError(f"{where}: {name}: expected finite numbers, got others")
+        chosen[name] = array.astype(np.float32)
+    return chosen
+
+
+def write(prefix: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Writes a TF1 checkpoint with these names, and the `checkpoint` file beside it.
+
+    The original code restores it with `tf.train.Saver`. The files are written into a temporary
+    folder and moved from there, so that a killed program leaves no half checkpoint.
+
+    Args:
+        prefix: as in `weights/surrogate/model`.
+        arrays: {variable name: array}.
+
+    Returns:
+        The prefix.
+    """
+    prefix = Path(prefix)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    names = list(arrays)
+    with tempfile.TemporaryDirectory(dir=prefix.parent, suffix=".partial") as folder:
+        temporary = Path(folder) / prefix.name
+        tf.raw_ops.SaveV2(
+            prefix=str(temporary),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(arrays[name]) for name in names],
+        )
+        record = Path(folder) / "checkpoint"
+        record.write_text(
+            f'model_checkpoint_path: "{prefix.name}"\n'
+            f'all_model_checkpoint_paths: "{prefix.name}"\n',
+            encoding="utf-8",
+        )
+        for file in (*data_files(temporary), _index(temporary), record):
+            file.replace(prefix.parent / file.name)
+    return prefix

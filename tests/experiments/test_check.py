@@ -1,0 +1,53 @@
+from dataclasses import replace
+
+import check_targets
+import pytest
+import tensorflow as tf
+
+import digits
+from daa import targets
+from daa.experiments import check
+from daa.target import Target
+from daa.targets import Published
+
+
+def test_the_embedded_network_is_fine(capsys):
+    assert check_targets.main(["digits/cnn"]) == 0
+    out = capsys.readouterr().out
+    assert "97.00" in out
+    assert "fine" in out
+
+
+def test_targets_that_are_not_at_hand_are_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(targets, "every_target", lambda: ["digits/cnn", "madry_mnist/secret"])
+    assert check_targets.main(["--model-dir", str(tmp_path)]) == 0
+    assert "madry_mnist/secret: not at hand" in capsys.readouterr().out
+
+
+def broken(network):
+    return Target("digits/cnn", network, (8, 8, 1), 10)
+
+
+@pytest.mark.parametrize(
+    ("network", "miss"),
+    [
+        (lambda x: tf.zeros([tf.shape(x)[0], 10]) + 0 * tf.reduce_sum(x), "gradient"),
+        (lambda x: tf.math.log(tf.reshape(x, [-1, 64])[:, :10]), "logits"),
+        (
+            lambda x: tf.reshape(x, [-1, 64])[:, 20:30] + tf.cast(tf.shape(x)[0], tf.float32),
+            "logits",
+        ),
+    ],
+)
+def test_a_miss_is_named(network, miss):
+    found = check.examine(broken(network), digits.load_dataset(), None, whole=True)
+    assert miss in "; ".join(found.misses)
+
+
+def test_another_accuracy_than_the_published_one(monkeypatch, capsys):
+    row = replace(targets.row("digits/cnn"), clean=Published(0.99, "a test"))
+    monkeypatch.setattr(targets, "row", lambda reference: row)
+    assert check_targets.main(["digits/cnn"]) == 1
+    out = capsys.readouterr().out
+    assert "digits/cnn: clean accuracy: expected 99.00 (a test), got 97.00 on 500 images" in out
+    assert check_targets.main(["digits/cnn", "--images", "100"]) == 0

@@ -1,0 +1,78 @@
+import figures as script
+import numpy as np
+import pytest
+from PIL import Image
+
+from daa.experiments import config, figures, pictures, plotting
+from daa.experiments.collection import Collected, collect
+from daa.methods import METHODS
+
+
+def test_the_script_draws_png_and_svg_and_the_same_bytes_each_time(folder, capsys):
+    for path in folder.glob("restarts.*"):
+        path.unlink()
+    script.main([str(folder)])
+    assert "robust_mnist: restarts.png" in capsys.readouterr().out
+    assert Image.open(folder / "restarts.png").size[0] > 1000
+    first = (folder / "restarts.svg").read_bytes()
+    assert figures.write(collect(folder), folder) == [folder / "restarts.png"]
+    assert (folder / "restarts.svg").read_bytes() == first
+
+
+def test_a_line_per_run_and_a_panel_per_loss(committed):
+    found = collect(committed)
+    panels = figures.restarts(found.records).axes
+    assert [panel.get_title() for panel in panels] == ["cross-entropy", "CW"]
+    assert [len(panel.lines) for panel in panels] == [5, 5]
+    record = next(record for record in found.records if record.run == "dgf-cw")
+    line = next(line for line in panels[1].lines if line.get_label() == "DAA-DGF")
+    assert line.get_ydata() == pytest.approx(100 * np.array(record.robust_accuracy))
+
+
+def test_a_sweep_is_drawn_over_its_setting(folder):
+    found = collect(folder)
+    runs = [
+        record.model_copy(update={"attack": record.attack.replace(eps=eps)})
+        for record in found.records
+        for eps in (0.1, 0.3)
+    ]
+    assert figures.write(Collected("t", tuple(runs), sweep="eps"), folder)[0] == folder / "eps.png"
+    accuracy, _, apart, _ = figures.sweep(runs, "eps").axes
+    pgd, dgf = (found.records[k].accuracy_per_restart for k in (2, 8))
+    assert accuracy.lines[-1].get_ydata() == pytest.approx([100 * np.mean(dgf)] * 2)
+    assert apart.lines[-1].get_ydata() == pytest.approx([100 * (np.mean(dgf) - np.mean(pgd))] * 2)
+
+
+def test_one_restart_each_is_nothing_to_draw(folder, change, capsys):
+    for path in folder.glob("*.json"):
+        change(path, restarts=1)
+    assert figures.write(collect(folder), folder) == []
+    script.main([str(folder)])
+    assert "nothing to draw" in capsys.readouterr().out
+
+
+def test_shown_images_are_drawn_with_both_attacks(tmp_path):
+    committed = config.RESULTS / "figure1-locuslab-fast_pgd_mnist"
+    for path in committed.glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    written = figures.write(collect(committed), tmp_path)
+    assert [path.name for path in written] == ["restarts.png", "examples.png"]
+    assert Image.open(tmp_path / "examples.png").size[0] > 1000
+
+
+def test_images_of_each_kind_stand_beside_their_changes(tmp_path):
+    natural = np.linspace(0, 1, 3 * 8 * 8 * 3, dtype=np.float32).reshape(3, 8, 8, 3)
+    chosen = {"PGD alone": np.array([0, 2]), "both": np.array([], int), "neither": np.array([1])}
+    adv = [natural * 0.9, natural * 1.1]
+    figure = pictures.kinds(chosen, natural, adv, ["PGD", "DAA"], count=2)
+    assert len(figure.axes) == 2 * 3 * 2  # kinds that have images, three versions, two images
+    path = plotting.save(figure, tmp_path / "kinds.png")
+    assert Image.open(path).size[0] > 300
+    assert (tmp_path / "kinds.svg").exists()
+
+
+def test_every_method_has_a_colour(monkeypatch):
+    for name in ("new", "newer"):
+        monkeypatch.setitem(METHODS, name, METHODS["pgd"])
+    assert figures.colour("blob") == "#D55E00"
+    assert figures.colour("new") != figures.colour("newer")

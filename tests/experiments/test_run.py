@@ -1,0 +1,312 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import quickstart
+import reproduce
+from PIL import Image
+
+from daa.attack import Attack
+from daa.errors import InputError
+from daa.evaluate import Engine, run_unit
+from daa.experiments import config as configs
+from daa.experiments import device, provenance, run, setup
+from daa.experiments.setup import Setup
+from daa.methods import METHODS, Method
+from daa.plans import Unit
+
+_SMALL = ["--images", "100", "--restarts", "2"]
+CONFIG = """
+name: tiny
+title: Tiny
+target: digits/cnn
+attack: {eps: 0.15, step_size: 0.03, steps: 10, batch_size: 50, steps_per_shuffle: 5}
+rows:
+  - {method: pgd, loss: xent, paper: 60.0}
+  - {method: blob, loss: xent}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def go(config, tmp_path, *more):
+    reproduce.main([str(config), *_SMALL, "--out", str(tmp_path / "out"), *more])
+    return tmp_path / "out" / "tiny"
+
+
+def test_one_command_gives_records_table_and_figure(config, tmp_path, capsys):
+    folder = go(config, tmp_path)
+    record = json.loads((folder / "pgd-xent.json").read_text())
+    assert record["images"] == 100
+    assert record["restarts"] == len(record["robust_accuracy"]) == 2
+    assert record["weights"] == "own"
+    assert record["gradients_per_image"] == 20
+    assert len(record["broken"]) == round(100 * (1 - record["robust_accuracy"][-1]))
+    table = (folder / "table.md").read_text()
+    assert table in capsys.readouterr().out
+    difference = 100 * record["robust_accuracy"][-1] - 60
+    assert f"{difference:+.2f}" in table
+    assert Image.open(folder / "restarts.png").size[0] > 500
+    assert not list(folder.glob("*.partial"))
+
+
+def test_quickstart_end_to_end(tmp_path):
+    """The command of `make quickstart`, in a process of its own, on all its methods and losses."""
+    done = subprocess.run(
+        [sys.executable, quickstart.__file__, *_SMALL, "--force", "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0
+    names = ("Rand+FGSM", "PGD", "Momentum PGD", "DAA-BLOB", "DAA-DGF")
+    for name in names:
+        assert done.stdout.count(f"| {name} ") >= 2
+    assert "clean accuracy" in done.stdout
+    assert "worst case" in done.stderr  # the progress bar
+    assert "Traceback" not in done.stderr
+    folder = tmp_path / "quickstart"
+    assert len(list(folder.glob("*.json"))) == 10
+    assert Image.open(folder / "restarts.png").size[0] > 500
+
+
+def test_a_finished_run_is_kept_and_another_config_refused(config, tmp_path, capsys):
+    folder = go(config, tmp_path)
+    before = (folder / "pgd-xent.json").read_bytes()
+    go(config, tmp_path)
+    assert "pgd-xent: kept" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"pgd-xent.json: seed: expected 1 .* got 0; choose"):
+        go(config, tmp_path, "--seed", "1")
+    assert (folder / "pgd-xent.json").read_bytes() == before
+    go(config, tmp_path, "--seed", "1", "--force")
+    assert (folder / "pgd-xent.json").read_bytes() != before
+
+
+def test_an_interrupted_run_goes_on_after_its_last_restart(config, tmp_path, monkeypatch):
+    whole = go(config, tmp_path / "whole", "--restarts", "3")
+    call, seen = Attack.__call__, []
+
+    def killed(self, *args, **options):
+        seen.append(options["restart"])
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(Attack, "__call__", killed)
+    with pytest.raises(KeyboardInterrupt):
+        go(config, tmp_path, "--restarts", "3")
+    kept = tmp_path / "out" / "tiny" / "pgd-xent.npz"
+    with np.load(kept) as arrays:
+        np.savez(kept, **{**arrays, "seconds": np.array(1000.0)})
+    parts = go(config, tmp_path, "--restarts", "3")
+    assert seen == [0, 1, 2, 2, 0, 1, 2]  # the second row follows
+    for name in ("pgd-xent", "blob-xent"):
+        a, b = (json.loads((folder / f"{name}.json").read_text()) for folder in (whole, parts))
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+        assert (b["seconds"] >= 1000) == (name == "pgd-xent")
+        with np.load(whole / f"{name}.npz") as x, np.load(parts / f"{name}.npz") as y:
+            np.testing.assert_array_equal(x["adv"], y["adv"])
+
+
+def test_with_more_restarts_a_finished_run_goes_on(config, tmp_path, monkeypatch):
+    whole = go(config, tmp_path / "whole", "--restarts", "3")
+    monkeypatch.setattr(provenance, "git_commit", lambda: "a")
+    go(config, tmp_path, "--restarts", "1")
+    monkeypatch.setattr(provenance, "git_commit", lambda: "b")
+    call, seen = Attack.__call__, []
+
+    def counted(self, *args, **options):
+        seen.append(options["restart"])
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(Attack, "__call__", counted)
+    folder = go(config, tmp_path, "--restarts", "3")
+    assert seen == [1, 2, 1, 2]
+    for name in ("pgd-xent", "blob-xent"):
+        a, b = (json.loads((path / f"{name}.json").read_text()) for path in (whole, folder))
+        assert b["git_commit"] == "a and b"
+        assert {**a, "seconds": 0, "git_commit": ""} == {**b, "seconds": 0, "git_commit": ""}
+    with pytest.raises(InputError, match="restarts: expected 2 as asked for now, got 3"):
+        go(config, tmp_path, "--restarts", "2")
+    (folder / "pgd-xent.npz").unlink()
+    with pytest.raises(InputError, match="restarts: expected 4 as asked for now, got 3"):
+        go(config, tmp_path, "--restarts", "4")
+
+
+def test_images_of_another_run_are_not_gone_on_with(config, tmp_path):
+    folder = go(config, tmp_path)
+    (folder / "pgd-xent.json").unlink()
+    with pytest.raises(InputError, match=r"pgd-xent.npz: expected the state of the run asked"):
+        go(config, tmp_path, "--seed", "1")
+    (folder / "pgd-xent.npz").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"pgd-xent.npz: expected an .npz file"):
+        go(config, tmp_path)
+
+
+def test_without_bfloat16_instructions_it_is_float32_and_said(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "fast_bfloat16", lambda: False)
+    with pytest.warns(UserWarning, match="bfloat16: this device has no instructions for it"):
+        folder = go(config, tmp_path, "--precision", "bfloat16", "--restarts", "1")
+    assert json.loads((folder / "pgd-xent.json").read_text())["attack"]["precision"] == "float32"
+    experiment = configs.load(config)
+    with pytest.warns(UserWarning, match="float32 is used"):
+        here = setup.in_precision(experiment, "bfloat16", here=True)
+    assert {row.attack.precision for row in here.rows} == {"float32"}
+    elsewhere = setup.in_precision(experiment, "bfloat16", here=False)
+    assert {row.attack.precision for row in elsewhere.rows} == {"bfloat16"}
+    monkeypatch.setattr(device, "fast_bfloat16", lambda: True)
+    folder = go(config, tmp_path / "half", "--precision", "bfloat16", "--restarts", "1")
+    assert json.loads((folder / "pgd-xent.json").read_text())["attack"]["precision"] == "bfloat16"
+    assert "PGD (bfloat16)" in (folder / "table.md").read_text()
+
+
+def test_another_target_has_a_folder_and_a_title_of_its_own(config, tmp_path):
+    config.write_text(CONFIG.replace("digits/cnn", "madry_mnist/secret"), encoding="utf-8")
+    go(config, tmp_path, "--target", "digits/cnn")
+    folder = tmp_path / "out" / "tiny-digits-cnn"
+    table = (folder / "table.md").read_text()
+    assert "Tiny; on digits/cnn, not on the paper's weights" in table
+    assert json.loads((folder / "pgd-xent.json").read_text())["instead_of"] == "madry_mnist/secret"
+    assert "| paper |" in table
+    assert "difference" not in table  # the paper's value is another network's
+
+
+def test_examples_are_kept_for_the_figure(config, tmp_path):
+    config.write_text(CONFIG + "examples: [blob-xent, pgd-xent]\n", encoding="utf-8")
+    folder = go(config, tmp_path, "--restarts", "1")
+    content = json.loads((folder / "examples.json").read_text())
+    first, second = (
+        set(json.loads((folder / f"{name}.json").read_text())["broken"]) for name in content["rows"]
+    )
+    assert set(content["images"]) <= second - first
+    assert (folder / "examples.png").exists() == bool(content["images"])
+
+
+def test_a_truncated_record_is_named(config, tmp_path):
+    folder = go(config, tmp_path)
+    path = folder / "blob-xent.json"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"blob-xent.json: expected a result record"):
+        go(config, tmp_path)
+
+
+def test_more_images_than_there_are(config, tmp_path):
+    with pytest.raises(InputError, match="images: expected 1 to 500, got 501"):
+        go(config, tmp_path, "--images", "501")
+
+
+def test_a_record_says_when_the_code_was_not_that_of_its_commit(tmp_path):
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        done = subprocess.run(["git", *who, *arguments], cwd=tmp_path, capture_output=True)
+        return done.stdout.decode().strip()
+
+    def commit() -> str | None:
+        provenance.git_commit.cache_clear()
+        return provenance.git_commit(tmp_path)
+
+    assert commit() is None
+    git("init")
+    (tmp_path / "code.py").write_text("a = 1\n", encoding="utf-8")
+    git("add", ".")
+    git("commit", "-m", "x")
+    (tmp_path / "record.json").write_text("{}", encoding="utf-8")
+    assert commit() == git("rev-parse", "HEAD")
+    (tmp_path / "code.py").write_text("a = 2\n", encoding="utf-8")
+    assert commit() == git("rev-parse", "HEAD") + "-dirty"
+
+
+def ahead(ready: Setup, pulled: list[str]) -> Engine:
+    """An engine that takes up to four units before it runs the first, as Ray does."""
+
+    def run(units):
+        waiting = []
+        while True:
+            while len(waiting) < 4 and (unit := next(units, None)) is not None:
+                waiting.append(unit)
+                pulled.append(unit.config.method)
+            if not waiting:
+                return
+            attack = Attack(ready.target, waiting[0].config)
+            yield run_unit(attack, ready.data.x, ready.data.y, waiting.pop(0))
+
+    return run
+
+
+def test_all_rows_are_one_stream_of_units(config, tmp_path):
+    """So no worker waits at the end of a row."""
+    whole = go(config, tmp_path / "whole")
+    ready = setup.prepare(config, tmp_path, images=100, restarts=2)
+    pulled: list[str] = []
+    first: list[list[str]] = []
+
+    def engine(units):
+        for result in ahead(ready, pulled)(units):
+            first.append(list(pulled))
+            yield result
+
+    run.reproduce(ready, engine=engine)
+    assert first[0] == ["pgd", "pgd", "blob", "blob"]
+    for name in ("pgd-xent", "blob-xent"):
+        a, b = (json.loads((f / f"{name}.json").read_text()) for f in (whole, ready.folder))
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+
+
+def test_a_run_without_record_whose_units_are_all_kept_is_written_at_once(config, tmp_path):
+    folder = go(config, tmp_path)
+    wanted = {path: path.read_bytes() for path in sorted(folder.glob("*.json"))}
+    for path in wanted:
+        path.unlink()
+    ready = setup.prepare(config, tmp_path / "out", images=100, restarts=2)
+    pulled: list[str] = []
+    run.reproduce(ready, engine=ahead(ready, pulled))
+    assert not pulled
+    assert {path: path.read_bytes() for path in sorted(folder.glob("*.json"))} == wanted
+    # The second row is complete, the first one is not: their results come in any order.
+    (folder / "pgd-xent.npz").unlink()
+    for path in wanted:
+        path.unlink()
+    run.reproduce(ready, engine=ahead(ready, pulled))
+    assert pulled == ["pgd", "pgd"]
+    assert sorted(folder.glob("*.json")) == list(wanted)
+
+
+def test_a_plan_that_reads_the_report_goes_on_by_replay(config, tmp_path, monkeypatch):
+    def standing(config, seed, report):
+        """Four units, each on the images that none of those before has broken."""
+        images = None
+        for k in range(4):
+            report = yield Unit(config, seed, k, images=images)
+            while len(report.history) <= k:
+                report = yield None
+            images = np.flatnonzero(report.correct_per_restart.all(axis=0))
+
+    monkeypatch.setitem(METHODS, "standing", Method("Standing", plan=standing))
+    config.write_text(CONFIG.replace("method: blob", "method: standing"), encoding="utf-8")
+    whole = go(config, tmp_path / "whole", "--restarts", "1")
+    call, seen = Attack.__call__, []
+
+    def killed(self, *args, **options):
+        seen.append((self.config.method, options["restart"]))
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(Attack, "__call__", killed)
+    with pytest.raises(KeyboardInterrupt):
+        go(config, tmp_path, "--restarts", "1")
+    parts = go(config, tmp_path, "--restarts", "1")
+    assert seen == [("pgd", 0), *[("standing", k) for k in (0, 1, 2, 2, 3)]]
+    a, b = (json.loads((f / "standing-xent.json").read_text()) for f in (whole, parts))
+    assert {**a, "seconds": 0} == {**b, "seconds": 0}
+    assert len(a["robust_accuracy"]) == 4
+    with np.load(whole / "standing-xent.npz") as x, np.load(parts / "standing-xent.npz") as y:
+        assert x["unit_size"].tolist() == y["unit_size"].tolist()
+        np.testing.assert_array_equal(x["adv"], y["adv"])

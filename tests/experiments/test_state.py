@@ -1,0 +1,112 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from daa.errors import InputError
+from daa.experiments import state
+from daa.experiments.state import State
+from daa.methods import AttackConfig
+from daa.plans import Outcome, Report
+from daa.targets.files import save_npz
+
+IDENT = {"run": "pgd-xent", "attack": AttackConfig("pgd").settings(), "restarts": 3, "seed": 0}
+
+
+def reached(*outcomes):
+    rng = np.random.default_rng(0)
+    adv = rng.random((5, 2, 2, 1)).astype(np.float32)
+    margin, natural = rng.random((2, 5)).astype(np.float32)
+    return State().after(Report(adv, margin, natural, outcomes), 2.5, "CPU A", "abc")
+
+
+ALL = Outcome(None, np.arange(5, dtype=np.float32), 20.0)
+SOME = Outcome(np.array([3, 1]), np.array([-1.0, 0.5], np.float32), 7.5)
+
+
+@pytest.mark.parametrize("outcomes", [(ALL,), (ALL, SOME, ALL), (SOME, SOME)])
+def test_a_state_comes_back_as_it_was(tmp_path, outcomes):
+    path, before = tmp_path / "pgd.npz", reached(*outcomes)
+    state.save(path, IDENT, before)
+    after = state.load(path, {**IDENT, "restarts": 9})
+    assert (after.seconds, after.origin) == (2.5, {"device": ["CPU A"], "git_commit": ["abc"]})
+    for name in ("adv", "margin", "natural", "gradients", "correct_per_restart"):
+        a, b = getattr(before.report, name), getattr(after.report, name)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(before.report.history, after.report.history, strict=True):
+        assert (a.images is None) == (b.images is None)
+        assert a.images is None or a.images.tolist() == b.images.tolist()
+        assert (a.margin.tolist(), a.gradients) == (b.margin.tolist(), b.gradients)
+
+
+def test_nothing_was_reached_without_a_file(tmp_path):
+    assert state.load(tmp_path / "none.npz", IDENT) == State()
+
+
+def test_a_state_names_every_device_and_commit():
+    first = reached(ALL)
+    second = first.after(first.report, 1.0, "GPU B", "abd").after(first.report, 1.0, "CPU A", None)
+    assert second.origin == {"device": ["CPU A", "GPU B"], "git_commit": ["abc", "abd"]}
+    assert second.seconds == 4.5
+
+
+def test_a_state_from_before_an_option_existed_has_its_default(tmp_path):
+    settings = dict(IDENT["attack"])
+    state.save(tmp_path / "a.npz", {**IDENT, "attack": settings}, reached(ALL))
+    del settings["clip_start"]
+    assert state.load(tmp_path / "a.npz", {**IDENT, "attack": settings}).report is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 1}, r"a.npz: expected the state of the run asked for now, got that of another; "),
+        ({"attack": AttackConfig("pgd", eps=0.1).settings()}, "got that of another"),
+        ({"attack": AttackConfig("blob").settings()}, "got that of another"),
+    ],
+)
+def test_the_state_of_another_run_is_refused(tmp_path, change, message):
+    state.save(tmp_path / "a.npz", IDENT, reached(ALL))
+    with pytest.raises(InputError, match=message):
+        state.load(tmp_path / "a.npz", {**IDENT, **change})
+
+
+def test_files_that_are_no_state_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"a.npz: expected an .npz file"):
+        state.load(path, IDENT)
+    save_npz(path, {"adv": np.zeros(3), "correct": np.zeros(3)})
+    with pytest.raises(InputError, match=r"a.npz: .* got that of an earlier version, .*; remove"):
+        state.load(path, IDENT)
+    save_npz(path, {"adv": np.zeros(3)})
+    with pytest.raises(InputError, match=r"a.npz: expected the array margin, got none"):
+        state.load(path, IDENT)
+
+
+def test_a_folder_is_held_by_one_process(tmp_path):
+    folder = tmp_path / "new" / "results"
+    code = f"""
+from pathlib import Path
+from daa.errors import InputError
+from daa.experiments import state
+try:
+    with state.sole(Path({str(folder)!r})):
+        print("held")
+except InputError as error:
+    print(error)
+"""
+
+    def other():
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stderr == ""
+        return done.stdout.strip()
+
+    with state.sole(folder):
+        assert other().startswith(f"{folder}: expected no other process at work here, got process")
+        (folder / ".owner").unlink()
+        assert other().endswith("got one that has just begun")
+    assert other() == "held"
+    assert [path.name for path in folder.iterdir()] == [".lock"]

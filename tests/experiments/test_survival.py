@@ -1,0 +1,125 @@
+"""Runs that are killed, interrupted, locked out, or find no room."""
+
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import reproduce
+import survive
+
+from daa.attack import Attack
+from daa.errors import InputError
+from daa.experiments import state
+
+SCRIPT = Path(reproduce.__file__)
+FOREVER = survive.CONFIG.replace("restarts: 4", "restarts: 1000")
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "survivor.yaml"
+    path.write_text(FOREVER, encoding="utf-8")
+    return path
+
+
+def start(config, out, images=50, **options):
+    command = [sys.executable, SCRIPT, config, "--images", str(images), "--out", out]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def wait_for(path, seconds=60):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_killed_runs_end_in_the_records_of_an_undisturbed_one(tmp_path):
+    assert survive.survive(tmp_path, kills=3, rng=random.Random(1)) == 3
+
+
+def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(config, tmp_path):
+    # A shell without job control lets what it puts in the background ignore interrupts.
+    process = start(
+        config,
+        tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    wait_for(tmp_path / "survivor" / "pgd-xent.npz")
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert error.splitlines()[-1].startswith("interrupted; what is finished is kept, the same comm")
+    assert survive.restarts(tmp_path)["pgd-xent"] >= 1
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_second_process_is_refused_and_the_first_one_undisturbed(config, tmp_path):
+    first = start(config, tmp_path)
+    wait_for(tmp_path / "survivor" / "pgd-xent.npz")
+    second = start(config, tmp_path)
+    _, error = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert re.fullmatch(
+        rf".*survivor: expected no other process at work here, got process {first.pid} on \S+, "
+        r"for 0 min\n",
+        error,
+    )
+    assert first.poll() is None
+    first.kill()
+    first.communicate()
+    with state.sole(tmp_path / "survivor"):  # the lock of a killed process is free
+        pass
+
+
+def test_a_full_disk_is_named_and_what_was_there_stays(config, tmp_path):
+    """A limit on the size of files stands for the disk.
+
+    Records would fit, and so does the code that TensorFlow generates; the images do not.
+    """
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**15, 2**15))
+
+    process = start(config, tmp_path, images=250, preexec_fn=limit)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "Traceback" not in error
+    last = error.splitlines()[-1]
+    assert re.search(r"pgd-xent.npz: expected to write [\d,]+ bytes, got File too large", last)
+    assert [path.name for path in (tmp_path / "survivor").iterdir()] == [".lock"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_attack(config, tmp_path):
+    (tmp_path / "out").write_text("a file", encoding="utf-8")
+    begin = time.perf_counter()
+    with pytest.raises(InputError, match=r"out/survivor: expected to write there, got Not a dir"):
+        reproduce.main([str(config), "--out", str(tmp_path / "out")])
+    assert time.perf_counter() - begin < 5
+
+
+def test_other_records_outlive_a_run_that_stops(tmp_path, monkeypatch):
+    config = tmp_path / "survivor.yaml"
+    config.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 1"), encoding="utf-8")
+    call = Attack.__call__
+
+    def broken(self, *args, **options):
+        if self.config.method == "blob":
+            raise InputError("digits/cnn: blob, xent: image 3: expected a finite gradient")
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(Attack, "__call__", broken)
+    with pytest.raises(InputError, match="image 3: expected a finite gradient"):
+        reproduce.main([str(config), "--images", "50", "--out", str(tmp_path)])
+    names = sorted(path.stem for path in (tmp_path / "survivor").glob("*.json"))
+    assert names == ["momentum-cw", "pgd-xent"]

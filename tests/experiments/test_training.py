@@ -1,0 +1,164 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import train
+
+import digits
+from daa import targets
+from daa.errors import InputError
+from daa.experiments import config as configs
+from daa.experiments import recipe, trainer, training
+
+CONFIG = """
+target: digits/cnn
+eps: 0.1
+step_size: 0.05
+steps: 2
+epochs: 3
+batch_size: 50
+learning_rate: 0.003
+ramp: 0.2
+holdout: 197
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def run(config: Path, out: Path) -> Path:
+    train.main([str(config), "--out", str(out)])
+    return out
+
+
+def test_trains_logs_and_leaves_weights_alone(config, tmp_path, capsys):
+    out = run(config, tmp_path / "a" / "cnn.npz")
+    target = digits.load_target("cnn", path=out)
+    data = digits.load_dataset()
+    assert (target(data.x).numpy().argmax(1) == data.y).mean() > 0.7
+    log = [json.loads(line) for line in (out.parent / "cnn.log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in log] == [1, 2, 3]
+    assert set(log[0]) == {"epoch", "loss", "clean", "pgd", "seconds"}
+    assert log[2]["loss"] < log[0]["loss"]
+    assert sorted(p.name for p in out.parent.iterdir()) == ["cnn.log.jsonl", "cnn.npz"]
+    assert "cnn.npz: digits/test, 500 images: clean" in capsys.readouterr().out
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(config, tmp_path, monkeypatch):
+    whole = run(config, tmp_path / "whole" / "cnn.npz")
+    epoch = trainer.Trainer.epoch
+
+    def killed(self, number, x, y, on_batch):
+        if number == 2:
+            raise KeyboardInterrupt
+        return epoch(self, number, x, y, on_batch)
+
+    monkeypatch.setattr(trainer.Trainer, "epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "parts" / "cnn.npz")
+    assert not (tmp_path / "parts" / "cnn.npz").exists()
+    seen = []
+
+    def counted(self, number, x, y, on_batch):
+        seen.append(number)
+        return epoch(self, number, x, y, on_batch)
+
+    monkeypatch.setattr(trainer.Trainer, "epoch", counted)
+    parts = run(config, tmp_path / "parts" / "cnn.npz")
+    assert seen == [2]
+    with np.load(whole) as a, np.load(parts) as b:
+        for name in a.files:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_the_state_of_another_config_is_refused(config, tmp_path, monkeypatch):
+    def killed(self, number, x, y, on_batch):
+        if number == 1:
+            raise KeyboardInterrupt
+        return 0.0
+
+    monkeypatch.setattr(trainer.Trainer, "epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "cnn.npz")
+    config.write_text(CONFIG.replace("eps: 0.1", "eps: 0.2"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"state.npz: expected a training of this config"):
+        run(config, tmp_path / "cnn.npz")
+
+
+def test_patience_stops_early(config, tmp_path, monkeypatch):
+    config.write_text(CONFIG.replace("epochs: 3", "epochs: 9\npatience: 2"), encoding="utf-8")
+    # As if no epoch were better than the first.
+    monkeypatch.setattr(training, "since_best", lambda lines: max(0, len(lines) - 1))
+    out = run(config, tmp_path / "cnn.npz")
+    assert len((out.parent / "cnn.log.jsonl").read_text().splitlines()) == 3
+
+
+def test_since_best_counts_epochs_after_the_best():
+    values = [0.1, 0.5, 0.4, 0.5, 0.3]
+    assert training.since_best([{"pgd": v} for v in values]) == 1
+    assert training.since_best([{"epoch": 1}]) == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("steps: 2", "step: 2", r"train.yaml: expected one of target, eps, .*, got 'step'"),
+        ("steps: 2", "", "train.yaml: steps: expected a value, got None"),
+        ("steps: 2", "steps: 2.0", "train.yaml: steps: expected a whole number >= 1, got 2.0"),
+        ("eps: 0.1", "eps: 0", "train.yaml: eps: expected 0 < eps <= 1, got 0"),
+        ("eps: 0.1", "eps: 0.1\neps: 0.2", "expected each key once, got 'eps' again"),
+        ("ramp: 0.2", "ramp: 2", "ramp: expected 0 <= ramp <= 1, got 2"),
+        ("rate: 0.003", "rate: -1", "learning_rate: expected a number > 0, got -1"),
+        ("ramp: 0.2", "weight_decay: -1", "weight_decay: expected a number >= 0, got -1"),
+        ("ramp: 0.2", "seed: -1", "seed: expected a whole number >= 0, got -1"),
+        ("ramp: 0.2", "patience: 0", "patience: expected null or a whole number >= 1, got 0"),
+        ("ramp: 0.2", "augment: 1", "augment: expected true or false, got 1"),
+        ("holdout: 197", "holdout: 1290", "holdout: expected 0 to 1247, got 1290"),
+        ("target: digits/cnn", "target: nowhere/cnn", "target: expected FOLDER/NAME"),
+        ("ramp: 0.2", "optimizer: sgd", "optimizer: expected one of adam, momentum, got 'sgd'"),
+    ],
+)
+def test_mistakes_are_named(config, tmp_path, old, new, message):
+    config.write_text(CONFIG.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        run(config, tmp_path / "cnn.npz")
+
+
+def test_crops_and_mirrors_keep_the_pixels():
+    x = np.random.default_rng(0).random((200, 6, 6, 1)).astype(np.float32)
+    out = trainer.augment(x, np.random.default_rng(1), pad=1)
+    assert out.shape == x.shape
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    for image, original in zip(out, padded, strict=True):
+        crops = [original[r : r + 6, c : c + 6] for r in range(3) for c in range(3)]
+        assert any((image == a).all() or (image == a[:, ::-1]).all() for a in crops)
+
+
+def test_every_training_of_the_project_loads():
+    paths = list(configs.FOLDER.glob("train_*.yaml"))
+    assert paths
+    for path in paths:
+        assert recipe.load(path).epochs
+
+
+def test_a_target_that_is_not_trained_here_is_refused():
+    config = recipe.TrainConfig("locuslab/wk_mnist", eps=0.1, step_size=0.1, steps=1, epochs=1)
+    with pytest.raises(InputError, match="wk_mnist: expected a network that this project trains"):
+        training.make_trainer(config, targets.model_of(config.target), images=100)
+
+
+def test_the_config_of_a_training_is_found_by_its_name(tmp_path, monkeypatch):
+    seen = []
+
+    def trained(config, **options):
+        seen.append(config)
+        return training.Trained(tmp_path, "digits/test", 500, 0.97, 0.66)
+
+    monkeypatch.setattr(training, "train", trained)
+    train.main(["train_digits"])
+    assert seen == [recipe.load(configs.FOLDER / "train_digits.yaml")]

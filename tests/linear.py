@@ -1,0 +1,42 @@
+"""A linear model, whose best adversarial image is known, and images for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from daa import AttackConfig, Bounds, Target
+from daa.methods import METHODS
+
+FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}
+
+
+def config(method: str, loss: str | None = None, **changes: Any) -> AttackConfig:
+    """A fast attack: the settings of `FAST` that the method reads."""
+    known = {"eps", "batch_size", *METHODS[method].defaults()}
+    fast = {name: value for name, value in FAST.items() if name in known}
+    return AttackConfig(method, loss, **{**fast, **changes})
+
+
+def linear_target(
+    classes: int = 3,
+    shape: tuple[int, int, int] = (4, 4, 1),
+    bounds: Bounds | None = None,
+    seed: int = 0,
+) -> tuple[Target, np.ndarray]:
+    w = np.random.default_rng(seed).standard_normal((int(np.prod(shape)), classes))
+    w = tf.constant(w.astype(np.float32))
+
+    def network(x: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(x, [-1, w.shape[0]]) @ w
+
+    return Target("test/linear", network, shape, classes, bounds or Bounds()), w.numpy()
+
+
+def images(
+    n: int = 40, shape: tuple[int, int, int] = (4, 4, 1), classes: int = 3, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.random((n, *shape)).astype(np.float32), rng.integers(0, classes, n)

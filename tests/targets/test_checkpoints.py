@@ -1,0 +1,142 @@
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from daa import InputError
+from daa.targets import checkpoints
+from madry_mnist.model import VARIABLES, initialize
+
+SHAPES = {"Variable": (3, 2), "unit/BatchNorm/beta": (4,)}
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    return {name: rng.standard_normal(shape).astype("f4") for name, shape in SHAPES.items()}
+
+
+@pytest.fixture
+def prefix(tmp_path, arrays):
+    return checkpoints.write(tmp_path / "model" / "checkpoint-7", arrays)
+
+
+def assert_same(found, expected):
+    assert set(found) == set(expected)
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_what_is_written_is_read(prefix, arrays):
+    for path in (prefix, prefix.parent, prefix.with_name("checkpoint-7.index")):
+        assert_same(checkpoints.read(path), arrays)
+    names = sorted(path.name for path in prefix.parent.iterdir())
+    assert names == ["checkpoint", "checkpoint-7.data-00000-of-00001", "checkpoint-7.index"]
+
+
+def test_the_original_saver_restores_it(tmp_path):
+    """A TF1 graph with the variables of MadryLab's code, restored as that code does it."""
+    arrays = initialize(np.random.default_rng(0))
+    checkpoints.write(tmp_path / "checkpoint-1", arrays)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        variables = [tf.compat.v1.get_variable(name, shape) for name, shape in VARIABLES.items()]
+        latest = tf.train.latest_checkpoint(str(tmp_path))
+        tf.compat.v1.train.Saver(variables).restore(session, latest)
+        assert_same(dict(zip(VARIABLES, session.run(variables), strict=True)), arrays)
+
+
+def test_one_that_tf1_wrote_is_read_without_its_slots(tmp_path):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        weights = tf.compat.v1.get_variable("Variable", [3, 2], use_resource=False)
+        tf.compat.v1.train.get_or_create_global_step()
+        loss = tf.reduce_sum(weights**2)
+        tf.compat.v1.train.AdamOptimizer().minimize(loss)
+        tf.compat.v1.train.MomentumOptimizer(0.1, 0.9).minimize(loss)
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver().save(session, str(tmp_path / "model"), global_step=3)
+        expected = session.run(weights)
+    with_slots = {name for name, _ in tf.train.list_variables(str(tmp_path / "model-3"))}
+    assert {"Variable/Adam", "Variable/Momentum", "beta1_power", "global_step"} <= with_slots
+    assert_same(checkpoints.read(tmp_path), {"Variable": expected})
+
+
+def test_a_stale_path_in_the_folder_is_no_obstacle(prefix, arrays):
+    checkpoints.write(prefix.parent / "checkpoint-9", {"other": np.zeros(1, "f4")})
+    record = prefix.parent / "checkpoint"
+    for recorded in ("/home/them/models/secret/checkpoint-7", r"C:\\models\\checkpoint-7"):
+        record.write_text(f'model_checkpoint_path: "{recorded}"\n', encoding="utf-8")
+        assert_same(checkpoints.read(prefix.parent), arrays)
+    record.write_text('model_checkpoint_path: "gone-1"\n', encoding="utf-8")
+    with pytest.raises(InputError, match="with one TF1 checkpoint, got checkpoint-7, checkpoint-9"):
+        checkpoints.read(prefix.parent)
+
+
+def test_npz(tmp_path, arrays):
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert_same(checkpoints.read(tmp_path / "a.npz"), arrays)
+
+
+def test_missing_files_are_named(tmp_path, prefix):
+    with pytest.raises(InputError, match=r"none: expected a TF1 checkpoint, got no file none.ind"):
+        checkpoints.read(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="expected a folder with one TF1 checkpoint, got none"):
+        checkpoints.read(tmp_path / "empty")
+    checkpoints.data_files(prefix)[0].unlink()
+    with pytest.raises(InputError, match=r"got no checkpoint-7.data-00000-of-00001"):
+        checkpoints.read(prefix)
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+@pytest.mark.parametrize("kept", [0, 0.5, 0.95])
+def test_truncated_files_are_named(prefix, suffix, kept):
+    path = prefix.with_name(prefix.name + suffix)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(InputError, match=r"^\S*checkpoint-7.*: expected a whole TF1 [^\n]*$"):
+        checkpoints.read(prefix)
+
+
+def test_altered_numbers_are_noticed(prefix):
+    path = checkpoints.data_files(prefix)[0]
+    content = bytearray(path.read_bytes())
+    content[5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"expected a whole TF1 checkpoint, got .*hecksum"):
+        checkpoints.read(prefix)
+
+
+def test_select_names_what_does_not_fit(arrays):
+    assert_same(checkpoints.select({**arrays, "more": np.zeros(2)}, SHAPES, "w"), arrays)
+    with pytest.raises(InputError, match=r"w: Variable: expected shape \[3, 2\], got no such vari"):
+        checkpoints.select({"Variable_1": arrays["Variable"]}, SHAPES, "w")
+    with pytest.raises(InputError, match=r"w: Variable: expected shape \[3, 2\], got \[2, 3\]"):
+        checkpoints.select({**arrays, "Variable": arrays["Variable"].T}, SHAPES, "w")
+    with pytest.raises(InputError, match="w: Variable: expected finite numbers"):
+        checkpoints.select({**arrays, "Variable": np.full((3, 2), np.nan)}, SHAPES, "w")
+
+
+def test_the_hash_is_of_the_numbers_wherever_they_lie(prefix, tmp_path):
+    shutil.copytree(prefix.parent, tmp_path / "moved")
+    assert checkpoints.sha256(prefix) == checkpoints.sha256(tmp_path / "moved")
+
+
+def test_a_pth_file_without_pytorch_asks_for_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"weights.pth: expected PyTorch .* pip install torch"):
+        checkpoints.read(path)
+
+
+def test_a_pth_file_is_read(tmp_path, arrays):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    for held in (tensors, {"state_dict": tensors, "epoch": 3}, [tensors]):
+        torch.save(held, tmp_path / "weights.pth")
+        assert_same(checkpoints.read(tmp_path / "weights.pth"), arrays)
+    torch.save([1, 2], tmp_path / "weights.pth")
+    with pytest.raises(InputError, match="expected a mapping of arrays, got 'int'"):
+        checkpoints.read(tmp_path / "weights.pth")

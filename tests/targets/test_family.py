@@ -1,0 +1,130 @@
+"""Targets as rows: what daa.targets says of them, and how folders are built from them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import digits
+import locuslab
+import madry_mnist
+from daa import InputError, targets
+from daa.targets import checkpoints
+
+# The radii of the challenges and of the papers, and the accuracies that were published.
+EPS = {
+    "digits/cnn": 0.15,
+    "locuslab/fast_pgd_mnist": 0.3,
+    "locuslab/wk_mnist": 0.1,
+    "locuslab/wk17a_mnist": 0.1,
+    "madry_mnist/secret": 0.3,
+    "madry_mnist/surrogate": 0.3,
+    "madry_cifar10/secret": 8 / 255,
+    "fmnist/authors": 0.2,
+    "imagenet_ens/ens_adv": 2 / 255,
+}
+CLEAN = {
+    "madry_mnist/secret": 0.9853,
+    "madry_cifar10/secret": 0.8714,
+    "locuslab/wk_mnist": 0.982,
+    "locuslab/wk17a_mnist": 0.9811,
+}
+
+
+def test_every_target_has_a_whole_row():
+    for reference in targets.every_target():
+        row = targets.row(reference)
+        assert row.description
+        assert 0 < row.eps < 1
+        assert row.source or row.weights, reference
+        trained_here = row.provenance in ("own", "surrogate")
+        assert trained_here == (row.weights is not None)
+        assert row.model.initialize or not trained_here
+
+
+def test_radii_and_published_accuracies():
+    assert {k: targets.row(k).eps for k in EPS} == EPS
+    rows = {k: targets.row(k) for k in targets.every_target()}
+    assert {k: row.clean.accuracy for k, row in rows.items() if row.clean} == CLEAN
+    assert {k: row.robust.accuracy for k, row in rows.items() if row.robust} == {
+        "locuslab/wk17a_mnist": 0.9562
+    }
+    for row in rows.values():
+        for published in (row.clean, row.robust):
+            assert published is None or published.source
+
+
+def test_third_party_files_come_from_a_named_version():
+    source = targets.row("locuslab/wk17a_mnist").source
+    (address,) = source.addresses.values()
+    assert "/c5d17a6" in address
+    assert list(source.hashes.values()) == [
+        "665cce40af979286eabde7ba405af0a3a2575bbe6abbcaddc2c5e6f58621efc3"
+    ]
+
+
+@pytest.mark.parametrize("reference", ["x/cnn", "digits", "digits/", ""])
+def test_an_unknown_folder_is_named(reference):
+    with pytest.raises(InputError, match=f"target: expected FOLDER/NAME .* got '{reference}'"):
+        targets.load_target(reference)
+
+
+def test_an_unknown_name_is_named():
+    with pytest.raises(InputError, match="digits: expected one of cnn, got 'x'"):
+        targets.loader("digits/x")
+
+
+def test_a_loader_travels_to_another_process():
+    import pickle
+
+    load = pickle.loads(pickle.dumps(targets.loader("digits/cnn")))
+    x = targets.load_dataset("digits/cnn", images=2).x
+    np.testing.assert_array_equal(load()(x), digits.load_target("cnn")(x))
+
+
+def test_the_weights_of_an_installed_package_lie_with_all_others(tmp_path, monkeypatch):
+    """A wheel leaves the surrogates out, so their folder has no weights."""
+    family = madry_mnist.FAMILY
+    arrays = family.row("surrogate").model.initialize(np.random.default_rng(0))
+    installed = type(family)(tmp_path / "madry_mnist", family.dataset, family.targets)
+    with pytest.raises(InputError, match="expected the weights of madry_mnist/surrogate"):
+        installed.load_target("surrogate", model_dir=tmp_path)
+    prefix = tmp_path / "madry_mnist" / "surrogate" / "model"
+    checkpoints.write(prefix, arrays)
+    found = installed.load_target("surrogate", model_dir=tmp_path)
+    assert found.provenance == "surrogate"
+    assert found.weights_sha256 == checkpoints.sha256(prefix)
+
+
+def test_where_a_training_puts_its_weights():
+    assert targets.own_weights("digits/cnn").name == "cnn.npz"
+    assert targets.own_weights("fmnist/surrogate").parts[-3:] == ("weights", "surrogate", "model")
+    message = "locuslab: expected a target that this project trains, none here, got 'wk_mnist'"
+    with pytest.raises(InputError, match=message):
+        targets.own_weights("locuslab/wk_mnist")
+
+
+def test_weights_are_found_as_folder_npz_or_pth(tmp_path):
+    family = locuslab.FAMILY
+    (tmp_path / "locuslab").mkdir()
+    for suffix in (".pth", ".npz", ""):
+        path = tmp_path / "locuslab" / f"wk_mnist{suffix}"
+        path.mkdir() if suffix == "" else path.write_bytes(b"")
+        assert family.find_weights("wk_mnist", tmp_path) == path
+
+
+def test_rows_are_read_without_tensorflow():
+    code = (
+        "import sys; from daa import targets\n"
+        "for name in targets.every_target(): targets.row(name), targets.model_of(name)\n"
+        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_splits_of_the_embedded_digits():
+    assert len(digits.load_dataset("train")) == 1297
+    assert len(digits.load_dataset("test", images=20)) == 20
+    with pytest.raises(InputError, match="digits: split: expected train or test, got 'val'"):
+        digits.load_dataset("val")

@@ -1,0 +1,252 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_networks import conv, count, listed, random_arrays
+
+import imagenet_ens
+from daa import Attack, AttackConfig, InputError
+from daa.targets import checkpoints
+from imagenet_ens import model
+
+needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return random_arrays(model.VARIABLES)
+
+
+@pytest.fixture(scope="module")
+def target(arrays, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ens_adv")
+    checkpoints.write(folder / "ens_adv_inception_resnet_v2.ckpt", arrays)
+    return imagenet_ens.load_target("ens_adv", path=folder)
+
+
+def test_variables_are_slims_without_the_auxiliary_head():
+    slim = listed("inception_resnet_v2_slim")
+    assert len(slim) == 908
+    assert count(slim) == 59_244_594
+    assert {k: v for k, v in slim.items() if "/AuxLogits/" not in k} == model.VARIABLES
+
+
+def test_every_variable_of_keras_is_mapped_once():
+    keras = model.build()
+    mapped = model.mapping(keras)
+    assert set(mapped) == set(model.VARIABLES)
+    assert {id(v) for v in mapped.values()} == {id(v) for v in keras.variables}
+    for name, variable in mapped.items():
+        assert tuple(variable.shape) == model.VARIABLES[name]
+
+
+def test_a_slim_checkpoint_of_a_keras_network_gives_its_logits(tmp_path):
+    keras = model.build()
+    arrays = {name: variable.numpy() for name, variable in model.mapping(keras).items()}
+    rng = np.random.default_rng(0)
+    aux = {"InceptionResnetV2/AuxLogits/Logits/biases": rng.random(1001).astype("f4")}
+    checkpoints.write(tmp_path / "model.ckpt", {**arrays, **aux})
+    target = imagenet_ens.load_target("ens_adv", path=tmp_path / "model.ckpt")
+    x = rng.random((1, 299, 299, 3), dtype=np.float32)
+    assert target.classes == 1001
+    np.testing.assert_array_equal(target(x), keras(2 * x - 1, training=False))
+
+
+def slim_conv(a, scope, h, stride=1, padding="SAME", activate=True):
+    """Convolution and what follows it, in float64 from slim's description."""
+    if padding == "VALID":
+        kernel = a[f"{scope}/weights"]
+        size = [h.shape[1] - kernel.shape[0] + 1, h.shape[2] - kernel.shape[1] + 1]
+        h = tf.add_n(
+            [
+                tf.einsum("nhwi,io->nhwo", h[:, r : r + size[0], c : c + size[1]], kernel[r, c])
+                for r in range(kernel.shape[0])
+                for c in range(kernel.shape[1])
+            ]
+        )[:, ::stride, ::stride]
+    else:
+        h = asymmetric(h, a[f"{scope}/weights"])
+    if f"{scope}/biases" in a:
+        h = h + a[f"{scope}/biases"]
+    else:
+        b = {k: a[f"{scope}/BatchNorm/{k}"] for k in ("beta", "moving_mean", "moving_variance")}
+        h = (h - b["moving_mean"]) / tf.sqrt(b["moving_variance"] + 0.001) + b["beta"]
+    return tf.maximum(h, 0) if activate else h
+
+
+def asymmetric(h, kernel):
+    """SAME padding, stride 1, for kernels such as 1 x 7."""
+    if kernel.shape[0] == kernel.shape[1]:
+        return conv(h, kernel)
+    rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
+    size = h.shape
+    h = tf.pad(h, [[0, 0], [rows, rows], [columns, columns], [0, 0]])
+    return tf.add_n(
+        [
+            tf.einsum("nhwi,io->nhwo", h[:, r : r + size[1], c : c + size[2]], kernel[r, c])
+            for r in range(kernel.shape[0])
+            for c in range(kernel.shape[1])
+        ]
+    )
+
+
+BLOCKS = {
+    "mixed_5b": ("Mixed_5b", None),
+    "block35_1_ac": ("Repeat/block35_1", 0.17),
+    "mixed_6a": ("Mixed_6a", None),
+    "block17_3_ac": ("Repeat_1/block17_3", 0.1),
+    "mixed_7a": ("Mixed_7a", None),
+    "block8_2_ac": ("Repeat_2/block8_2", 0.2),
+    "block8_10": ("Block8", 1.0),
+    "conv_7b_ac": ("Conv2d_7b_1x1", None),
+}
+
+
+def block(a, scope, scale, h):
+    """One block of slim's network, from its names: layers of a branch follow one another."""
+    root = f"InceptionResnetV2/{scope}"
+    if scope.startswith("Conv2d"):
+        return slim_conv(a, root, h)
+    branches = []
+    for n in range(4):
+        layers = [k for k in a if k.startswith(f"{root}/Branch_{n}/") and k.endswith("/weights")]
+        out = h
+        if scope == "Mixed_5b" and n == 3:
+            ones = tf.ones([1, *h.shape[1:]], h.dtype)
+            out = neighbours(h) / neighbours(ones)
+        for name in sorted(layers, key=lambda k: ("1a_" in k, k)):
+            reduces = scope in ("Mixed_6a", "Mixed_7a") and "1a_" in name
+            stride, padding = (2, "VALID") if reduces else (1, "SAME")
+            out = slim_conv(a, name.removesuffix("/weights"), out, stride, padding)
+        if layers:
+            branches.append(out)
+    if scope in ("Mixed_6a", "Mixed_7a"):
+        windows = [h[:, r : r - 2 or None, c : c - 2 or None] for r in range(3) for c in range(3)]
+        branches.append(tf.reduce_max(tf.stack(windows), 0)[:, ::2, ::2])
+    joined = tf.concat(branches, 3)
+    if scale is None:
+        return joined
+    h = h + scale * slim_conv(a, f"{root}/Conv2d_1x1", joined, activate=False)
+    return h if scope == "Block8" else tf.maximum(h, 0)
+
+
+def neighbours(h):
+    p = tf.pad(h, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    height, width = h.shape[1:3]
+    return tf.add_n([p[:, r : r + height, c : c + width] for r in range(3) for c in range(3)])
+
+
+def test_blocks_equal_slims_description(arrays):
+    """The input of each block, as the network gives it, through an independent computation."""
+    keras = model.build()
+    for name, variable in model.mapping(keras).items():
+        variable.assign(arrays[name])
+    a = {name: tf.constant(value, tf.float64) for name, value in arrays.items()}
+    inputs = {name: first_input(keras, name) for name in BLOCKS}
+    outputs = [output(keras, name) for name in BLOCKS]
+    probe = tf.keras.Model(keras.input, [*inputs.values(), *outputs])
+    found = probe(np.random.default_rng(2).random((1, 299, 299, 3), dtype=np.float32) * 2 - 1)
+    before, after = found[: len(BLOCKS)], found[len(BLOCKS) :]
+    for h, ours, (name, (scope, scale)) in zip(before, after, BLOCKS.items(), strict=True):
+        theirs = block(a, scope, scale, tf.cast(h, tf.float64))
+        scale_of = np.abs(theirs).max()
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 * scale_of, err_msg=name)
+
+
+def first_input(keras, name):
+    """The tensor that enters a block, by the block before it."""
+    before = {
+        "mixed_5b": "max_pooling2d",
+        "block35_1_ac": "mixed_5b",
+        "mixed_6a": "block35_10_ac",
+        "block17_3_ac": "block17_2_ac",
+        "mixed_7a": "block17_20_ac",
+        "block8_2_ac": "block8_1_ac",
+        "block8_10": "block8_9_ac",
+        "conv_7b_ac": "block8_10",
+    }[name]
+    if before == "max_pooling2d":  # the second of the stem; its number depends on the session
+        pools = [layer for layer in keras.layers if isinstance(layer, tf.keras.layers.MaxPool2D)]
+        return pools[1].output
+    return output(keras, before)
+
+
+def output(keras, name):
+    # The last block has no activation, and its layer no name of its own.
+    layer = keras.get_layer("conv_7b" if name == "block8_10" else name)
+    return layer.input if name == "block8_10" else layer.output
+
+
+@pytest.mark.real
+@needs_data
+def test_the_pipeline_on_real_photographs(target):
+    """Targeted at the least likely class, as the paper's table; random weights, so no number."""
+    data = imagenet_ens.load_dataset(images=2)
+    assert data.x.shape == (2, 299, 299, 3)
+    assert data.y.min() >= 1
+    assert data.y.max() <= 1000
+    config = AttackConfig(
+        "blob", eps=2 / 255, step_size=1 / 255, steps=2, steps_per_shuffle=1, batch_size=2,
+        targeted="least_likely", random_start=False,
+    )  # fmt: skip
+    least = target(data.x).numpy().argmin(1)
+    adv = Attack(target, config)(data.x, data.y)
+    loss = [
+        tf.nn.sparse_softmax_cross_entropy_with_logits(least, target(x)).numpy()
+        for x in (data.x, adv)
+    ]
+    assert (loss[1] < loss[0]).all()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "imagenet").mkdir()
+    gradient = np.linspace(0, 255, 400 * 500).reshape(400, 500, 1).repeat(3, 2).astype(np.uint8)
+    (tmp_path / "imagenet" / "a.JPEG").write_bytes(tf.io.encode_jpeg(gradient).numpy())
+    write(tmp_path, "file,label\na.JPEG,999\n")
+    return tmp_path
+
+
+def write(folder: Path, labels: str) -> None:
+    (folder / "imagenet" / "labels.csv").write_text(labels, encoding="utf-8")
+
+
+def test_images_are_cropped_scaled_and_shifted_by_the_background(folder):
+    data = imagenet_ens.load_dataset(data_dir=folder)
+    assert data.y.tolist() == [1000]
+    assert data.x.shape == (1, 299, 299, 3)
+    # Brightness grows down the image; the crop takes away a sixteenth at each end.
+    assert data.x[0, 0].mean() == pytest.approx(1 / 16, abs=0.01)
+    assert data.x[0, -1].mean() == pytest.approx(15 / 16, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("name,class\na.JPEG,1\n", "expected the line file,label and rows after it, got name,cla"),
+        ("", "got an empty file"),
+        ("file,label\na.JPEG,1000\n", "line 2: expected a file and a class from 0 to 999, got"),
+        ("file,label\na.JPEG\n", "line 2: expected a file and a class"),
+        ("file,label\n../a.JPEG,1\n", "expected file names without folders, got '../a.JPEG'"),
+        ("file,label\nb.JPEG,1\n", "b.JPEG: expected an image, got No such file"),
+    ],
+)
+def test_labels_that_do_not_fit_are_named(folder, labels, message):
+    write(folder, labels)
+    with pytest.raises(InputError, match=message):
+        imagenet_ens.load_dataset(data_dir=folder)
+
+
+def test_what_is_no_jpeg_is_named(folder):
+    path = folder / "imagenet" / "a.JPEG"
+    whole = path.read_bytes()
+    for content in (b"not an image", whole[: len(whole) // 20]):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"a.JPEG: expected a whole JPEG file"):
+            imagenet_ens.load_dataset(data_dir=folder)
+    with pytest.raises(InputError, match="images: expected 1 to 1, got 2"):
+        imagenet_ens.load_dataset(data_dir=folder, images=2)
+    with pytest.raises(InputError, match="imagenet: split: expected test, got 'train'"):
+        imagenet_ens.load_dataset("train", data_dir=folder)

@@ -1,0 +1,361 @@
+"""Targets from Keras models and SavedModels: the same logits, a gradient, no final softmax."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from daa import AttackConfig, Bounds, InputError, Target, worst_case
+from daa.target import input_gradient, predict
+from daa.targets import keras as made
+from daa.targets import saved_model
+from daa.targets.files import sha256
+
+layers = keras.layers
+SHAPE, CLASSES = (6, 6, 3), 4
+X = np.random.default_rng(0).random((8, *SHAPE), dtype=np.float32)
+Y = np.arange(8) % CLASSES
+ENDS = {
+    "none": [layers.Dense(CLASSES)],
+    "dense": [layers.Dense(CLASSES, activation="softmax")],
+    "layer": [layers.Dense(CLASSES), layers.Softmax()],
+    "activation": [layers.Dense(CLASSES), layers.Activation("softmax")],
+    "operation": [layers.Dense(CLASSES), keras.ops.softmax],
+    "nested": [keras.Sequential([layers.Dense(5), layers.Dense(CLASSES, activation="softmax")])],
+    "reshaped": [layers.Dense(CLASSES, activation="softmax"), layers.Reshape([CLASSES])],
+}
+
+
+def network(end="none", dtype="float32", seed=0):
+    """Preprocessing, batch normalisation and dropout inside, with moments that matter."""
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input(SHAPE, dtype=dtype)
+    hidden = layers.Rescaling(1 / 255)(inputs)
+    hidden = layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.1, 0.2, 0.3])(hidden)
+    hidden = layers.Conv2D(4, 3, activation="relu")(hidden)
+    norm = layers.BatchNormalization()
+    hidden = layers.Dropout(0.5)(norm(hidden))
+    norm.moving_mean.assign([0.1, 0.2, 0.3, 0.4])
+    hidden = layers.Flatten()(hidden)
+    for layer in ENDS[end]:
+        hidden = layer(hidden)
+    return keras.Model(inputs, hidden)
+
+
+def quiet(make):
+    """The target and the warnings that its making gave."""
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        target = make()
+    return target, [str(warning.message) for warning in given]
+
+
+def codes(target):
+    return [note.code for note in target.notes]
+
+
+def native(model, x=X):
+    return model(255 * x, training=False).numpy()
+
+
+def softmax(logits):
+    return tf.nn.softmax(logits).numpy()
+
+
+def test_a_model_with_logits_stays_as_it_is():
+    model = network()
+    target, given = quiet(lambda: Target.from_keras(model, bounds=(0, 255)))
+    assert given == [] and target.notes == ()
+    assert (target.image_shape, target.classes, target.bounds) == (SHAPE, CLASSES, Bounds(0, 255))
+    np.testing.assert_allclose(predict(target, X), native(model), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("end", [end for end in ENDS if end != "none"])
+def test_a_final_softmax_is_taken_off(end):
+    model = network(end)
+    target, given = quiet(lambda: Target.from_keras(model, bounds=(0, 255), name="mine"))
+    assert codes(target) == ["softmax-removed"]
+    assert given == ["mine: The final softmax of the model is taken off. [softmax-removed]"]
+    logits = predict(target, X)
+    assert (logits < 0).any()
+    np.testing.assert_allclose(softmax(logits), native(model), atol=1e-6)
+    # The model itself still has its softmax.
+    np.testing.assert_allclose(native(model).sum(axis=1), 1, atol=1e-6)
+
+
+def test_softmax_in_the_code_of_a_model_is_taken_off_its_graph():
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.flatten, self.dense = layers.Flatten(), layers.Dense(CLASSES)
+
+        def call(self, x, training=None):
+            assert not training
+            return tf.nn.softmax(self.dense(self.flatten(x)))
+
+    model = Model()
+    target, _ = quiet(lambda: Target.from_keras(model, image_shape=SHAPE))
+    assert codes(target) == ["softmax-removed"]
+    expected = model.dense(model.flatten(X)).numpy()
+    np.testing.assert_allclose(predict(target, X), expected, rtol=1e-4, atol=1e-5)
+
+
+def mean_of_two():
+    inputs = keras.Input(SHAPE)
+    heads = [
+        layers.Dense(CLASSES, activation="softmax")(layers.Flatten()(inputs)) for _ in range(2)
+    ]
+    return keras.Model(inputs, layers.Average()(heads))
+
+
+def test_where_it_cannot_be_taken_off_the_logarithm_is_attacked(tmp_path):
+    model = mean_of_two()
+    model.export(tmp_path / "saved", verbose=False)
+    for make in (
+        lambda: Target.from_keras(model),
+        lambda: Target.from_saved_model(tmp_path / "saved"),
+    ):
+        target, (message,) = quiet(make)
+        assert codes(target) == ["softmax-logarithm"] and "[softmax-logarithm]" in message
+        expected = np.log(model(X).numpy())
+        np.testing.assert_allclose(predict(target, X), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_it_is_in_inference_mode_always():
+    model = network()
+    target = Target.from_keras(model, bounds=(0, 255))
+    again = [predict(target, X[:3]), predict(target, X)[:3]]
+    np.testing.assert_allclose(*again, rtol=1e-5, atol=1e-6)  # no dropout, no batch moments
+
+
+def test_a_file_is_the_model_with_the_hash_of_the_file(tmp_path):
+    model = network("dense")
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.save(tmp_path / "net.keras")
+    target, _ = quiet(lambda: Target.from_keras(tmp_path / "net.keras", bounds=(0, 255)))
+    assert target.name == "net"
+    assert target.weights_sha256 == sha256(tmp_path / "net.keras")
+    np.testing.assert_allclose(softmax(predict(target, X)), native(model), atol=1e-6)
+
+
+def test_the_hash_of_a_model_in_memory_is_that_of_its_weights():
+    first, same, other = (network(seed=seed) for seed in (0, 0, 1))
+    hashes = [Target.from_keras(model).weights_sha256 for model in (first, same, other)]
+    assert hashes[0] == hashes[1] != hashes[2]
+    first.layers[-1].bias.assign_add(np.ones(CLASSES))
+    assert Target.from_keras(first).weights_sha256 != hashes[0]
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (36,), (1, 6, 6)], ids=str)
+def test_inputs_of_another_layout(shape):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(CLASSES)])
+    options = {"data_format": "channels_first"} if shape == (1, 6, 6) else {}
+    options |= {"image_shape": (6, 6, 1)} if shape == (36,) else {}
+    target = Target.from_keras(model, **options)
+    assert target.image_shape == (6, 6, 1)
+    expected = model(X[..., 0].reshape(8, *shape)).numpy()
+    np.testing.assert_allclose(predict(target, X[..., :1]), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_channels_first_moves_the_channels():
+    model = keras.Sequential([keras.Input((3, 6, 5)), layers.Flatten(), layers.Dense(CLASSES)])
+    target = Target.from_keras(model, data_format="channels_first")
+    assert target.image_shape == (6, 5, 3)
+    x = np.random.default_rng(1).random((2, 6, 5, 3), dtype=np.float32)
+    expected = model(np.moveaxis(x, -1, 1)).numpy()
+    np.testing.assert_allclose(predict(target, x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_outputs_of_another_type_are_cast():
+    policy = keras.dtype_policies.DTypePolicy("mixed_float16")
+    model = keras.Sequential(
+        [keras.Input(SHAPE), layers.Flatten(), layers.Dense(CLASSES, dtype=policy)]
+    )
+    target, (message,) = quiet(lambda: Target.from_keras(model))
+    assert codes(target) == ["output-cast"] and "float16" in message
+    assert predict(target, X).dtype == np.float32
+
+
+def test_one_of_several_outputs():
+    inputs = keras.Input(SHAPE)
+    flat = layers.Flatten()(inputs)
+    heads = {"logits": layers.Dense(CLASSES)(flat), "box": layers.Dense(7)(flat)}
+    model = keras.Model(inputs, heads)
+    assert Target.from_keras(model).classes == CLASSES
+    assert Target.from_keras(model, output="box").classes == 7
+    with pytest.raises(InputError, match="output: expected one of logits, box, got 'other'"):
+        Target.from_keras(model, output="other", name="mine")
+
+
+@pytest.mark.parametrize("end", ["none", "dense"])
+def test_whole_pixels_have_a_gradient(end, tmp_path):
+    model = network(end, dtype="uint8")
+    model.export(tmp_path / "saved", verbose=False)
+    floats = network(end)  # the same weights, for floats
+    reference, _ = quiet(lambda: Target.from_keras(floats, bounds=(0, 255)))
+    whole = (np.round(255 * X) / 255).astype(np.float32)
+    removed = ["softmax-removed"] if end == "dense" else []
+    for make in (
+        lambda: Target.from_keras(model),
+        lambda: Target.from_saved_model(tmp_path / "saved"),
+        lambda: Target.from_saved_model(tmp_path / "saved", signature="serve"),
+    ):
+        target, given = quiet(make)
+        assert codes(target) == ["whole-pixels", *removed] and len(given) == len(target.notes)
+        assert target.bounds == Bounds(0, 255)
+        for x in (X, whole):  # it rounds
+            expected = predict(reference, whole)
+            np.testing.assert_allclose(predict(target, x), expected, rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(
+                input_gradient(target, x, Y), input_gradient(reference, whole, Y), atol=1e-4
+            )
+
+
+@pytest.mark.parametrize("end", ["none", "dense", "operation"])
+def test_a_saved_model_gives_the_same_attack_as_its_model(end, tmp_path):
+    model = network(end)
+    model.export(tmp_path / "saved", verbose=False)
+    config = AttackConfig("blob", eps=0.1, steps=10, steps_per_shuffle=5, step_size=0.02)
+    found = []
+    for make in (
+        lambda: Target.from_keras(model, bounds=(0, 255)),
+        lambda: Target.from_saved_model(tmp_path / "saved", bounds=(0, 255)),
+    ):
+        target, _ = quiet(make)
+        found.append(worst_case(target, config, X, Y))
+    np.testing.assert_allclose(found[0].margin, found[1].margin, rtol=1e-3, atol=1e-4)
+    assert found[0].margin.mean() < found[0].natural.mean() - 0.01
+
+
+class Module(tf.Module):
+    """Two signatures with dict outputs, one of which takes a transposed batch."""
+
+    def __init__(self):
+        self.w = tf.Variable(np.random.default_rng(0).normal(size=(108, CLASSES)), dtype=tf.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.float32, name="image")])
+    def plain(self, image):
+        logits = tf.reshape(image, [-1, 108]) @ self.w
+        return {"classes": tf.argmax(logits, axis=1), "logits": logits}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3, 6, 6], tf.float32, name="x")])
+    def first(self, x):
+        return self.plain(tf.transpose(x, [0, 2, 3, 1]))
+
+
+def test_signatures_with_several_outputs(tmp_path):
+    module = Module()
+    tf.saved_model.save(module, tmp_path, signatures={"a": module.plain, "b": module.first})
+    expected = module.plain(X)["logits"].numpy()
+    plain = Target.from_saved_model(tmp_path, signature="a")
+    first = Target.from_saved_model(
+        tmp_path, signature="b", data_format="channels_first", output="logits"
+    )
+    for target in (plain, first, Target.from_saved_model(tmp_path, signature="plain")):
+        assert target.image_shape == SHAPE
+        np.testing.assert_allclose(predict(target, X), expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(InputError, match="signature: expected one of first, plain, a, b, got None"):
+        Target.from_saved_model(tmp_path)
+    message = r"output: expected logits \[4, K >= 2\] of 4 images, got \[4\]"
+    with pytest.raises(InputError, match=message):
+        Target.from_saved_model(tmp_path, signature="a", output="classes")
+
+
+def test_the_hash_of_a_folder_is_that_of_names_and_contents(tmp_path):
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "saved_model.pb").write_bytes(b"1")
+    (tmp_path / "variables" / "data").write_bytes(b"2")
+    before = saved_model.folder_sha256(tmp_path)
+    (tmp_path / "variables" / "data").rename(tmp_path / "variables" / "other")
+    assert saved_model.folder_sha256(tmp_path) != before
+
+
+class Integers(keras.Model):
+    def call(self, x, training=None):
+        return tf.cast(tf.reshape(x, [-1, 108])[:, :CLASSES] * 100, tf.int32)
+
+
+class Lookup(keras.Model):
+    def call(self, x, training=None):
+        whole = tf.cast(tf.reshape(x, [-1, 108])[:, :CLASSES] * 100, tf.int32)
+        return tf.cast(whole, tf.float32)
+
+
+class Fixed(keras.Model):
+    def call(self, x, training=None):
+        return tf.reshape(x, [2, 108])[:, :CLASSES]
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (Integers(), "output: expected logits, got int32, which have no gradient"),
+        (Lookup(), "expected logits with a gradient at the images, got none; something"),
+        (Fixed(), r"expected a model that takes images of shape \[N, 6, 6, 3\], got .*reshape"),
+        (object(), "model: expected a Keras model or the path of a .keras file, got <object"),
+        ("no.keras", "no.keras: expected a .keras file, got 'no.keras'"),
+        ("net.h5", "net.h5: expected a .keras file, got HDF5, which may hold code"),
+    ],
+)
+def test_errors_are_one_line(model, message):
+    with pytest.raises(InputError, match=message) as error:
+        Target.from_keras(model, image_shape=SHAPE)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"bounds": (255, 0)}, "bounds: expected the lowest and the highest value of a pixel"),
+        ({"bounds": 255}, "bounds: expected the lowest and the highest value of a pixel, got 255"),
+        ({"data_format": "NCHW"}, "data_format: expected one of channels_last, channels_first"),
+        ({"image_shape": (6, 6)}, r"image_shape: expected \(H, W, C\), got \(6, 6\)"),
+        ({"output": "logits"}, "output: expected none, as the outputs have no names"),
+    ],
+)
+def test_options_that_cannot_work(options, message):
+    with pytest.raises(InputError, match=message):
+        Target.from_keras(network(), **options)
+
+
+def test_sizes_that_the_model_does_not_say():
+    inputs = keras.Input((None, None, 3))
+    hidden = layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3)(inputs))
+    model = keras.Model(inputs, layers.Dense(CLASSES)(hidden))
+    with pytest.raises(InputError, match=r"image_shape: expected \(H, W, C\), got none, and the"):
+        Target.from_keras(model)
+    assert Target.from_keras(model, image_shape=(9, 7, 3)).image_shape == (9, 7, 3)
+
+
+def test_two_inputs_are_refused():
+    inputs = [keras.Input((4,)), keras.Input((4,))]
+    model = keras.Model(inputs, layers.Dense(3)(layers.Add()(inputs)))
+    with pytest.raises(InputError, match="inputs: expected 1, got"):
+        Target.from_keras(model)
+
+
+def test_a_file_with_code_inside_is_refused(tmp_path):
+    model = keras.Sequential(
+        [keras.Input(SHAPE), layers.Flatten(), layers.Lambda(lambda x: x[:, :4])]
+    )
+    model.save(tmp_path / "net.keras")
+    with pytest.raises(InputError, match="expected a model that Keras loads without code") as error:
+        Target.from_keras(tmp_path / "net.keras")
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_a_saved_model_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"expected a SavedModel folder with saved_model.pb"):
+        Target.from_saved_model(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"no graph")
+    with pytest.raises(InputError, match="expected a SavedModel that loads, got"):
+        Target.from_saved_model(tmp_path)
+
+
+def test_another_backend_is_refused(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(InputError, match=r"Keras backend: expected tensorflow .*, got 'jax'"):
+        made.require_tensorflow_backend()

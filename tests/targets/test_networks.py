@@ -1,0 +1,237 @@
+"""Every architecture against an independent float64 computation from its description."""
+
+import csv
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fmnist
+import madry_cifar10
+import madry_mnist
+from daa import Attack, AttackConfig, InputError
+from daa.target import in_precision
+from daa.targets import FOLDERS, checkpoints
+from madry_cifar10.model import NARROW, WIDE, training_network
+
+LISTS = Path(__file__).parent / "variables"
+
+
+def listed(name: str) -> dict[str, tuple[int, ...]]:
+    with (LISTS / f"{name}.csv").open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return {name: tuple(map(int, shape.split("x"))) for name, shape in rows}
+
+
+def count(shapes: dict[str, tuple[int, ...]]) -> int:
+    return sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+def random_arrays(shapes, seed=0):
+    """Scaled so that no activation explodes; gamma and variances around 1."""
+    rng, arrays = np.random.default_rng(seed), {}
+    for name, shape in shapes.items():
+        if len(shape) > 1:
+            scale = np.sqrt(2 / np.prod(shape[:-1]))
+            arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
+        else:
+            around = float(name.endswith(("gamma", "moving_variance")))
+            arrays[name] = (around + 0.1 * rng.random(shape)).astype(np.float32)
+    return arrays
+
+
+# float64 references. Convolutions as sums over kernel offsets, independent of tf.nn.conv2d.
+
+
+def conv(h, kernel, stride=1):
+    """SAME padding as TensorFlow defines it: the odd pixel goes to the end."""
+    k = kernel.shape[0]
+    size = h.shape[1]
+    out = -(-size // stride)
+    total = max((out - 1) * stride + k - size, 0)
+    pad = [[0, 0], [total // 2, total - total // 2], [total // 2, total - total // 2], [0, 0]]
+    h = tf.pad(h, pad)
+    end = (out - 1) * stride + 1
+    return tf.add_n(
+        [
+            tf.einsum(
+                "nhwi,io->nhwo", h[:, r : r + end : stride, c : c + end : stride], kernel[r, c]
+            )
+            for r in range(k)
+            for c in range(k)
+        ]
+    )
+
+
+def pool(h):
+    n, height, width, channels = h.shape
+    return tf.reduce_max(tf.reshape(h, [n, height // 2, 2, width // 2, 2, channels]), [2, 4])
+
+
+def relu(h):
+    return tf.maximum(h, 0)
+
+
+def reference_mnist(a, x):
+    h = pool(relu(conv(x, a["Variable"]) + a["Variable_1"]))
+    h = pool(relu(conv(h, a["Variable_2"]) + a["Variable_3"]))
+    h = relu(tf.reshape(h, [len(x), -1]) @ a["Variable_4"] + a["Variable_5"])
+    return h @ a["Variable_6"] + a["Variable_7"]
+
+
+def reference_fmnist(a, x):
+    h = relu(conv(x, a["Variable"]) + a["Variable_1"])
+    h = pool(relu(conv(h, a["Variable_2"]) + a["Variable_3"]))
+    h = relu(conv(h, a["Variable_4"]) + a["Variable_5"])
+    h = pool(relu(conv(h, a["Variable_6"]) + a["Variable_7"]))
+    h = relu(tf.reshape(h, [len(x), -1]) @ a["Variable_8"] + a["Variable_9"])
+    bn = {k: a[f"batch_normalization/{k}"] for k in ("gamma", "beta")}
+    mean, var = (a[f"batch_normalization/moving_{k}"] for k in ("mean", "variance"))
+    h = bn["gamma"] * (h - mean) / tf.sqrt(var + 0.001) + bn["beta"]
+    return h @ a["Variable_10"] + a["Variable_11"]
+
+
+def reference_cifar10(a, x):
+    def norm(scope, h):
+        b = {k: a[f"{scope}/BatchNorm/{k}"] for k in ("gamma", "beta")}
+        mean, var = (a[f"{scope}/BatchNorm/moving_{k}"] for k in ("mean", "variance"))
+        h = b["gamma"] * (h - mean) / tf.sqrt(var + 0.001) + b["beta"]
+        return tf.where(h < 0, 0.1 * h, h)
+
+    mean = tf.reduce_mean(x, [1, 2, 3], keepdims=True)
+    deviation = tf.sqrt(tf.reduce_mean((x - mean) ** 2, [1, 2, 3], keepdims=True))
+    h = (x - mean) / tf.maximum(deviation, 1 / np.sqrt(32 * 32 * 3))
+    h = conv(h, a["input/init_conv/DW"])
+    for group in (1, 2, 3):
+        for u in range(5):
+            scope = f"unit_{group}_{u}"
+            stride = 2 if group > 1 and u == 0 else 1
+            if scope == "unit_1_0":
+                h = norm(f"{scope}/shared_activation", h)
+                inner = h
+            else:
+                inner = norm(f"{scope}/residual_only_activation", h)
+            inner = conv(inner, a[f"{scope}/sub1/conv1/DW"], stride)
+            inner = conv(norm(f"{scope}/sub2", inner), a[f"{scope}/sub2/conv2/DW"])
+            if stride == 2:
+                n, s, _, c = h.shape
+                h = tf.reduce_mean(tf.reshape(h, [n, s // 2, 2, s // 2, 2, c]), [2, 4])
+            side = (inner.shape[-1] - h.shape[-1]) // 2
+            h = inner + tf.pad(h, [[0, 0], [0, 0], [0, 0], [side, side]])
+    h = tf.reduce_mean(norm("unit_last", h), [1, 2])
+    return h @ a["logit/DW"] + a["logit/biases"]
+
+
+PARITY = [
+    (madry_mnist, "secret", madry_mnist.model.VARIABLES, reference_mnist, 1),
+    (fmnist, "authors", fmnist.model.VARIABLES, reference_fmnist, 1),
+    (madry_cifar10, "surrogate", NARROW.variables, reference_cifar10, 255),
+]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "shapes", "reference", "scale"), PARITY, ids=["mnist", "fmnist", "cifar10"]
+)
+def test_logits_and_gradients_equal_the_description(
+    folder, name, shapes, reference, scale, tmp_path
+):
+    arrays = random_arrays(shapes)
+    checkpoints.write(tmp_path / "model", arrays)
+    target = folder.load_target(name, path=tmp_path)
+    rng = np.random.default_rng(1)
+    x = tf.constant(rng.random((3, *target.image_shape)), tf.float32)
+    weight = tf.constant(rng.standard_normal((3, 10)))
+    exact = {key: tf.constant(value, tf.float64) for key, value in arrays.items()}
+    x64 = tf.cast(x, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch([x, x64])
+        ours, theirs = target(x), reference(exact, scale * x64)
+        sums = [tf.reduce_sum(tf.cast(z, tf.float64) * weight) for z in (ours, theirs)]
+    gradient = tape.gradient(sums, [x, x64])
+    np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
+    np.testing.assert_allclose(gradient[0], gradient[1], atol=1e-3 * np.abs(gradient[1]).max())
+    assert np.abs(gradient[1]).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "values"),
+    [
+        ("madry_mnist", madry_mnist.model.VARIABLES, 3_274_634),
+        ("fmnist", fmnist.model.VARIABLES, 3_308_522),
+        ("madry_cifar10_w32_10", WIDE.variables, 45_924_346),
+    ],
+)
+def test_variables_are_those_of_the_original_graph(name, shapes, values):
+    assert dict(shapes) == listed(name)
+    assert count(shapes) == values
+
+
+def test_bfloat16_gives_float32_logits_near_float32(tmp_path):
+    np.savez(tmp_path / "w.npz", **random_arrays(madry_mnist.model.VARIABLES))
+    x = np.random.default_rng(0).random((4, 28, 28, 1), dtype=np.float32)
+    target = madry_mnist.load_target("secret", path=tmp_path / "w.npz")
+    exact, half = target(x), in_precision(target, "bfloat16")(x)
+    assert half.dtype == tf.float32
+    np.testing.assert_allclose(half, exact, atol=0.05 * np.abs(exact).max())
+
+
+def test_cifar10_in_bfloat16_is_near_float32_and_follows_its_variables():
+    arrays = random_arrays(NARROW.variables)
+    x = tf.constant(np.random.default_rng(0).random((4, 32, 32, 3)) * 255, tf.float32)
+    exact = madry_cifar10.model.network({k: tf.constant(v) for k, v in arrays.items()})(x)
+    half = madry_cifar10.model.network(checkpoints.cast(arrays, "bfloat16"))(x)
+    np.testing.assert_allclose(half, exact, atol=0.1 * np.abs(exact).max())
+    variables = {k: tf.Variable(v + 0.1) for k, v in arrays.items()}
+    logits = madry_cifar10.model.network(variables)
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    np.testing.assert_array_equal(logits(x), exact)
+
+
+def test_training_mode_normalises_with_the_moments_of_the_batch():
+    arrays = {k: tf.constant(v) for k, v in random_arrays(NARROW.variables).items()}
+    seen = {}
+    logits = training_network(arrays, lambda scope, *moments: seen.update({scope: moments}))
+    x = tf.constant(np.random.default_rng(0).random((6, 32, 32, 3)) * 255, tf.float32)
+    trained = logits(x)
+    assert len(seen) == 31
+    frozen = dict(arrays)
+    for scope, (mean, variance) in seen.items():
+        frozen[f"{scope}/moving_mean"], frozen[f"{scope}/moving_variance"] = mean, variance
+    np.testing.assert_allclose(madry_cifar10.model.network(frozen)(x), trained, atol=1e-3)
+
+
+@pytest.mark.parametrize("folder", sorted({*FOLDERS} - {"digits"}))
+def test_unknown_names_and_missing_weights(folder, tmp_path):
+    module = importlib.import_module(folder)
+    with pytest.raises(InputError, match=f"{folder}: expected one of .* got 'x'"):
+        module.load_target("x")
+    name = next(iter(module.FAMILY.targets))
+    message = rf"expected the weights of {folder}/{name}, got none; set DAA_MODELS.* daa fetch"
+    with pytest.raises(InputError, match=message):
+        module.load_target(name, model_dir=tmp_path)
+
+
+def test_a_head_of_nine_classes_is_named(tmp_path):
+    arrays = random_arrays(NARROW.variables) | {"logit/biases": np.zeros(9, "f4")}
+    checkpoints.write(tmp_path / "model", arrays)
+    with pytest.raises(InputError, match=r"logit/biases: expected shape \[10\], got \[9\]"):
+        madry_cifar10.load_target("surrogate", path=tmp_path)
+
+
+def test_attacks_reach_cifar10_through_its_standardization(tmp_path):
+    """The loss grows, so the gradient through range and standardization has the right sign."""
+    arrays = random_arrays(NARROW.variables)
+    arrays["logit/DW"] *= 1e-3  # no saturated softmax
+    np.savez(tmp_path / "w.npz", **arrays)
+    target = madry_cifar10.load_target("surrogate", path=tmp_path / "w.npz")
+    rng = np.random.default_rng(0)
+    x, y = rng.random((4, 32, 32, 3), dtype=np.float32), np.array([0, 1, 2, 3])
+    config = AttackConfig("pgd", eps=8 / 255, step_size=2 / 255, steps=5, random_start=False)
+    before, after = (
+        tf.nn.sparse_softmax_cross_entropy_with_logits(y, target(images)).numpy()
+        for images in (x, Attack(target, config)(x, y))
+    )
+    assert (after > before).all()
