@@ -9,8 +9,8 @@ from . import steps as steps
 from . import targets as targets
 from .attack import Attack as Attack
 from .errors import InputError as InputError
-from .evaluate import clean_accuracy as clean_accuracy
-from .evaluate import worst_case as worst_case
+from .restarts import clean_accuracy as clean_accuracy
+from .restarts import worst_case as worst_case
 from .methods import AttackConfig as AttackConfig
 from .plans import Report as Report
 from .target import Bounds as Bounds

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daa.evaluate import clean_accuracy
+from daa.restarts import clean_accuracy
 from daa.experiments import tabular
 from daa.target import Dataset, Target, input_gradient, predict
 from daa.targets import Published

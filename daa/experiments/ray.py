@@ -18,7 +18,7 @@ import numpy as np
 
 from daa.attack import Attack
 from daa.errors import InputError
-from daa.evaluate import Engine, Result, run_unit
+from daa.restarts import Engine, Result, run_unit
 from daa.experiments import device
 from daa.plans import Unit
 from daa.target import Target

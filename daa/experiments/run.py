@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from daa import plans
-from daa.evaluate import Engine, Job, Progress, clean_accuracy, local, worst_cases
+from daa.restarts import Engine, Job, Progress, clean_accuracy, local, worst_cases
 from daa.experiments import (
     collection,
     device,

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from daa import targets
 from daa.attack import Attack
 from daa.errors import InputError, require
-from daa.evaluate import clean_accuracy, margins
+from daa.restarts import clean_accuracy, margins
 from daa.experiments import state
 from daa.experiments.recipe import TrainConfig
 from daa.experiments.trainer import Trainer

@@ -25,7 +25,7 @@ import numpy as np
 
 from daa import ball
 from daa.errors import InputError, require
-from daa.evaluate import margins
+from daa.restarts import margins
 from daa.parts import is_number, is_whole
 from daa.plugins.shared import missing
 from daa.target import Target, check_images

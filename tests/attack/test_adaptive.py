@@ -9,7 +9,7 @@ from linear import config, images, linear_target
 
 from daa import AttackConfig, InputError, Target, adaptive, ball, targets, worst_case
 from daa.attack import Attack
-from daa.evaluate import Job, local, margins, worst_cases
+from daa.restarts import Job, local, margins, worst_cases
 
 real = [
     pytest.mark.real,

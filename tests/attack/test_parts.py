@@ -8,7 +8,7 @@ import tensorflow as tf
 from linear import config, images, linear_target
 
 from daa import Attack, AttackConfig, InputError, ball, worst_case
-from daa.evaluate import local
+from daa.restarts import local
 from daa.losses import LOSSES, Loss
 from daa.methods import METHODS, Method
 from daa.parts import remembers

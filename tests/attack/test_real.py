@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import locuslab
 from daa import Attack, AttackConfig, losses, starts, worst_case
-from daa.evaluate import margins
+from daa.restarts import margins
 
 pytestmark = [
     pytest.mark.real,

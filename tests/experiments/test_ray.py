@@ -16,7 +16,7 @@ import survive
 
 from daa import targets
 from daa.errors import InputError
-from daa.evaluate import Result
+from daa.restarts import Result
 from daa.experiments import ray as engines
 from daa.experiments import records
 from daa.experiments.ray import on_ray

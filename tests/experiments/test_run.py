@@ -10,7 +10,7 @@ from PIL import Image
 
 from daa.attack import Attack
 from daa.errors import InputError
-from daa.evaluate import Engine, run_unit
+from daa.restarts import Engine, run_unit
 from daa.experiments import config as configs
 from daa.experiments import device, provenance, run, setup
 from daa.experiments.setup import Setup

@@ -8,7 +8,7 @@ from linear import config, images, linear_target
 
 from daa import InputError, Target, worst_case
 from daa.attack import Attack
-from daa.evaluate import Job, local, margins, worst_cases
+from daa.restarts import Job, local, margins, worst_cases
 from daa.methods import METHODS
 from daa.plans import Report, Unit
 
