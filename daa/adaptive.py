@@ -34,9 +34,11 @@ MEMORY = 0.8
 PARTIAL = 0.03
 # The least share of an arm.
 LEAST = 0.05
-# First images that are compared by a forward pass each before an attack: a broken neighbour's
-# perturbation, and the best image with some pixels kicked.
-CANDIDATES = 2
+# Which first images a forward pass compares before an attack: a broken neighbour's perturbation, and
+# the best image with some pixels kicked.
+VERSIONS = slice(2)
+# The least number of images in a round.
+NARROWEST = BATCH
 # An attack of so many steps doubles the key of an image that withstands it.
 PATIENCE = 25
 # Gradients that a record of none counts for, in an arm's posterior.
@@ -97,14 +99,16 @@ def adaptive(
         standing = np.flatnonzero(margin > 0)
         late = minutes is not None and time.monotonic() - begin > 60 * minutes
         steps, share = _round(k)
-        overhead = 0.5 if k < len(OPENING) else 0.5 + 0.5 * CANDIDATES
+        # Each round ends with a forward pass, and one for each of several versions comes before it.
+        versions = len(range(*VERSIONS.indices(2))) if k >= len(OPENING) else 1
+        overhead = 0.5 + (0.5 * versions if versions > 1 else 0)
         room = int((budget * n - spent) / (steps + 1 + overhead))
         if late or not len(standing) or room < min(BATCH, n):
             return
-        order = standing[np.argsort(margin[standing] * (1 + tries[standing]), kind="stable")]
-        most = len(order) if k == 0 else width if share is None else int(share * len(order))
         rng = np.random.default_rng((seed, number, 1))
-        chosen = _filled(order, min(max(most, BATCH), room), n, rng)
+        order = _order(rng, standing, margin, tries)
+        most = len(order) if k == 0 else width if share is None else int(share * len(order))
+        chosen = _filled(order, min(max(most, NARROWEST), room), n, rng)
         even = k < len(OPENING)
         parts = _dealt(arms, len(chosen), even, rng)
         firsts = _firsts(k, chosen, x, y, report, rng, config.eps)
@@ -165,6 +169,14 @@ def _config(config: AttackConfig, arm: Arm, k: int, steps: int) -> AttackConfig:
     return make(**arm.settings, steps=steps, first_step=lengths[0], last_step=lengths[1])
 
 
+def _order(
+    rng: np.random.Generator, standing: np.ndarray, margin: np.ndarray, tries: np.ndarray
+) -> np.ndarray:
+    """The standing images, those first that are likely to fall."""
+    del rng
+    return standing[np.argsort(margin[standing] * (1 + tries[standing]), kind="stable")]
+
+
 def _filled(order: np.ndarray, most: int, n: int, rng: np.random.Generator) -> np.ndarray:
     """The first images of an order, in whole minibatches; broken images fill the last one up."""
     if most < len(order):
@@ -210,14 +222,10 @@ def _firsts(
         return starts.uniform(x[chosen], rng, eps=eps)[None]
     if k < len(OPENING):
         return report.adv[chosen][None]
-    best = report.adv[chosen]
-    versions = [
-        starts.transfer(
-            x[chosen], y[chosen], rng, donors=_donors(chosen, x, y, report, rng), eps=eps
-        ),
-        starts.pixels(x[chosen], best, rng, eps=eps, kicked=0.3),
-    ]
-    return np.stack(versions)
+    donors = _donors(chosen, x, y, report, rng)
+    moved = starts.transfer(x[chosen], y[chosen], rng, donors=donors, eps=eps)
+    kicked = starts.pixels(x[chosen], report.adv[chosen], rng, eps=eps, kicked=0.3)
+    return np.stack([moved, kicked][VERSIONS])
 
 
 def _donors(
@@ -264,4 +272,4 @@ def _width(fallen: np.ndarray, chosen: int, standing: int, first: bool) -> int:
     if len(fallen):
         return int(1.25 * np.quantile(fallen, 0.9)) + 1
     # After a round in vain a wider one; after a wide one in vain a narrow one again.
-    return BATCH if not first and 4 * chosen > standing else 2 * chosen
+    return NARROWEST if not first and 4 * chosen > standing else 2 * chosen

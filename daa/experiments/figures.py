@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from daa.experiments import examples, pictures, plotting
+from daa import targets
+from daa.experiments import budget, examples, pictures, plotting
 from daa.experiments.collection import Collected
 from daa.experiments.records import Record
 from daa.experiments.wording import label, source
@@ -42,7 +43,12 @@ def write(collected: Collected, folder: Path) -> list[Path]:
         The paths of the PNG files.
     """
     written = []
-    if collected.sweep and _one_value_each(collected.records, collected.sweep):
+    if budget.has_curves(collected.records):
+        exact = targets.row(collected.records[0].target).robust
+        floor = None if exact is None else 100 * exact.accuracy
+        drawn = budget.figure(collected.records, floor)
+        written.append(plotting.save(drawn, folder / "budget.png"))
+    elif collected.sweep and _one_value_each(collected.records, collected.sweep):
         path = folder / f"{collected.sweep}.png"
         written.append(plotting.save(sweep(collected.records, collected.sweep), path))
     elif max(record.restarts for record in collected.records) > 1 and _distinct(collected.records):

@@ -1,0 +1,121 @@
+"""What each part of Adaptive DAA brings: the attack with one part changed at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from daa import adaptive
+from daa.methods import AttackConfig
+from daa.restarts import Job, worst_cases
+from daa.target import Dataset, Target
+
+Arms = Callable[..., list[adaptive.Arm]]
+
+
+def _arms(change: Callable[[list[adaptive.Arm]], list[adaptive.Arm]]) -> dict[str, Any]:
+    """The arms, changed."""
+    made: Arms = adaptive._arms
+    return {"_arms": lambda *given: change(made(*given))}
+
+
+def _with(arms: list[adaptive.Arm], which: slice, **settings: Any) -> list[adaptive.Arm]:
+    """The arms with some settings of some of them changed; None takes a setting away."""
+    for arm in arms[which]:
+        changed = {**arm.settings, **settings}
+        arm.settings = {name: value for name, value in changed.items() if value is not None}
+    return arms
+
+
+def _fixed(arms: list[adaptive.Arm], eps_part: float = 1 / 15) -> list[adaptive.Arm]:
+    for arm in arms[:2]:
+        arm.first_step = arm.last_step = eps_part
+    return arms
+
+
+_LENGTHS = (1 / 15, 1 / 15)
+# {what is changed: names of daa.adaptive and what stands in their place}.
+CHANGES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "PGD in the place of BLOB": _arms(
+        lambda arms: _with(arms, slice(1), method="pgd", c=None, steps_per_shuffle=None)
+    ),
+    "only positions attract": _arms(lambda arms: _with(arms, slice(1), method="attraction")),
+    "DGF in the place of BLOB": _arms(lambda arms: _with(arms, slice(1), method="dgf", c=0.001)),
+    "c = 1.1 in the place of 2": _arms(lambda arms: _with(arms, slice(1), c=1.1)),
+    "no momentum": _arms(lambda arms: _with(arms, slice(2), momentum=None)),
+    "constant steps of eps/15": {
+        **_arms(_fixed),
+        "OPENING": ((5, *_LENGTHS, 1.0), (5, *_LENGTHS, 0.4)),
+    },
+    "last image kept, not the best": _arms(lambda arms: _with(arms, slice(2), keep=None)),
+    "coupled cross-entropy alone": _arms(lambda arms: [arms[0], arms[2]]),
+    "margins to near classes alone": _arms(lambda arms: arms[1:]),
+    "logits as they are": {"SCALE": None},
+    "scale 2": {"SCALE": 2.0},
+    "scale 32": {"SCALE": 32.0},
+    "one opening of 10 steps": {"OPENING": ((10, 0.67, 0.01, 1.0),)},
+    "images at random, not by margin": {"_order": lambda rng, *given: rng.permutation(given[0])},
+    "only kicked pixels as starts": {"VERSIONS": slice(1, 2)},
+    "only transfer as start": {"VERSIONS": slice(1)},
+    "minibatches of 200": {"BATCH": 200},
+    "rounds of 100 instead of 50 at least": {"NARROWEST": 100},
+}
+
+
+@contextmanager
+def changed(names: dict[str, Any]) -> Iterator[None]:
+    """Adaptive DAA with some of its names replaced."""
+    with mock.patch.multiple(adaptive, **names) if names else mock.patch.dict({}):
+        yield
+
+
+def measure(
+    target: Target,
+    data: Dataset,
+    eps: float,
+    changes: Sequence[str],
+    *,
+    marks: Sequence[float] = (12, 25, 60),
+    seeds: Sequence[int] = (0, 1, 2),
+    on_row: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> list[dict[str, Any]]:
+    """Robust accuracy after some numbers of gradients per image, mean over the seeds.
+
+    Args:
+        target, data, eps: what is attacked.
+        changes: names of `CHANGES`.
+        marks: numbers of gradients per image.
+        seeds: of the attacks.
+        on_row: called with each row.
+
+    Returns:
+        A row for each change: its name, the accuracies in percent, and their spread at the last
+        mark.
+    """
+    rows = []
+    for name in changes:
+        with changed(CHANGES[name]):
+            found = np.array([_curve(target, data, eps, marks, seed) for seed in seeds])
+        mean = dict(zip(map(str, marks), found.mean(axis=0).round(2).tolist(), strict=True))
+        rows.append({"change": name, **mean, "spread": round(float(np.ptp(found[:, -1])), 2)})
+        on_row(rows[-1])
+    return rows
+
+
+def _curve(
+    target: Target, data: Dataset, eps: float, marks: Sequence[float], seed: int
+) -> list[float]:
+    reached = [100.0] * len(marks)
+    job = Job(AttackConfig("adaptive", eps=eps, budget=float(marks[-1])), seed=seed)
+    for progress in worst_cases(target, [job], data.x, data.y):
+        report = progress.report
+        spent = report.gradients_after[-1]
+        for k, mark in enumerate(marks):
+            if spent <= mark:
+                reached[k] = 100 * float(report.robust_accuracy[-1])
+    return reached

@@ -1,0 +1,49 @@
+"""Measure what each part of Adaptive DAA brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from daa import targets
+from daa.experiments import console
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = console.parser(__doc__, "ablation --target locuslab/fast_pgd_mnist --images 3000")
+    parser.add_argument("--target", default="locuslab/fast_pgd_mnist", help="as in folder/name")
+    parser.add_argument("--images", type=console.positive, default=3000, help="the first IMAGES")
+    parser.add_argument("--only", nargs="+", metavar="CHANGE", help="default: all")
+    parser.add_argument("--out", type=Path, default=Path("results/ablation.json"))
+    console.add_folders(parser)
+    args = parser.parse_args(arguments)
+
+    console.start_tensorflow()
+    from daa.experiments import device, provenance
+    from daa.experiments.benchmark import ablation
+    from daa.experiments.records import write_json
+
+    target = targets.load_target(args.target, model_dir=args.model_dir)
+    data = targets.load_dataset(args.target, data_dir=args.data_dir, images=args.images)
+    rows = ablation.measure(
+        target,
+        data,
+        targets.row(args.target).eps,
+        args.only or list(ablation.CHANGES),
+        on_row=lambda row: print(*row.values(), sep="  ", flush=True),
+    )
+    content = {
+        "target": args.target,
+        "weights": target.provenance,
+        "weights_sha256": target.weights_sha256,
+        "images": len(data),
+        "seeds": [0, 1, 2],
+        "device": device.name(),
+        "git_commit": provenance.git_commit(),
+        "rows": rows,
+    }
+    write_json(args.out, content)
+    print(args.out)
+
+
+if __name__ == "__main__":
+    raise SystemExit(console.run(main))
