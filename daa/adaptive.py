@@ -34,8 +34,8 @@ MEMORY = 0.8
 PARTIAL = 0.03
 # The least share of an arm.
 LEAST = 0.05
-# Which first images a forward pass compares before an attack: a broken neighbour's perturbation, and
-# the best image with some pixels kicked.
+# Which first images a forward pass compares before an attack: with the perturbation of a broken
+# neighbour, and the best image with some of its pixels kicked.
 VERSIONS = slice(2)
 # The least number of images in a round.
 NARROWEST = BATCH

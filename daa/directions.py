@@ -15,7 +15,7 @@ from daa.kernels import scaled_distances
 from daa.parts import Memory, costs, remembers
 from daa.tensorflow import tf
 
-Formula = Literal["released", "paper"]
+Formula = Literal["released", "paper", "pytorch"]
 
 
 def gradient(grad: tf.Tensor) -> tf.Tensor:
@@ -67,27 +67,29 @@ def blob(
         K_ij = exp(-d_ij / (2 h^2)),   h^2 = median(d) / (2 log M)
 
     The minus before the second term of the sum, the kernel's gradient, moves each particle towards
-    its neighbours. The paper prints a plus, which moves it away from them.
+    its neighbours. The paper prints a plus, which moves it away from them. The authors' PyTorch
+    script has the minus, but g / M in the place of g, because its loss is the mean over the
+    minibatch, and the lower median.
 
     Args:
         x: images in [0, 1]. [M, H, W, C].
         grad: gradient of the summed loss at `x`. [M, H, W, C].
         real: False for rows that only fill the minibatch up. [M] bool; None where none does.
         c: weight of the particle terms, dimensionless; 0 gives PGD.
-        formula: "released", or "paper" for its sign.
+        formula: "released", "paper" for its sign, or "pytorch" for that of the PyTorch script.
 
     Returns:
         The direction v. [M, H, W, C].
 
-    Source: AAAI 2019, Eq. 21; blob_rand.py.
+    Source: AAAI 2019, Eq. 21; blob_rand.py; `_svgd` of the PyTorch script's attacks.py.
     """
     if x.shape[0] == 1:
         return grad
-    particles, g = _relative(x), _flat(grad)
-    u, inverse_h2 = scaled_distances(particles, real=real)
+    particles, g = _relative(x), _flat(_in_unit(grad, real, formula))
+    u, inverse_h2 = scaled_distances(particles, real=real, lower=formula == "pytorch")
     # The particle itself adds K_ii g_i = g_i and nothing to the kernel's gradient.
     k = tf.linalg.set_diag(tf.exp(-u), tf.zeros_like(u[0]))
-    attraction = inverse_h2 if formula == "released" else -inverse_h2
+    attraction = -inverse_h2 if formula == "paper" else inverse_h2
     others = tf.matmul(k, g + attraction * particles)
     own = (attraction * tf.reduce_sum(k, axis=1))[:, None] * particles
     share = tf.cast(c, tf.float64) / tf.cast(_count(x, real), tf.float64)
@@ -109,28 +111,30 @@ def dgf(
         K_ij = exp(-d_ij / (2 h^2)),   h^2 = median(d) / (2 log(M + 1))
 
     Particles nearer than d = 2 h^2 move apart, all others together. The paper's bandwidth has
-    log M.
+    log M. So has that of the authors' PyTorch script, which takes the lower median and g / M in the
+    place of g, because its loss is the mean over the minibatch.
 
     Args:
         x: images in [0, 1]. [M, H, W, C].
         grad: gradient of the summed loss at `x`. [M, H, W, C].
         real: False for rows that only fill the minibatch up. [M] bool; None where none does.
         c: weight of the Wasserstein term, dimensionless; 0 gives PGD.
-        formula: "released", or "paper" for its bandwidth.
+        formula: "released", "paper" for its bandwidth, or "pytorch" for that of the PyTorch script.
 
     Returns:
         The direction v. [M, H, W, C].
 
     Source: AAAI 2019, Eq. 22, with c = 2 gamma c' / (1 + c') and the bandwidth of the released
-    dgf_rand.py.
+    dgf_rand.py; `_sgld` of the PyTorch script's attacks.py.
     """
     if x.shape[0] == 1:
         return grad
     particles = _relative(x)
-    u, _ = scaled_distances(particles, more=1 if formula == "released" else 0, real=real)
+    more, lower = (1 if formula == "released" else 0), formula == "pytorch"
+    u, _ = scaled_distances(particles, more=more, real=real, lower=lower)
     w = tf.linalg.set_diag((u - 1.0) * tf.exp(-u), tf.zeros_like(u[0]))
     flow = tf.reduce_sum(w, axis=1)[:, None] * particles - tf.matmul(w, particles)
-    return grad - tf.cast(c, grad.dtype) * tf.reshape(flow, x.shape)
+    return _in_unit(grad, real, formula) - tf.cast(c, grad.dtype) * tf.reshape(flow, x.shape)
 
 
 def attraction(
@@ -187,6 +191,11 @@ def corrected(
 def nowhere() -> None:
     """No direction at all: the step decides alone, from losses, and no gradient is computed."""
     return
+
+
+def _in_unit(grad: tf.Tensor, real: tf.Tensor | None, formula: Formula) -> tf.Tensor:
+    """The gradient of the loss that a formula is written for: summed, or the mean over [M]."""
+    return grad / tf.cast(grad.shape[0], grad.dtype) if formula == "pytorch" else grad
 
 
 def _count(x: tf.Tensor, real: tf.Tensor | None) -> tf.Tensor | int:

@@ -33,7 +33,7 @@ def squared_distances(x: tf.Tensor) -> tf.Tensor:
     return tf.linalg.set_diag(d, tf.zeros_like(norms))
 
 
-def median(d: tf.Tensor, count: tf.Tensor | int | None = None) -> tf.Tensor:
+def median(d: tf.Tensor, count: tf.Tensor | int | None = None, *, lower: bool = False) -> tf.Tensor:
     """The exact median of a whole distance matrix, its zero diagonal included.
 
     The matrix is symmetric, so only the upper triangle is looked at: after the M zeros, the sorted
@@ -43,11 +43,12 @@ def median(d: tf.Tensor, count: tf.Tensor | int | None = None) -> tf.Tensor:
         d: symmetric, not negative, zero diagonal. [M, M] with M >= 2 known statically.
         count: how many particles count; the distances to all others are larger than between these.
             None for all M.
+        lower: take the smaller of two middle entries, as torch.median, instead of their mean.
 
     Returns:
         The median; for an even count the mean of the two middle entries, as numpy.median. Scalar.
 
-    Source: `np.median(pairwise_dists)` of the released scripts.
+    Source: `np.median(pairwise_dists)` of the released scripts; `lower` for the PyTorch script.
     """
     m = d.shape[0]
     count = m if count is None else count
@@ -58,7 +59,7 @@ def median(d: tf.Tensor, count: tf.Tensor | int | None = None) -> tf.Tensor:
         tf.where(k >= count, _nth_smallest(values, tf.maximum(k - count, 0) // 2), 0.0)
         for k in middle
     ]
-    return (picked[0] + picked[1]) / 2
+    return picked[0] if lower else (picked[0] + picked[1]) / 2
 
 
 def _nth_smallest(values: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
@@ -74,7 +75,7 @@ def on_gpu() -> bool:
 
 
 def scaled_distances(
-    x: tf.Tensor, more: int = 0, real: tf.Tensor | None = None
+    x: tf.Tensor, more: int = 0, real: tf.Tensor | None = None, *, lower: bool = False
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Distances in units of the bandwidth, u_ij = d_ij / (2 h^2), and 1 / h^2.
 
@@ -88,6 +89,7 @@ def scaled_distances(
         more: what is added to M in the logarithm.
         real: False for rows that only fill the minibatch up; they are far from all others. [M]
             bool; None where all rows are particles.
+        lower: of `median`.
 
     Returns:
         u, symmetric with a zero diagonal. [M, M]; 1 / h^2. Scalar.
@@ -100,5 +102,5 @@ def scaled_distances(
         d = tf.where(real[:, None] & real[None, :], d, _FAR)
         d = tf.linalg.set_diag(d, tf.zeros_like(d[0]))
     logarithm = tf.math.log(tf.cast((x.shape[0] if count is None else count) + more, tf.float64))
-    h2 = tf.math.divide_no_nan(median(d, count), tf.cast(2.0 * logarithm, d.dtype))
+    h2 = tf.math.divide_no_nan(median(d, count, lower=lower), tf.cast(2.0 * logarithm, d.dtype))
     return d / tf.maximum(2.0 * h2, 1e-30), tf.math.divide_no_nan(1.0, h2)

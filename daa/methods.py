@@ -29,7 +29,7 @@ class Method:
         step: how far.
         plan: what next.
         particles: whether the images of a minibatch act on each other, so that they are shuffled
-            every `steps_per_shuffle` steps.
+            every `steps_per_shuffle` steps; False in a composed row that is never shuffled.
         steps: number of steps where it is fixed; None where it is an option.
         loss: what it increases unless a config says otherwise; None for a plan that chooses the
             losses of its units itself.
@@ -63,7 +63,8 @@ class Method:
 
 # Building blocks that any method of many steps takes: another start or step rule by its name,
 # momentum on its direction, the best image on the way instead of the last one, a factor for the
-# logits, restarts on the standing images alone. They are options only where they are given.
+# logits, restarts on the standing images alone, minibatches that are never shuffled. They are
+# options only where they are given.
 BLOCKS: dict[str, Any] = {
     "start": Literal[tuple(STARTS)],
     "step": Literal[tuple(STEPS)],
@@ -71,6 +72,7 @@ BLOCKS: dict[str, Any] = {
     "keep": Literal["best"],
     "scale": float,
     "restarts": Literal["standing"],
+    "shuffle": Literal["never"],
 }
 
 
@@ -82,7 +84,14 @@ def composed(method: str, given: Mapping[str, Any]) -> Method:
         start=STARTS.get(str(given.get("start")), row.start),
         step=STEPS.get(str(given.get("step")), row.step),
         plan=plans.standing if given.get("restarts") == "standing" else row.plan,
+        particles=row.particles and given.get("shuffle") != "never",
     )
+
+
+def _takes(method: str, block: str) -> bool:
+    """Whether a building block means anything to a method."""
+    row = METHODS[method]
+    return row.steps is None and (row.particles or block != "shuffle")
 
 
 # The released scripts run with these c under both losses, whatever c they print for CW.
@@ -153,7 +162,8 @@ class AttackConfig:
             (`daa.directions.momentum`), `random_start` and `clip_start` (`daa.starts.uniform`),
             `rand_fgsm` (`daa.starts.rand_fgsm`), `targeted` (`daa.aims.given`). Beside them
             `steps`, the gradients per image, and for blob and dgf `steps_per_shuffle`, the steps
-            that a minibatch makes before all images are shuffled again.
+            that a minibatch makes before all images are shuffled again; `shuffle="never"` in its
+            place keeps the minibatches of the images' own order.
 
     Raises:
         InputError: a value that can't work, or an option that the method does not read; names it.
@@ -204,6 +214,7 @@ class AttackConfig:
             fits = self.steps % self.steps_per_shuffle == 0
             multiple = f"a multiple of steps_per_shuffle={self.steps_per_shuffle}"
             require(fits, "steps", multiple, self.steps)
+        if METHODS[self.method].particles:
             require(self.batch_size >= 2, "batch_size", "at least 2 particles", self.batch_size)
 
     def __getattr__(self, name: str) -> Any:
@@ -267,8 +278,7 @@ class AttackConfig:
     def readable(method: str, given: Mapping[str, Any]) -> set[str]:
         """The settings that a method reads, with the start and the step rule that are given."""
         found = {*_SHARED, *composed(method, given).defaults()}
-        if METHODS[method].steps is None:
-            found |= set(BLOCKS)
+        found |= {block for block in BLOCKS if _takes(method, block)}
         return found if METHODS[method].loss is not None else found - {"loss"}
 
     @staticmethod
@@ -287,7 +297,7 @@ def _resolved(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
     given = {**_blocks(METHODS[method].options), **given}
     blocks = _blocks(given)
     for name, value in blocks.items():
-        require(METHODS[method].steps is None, name, f"no such option for {method}", value)
+        require(_takes(method, name), name, f"no such option for {method}", value)
         _fits(name, parts.mismatch(value, BLOCKS[name]), value)
     row = composed(method, blocks)
     defaults = row.defaults()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daa.restarts import clean_accuracy
 from daa.experiments import tabular
+from daa.restarts import clean_accuracy
 from daa.target import Dataset, Target, input_gradient, predict
 from daa.targets import Published
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from daa.attack import Attack
 from daa.errors import InputError
-from daa.restarts import Engine, Result, run_unit
 from daa.experiments import device
 from daa.plans import Unit
+from daa.restarts import Engine, Result, run_unit
 from daa.target import Target
 from daa.tensorflow import tf
 

@@ -11,7 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from daa import plans
-from daa.restarts import Engine, Job, Progress, clean_accuracy, local, worst_cases
 from daa.experiments import (
     collection,
     device,
@@ -25,6 +24,7 @@ from daa.experiments import (
 from daa.experiments.config import Experiment, Row
 from daa.experiments.setup import Setup
 from daa.experiments.state import State
+from daa.restarts import Engine, Job, Progress, clean_accuracy, local, worst_cases
 from daa.target import Target, predict
 
 # Data sets with this many classes are also judged by whether the label is among the first five.

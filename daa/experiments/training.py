@@ -16,11 +16,11 @@ from tqdm import tqdm
 from daa import targets
 from daa.attack import Attack
 from daa.errors import InputError, require
-from daa.restarts import clean_accuracy, margins
 from daa.experiments import state
 from daa.experiments.recipe import TrainConfig
 from daa.experiments.trainer import Trainer
 from daa.methods import AttackConfig
+from daa.restarts import clean_accuracy, margins
 from daa.target import Dataset, Target
 from daa.targets import Model, checkpoints
 from daa.targets.files import read_npz, save_npz, write_atomically

@@ -25,9 +25,9 @@ import numpy as np
 
 from daa import ball
 from daa.errors import InputError, require
-from daa.restarts import margins
 from daa.parts import is_number, is_whole
 from daa.plugins.shared import missing
+from daa.restarts import margins
 from daa.target import Target, check_images
 from daa.tensorflow import tf
 

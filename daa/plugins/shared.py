@@ -11,8 +11,8 @@ import numpy as np
 from daa import parts
 from daa.attack import Attack
 from daa.errors import InputError
-from daa.restarts import worst_case
 from daa.methods import AttackConfig
+from daa.restarts import worst_case
 from daa.target import Bounds, Target, predict
 from daa.targets import models
 from daa.tensorflow import tf
