@@ -121,6 +121,7 @@ def adaptive(
                 report = yield Unit(
                     unit, seed, number, images, first, ranks=ranks[images], overhead=overhead
                 )
+                ranks[images] += unit.method == "multitargeted"
                 number += 1
         while len(report.history) < known + sum(len(rows) > 0 for rows in parts):
             report = yield None
@@ -128,7 +129,6 @@ def adaptive(
         fallen, dead = _learn(arms, parts, before, outcomes)
         spent += sum(o.gradients * len(o.margin) for o in report.history[known:])
         tries[chosen] += steps / PATIENCE
-        ranks[chosen[parts[1]]] += 1
         if k == 0 and dead > DEAD:
             arms.append(search)
         width = _width(fallen, len(chosen), len(standing), first=k < len(OPENING))

@@ -195,7 +195,7 @@ def nowhere() -> None:
 
 def _in_unit(grad: tf.Tensor, real: tf.Tensor | None, formula: Formula) -> tf.Tensor:
     """The gradient of the loss that a formula is written for: summed, or the mean over [M]."""
-    return grad / tf.cast(grad.shape[0], grad.dtype) if formula == "pytorch" else grad
+    return grad / tf.cast(_count(grad, real), grad.dtype) if formula == "pytorch" else grad
 
 
 def _count(x: tf.Tensor, real: tf.Tensor | None) -> tf.Tensor | int:

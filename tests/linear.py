@@ -40,3 +40,20 @@ def images(
 ) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     return rng.random((n, *shape)).astype(np.float32), rng.integers(0, classes, n)
+
+
+def network(seed: int = 0, factor: float = 1.0) -> Target:
+    """A small network with ReLU, whose best adversarial image is not known."""
+    rng = np.random.default_rng(seed)
+    a, b = (tf.constant(rng.standard_normal(s).astype(np.float32)) for s in ((16, 32), (32, 4)))
+
+    def logits(x: tf.Tensor) -> tf.Tensor:
+        return factor * (tf.nn.relu(tf.reshape(x - 0.5, [-1, 16]) @ a) @ b)
+
+    return Target("test/relu", logits, (4, 4, 1), 4)
+
+
+def labelled(target: Target, n: int = 300, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Images with the labels that a target gives them."""
+    x, _ = images(n, seed=seed)
+    return x, target(x).numpy().argmax(1)

@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from daa import ball
-from daa.errors import InputError, require
+from daa.errors import require
 from daa.parts import is_number, is_whole
+from daa.plugins.cores import on_cores
 from daa.plugins.shared import missing
 from daa.restarts import margins
 from daa.target import Target, check_images
@@ -127,7 +126,7 @@ def attack(
     require(custom == (attacks is not None), "attacks", "names for version='custom' only", attacks)
     network = Network(target)
     log = _Log(network, len(x))
-    with on_cores(cores), torch.random.fork_rng(devices=[]), _listening(log):
+    with on_cores(cores), _one_thread(), torch.random.fork_rng(devices=[]), _listening(log):
         runner = AutoAttack(
             network,
             eps=eps,
@@ -259,43 +258,11 @@ def _listening(log: _Log) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def on_cores(cores: int | None) -> Iterator[None]:
-    """Keeps all threads of this process on some CPU cores, those of TensorFlow and PyTorch, too.
-
-    Args:
-        cores: their number; None changes nothing.
-
-    Raises:
-        InputError: more cores than there are, or not on Linux.
-    """
+def _one_thread() -> Iterator[None]:
+    """Leaves the cores to TensorFlow: threads of PyTorch that wait for it hinder those it has."""
     threads = torch.get_num_threads()
-    # AutoAttack itself does little; threads of PyTorch that wait for it hinder those of TensorFlow.
     torch.set_num_threads(1)
     try:
-        with _pinned(cores):
-            yield
+        yield
     finally:
         torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def _pinned(cores: int | None) -> Iterator[None]:
-    if cores is None:
-        yield
-        return
-    if not hasattr(os, "sched_setaffinity"):
-        raise InputError(f"cores: expected none on this system, got {cores}")
-    allowed = os.sched_getaffinity(0)
-    fits = is_whole(cores) and 1 <= cores <= len(allowed)
-    require(fits, "cores", f"1 to {len(allowed)}", cores)
-    _pin(set(sorted(allowed)[:cores]))
-    try:
-        yield
-    finally:
-        _pin(allowed)
-
-
-def _pin(cpus: set[int]) -> None:
-    for thread in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(ProcessLookupError):  # a thread that has just ended
-            os.sched_setaffinity(int(thread.name), cpus)

@@ -31,7 +31,7 @@ def from_keras(
 
     A final softmax is taken off; where that can't be done, the logarithm of the probabilities is
     attacked. `Target.notes` says so, and a warning. Preprocessing inside the model stays there.
-    The weights stay those of the model, so train it further and you must make a new target.
+    Make a new target after you have trained the model further.
 
     Args:
         model: a Keras 3 model (TensorFlow backend) or the path of a .keras file, which is loaded

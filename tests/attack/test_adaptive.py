@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import config, images, linear_target
+from linear import config, images, labelled, linear_target, network
 
 from daa import AttackConfig, InputError, Target, adaptive, ball, targets, worst_case
 from daa.attack import Attack
@@ -18,21 +18,6 @@ real = [
         reason="DAA_DATA or DAA_MODELS is not set",
     ),
 ]
-
-
-def network(seed=0, factor=1.0):
-    rng = np.random.default_rng(seed)
-    a, b = (tf.constant(rng.standard_normal(s).astype(np.float32)) for s in ((16, 32), (32, 4)))
-
-    def logits(x):
-        return factor * (tf.nn.relu(tf.reshape(x - 0.5, [-1, 16]) @ a) @ b)
-
-    return Target("test/relu", logits, (4, 4, 1), 4)
-
-
-def labelled(target, n=300, seed=1):
-    x, _ = images(n, seed=seed)
-    return x, target(x).numpy().argmax(1)
 
 
 def test_it_spends_its_budget_and_not_more():

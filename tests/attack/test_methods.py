@@ -6,8 +6,8 @@ import tensorflow as tf
 from linear import config, images, linear_target
 
 from daa import Attack, AttackConfig, InputError, Target, aims, ball, losses, starts, worst_case
-from daa.restarts import margins
 from daa.methods import METHODS
+from daa.restarts import margins
 from daa.target import logits_gradient
 
 

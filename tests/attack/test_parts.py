@@ -8,11 +8,11 @@ import tensorflow as tf
 from linear import config, images, linear_target
 
 from daa import Attack, AttackConfig, InputError, ball, worst_case
-from daa.restarts import local
 from daa.losses import LOSSES, Loss
 from daa.methods import METHODS, Method
 from daa.parts import remembers
 from daa.plans import Unit
+from daa.restarts import local
 
 
 def corner(x, rng, *, eps, side: Literal["up", "down"] = "up"):

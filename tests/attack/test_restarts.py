@@ -8,9 +8,9 @@ from linear import config, images, linear_target
 
 from daa import InputError, Target, worst_case
 from daa.attack import Attack
-from daa.restarts import Job, local, margins, worst_cases
 from daa.methods import METHODS
 from daa.plans import Report, Unit
+from daa.restarts import Job, local, margins, worst_cases
 
 
 def test_a_restart_is_a_function_of_seed_and_number():

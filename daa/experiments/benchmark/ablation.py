@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
@@ -55,7 +55,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "last image kept, not the best": _arms(lambda arms: _with(arms, slice(2), keep=None)),
     "coupled cross-entropy alone": _arms(lambda arms: [arms[0], arms[2]]),
     "margins to near classes alone": _arms(lambda arms: arms[1:]),
-    "logits as they are": {"SCALE": None},
+    "logits as they are": _arms(lambda arms: _with(arms, slice(2), scale=None)),
     "scale 2": {"SCALE": 2.0},
     "scale 32": {"SCALE": 32.0},
     "one opening of 10 steps": {"OPENING": ((10, 0.67, 0.01, 1.0),)},
@@ -70,7 +70,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 @contextmanager
 def changed(names: dict[str, Any]) -> Iterator[None]:
     """Adaptive DAA with some of its names replaced."""
-    with mock.patch.multiple(adaptive, **names) if names else mock.patch.dict({}):
+    with mock.patch.multiple(adaptive, **names) if names else nullcontext():
         yield
 
 
