@@ -18,7 +18,8 @@ from daa.plans import Outcome, Plan, Report, Unit
 if TYPE_CHECKING:
     from daa.methods import AttackConfig
 
-# Images of a minibatch; they are the particles of the coupled arm.
+# Images of a minibatch, which are the particles of the coupled arm. With fewer than 1,000 images the
+# minibatches are a twentieth of them, down to 10, so that a round can serve several arms.
 BATCH = 50
 # The median margin of the natural images in units of the logits, after scaling. A cross-entropy
 # then neither saturates nor is it linear.
@@ -37,8 +38,8 @@ LEAST = 0.05
 # Which first images a forward pass compares before an attack: with the perturbation of a broken
 # neighbour, and the best image with some of its pixels kicked.
 VERSIONS = slice(2)
-# The least number of images in a round.
-NARROWEST = BATCH
+# The least number of minibatches in a round.
+NARROWEST = 1
 # An attack of so many steps doubles the key of an image that withstands it.
 PATIENCE = 25
 # Gradients that a record of none counts for, in an arm's posterior.
@@ -90,7 +91,8 @@ def adaptive(
     """
     n, begin = len(x), time.monotonic()
     right = report.natural[report.natural > 0]
-    arms = _arms(config, SCALE / float(np.median(right)) if len(right) else 1.0)
+    batch = min(BATCH, max(10, n // 20))
+    arms = _arms(config, batch, SCALE / float(np.median(right)) if len(right) else 1.0)
     search = arms.pop()
     tries, ranks = np.zeros(n), np.zeros(n, int)
     spent, number, width = 0.5 * n, 0, n
@@ -103,14 +105,15 @@ def adaptive(
         versions = len(range(*VERSIONS.indices(2))) if k >= len(OPENING) else 1
         overhead = 0.5 + (0.5 * versions if versions > 1 else 0)
         room = int((budget * n - spent) / (steps + 1 + overhead))
-        if late or not len(standing) or room < min(BATCH, n):
+        if late or not len(standing) or room < min(batch, n):
             return
         rng = np.random.default_rng((seed, number, 1))
         order = _order(rng, standing, margin, tries)
         most = len(order) if k == 0 else width if share is None else int(share * len(order))
-        chosen = _filled(order, min(max(most, NARROWEST), room), n, rng)
+        most = min(max(most, NARROWEST * batch), room)
+        chosen = _filled(order, most, room, n, batch, rng)
         even = k < len(OPENING)
-        parts = _dealt(arms, len(chosen), even, rng)
+        parts = _dealt(arms, len(chosen), batch, even, rng)
         firsts = _firsts(k, chosen, x, y, report, rng, config.eps)
         before, known = margin[chosen], len(report.history)
         for arm, rows in zip(arms, parts, strict=True):
@@ -131,16 +134,16 @@ def adaptive(
         tries[chosen] += steps / PATIENCE
         if k == 0 and dead > DEAD:
             arms.append(search)
-        width = _width(fallen, len(chosen), len(standing), first=k < len(OPENING))
+        width = _width(fallen, len(chosen), len(standing), batch, first=even)
 
 
-def _arms(config: AttackConfig, scale: float) -> list[Arm]:
+def _arms(config: AttackConfig, batch: int, scale: float) -> list[Arm]:
     """Coupled cross-entropy, the margin to each of the nearest classes, random search."""
     shared = {
         "eps": config.eps,
         "clip_range": config.clip_range,
         "precision": config.precision,
-        "batch_size": BATCH,
+        "batch_size": batch,
         "keep": "best",
         "scale": scale,
     }
@@ -177,16 +180,20 @@ def _order(
     return standing[np.argsort(margin[standing] * (1 + tries[standing]), kind="stable")]
 
 
-def _filled(order: np.ndarray, most: int, n: int, rng: np.random.Generator) -> np.ndarray:
+def _filled(
+    order: np.ndarray, most: int, room: int, n: int, batch: int, rng: np.random.Generator
+) -> np.ndarray:
     """The first images of an order, in whole minibatches; broken images fill the last one up."""
     if most < len(order):
-        return order[: max(BATCH, most // BATCH * BATCH)]
+        return order[: max(batch, most // batch * batch)]
     others = np.setdiff1d(np.arange(n), order)
-    missing = min(-len(order) % BATCH, len(others))
+    missing = min(-len(order) % batch, len(others), room - len(order))
     return np.concatenate([order, rng.choice(others, missing, replace=False)]).astype(int)
 
 
-def _dealt(arms: list[Arm], count: int, even: bool, rng: np.random.Generator) -> list[np.ndarray]:
+def _dealt(
+    arms: list[Arm], count: int, batch: int, even: bool, rng: np.random.Generator
+) -> list[np.ndarray]:
     """Rows of a round for each arm, interleaved, so that all get images of the same difficulty.
 
     The share of an arm is the probability that its rate of reward is the largest one (Thompson
@@ -195,15 +202,16 @@ def _dealt(arms: list[Arm], count: int, even: bool, rng: np.random.Generator) ->
     rates = [rng.gamma(arm.reward + 0.5, 1 / (arm.gradients + PRIOR), 400) for arm in arms]
     best = np.bincount(np.argmax(rates, axis=0), minlength=len(arms)) / 400
     shares = np.full(len(arms), 1.0) if even else np.maximum(best, LEAST)
-    batches = -(-count // BATCH)
+    batches = -(-count // batch)
     wanted = shares / shares.sum() * batches + [arm.owed for arm in arms]
     counts = np.maximum(np.floor(wanted).astype(int), 0)
     for k in np.argsort(counts - wanted, kind="stable")[: max(batches - counts.sum(), 0)]:
         counts[k] += 1
     for arm, want, got in zip(arms, wanted, counts, strict=True):
         arm.owed = float(want - got)
-    owner = np.repeat(np.arange(len(arms)), counts * BATCH)
-    place = np.concatenate([(np.arange(c * BATCH) + 0.5) / (c * BATCH) for c in counts if c])
+    sizes = counts * batch
+    owner = np.repeat(np.arange(len(arms)), sizes)
+    place = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes if size])
     owner = owner[np.argsort(place, kind="stable")][:count]
     return [np.flatnonzero(owner == k) for k in range(len(arms))]
 
@@ -267,9 +275,9 @@ def _learn(
     return np.concatenate(fallen), dead / max(stood, 1)
 
 
-def _width(fallen: np.ndarray, chosen: int, standing: int, first: bool) -> int:
+def _width(fallen: np.ndarray, chosen: int, standing: int, batch: int, first: bool) -> int:
     """How many images the next round attacks: those up to where the images of this one fell."""
     if len(fallen):
         return int(1.25 * np.quantile(fallen, 0.9)) + 1
     # After a round in vain a wider one; after a wide one in vain a narrow one again.
-    return NARROWEST if not first and 4 * chosen > standing else 2 * chosen
+    return NARROWEST * batch if not first and 4 * chosen > standing else 2 * chosen

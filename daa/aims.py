@@ -52,6 +52,7 @@ def given(
 
 @costs(0.5)
 def nearest_classes(
+    x: np.ndarray,
     adv: np.ndarray,
     y: np.ndarray,
     target: Target,
@@ -63,7 +64,9 @@ def nearest_classes(
     """Towards one of the classes with the largest logits beside the true one.
 
     Args:
-        adv: first images. [N, H, W, C] float32.
+        x: natural images, whose logits rank the classes for restarts, so that every restart aims at
+            another class. [N, H, W, C] float32.
+        adv: first images, whose logits rank the classes for `ranks`. [N, H, W, C] float32.
         y: true labels. [N] int64.
         target: the classifier.
         restart: restart r aims at the class of rank r modulo `nearest`, the nearest one first.
@@ -72,7 +75,7 @@ def nearest_classes(
 
     Source: Gowal et al. 2019 (MultiTargeted), who take all other classes.
     """
-    logits = predict(target, np.clip(adv, 0, 1)).copy()
+    logits = predict(target, x if ranks is None else np.clip(adv, 0, 1)).copy()
     rows = np.arange(len(y))
     logits[rows, y] = -np.inf
     order = np.argsort(-logits, axis=1, kind="stable")

@@ -198,7 +198,7 @@ def compile_visit(target: Target, config: AttackConfig, jit: bool | None = None)
         images, the new memory, and for each image whether its gradient was finite. If one was not,
         no image means anything.
     """
-    jit = kernels.on_gpu() if jit is None else jit
+    jit = (kernels.on_gpu() if jit is None else jit) and target.xla
     method, loss = config.parts, LOSSES[str(config.loss)].function
     blocks = tuple(block for block in ("momentum", "keep", "scale") if config.reads(block))
     texts = {name: v for name, v in config.options if isinstance(v, (str, bool))}

@@ -55,9 +55,9 @@ class Result:
     device: str = ""
 
 
-# Runs units one after another as they are asked for, and gives their results in the same order.
-# None among the units says that the next one depends on a result that is not in yet.
-Engine = Callable[[Iterator[Unit | None]], Iterator[Result]]
+# Takes units as it has room for them and gives each with its result, in any order. None among the
+# units says that the next one depends on a result that is not in yet.
+Engine = Callable[[Iterator[Unit | None]], Iterator[tuple[Unit, Result]]]
 
 
 def run_unit(
@@ -111,10 +111,10 @@ def local(
         on_steps: called with the image-steps done since its last call.
     """
 
-    def run(units: Iterator[Unit | None]) -> Iterator[Result]:
+    def run(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:
         for unit in units:
             if unit is not None:
-                yield run_unit(Attack(target, unit.config, jit), x, y, unit, on_steps)
+                yield unit, run_unit(Attack(target, unit.config, jit), x, y, unit, on_steps)
 
     return run
 
@@ -164,13 +164,17 @@ class Progress:
 
 
 class _Running:
-    """A job on its way: its plan, its report, its next unit, and how many units are out."""
+    """A job on its way: its plan, its report, its next unit, and the units that are out."""
 
     def __init__(
         self, number: int, job: Job, x: np.ndarray, y: np.ndarray, natural: np.ndarray
     ) -> None:
         kept = job.so_far
-        self.number, self.out, self.over, self.announced = number, 0, False, False
+        self.number, self.over, self.announced = number, False, False
+        # Results that came before those of earlier units wait, so that the report does not depend
+        # on the engine.
+        self.out: deque[Unit] = deque()
+        self.early: dict[int, Result] = {}
         # The images are the worst of all kept units already; the margins come back one unit after
         # another, so that the plan sees what it saw then.
         self.kept = deque(kept.history if kept else ())
@@ -196,19 +200,26 @@ class _Running:
         """The next unit to be run; None where there is none yet or none any more."""
         unit = self.unit
         if unit is not None:
-            self.out += 1
+            self.out.append(unit)
             self._ask()
         return unit
 
-    def take(self, unit: Unit, result: Result) -> None:
-        """Adds a result to the report."""
+    def take(self, unit: Unit, result: Result) -> Iterator[Result]:
+        """Adds results to the report in the order of their units; gives each that it added."""
+        self.early[id(unit)] = result
+        while self.out and id(self.out[0]) in self.early:
+            first = self.out.popleft()
+            found = self.early.pop(id(first))
+            self._fold(first, found)
+            if self.unit is None:
+                self._ask()
+            yield found
+
+    def _fold(self, unit: Unit, result: Result) -> None:
         rows = self._rows(unit.images)
         worse = result.margin < self.margin[rows]
         self.adv[rows[worse]], self.margin[rows[worse]] = result.adv[worse], result.margin[worse]
         self._add(Outcome(unit.images, result.margin, unit.gradients))
-        self.out -= 1
-        if self.unit is None:
-            self._ask()
 
     def _rows(self, images: np.ndarray | None) -> np.ndarray:
         return np.arange(len(self.margin)) if images is None else images
@@ -263,14 +274,14 @@ def worst_cases(
     natural = margins(target, x, y)
     waiting = enumerate(jobs)
     running: list[_Running] = []
-    out: deque[tuple[_Running, Unit]] = deque()
+    owners: dict[int, _Running] = {}
 
     def units() -> Iterator[Unit | None]:
         while True:
             for job in running:
                 unit = job.pop()
                 if unit is not None:
-                    out.append((job, unit))
+                    owners[id(unit)] = job
                     yield unit
                     break
             else:
@@ -279,7 +290,7 @@ def worst_cases(
                     running.append(_Running(*following, x, y, natural))
                 elif all(job.finished for job in running):
                     return
-                elif not out:
+                elif not owners:
                     raise RuntimeError("a plan waits for results, but none of its units is running")
                 else:
                     yield None
@@ -291,12 +302,12 @@ def worst_cases(
             if not job.announced:
                 yield Progress(job.number, job.report, 0.0, "", finished=True)
 
-    for result in (engine or local(target, x, y))(units()):
+    for unit, result in (engine or local(target, x, y))(units()):
         yield from complete()
-        job, unit = out.popleft()
-        job.take(unit, result)
-        job.announced = job.finished
-        yield Progress(job.number, job.report, result.seconds, result.device, job.finished)
+        job = owners.pop(id(unit))
+        for added in job.take(unit, result):
+            job.announced = job.finished
+            yield Progress(job.number, job.report, added.seconds, added.device, job.finished)
     yield from complete()
 
 

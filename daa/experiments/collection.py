@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daa.errors import InputError
-from daa.experiments import config, records
+from daa.experiments import config, natural, records
 from daa.experiments.config import Experiment, Row
 from daa.experiments.records import Record
 
@@ -22,6 +22,8 @@ class Collected:
         records: in the order of the experiment's rows.
         missing: the rows that have no record.
         sweep, merged_paper, certified: of the experiment.
+        natural: {run: images that are misclassified without an attack and that its record does not
+            count as broken}; the records here count them.
     """
 
     title: str
@@ -30,13 +32,16 @@ class Collected:
     sweep: str | None = None
     merged_paper: float | None = None
     certified: float | None = None
+    natural: Mapping[str, int] = field(default_factory=dict)
 
 
 def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
     """Reads the records of a result folder.
 
     A record that is damaged, of another schema, or contradicts its config is left out with a
-    warning. A row of the config that has no record is missing.
+    warning. A row of the config that has no record is missing. What the paper says is taken from
+    the config. Images that are misclassified without an attack count as broken, also where a record
+    was made before they did.
 
     Args:
         folder: of the records.
@@ -45,11 +50,11 @@ def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
     Raises:
         InputError: there is no record, or there are two of one run.
     """
-    found = _read(folder)
+    found, added = natural.counted(_read(folder), folder.parent)
     first = next(iter(found.values()))
     experiment = experiment or _experiment(first)
     if experiment is None:
-        return Collected(first.title, tuple(found.values()))
+        return Collected(first.title, tuple(found.values()), natural=added)
     kept, missing = [], []
     for row in experiment.rows:
         record = found.get(row.name)
@@ -60,7 +65,7 @@ def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
         if record is None:
             missing.append(row)
         else:
-            kept.append(record)
+            kept.append(_with_papers_values(record, row))
     if not kept:
         raise InputError(f"{folder}: expected records of its config's rows, got none")
     return Collected(
@@ -70,6 +75,7 @@ def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
         experiment.sweep,
         experiment.merged_paper,
         experiment.certified,
+        added,
     )
 
 
@@ -95,6 +101,11 @@ def _read(folder: Path) -> dict[str, Record]:
 def _experiment(record: Record) -> Experiment | None:
     path = config.FOLDER / f"{record.config or record.experiment}.yaml"
     return config.load(path, record.target) if path.exists() else None
+
+
+def _with_papers_values(record: Record, row: Row) -> Record:
+    values = {"paper_percent": row.paper, "paper_top5_percent": row.paper_top5}
+    return record.model_copy(update=values)
 
 
 def _contradiction(record: Record, row: Row) -> str | None:

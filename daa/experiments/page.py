@@ -9,11 +9,11 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from daa.experiments import boards, tables
+from daa.experiments import boards, notes, tables
 from daa.experiments.boards import Entry
 from daa.experiments.collection import Collected, collect
 from daa.experiments.tables import Table
-from daa.experiments.wording import label, source
+from daa.experiments.wording import label
 from daa.targets.files import write_atomically
 
 # The folder is not committed, so it is no part of a page that is.
@@ -64,9 +64,9 @@ class Part:
         weights: where the weights of the target come from.
         table: the results.
         links: path of the record of each row of the table; empty where the row has none.
-        source: what the numbers were computed on.
-        verdict: whether the paper's ordering holds.
+        notes: what the numbers were computed on, and what was found.
         tests: the papers' tests; None where there are none.
+        about: what these tests mean.
         figures: name and content of each PNG file, in base64.
     """
 
@@ -75,15 +75,15 @@ class Part:
     weights: str
     table: Table
     links: Sequence[str]
-    source: str
-    verdict: str
+    notes: Sequence[str]
     tests: Table | None
+    about: str
     figures: Sequence[tuple[str, str]]
 
 
 def part(folder: Path, collected: Collected) -> Part:
     """What the page shows of an experiment."""
-    table = tables.table(collected)
+    table, tests = tables.table(collected), tables.tests(collected)
     links = [f"{folder.name}/{record.run}.json" for record in collected.records]
     return Part(
         folder.name,
@@ -91,9 +91,9 @@ def part(folder: Path, collected: Collected) -> Part:
         collected.records[0].weights,
         table,
         links + [""] * (len(table.rows) - len(links)),
-        source(collected.records),
-        tables.verdict(collected),
-        tables.tests(collected),
+        notes.of_table(collected),
+        tests,
+        notes.of_tests(collected),
         [(path.stem, base64.b64encode(path.read_bytes()).decode()) for path in _figures(folder)],
     )
 

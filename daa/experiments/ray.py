@@ -7,7 +7,6 @@ together, so that parts of them would be another attack.
 
 from __future__ import annotations
 
-import collections
 import functools
 import socket
 from collections.abc import Callable, Iterator
@@ -61,22 +60,24 @@ def on_ray(
             a unit whose workers died `RETRIES` + 1 times.
     """
 
-    def engine(units: Iterator[Unit | None]) -> Iterator[Result]:
+    def engine(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:
         ray = _connect(address)
         try:
             slots, resources = _slots(ray, cpus_per_unit)
             work = ray.remote(max_retries=RETRIES, **resources)(_work)
             images, labels = ray.put(x), ray.put(y)
             source = (load.func, load.args, tuple(sorted(load.keywords.items())), sha256)
-            running: collections.deque[tuple[Unit, Any]] = collections.deque()
+            running: dict[Any, Unit] = {}
             while True:
                 # None ends a round: the next unit depends on results that are not there yet.
                 while len(running) < 2 * slots and (unit := next(units, None)) is not None:
                     task = work.remote(source, images, labels, unit, jit, cpus_per_unit)
-                    running.append((unit, task))
+                    running[task] = unit
                 if not running:
                     return
-                yield _result(ray, *running.popleft())
+                (done, *_), _ = ray.wait(list(running), num_returns=1)
+                unit = running.pop(done)
+                yield unit, _result(ray, unit, done)
         finally:
             ray.shutdown()
 

@@ -41,8 +41,30 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(stats.binomtest(only_first, differing).pvalue) if differing else 1.0
 
 
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's correction for several tests, whatever the dependence between them.
+
+    The k-th smallest of n p-values is multiplied by n - k + 1; none may fall below a smaller one's
+    result, and none may exceed 1. At most a share a of all families of tests then has a p below a
+    where no difference exists.
+
+    Args:
+        p: of each test.
+
+    Returns:
+        The corrected p of each test, in the order of `p`.
+
+    Source: Holm 1979.
+    """
+    corrected, largest = [0.0] * len(p), 0.0
+    for rank, k in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[k]))
+        corrected[k] = largest
+    return corrected
+
+
 def unpaired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Student's t-test over independent restarts.
+    """Student's two-sided t-test over restarts, without regard to which start belongs to which.
 
     Args:
         first, second: accuracy under each restart of two attacks; at least two restarts each.
@@ -56,7 +78,7 @@ def unpaired(first: Sequence[float], second: Sequence[float]) -> tuple[float, fl
 
 
 def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Student's paired t-test over restarts that have the same starts.
+    """Student's two-sided paired t-test over restarts that have the same starts.
 
     Args:
         first, second: accuracy under each restart of two attacks; equally many, at least two.

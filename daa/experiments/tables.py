@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daa.experiments import stats, tabular, tidy
+from daa.experiments import notes, stats, tabular, tidy
 from daa.experiments.collection import Collected
-from daa.experiments.comparisons import Comparison, compare
+from daa.experiments.comparisons import Comparison, Papers, compare
 from daa.experiments.records import Record
 from daa.experiments.tabular import Align
-from daa.experiments.wording import label, loss, radius, source
+from daa.experiments.wording import label, loss, radius
 from daa.methods import METHODS, AttackConfig
 from daa.targets.files import write_atomically
 
@@ -67,6 +67,10 @@ def _of_particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfi
     return lambda attack: value(attack) if METHODS[attack.method].particles else ""
 
 
+def _per_shuffle(attack: AttackConfig) -> str:
+    return attack.shuffle or str(attack.steps_per_shuffle)
+
+
 def _random_start(attack: AttackConfig) -> str:
     return {None: "", True: "yes", False: "no"}[attack.random_start]
 
@@ -79,7 +83,7 @@ EPS = Column("eps", lambda attack: radius(attack.eps))
 SETTINGS = (
     Column("c", _of_particles(lambda attack: f"{attack.c:.4g}")),
     Column("batch", _of_particles(lambda attack: str(attack.batch_size))),
-    Column("steps per shuffle", _of_particles(lambda attack: str(attack.steps_per_shuffle))),
+    Column("steps per shuffle", _of_particles(lambda attack: _per_shuffle(attack))),
     Column("random start", _random_start),
 )
 
@@ -108,32 +112,49 @@ def _papers_own(record: Record) -> bool:
     return record.weights != "surrogate" and record.instead_of is None
 
 
+def _first(record: Record) -> str:
+    """Accuracy after the first restart; empty where a plan chooses what is attacked next."""
+    return _percent(None if record.gradients_after else record.robust_accuracy[0])
+
+
 def _count(number: float) -> str:
     """With separators of thousands; a mean over images has one decimal."""
     return f"{number:,}" if number == int(number) else f"{number:,.1f}"
 
 
+def _compared(value: Callable[[Comparison], str]) -> Callable[[Line], str]:
+    """What a run of DAA has beside a run of PGD."""
+    return lambda line: value(line.comparison) if line.comparison else ""
+
+
 # These are called with a `Line`. A column without any text is left out.
 NUMBERS = (
-    Column("first run", lambda line: _percent(line.record.accuracy_per_restart[0])),
+    Column("first run", lambda line: _first(line.record)),
     Column("worst case", lambda line: _percent(line.record.worst)),
     Column("95 % interval", lambda line: _interval(len(line.record.broken), line.record.images)),
     Column("top-5", lambda line: _percent(line.record.top5_accuracy)),
     Column("paper", lambda line: _given(line.record.paper_percent)),
     Column("difference", lambda line: _difference(line.record)),
     Column("paper top-5", lambda line: _given(line.record.paper_top5_percent)),
-    Column("p against PGD", lambda line: f"{line.comparison.p:.2g}" if line.comparison else ""),
+    Column("breaks more", _compared(lambda found: found.more), "left"),
+    Column("only DAA : only PGD", _compared(lambda found: f"{found.only_daa} : {found.only_pgd}")),
+    Column("p McNemar", _compared(lambda found: f"{found.p:.2g}")),
+    Column("p Holm", _compared(lambda found: f"{found.p_holm:.2g}")),
     Column("images", lambda line: _count(line.record.images)),
     Column("restarts", lambda line: str(line.record.restarts)),
     Column("gradients per image", lambda line: _count(line.record.gradients_per_image)),
     Column("seconds", lambda line: f"{line.record.seconds:,.0f}"),
 )
-# These are called with a `Comparison` whose runs have restarts enough.
+# These are called with a `Comparison` whose runs have restarts enough. A column without any text is
+# left out.
 TESTS = (
     Column("t unpaired", lambda comparison: _fixed(comparison.unpaired.t)),
     Column("p unpaired", lambda comparison: _power(comparison.unpaired.p)),
     Column("t paired", lambda comparison: _fixed(comparison.paired.t)),
     Column("p paired", lambda comparison: _power(comparison.paired.p)),
+    Column("t unpaired, arXiv", lambda comparison: _printed(comparison.papers, "t_arxiv")),
+    Column("p unpaired, arXiv", lambda comparison: _printed(comparison.papers, "p_arxiv")),
+    Column("p paired, AAAI", lambda comparison: _printed(comparison.papers, "p_aaai")),
 )
 
 
@@ -143,6 +164,10 @@ def _fixed(t: float | None) -> str:
 
 def _power(p: float | None) -> str:
     return "" if p is None else f"{p:.1e}"
+
+
+def _printed(papers: Papers | None, name: str) -> str:
+    return "" if papers is None else str(getattr(papers, name))
 
 
 def varied(attacks: Sequence[AttackConfig]) -> list[Column]:
@@ -169,8 +194,8 @@ def table(collected: Collected) -> Table:
     attacks += [row.attack for row in collected.missing]
     settings = [*NAMES, *varied(attacks)]
     rows = [
-        _texts(settings, record.attack) | _texts(NUMBERS, Line(record, compare(record, records)))
-        for record in records
+        _texts(settings, record.attack) | _texts(NUMBERS, Line(record, comparison))
+        for record, comparison in zip(records, compare(records), strict=True)
     ]
     rows += [_texts(settings, row.attack) | {"worst case": "missing"} for row in collected.missing]
     if collected.merged_paper is not None and not collected.missing:
@@ -207,48 +232,35 @@ def tests(collected: Collected) -> Table | None:
     """The papers' t-tests of PGD against DAA over restarts; None where there are none."""
     records = collected.records
     settings = [*NAMES, *varied([record.attack for record in records])]
-    found = [(record, compare(record, records)) for record in records]
     rows = [
-        _texts(settings, record.attack) | _texts(TESTS, comparison)
-        for record, comparison in found
+        _texts(settings, comparison.daa.attack) | _texts(TESTS, comparison)
+        for comparison in compare(records)
         if comparison is not None and comparison.repeated
     ]
     if not rows:
         return None
     names = (Column(column.name, column.value, "left") for column in settings)
-    return Table((*names, *TESTS), tuple(rows))
-
-
-def verdict(collected: Collected) -> str:
-    """Whether DAA's worst cases are below PGD's, as the paper has it, in one sentence."""
-    found = [compare(record, collected.records) for record in collected.records]
-    comparisons = [comparison for comparison in found if comparison is not None]
-    if not comparisons:
-        return ""
-    above = [comparison.daa.run for comparison in comparisons if not comparison.holds]
-    if not above:
-        return "The paper's ordering holds: every DAA run is below PGD."
-    return f"The paper's ordering (DAA below PGD) does not hold here for {', '.join(above)}."
+    numbers = [column for column in TESTS if any(row[column.name] for row in rows)]
+    return Table((*names, *numbers), tuple(rows))
 
 
 def markdown(collected: Collected) -> str:
-    """Title, table, where the numbers come from, and the papers' tests."""
+    """Title, table, notes, and the papers' tests."""
     shown = table(collected)
-    lines = tabular.markdown(shown.header, shown.cells, shown.align)
-    parts = [f"# {collected.title}", "", *lines, "", source(collected.records)]
-    if sentence := verdict(collected):
-        parts += ["", sentence]
+    parts = [f"# {collected.title}", "", *tabular.markdown(shown.header, shown.cells, shown.align)]
+    for note in notes.of_table(collected):
+        parts += ["", note]
     if found := tests(collected):
         lines = tabular.markdown(found.header, found.cells, found.align)
-        parts += ["", "Tests of PGD against DAA over the restarts:", "", *lines]
+        parts += ["", notes.of_tests(collected), "", *lines]
     return "\n".join(parts) + "\n"
 
 
 def latex(collected: Collected) -> str:
-    """The table as a LaTeX tabular, with the title and the numbers' origin as comments."""
+    """The table as a LaTeX tabular, with the title and the notes as comments."""
     shown = table(collected)
     lines = tabular.latex(shown.header, shown.cells, shown.align)
-    lines = [f"% {collected.title}", *lines, f"% {source(collected.records)}"]
+    lines = [f"% {collected.title}", *lines, *(f"% {note}" for note in notes.of_table(collected))]
     return "\n".join(lines) + "\n"
 
 

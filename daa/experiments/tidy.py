@@ -1,7 +1,9 @@
 """The records of an experiment as tidy comma-separated values, for other programs to read.
 
 There is one row per record and one column per variable. Numbers are plain: no digit is rounded
-away, and accuracies are in [0, 1]. A cell is empty where the record has no such value.
+away, and accuracies are in [0, 1]. A cell is empty where the record has no such value. Images that
+the network misclassifies without an attack count as broken, also where `natural.json` lists more of
+them than the record.
 """
 
 from __future__ import annotations
@@ -75,8 +77,8 @@ MEASURED = (
     _same("clean_accuracy"),
     Column(
         "first_accuracy",
-        lambda row: row.record.accuracy_per_restart[0],
-        "Accuracy under the first restart alone.",
+        lambda row: row.record.robust_accuracy[0],
+        "Accuracy after the first restart.",
     ),
     Column(
         "robust_accuracy", lambda row: row.record.worst, "Worst-case accuracy after all restarts."
@@ -103,13 +105,22 @@ MEASURED = (
         lambda found: found.pgd.run,
         "The run of PGD that this run of DAA is tested against.",
     ),
+    _against("only_daa", lambda found: found.only_daa, "Images that only the run of DAA breaks."),
+    _against("only_pgd", lambda found: found.only_pgd, "Images that only the run of PGD breaks."),
     _against(
         "p_mcnemar",
         lambda found: found.p,
-        "McNemar's exact p, on the images that only one of both runs breaks.",
+        "McNemar's exact two-sided p, on the images that only one of both runs breaks.",
     ),
     _against(
-        "t_unpaired", lambda found: found.unpaired.t, "Student's t over the restarts of both runs."
+        "p_holm",
+        lambda found: found.p_holm,
+        "`p_mcnemar` after Holm's correction for all comparisons of the experiment.",
+    ),
+    _against(
+        "t_unpaired",
+        lambda found: found.unpaired.t,
+        "Student's t over the restarts of both runs, positive where DAA is stronger.",
     ),
     _against("p_unpaired", lambda found: found.unpaired.p, "Two-sided p of `t_unpaired`."),
     _against(
@@ -142,8 +153,8 @@ def text(collected: Collected) -> str:
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow([column.name for column in columns])
-    for record in collected.records:
-        row = Row(record, compare(record, collected.records))
+    for record, comparison in zip(collected.records, compare(collected.records), strict=True):
+        row = Row(record, comparison)
         writer.writerow([_plain(column.value(row)) for column in columns])
     return lines.getvalue()
 

@@ -16,7 +16,9 @@ _BLOCKS = {
     "keep": "{} image kept",
     "scale": "logits times {:g}",
     "restarts": "restarts on {} images",
+    "shuffle": "{} shuffled",
 }
+_FORMULAS = {"paper": "the paper's formula", "pytorch": "the PyTorch script's formula"}
 
 
 def label(attack: AttackConfig) -> str:
@@ -28,8 +30,8 @@ def label(attack: AttackConfig) -> str:
         options.append(f"targeted: {attack.targeted.replace('_', ' ')}")
     if not attack.clip_range:
         options.append("not clipped to [0, 1]")
-    if attack.formula == "paper":
-        options.append("the paper's formula")
+    if attack.formula in _FORMULAS:
+        options.append(_FORMULAS[attack.formula])
     if attack.precision != "float32":
         options.append(attack.precision)
     if attack.clip_start:
@@ -58,10 +60,13 @@ def source(records: Sequence[Record]) -> str:
     """What the numbers of an experiment were computed on, in one sentence."""
     first = records[0]
     restarts = sorted({record.restarts for record in records})
+    seeds = sorted({record.seed for record in records})
+    devices = dict.fromkeys(device for r in records for device in r.device.split(" and "))
     return (
         f"Accuracy in % (lower is a stronger attack) of {first.target} "
         f"({first.weights} weights), clean {100 * first.clean_accuracy:.2f}; "
         f"{first.data}, {first.images:,} images, "
         f"{' or '.join(map(str, restarts))} restart{'s' if restarts[-1] > 1 else ''}, "
-        f"seed {first.seed}, {first.device}."
+        f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}, "
+        f"{' and '.join(devices)}."
     )

@@ -99,3 +99,33 @@ def test_rows_that_fill_up_are_no_particles(direction, expected, c, count):
     few = (x.numpy()[:count], g.numpy()[:count])
     w = expected(*few, c) if count > 1 else few[1] * (1 + c * (direction is directions.blob))
     np.testing.assert_allclose(v, w, atol=2e-6 * np.abs(w).max())
+
+
+@pytest.mark.parametrize("count", [2, 5, 12])
+def test_attraction_is_the_oracles_part_without_the_neighbours_gradients(count):
+    x, g = batch(12, seed=count)
+    few, grad = x.numpy()[:count], g.numpy()[:count]
+    expected = grad + oracle.blob(few, 0 * grad, 1.1)
+    found = directions.attraction(x, g, tf.range(12) < count, c=1.1)[:count]
+    np.testing.assert_allclose(found, expected, atol=2e-6 * np.abs(expected).max())
+    alone = directions.attraction(x[:count], g[:count], c=1.1)
+    np.testing.assert_allclose(alone, expected, atol=2e-6 * np.abs(expected).max())
+
+
+def test_attraction_and_blob_draw_together_and_the_paper_drives_apart():
+    x, _ = batch(8)
+    middle = x - tf.reduce_mean(x, axis=0)
+    zero = tf.zeros_like(x)
+    for v, sign in [
+        (directions.attraction(x, zero, c=1.0), -1),
+        (directions.blob(x, zero, c=1.0), -1),
+        (directions.blob(x, zero, c=1.0, formula="paper"), 1),
+    ]:
+        assert np.sign(tf.reduce_sum(v * middle)) == sign
+
+
+def test_the_corrector_mixes_the_gradient_with_that_one_step_ahead():
+    x, g = batch(3)
+    v = directions.corrected(x, g, lambda ahead: 7.0 * ahead, step_size=0.02, share=0.1)
+    expected = 0.1 * g + 0.9 * 7.0 * (x + 0.02 * tf.sign(g))
+    np.testing.assert_allclose(v, expected, rtol=1e-5)

@@ -142,11 +142,11 @@ def test_restarts_aim_at_one_near_class_after_another():
     logits[np.arange(len(y)), y] = -np.inf
     order = np.argsort(-logits, axis=1)
     for restart in (0, 1, 2, 3):
-        labels, sign = aims.nearest_classes(x, y, target, restart, None)
+        labels, sign = aims.nearest_classes(x, x[::-1], y, target, restart, None)
         assert sign == -1
         np.testing.assert_array_equal(labels, order[:, restart % 3])
     ranks = np.arange(len(y)) % 3
-    labels, _ = aims.nearest_classes(x, y, target, 0, ranks)
+    labels, _ = aims.nearest_classes(x[::-1], x, y, target, 0, ranks)
     np.testing.assert_array_equal(labels, order[np.arange(len(y)), ranks])
     settings = config("multitargeted", random_start=False, eps=0.1)
     adv = Attack(target, settings)(x, y, restart=1)

@@ -125,6 +125,28 @@ def test_all_units_form_one_stream_over_the_jobs():
         np.testing.assert_array_equal(event.report.adv, alone.adv)
 
 
+def test_results_may_come_in_any_order():
+    target, _ = linear_target()
+    x, y = images(30)
+
+    def backwards(units):
+        """Three units at a time, the last one first."""
+        while True:
+            some = [unit for _ in range(3) if (unit := next(units, None)) is not None]
+            if not some:
+                return
+            yield from local(target, x, y)(iter(some[::-1]))
+
+    jobs = [Job(config("rand_fgsm"), 5), Job(config("pgd"), 2)]
+    events = list(worst_cases(target, jobs, x, y, engine=backwards))
+    assert [event.finished for event in events].count(True) == 2
+    for number, job in enumerate(jobs):
+        (last,) = [e.report for e in events if e.job == number and e.finished]
+        alone = worst_case(target, job.config, x, y, restarts=job.restarts)
+        np.testing.assert_array_equal(last.correct_per_restart, alone.correct_per_restart)
+        np.testing.assert_array_equal(last.adv, alone.adv)
+
+
 def test_a_complete_job_is_reported_once():
     target, _ = linear_target()
     x, y = images(30)

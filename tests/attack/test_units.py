@@ -218,7 +218,7 @@ def broken(image: np.ndarray) -> Target:
 def test_a_gradient_that_is_not_finite_is_named_with_its_image(method, number):
     """The particles of blob spread it, so the first step decides whose it was."""
     x, y = numbered()
-    settings = config(method, "cw", random_start=False, eps=0.1)
+    settings = config(method, "cw", random_start=False, step_size=1e-4)
     message = f"test/broken: {method}, cw: image {number}: expected a finite gradient, got one with"
     with pytest.raises(InputError, match=message):
         Attack(broken(number / 100), settings)(x, y)
@@ -306,7 +306,9 @@ def test_a_unit_says_all_that_its_attack_gets():
     np.testing.assert_array_equal(seen["y"], y[[3, 1]])
     for name in ("seed", "restart", "first", "best", "target_labels", "ranks"):
         assert seen[name] is getattr(UNIT, name), name
-    np.testing.assert_array_equal(found.margin, margins(target, np.zeros((2, 4, 4, 1), "f4"), y[[3, 1]]))
+    np.testing.assert_array_equal(
+        found.margin, margins(target, np.zeros((2, 4, 4, 1), "f4"), y[[3, 1]])
+    )
 
 
 def floats(*values):

@@ -12,7 +12,7 @@ from daa.target import Dataset
 @pytest.fixture(scope="module")
 def attacked():
     target = network()
-    return target, Dataset("test/relu", *labelled(target, 150), "")
+    return target, Dataset("test/relu", *labelled(target, 1100), "")
 
 
 def run(attacked):

@@ -27,6 +27,11 @@ CONFIG = AttackConfig("blob", eps=0.15, step_size=0.03, steps=20, steps_per_shuf
 UNIT = Unit(CONFIG, 0, 0)
 
 
+class _Task:
+    def __init__(self, arguments):
+        self.arguments = arguments
+
+
 class FakeRay:
     """A cluster with two cores that runs a unit when its result is asked for."""
 
@@ -41,10 +46,13 @@ class FakeRay:
         return value
 
     def remote(self, **_):
-        return lambda function: SimpleNamespace(remote=lambda *arguments: arguments)
+        return lambda function: SimpleNamespace(remote=lambda *arguments: _Task(arguments))
+
+    def wait(self, tasks, num_returns):
+        return tasks[:num_returns], tasks[num_returns:]
 
     def get(self, task):
-        unit = task[3]
+        unit = task.arguments[3]
         return Result(np.zeros(1), np.array([unit.restart]), 1.0, "fake")
 
     def shutdown(self):
@@ -72,7 +80,7 @@ def test_twice_as_many_units_as_places_are_handed_out_ahead(fake):
             yield Unit(CONFIG, 0, restart)
 
     found = []
-    for result in engine()(units()):
+    for _, result in engine()(units()):
         found.append(int(result.margin[0]))
         # Two places: those that run, as many that wait, and those whose results came.
         assert len(asked) == min(len(found) + 3, 7)
@@ -89,7 +97,7 @@ def test_a_plan_that_waits_gets_its_result_before_it_is_asked_again(fake):
             while len(results) <= restart:
                 yield None
 
-    for result in engine()(units()):
+    for _, result in engine()(units()):
         results.append(int(result.margin[0]))
     assert list(results) == [0, 1, 2]
 

@@ -62,8 +62,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "images at random, not by margin": {"_order": lambda rng, *given: rng.permutation(given[0])},
     "only kicked pixels as starts": {"VERSIONS": slice(1, 2)},
     "only transfer as start": {"VERSIONS": slice(1)},
-    "minibatches of 200": {"BATCH": 200},
-    "rounds of 100 instead of 50 at least": {"NARROWEST": 100},
+    "minibatches of 25": {"BATCH": 25},
+    "minibatches of 150": {"BATCH": 150},
+    "two minibatches in a round at least": {"NARROWEST": 2},
 }
 
 

@@ -1,0 +1,122 @@
+"""Faults of reports: comparisons, tables, figures, boards, the page."""
+
+FAULTS = [
+    (
+        "daa/experiments/comparisons.py",
+        "experiments/test_comparisons.py experiments/test_tables.py -k 'not committed_tables'",
+        [
+            # A baseline with another random start.
+            ('"random_start", ', ""),
+            ('_SAME = ("loss", ', "_SAME = ("),
+        ],
+    ),
+    (
+        "daa/experiments/stats.py",
+        "experiments/test_stats.py",
+        [
+            ('method="exact"', 'method="wilson"'),
+            (
+                "differing = only_first + only_second",
+                "differing = max(only_first, only_second) + 1",
+            ),
+            ("_test(stats.ttest_rel, first, second)", "_test(stats.ttest_ind, first, second)"),
+        ],
+    ),
+    (
+        "daa/experiments/page.py",
+        "experiments/test_page.py",
+        [
+            # A page without escaping; partial sets ranked.
+            ("autoescape=True", "autoescape=False"),
+            (" and record.images == _RANKED_IMAGES", ""),
+            ('if record.weights == "original" and', "if"),
+            ('LEFT_OUT = ("quickstart",)', "LEFT_OUT = ()"),
+        ],
+    ),
+    (
+        "daa/experiments/boards.py",
+        "experiments/test_boards.py",
+        [
+            (
+                "1 + sum(other < accuracy for other in shown)",
+                "1 + sum(other <= accuracy for other in shown)",
+            ),
+            ("round(accuracy, 2) for", "round(accuracy, 3) for"),
+            ("if entry.target == self.target]", "]"),
+            ("rows.sort(key=lambda row: (row[1], row[2]))", "pass"),
+        ],
+    ),
+    (
+        "daa/experiments/tables.py",
+        "experiments/test_tables.py experiments/test_top5.py -k 'not committed_tables'",
+        [
+            # The denominator always 255.
+            (
+                "worst = 100 * (1 - len(broken) / images)",
+                "worst = 100 * (1 - len(broken) / 10_000)",
+            ),
+            ("_percent(line.record.top5_accuracy)", "_percent(line.record.worst)"),
+            ("_given(line.record.paper_top5_percent)", "_given(line.record.paper_percent)"),
+        ],
+    ),
+    (
+        "daa/experiments/wording.py",
+        "experiments/test_tables.py experiments/test_top5.py -k 'radius or label or pixel'",
+        [
+            ("and pixels / 255 == eps:", "and True:"),
+            ("if float(decimal) != eps and", "if"),
+            ('options.append("not clipped to [0, 1]")', "pass"),
+        ],
+    ),
+    (
+        "daa/experiments/figures.py",
+        "experiments/test_figures.py",
+        [
+            # The band of a figure.
+            (
+                "[run.min() for run in values], [run.max() for run in values]",
+                "[run.mean() for run in values], [run.max() for run in values]",
+            ),
+            (
+                "[run.min() for run in values], [run.max() for run in values]",
+                "[run.min() for run in values], [run.mean() for run in values]",
+            ),
+            ("run - pgd[x].mean() for x", "run - pgd[x].min() for x"),
+            (
+                "accuracy = [100 * a for a in record.robust_accuracy]",
+                "accuracy = [100 * a for a in record.accuracy_per_restart]",
+            ),
+            ("means = [run.mean() for run in values]", "means = [run.min() for run in values]"),
+            ("set(shown.rows) <= set(by_name)", "True"),
+        ],
+    ),
+    (
+        "daa/experiments/tidy.py",
+        "experiments/test_tables.py -k tidy",
+        [
+            ("round(percent / 100, 12)", "percent"),
+            ("str(value).lower() if isinstance(value, bool) else str(value)", "str(value)"),
+            ("images - len(self.record.broken), images)", "len(self.record.broken), images)"),
+        ],
+    ),
+    (
+        "daa/experiments/examples.py",
+        "experiments/test_examples.py experiments/test_run.py -k 'examples'",
+        [
+            (
+                "chosen = sorted(second - first)[:images]",
+                "chosen = sorted(first - second)[:images]",
+            ),
+            ("chosen = sorted(second - first)[:images]", "chosen = sorted(second)[:images]"),
+            ("if report is not None],", "if report is not None][::-1],"),
+        ],
+    ),
+    (
+        "daa/experiments/tabular.py",
+        "experiments/test_tables.py -k lines_up",
+        [
+            ('.replace("&", r"\\&")', ""),
+            ('return text.replace("%", r"\\%")', "return text"),
+        ],
+    ),
+]

@@ -1,0 +1,195 @@
+"""AutoAttack on a target, and this project's Auto-PGD and Square beside AutoAttack's."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from linear import images, linear_target
+from small import EPS, digits_network
+
+from daa import AttackConfig, InputError, worst_case
+from daa.target import input_gradient, predict
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+pytest.importorskip("pyautoattack", reason="pyautoattack is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore:there are .* points with zero gradient")
+
+
+@pytest.fixture(scope="module")
+def plugin():
+    from daa.plugins import autoattack
+
+    return autoattack
+
+
+def test_the_bridge_gives_logits_and_gradients(plugin):
+    target, data = digits_network(30)
+    network = plugin.Network(target)
+    x = torch.tensor(np.moveaxis(data.x, -1, 1), requires_grad=True)
+    logits = network(x)
+    np.testing.assert_allclose(logits.detach(), predict(target, data.x), rtol=1e-5, atol=1e-5)
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(data.y), reduction="sum")
+    for _ in range(2):  # a gradient may be asked for twice
+        (grad,) = torch.autograd.grad(loss, x, retain_graph=True)
+        expected = np.moveaxis(input_gradient(target, data.x, data.y), -1, 1)
+        np.testing.assert_allclose(grad, expected, rtol=1e-4, atol=1e-5)
+    assert network.gradients == 30 * (0.5 + 2 * 0.5)
+    with torch.no_grad():
+        network(x)
+    assert network.gradients == 30 * 2
+
+
+def test_it_finds_the_optimum_of_a_linear_model(plugin):
+    target, w = linear_target(classes=5, shape=(4, 3, 2))
+    x, _ = images(40, (4, 3, 2), 5)
+    y = predict(target, x).argmax(axis=1)
+    eps = 0.05
+    # The margin to each other class falls by at most eps |w_y - w_k|_1, less at the ends of [0, 1].
+    lower, upper = np.maximum(x - eps, 0), np.minimum(x + eps, 1)
+    robust = np.ones(40, bool)
+    for i, label in enumerate(y):
+        for k in set(range(5)) - {label}:
+            v = (w[:, label] - w[:, k]).reshape(x.shape[1:])
+            robust[i] &= np.sum(np.where(v > 0, lower[i], upper[i]) * v) > 0
+    result = plugin.attack(target, x, y, eps=eps, version="custom", attacks=("apgd-t",))
+    np.testing.assert_array_equal(result.correct, robust)
+    assert 0 < result.robust_accuracy < 1
+    assert np.abs(result.adv.astype(float) - x).max() <= eps
+    np.testing.assert_array_equal(predict(target, result.adv).argmax(axis=1) == y, robust)
+    np.testing.assert_array_equal(result.adv[robust], x[robust])
+
+
+@pytest.mark.slow
+def test_the_standard_version_and_what_it_says(plugin):
+    target, data = digits_network(30)
+    result = plugin.attack(target, data.x, data.y, eps=EPS)
+    assert [stage.attack for stage in result.stages] == list(plugin.STANDARD)
+    accuracies = [stage.accuracy for stage in result.stages]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert accuracies[-1] == result.robust_accuracy == result.correct.mean()
+    spent = [stage.gradients for stage in result.stages]
+    # Auto-PGD makes 101 gradients on the images that are right; checks are a few forward passes.
+    assert 90 < spent[0] < 110 and spent == sorted(spent) and spent[-1] <= result.gradients
+    assert result.stages[-1].seconds <= result.seconds
+
+
+def test_its_warnings_are_kept_not_printed(plugin, capfd):
+    target, data = digits_network(20)
+    target = replace(target, network=lambda x, old=target.network: _softmax(old(x)))
+    result = plugin.attack(target, data.x, data.y, eps=EPS, version="custom", attacks=("apgd-ce",))
+    assert any("output is a probability distribution" in line for line in result.warnings)
+    assert "probability" not in "".join(capfd.readouterr())
+
+
+def _softmax(logits):
+    import tensorflow as tf
+
+    return tf.nn.softmax(logits)
+
+
+def test_one_core_gives_the_same_images(plugin):
+    target, data = digits_network(30)
+    options = {"eps": EPS, "version": "custom", "attacks": ("apgd-ce", "apgd-dlr")}
+    first, again = (
+        plugin.attack(target, data.x, data.y, cores=cores, **options) for cores in (None, 1)
+    )
+    np.testing.assert_allclose(first.adv, again.adv, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"eps": 0}, "eps: expected 0 < eps <= 1, got 0"),
+        ({"version": "custom"}, "attacks: expected names for version='custom' only, got None"),
+        ({"attacks": ("square",)}, "attacks: expected names for version='custom' only"),
+        ({"seed": -1}, "seed: expected a whole number >= 0, got -1"),
+    ],
+)
+def test_options_that_cannot_work(plugin, options, message):
+    target, data = digits_network(5)
+    with pytest.raises(InputError, match=message):
+        plugin.attack(target, data.x, data.y, **{"eps": EPS, **options})
+
+
+def test_too_few_classes(plugin):
+    target, _ = linear_target(classes=3)
+    x, y = images(5)
+    with pytest.raises(InputError, match="at least 4 classes for apgd-t, got 3"):
+        plugin.attack(target, x, y, eps=0.1)
+
+
+def theirs(plugin, target, data, make):
+    """Robust accuracy of one of AutoAttack's attacks for five seeds."""
+    network, found = plugin.Network(target), []
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        for seed in range(5):
+            attack = make(network, seed)
+            x = torch.tensor(np.moveaxis(data.x, -1, 1))
+            adv = np.moveaxis(attack.perturb(x, torch.tensor(data.y)).numpy(), 1, -1)
+            found.append((predict(target, adv).argmax(axis=1) == data.y).mean())
+    return np.array(found)
+
+
+def ours(target, data, method, restarts=1, **options):
+    config = AttackConfig(method, eps=EPS, **options)
+    return np.array(
+        [
+            worst_case(
+                target, config, data.x, data.y, seed=seed, restarts=restarts
+            ).robust_accuracy[-1]
+            for seed in range(5)
+        ]
+    )
+
+
+def agree(a, b, images):
+    """The means are the same within three standard errors and the worth of one image."""
+    noise = 3 * np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 5)
+    assert abs(a.mean() - b.mean()) <= noise + 1 / images, (a, b)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss, name", [("xent", "ce"), ("dlr", "dlr")])
+def test_auto_pgd_agrees(plugin, loss, name):
+    from pyautoattack.autopgd_base import APGDAttack
+
+    target, data = digits_network(200)
+
+    # In its first checkpoint, the package compares the first loss with 0 instead of the loss at the
+    # start. After 100 steps that does not matter.
+    def make(network, seed):
+        return APGDAttack(network, n_iter=100, eps=EPS, loss=name, seed=seed, device="cpu")
+
+    agree(theirs(plugin, target, data, make), ours(target, data, "apgd", loss=loss, steps=100), 200)
+
+
+@pytest.mark.slow
+def test_auto_pgd_towards_classes_agrees(plugin):
+    from pyautoattack.autopgd_base import APGDAttack_targeted
+
+    target, data = digits_network(200)
+
+    def make(network, seed):
+        return APGDAttack_targeted(network, n_iter=30, eps=EPS, seed=seed, device="cpu")
+
+    found = ours(target, data, "apgd_t", steps=30, restarts=9)
+    agree(theirs(plugin, target, data, make), found, 200)
+
+
+@pytest.mark.slow
+def test_square_agrees(plugin):
+    from pyautoattack.square import SquareAttack
+
+    # The package never moves the last row and column. Here they don't reach the network.
+    target, data = digits_network(200)
+    network = target.network
+    target = replace(target, image_shape=(9, 9, 1), network=lambda x: network(x[:, :8, :8]))
+    data = replace(data, x=np.pad(data.x, ((0, 0), (0, 1), (0, 1), (0, 0))))
+
+    # AutoAttack leaves the schedule of the sizes at that of 10,000 queries; ours is rescaled.
+    def make(network, seed):
+        options = {"p_init": 0.8, "resc_schedule": True, "device": "cpu", "seed": seed}
+        return SquareAttack(network, n_queries=1000, eps=EPS, **options)
+
+    agree(theirs(plugin, target, data, make), ours(target, data, "square", steps=1000), 200)

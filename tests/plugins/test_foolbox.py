@@ -1,0 +1,129 @@
+"""This project's attacks inside Foolbox."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small import EPS, digits_network
+
+from daa import AttackConfig, InputError, worst_case
+
+foolbox = pytest.importorskip("foolbox", reason="Foolbox is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+FAST = {"steps": 20, "steps_per_shuffle": 10, "batch_size": 20}
+
+
+@pytest.fixture(scope="module")
+def plugin():
+    from daa.plugins import foolbox
+
+    return foolbox
+
+
+@pytest.fixture(scope="module")
+def network():
+    return digits_network(50)
+
+
+def model_of(target, high=1.0):
+    return foolbox.TensorFlowModel(lambda x: target(x / high), bounds=(0, high), device="/CPU:0")
+
+
+def tensors(data, high=1.0):
+    return tf.constant(high * data.x), tf.constant(data.y)
+
+
+@pytest.mark.parametrize("method", ["blob", "dgf", "pgd", "apgd", "adaptive"])
+def test_the_same_images_as_without_foolbox(plugin, network, method):
+    target, data = network
+    config = {"adaptive": {"budget": 20}, "apgd": {"steps": 20}}.get(method, FAST)
+    config = {k: v for k, v in config.items() if method != "pgd" or k != "steps_per_shuffle"}
+    steps = {} if method in ("adaptive", "apgd") else {"step_size": EPS / 30}
+    report = worst_case(target, AttackConfig(method, eps=EPS, **config, **steps), data.x, data.y)
+    attack = plugin.DAA(method, rel_stepsize=1 / 30, **config)
+    adv, clipped, success = attack(model_of(target), *tensors(data), epsilons=EPS)
+    np.testing.assert_allclose(adv.numpy(), report.adv, atol=1e-6)
+    np.testing.assert_allclose(clipped.numpy(), adv.numpy(), atol=1e-7)
+    assert 1 - success.numpy().mean() == report.robust_accuracy[-1]
+
+
+def test_lengths_are_in_the_unit_of_the_bounds(plugin, network):
+    target, data = network
+    found = []
+    for high in (1.0, 255.0):
+        attack = plugin.DAABlob(abs_stepsize=0.01 * high, **FAST)
+        adv, _, _ = attack(model_of(target, high), *tensors(data, high), epsilons=EPS * high)
+        found.append(adv.numpy() / high)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
+def test_several_epsilons_and_restarts(plugin, network):
+    target, data = network
+    epsilons = [0, 0.05, 0.1, EPS]
+    once = plugin.DAADGF(**FAST)
+    _, clipped, success = once(model_of(target), *tensors(data), epsilons=epsilons)
+    success = success.numpy()
+    assert success.shape == (4, 50) and (np.diff(success.mean(axis=1)) >= 0).all()
+    assert success[0].mean() < success[-1].mean()
+    for adv, eps in zip(clipped, epsilons, strict=True):
+        assert np.abs(adv.numpy() - data.x).max() <= eps + 1e-7
+    thrice = once.repeat(3)
+    assert (once.restarts, thrice.restarts, thrice.repeat(2).restarts) == (1, 3, 6)
+    _, _, more = thrice(model_of(target), *tensors(data), epsilons=epsilons)
+    assert (more.numpy() >= success).all()
+    config = AttackConfig("dgf", eps=EPS, step_size=EPS / 30, **FAST)
+    report = worst_case(target, config, data.x, data.y, restarts=3)
+    assert 1 - more.numpy()[-1].mean() == report.robust_accuracy[-1]
+
+
+def test_the_adaptive_attack_repeats_with_other_seeds(plugin, network):
+    target, data = network
+    once, thrice = plugin.AdaptiveDAA(budget=20), plugin.AdaptiveDAA(budget=20).repeat(3)
+    found = [a(model_of(target), *tensors(data), epsilons=EPS)[2].numpy() for a in (once, thrice)]
+    assert (found[1] >= found[0]).all()
+
+
+def test_preprocessing_of_the_model_counts(plugin, network):
+    target, data = network
+    mean, std = np.float32(0.1), np.float32(0.5)
+    plain = foolbox.TensorFlowModel(lambda x: target((x - mean) / std), bounds=(0, 1))
+    inside = foolbox.TensorFlowModel(
+        target, bounds=(0, 1), preprocessing={"mean": mean[None], "std": std[None], "axis": -1}
+    )
+    attack = plugin.DAABlob(**FAST)
+    found = [attack(model, *tensors(data), epsilons=EPS)[0].numpy() for model in (plain, inside)]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+def test_a_class_to_be_reached(plugin, network):
+    target, data = network
+    goal = (data.y + 1) % 10
+    criterion = foolbox.criteria.TargetedMisclassification(tf.constant(goal))
+    attack = plugin.DAABlob(**{**FAST, "steps": 60})
+    model, (x, _) = model_of(target), tensors(data)
+    _, _, success = attack(model, x, criterion, epsilons=0.4)
+    _, _, more = attack.repeat(3)(model, x, criterion, epsilons=0.4)
+    assert 0.2 < success.numpy().mean() <= more.numpy().mean()
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda p: p.DAA("nothing"), "method: expected one of fgsm, .*, got 'nothing'"),
+        (lambda p: p.DAABlob().repeat(0), "times: expected at least 1, got 0"),
+        (lambda p: p.DAABlob(budget=3), "budget: expected no such option for blob, got 3"),
+    ],
+)
+def test_errors(plugin, network, make, message):
+    target, data = network
+    with pytest.raises(InputError, match=message):
+        make(plugin)(model_of(target), *tensors(data), epsilons=EPS)
+
+
+def test_other_tensors_and_criteria_are_refused(plugin, network):
+    target, data = network
+    model, (x, y) = model_of(target), tensors(data)
+    with pytest.raises(InputError, match="inputs: expected TensorFlow tensors, got NumPyTensor"):
+        plugin.DAABlob().run(model, data.x, y, epsilon=EPS)
+    both = foolbox.criteria.Misclassification(y) & foolbox.criteria.Misclassification(y)
+    with pytest.raises(InputError, match="criterion: expected Misclassification or Targeted"):
+        plugin.DAABlob().run(model, x, both, epsilon=EPS)

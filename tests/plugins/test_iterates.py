@@ -1,0 +1,73 @@
+"""With c = 0, this project, Foolbox and ART make the same steps of PGD."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small import EPS, digits_network
+
+from daa import Attack, AttackConfig
+
+STEP, STEPS = 0.02, range(1, 9)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return digits_network(60)
+
+
+@pytest.fixture(scope="module")
+def iterates(network):
+    """This project's PGD after 1, 2, ... steps."""
+    target, data = network
+    shared = {"eps": EPS, "step_size": STEP, "random_start": False}
+    return [
+        Attack(target, AttackConfig("pgd", steps=steps, **shared))(data.x, data.y)
+        for steps in STEPS
+    ]
+
+
+def same(found, iterates):
+    for adv, expected in zip(found, iterates, strict=True):
+        np.testing.assert_allclose(adv, expected, atol=2e-7)
+
+
+@pytest.mark.parametrize("method", ["blob", "dgf", "attraction"])
+def test_daa_without_coupling(network, iterates, method):
+    target, data = network
+    shared = {"eps": EPS, "step_size": STEP, "random_start": False, "c": 0.0, "batch_size": 20}
+    configs = [AttackConfig(method, steps=steps, steps_per_shuffle=1, **shared) for steps in STEPS]
+    same([Attack(target, config)(data.x, data.y) for config in configs], iterates)
+
+
+def test_foolbox(network, iterates):
+    foolbox = pytest.importorskip("foolbox", reason="Foolbox is not installed")
+    from daa.plugins.foolbox import DAABlob
+
+    target, data = network
+    model = foolbox.TensorFlowModel(target, bounds=(0, 1), device="/CPU:0")
+    x, y = tf.constant(data.x), tf.constant(data.y)
+    options = {"abs_stepsize": STEP, "random_start": False}
+    theirs = [foolbox.attacks.LinfPGD(steps=steps, **options) for steps in STEPS]
+    ours = [DAABlob(c=0.0, steps_per_shuffle=1, steps=steps, **options) for steps in STEPS]
+    for attacks in (theirs, ours):
+        same([attack.run(model, x, y, epsilon=EPS).numpy() for attack in attacks], iterates)
+
+
+def test_art(network, iterates):
+    pytest.importorskip("art", reason="adversarial-robustness-toolbox is not installed")
+    from art.attacks.evasion import ProjectedGradientDescent
+    from test_art import classifier_of
+
+    from daa.plugins.art import DAA
+
+    target, data = network
+    classifier = classifier_of(target)
+    shared = {"eps": EPS, "eps_step": STEP}
+    theirs = [
+        ProjectedGradientDescent(classifier, max_iter=steps, batch_size=60, verbose=False, **shared)
+        for steps in STEPS
+    ]
+    options = {"c": 0.0, "random_start": False, "steps_per_shuffle": 1}
+    ours = [DAA(classifier, options={**options, "steps": steps}, **shared) for steps in STEPS]
+    for attacks in (theirs, ours):
+        same([attack.generate(data.x, data.y) for attack in attacks], iterates)
