@@ -18,8 +18,8 @@ from daa.plans import Outcome, Plan, Report, Unit
 if TYPE_CHECKING:
     from daa.methods import AttackConfig
 
-# Images of a minibatch, which are the particles of the coupled arm. With fewer than 1,000 images the
-# minibatches are a twentieth of them, down to 10, so that a round can serve several arms.
+# Images of a minibatch, which are the particles of the coupled arm. With fewer than 1,000 images a
+# minibatch is a twentieth of them, at least 10, so that a round can serve several arms.
 BATCH = 50
 # The median margin of the natural images in units of the logits, after scaling. A cross-entropy
 # then neither saturates nor is it linear.

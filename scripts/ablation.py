@@ -10,7 +10,7 @@ from daa.experiments import console
 
 def main(arguments: list[str] | None = None) -> None:
     parser = console.parser(__doc__, "ablation --target locuslab/fast_pgd_mnist --images 3000")
-    parser.add_argument("--target", default="locuslab/fast_pgd_mnist", help="as in folder/name")
+    parser.add_argument("--target", required=True, help="folder/name")
     parser.add_argument("--images", type=console.positive, default=3000, help="the first IMAGES")
     parser.add_argument("--only", nargs="+", metavar="CHANGE", help="default: all")
     parser.add_argument("--out", type=Path, default=Path("results/ablation.json"))

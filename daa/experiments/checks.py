@@ -36,6 +36,7 @@ ADVICE = {
     "search-wins": "Don't trust gradients here: look for what hides them, and add random search.",
     "softmax-logarithm": "Give a model that returns logits.",
     "still-falling": "Spend more: a larger budget gives a lower accuracy.",
+    "tied-outputs": "Give logits; probabilities and sigmoids that saturate can't be told apart.",
     "unstable-images": "Switch off randomness, or the dependence on the batch, inside the model.",
     "vanishing-gradients": "Use the adaptive attack; give logits, not probabilities; look for "
     "rounding, thresholds and saturation in the model.",
@@ -46,6 +47,8 @@ _RANGES = (Bounds(0, 1), Bounds(0, 255), Bounds(-1, 1))
 _FORWARD, _GRADIENTS, _ALONE = 500, 200, 16
 # A median margin above which a cross-entropy in float32 says little; networks have 2 to 25.
 _LARGE_MARGIN = 60.0
+# Share of images that may have a tie.
+_TIED = 0.01
 # Share of images whose gradient may vanish, and the size below which it did.
 _VANISHED, _TINY = 0.03, 1e-37
 
@@ -157,7 +160,11 @@ def _stability(target: Target, x: np.ndarray, logits: np.ndarray) -> Iterator[Fi
 def _accuracy(
     target: Target, x: np.ndarray, y: np.ndarray, logits: np.ndarray, published: Published | None
 ) -> Iterator[Finding]:
-    right = _margin(logits, y) > 0
+    own = _margin(logits, y)
+    right, tied = own > 0, float((own == 0).mean())
+    if tied > _TIED:
+        message = f"The label shares the largest output with another class for {percent(tied)} of"
+        yield Finding("tied-outputs", f"{message} the images, which count as misclassified.")
     clean, n = float(right.mean()), len(y)
     x, y, part = x[:_FORWARD], y[:_FORWARD], right[:_FORWARD]
     best, most = None, part.sum() + max(5, 0.05 * len(x))

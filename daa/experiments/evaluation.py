@@ -187,6 +187,8 @@ def evaluate(
             model_dir=model_dir,
         )
     images_, labels = check_images(target, found.x, found.y)
+    outputs = predict(target, images_)
+    target = models.unsquashed(target, outputs)
     logits = predict(target, images_)
     first = checks.before(target, images_, labels, logits, _published(model, published))
     report, seconds = _attacked(target, config, images_, labels, seed, progress)

@@ -20,7 +20,7 @@ Network = Callable[["tf.Tensor"], "tf.Tensor"]
 Shape = tuple[int, int, int]
 
 _PROBES = 4  # random images that a model is tried with
-_TINY = 1e-37  # added to probabilities, so that those of 0 have a finite logarithm
+_TINY = 1e-30  # added to probabilities, so that those of 0 have a finite logarithm
 
 
 def target_of(

@@ -175,7 +175,7 @@ def test_a_step_is_as_long_as_its_size():
 def test_shuffles_do_not_change_a_schedule_of_step_lengths():
     target, _ = linear_target(classes=2)
     x, y = images(classes=2)
-    options = {"step": "geometric", "eps": 0.4, "step_size": None, "random_start": False}
+    options = {"step": "geometric", "first_step": 0.05, "last_step": 0.01, "step_size": None}
     plain = Attack(target, config("pgd", "cw", **options))(x, y)
     coupled = Attack(target, config("blob", "cw", c=0.0, **options))(x, y)
     np.testing.assert_allclose(coupled, plain, atol=1e-6)

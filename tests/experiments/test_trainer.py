@@ -160,7 +160,7 @@ def test_the_state_is_all_that_updates_depend_on():
         np.testing.assert_array_equal(value, other.arrays()[name])
 
 
-FILTERS = (4, 4, 4, 4)
+FILTERS = (4, 4, 8, 16)
 
 
 @pytest.fixture(scope="module")
