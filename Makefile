@@ -1,7 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# What a user of the library calls; the modules that the package names itself come with `daa`.
+API := daa daa.attack daa.errors daa.methods daa.plans daa.restarts daa.target \
+	daa.targets.keras daa.targets.saved_model daa.experiments.checks daa.experiments.evaluation
 
-.PHONY: quickstart test lint format clean
+.PHONY: quickstart test lint format docs clean
 
 quickstart: .venv/ready
 	$(BIN)/python scripts/quickstart.py --force
@@ -27,6 +30,10 @@ format: .venv/tested
 .venv/tested: .venv/ready tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
 	touch $@
+
+# The API page, from the docstrings: build/api/index.html. Nothing is downloaded.
+docs: .venv/tested
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/pdoc --docformat google -o build/api $(API)
 
 clean:
 	rm -rf .venv build results/quickstart

@@ -9,6 +9,8 @@ from . import steps as steps
 from . import targets as targets
 from .attack import Attack as Attack
 from .errors import InputError as InputError
+from .experiments.evaluation import Evaluation as Evaluation
+from .experiments.evaluation import evaluate as evaluate
 from .restarts import clean_accuracy as clean_accuracy
 from .restarts import worst_case as worst_case
 from .methods import AttackConfig as AttackConfig

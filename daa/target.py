@@ -261,7 +261,9 @@ def gradient_of(
         logits = target(x)
         losses = loss(logits, *labels)
         total = tf.reduce_sum(losses)
-    return tape.gradient(total, x), losses, logits
+    grad = tape.gradient(total, x)
+    grad.set_shape(x.shape)  # the graph of a SavedModel forgets the number of images
+    return grad, losses, logits
 
 
 def _images(target: Target) -> tf.TensorSpec:

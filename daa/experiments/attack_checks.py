@@ -33,7 +33,7 @@ def after(
         eps: radius of the ball, in the unit of images in [0, 1].
         seed: of the small attacks.
     """
-    found = [*_unstable(target, y, report), *_falling(report)]
+    found = [*unstable(target, y, report), *_tied(report), *falling(report)]
     rows = np.flatnonzero(report.natural > 0)[: int(np.clip(len(x) // 10, 25, _ATTACKED))]
     if not len(rows):
         return found
@@ -46,12 +46,12 @@ def after(
     many = broken("pgd", eps=eps, steps=40, step_size=eps / 4)
     huge = broken("pgd", eps=1.0, steps=40, step="geometric")
     search = broken("square", eps=eps, steps=200)
-    found += _more_steps(few, many)
+    found += more_steps(few, many)
     found += _huge(huge, target.classes)
     return found + _search(search, few | many, report.margin[rows] <= 0)
 
 
-def _unstable(target: Target, y: np.ndarray, report: Report) -> Iterator[Finding]:
+def unstable(target: Target, y: np.ndarray, report: Report) -> Iterator[Finding]:
     known = np.isfinite(report.margin)
     now = margins(target, report.adv[known], y[known]) > 0
     changed = int((now != (report.margin[known] > 0)).sum())
@@ -60,7 +60,15 @@ def _unstable(target: Target, y: np.ndarray, report: Report) -> Iterator[Finding
         yield Finding("unstable-images", f"{message} verdict.")
 
 
-def _falling(report: Report) -> Iterator[Finding]:
+def _tied(report: Report) -> Iterator[Finding]:
+    broken = (report.margin <= 0) & (report.natural > 0)
+    tied = int((report.margin[broken] == 0).sum())
+    if tied >= max(2, 0.02 * len(report.margin)):
+        message = f"{tied:,} of {broken.sum():,} broken images have a tie of two outputs; they"
+        yield Finding("tied-outputs", f"{message} count as misclassified.")
+
+
+def falling(report: Report) -> Iterator[Finding]:
     spent, accuracy = report.gradients_after, report.robust_accuracy
     if len(spent) < 2:
         return
@@ -70,7 +78,7 @@ def _falling(report: Report) -> Iterator[Finding]:
         yield Finding("still-falling", f"{message} {percent(accuracy[-1])}.")
 
 
-def _more_steps(few: np.ndarray, many: np.ndarray) -> list[Finding]:
+def more_steps(few: np.ndarray, many: np.ndarray) -> list[Finding]:
     lost, won = int((few & ~many).sum()), int((many & ~few).sum())
     if lost - won < max(2, 0.02 * len(few)) or mcnemar(lost, won) > 0.05:
         return []

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from daa.errors import InputError
+from daa.errors import InputError, require
+from daa.experiments import models
 from daa.experiments.stats import interval
 from daa.losses import margin
 from daa.restarts import margins
@@ -34,7 +35,7 @@ ADVICE = {
     "random-outputs": "Switch off noise and dropout: training=False. Or make the noise a constant.",
     "scaled-logits": "Use the adaptive attack, which scales the logits back; don't trust PGD here.",
     "search-wins": "Don't trust gradients here: look for what hides them, and add random search.",
-    "softmax-logarithm": "Give a model that returns logits.",
+    "softmax-logarithm": "Build the model without its final softmax.",
     "still-falling": "Spend more: a larger budget gives a lower accuracy.",
     "tied-outputs": "Give logits; probabilities and sigmoids that saturate can't be told apart.",
     "unstable-images": "Switch off randomness, or the dependence on the batch, inside the model.",
@@ -72,33 +73,41 @@ class Finding:
 
 
 def before(
-    target: Target,
-    x: np.ndarray,
-    y: np.ndarray,
-    logits: np.ndarray,
-    published: Published | None = None,
-) -> list[Finding]:
+    target: Target, x: np.ndarray, y: np.ndarray, published: Published | None = None
+) -> tuple[Target, list[Finding]]:
     """The checks that need no attack.
 
     Args:
         target: the classifier.
         x, y: images and labels that fit it.
-        logits: of the images. [N, K].
         published: clean accuracy that somebody published; None where there is none.
+
+    Returns:
+        The target as it should be attacked, without a sigmoid behind its logits; and the findings.
 
     Raises:
         InputError: a logit that is no finite number.
     """
-    finite = np.isfinite(logits).all(axis=1)
+    outputs = predict(target, x)
+    require(
+        outputs.shape == (len(x), target.classes),
+        f"{target.name}: output",
+        f"logits {[len(x), target.classes]}",
+        list(outputs.shape),
+    )
+    finite = np.isfinite(outputs).all(axis=1)
     if not finite.all():
         image = int(np.flatnonzero(~finite)[0])
         raise InputError(
             f"{target.name}: image {image}: expected finite logits, got nan or inf for "
             f"{(~finite).sum():,} of {len(x):,} images"
         )
-    found = [*_images(x), *_classes(y, target.classes), *_labels(y, logits)]
-    found += [*_stability(target, x, logits), *_accuracy(target, x, y, logits, published)]
-    return [*found, *_gradients(target, x, y, logits)]
+    found = list(_stability(target, x, outputs))
+    target = models.unsquashed(target, outputs)
+    logits = predict(target, x)
+    found += [*_images(x), *_classes(y, target.classes), *_labels(y, logits)]
+    found += _accuracy(target, x, y, logits, published)
+    return target, [*found, *_gradients(target, x, y, logits)]
 
 
 def _images(x: np.ndarray) -> Iterator[Finding]:

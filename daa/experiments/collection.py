@@ -83,7 +83,7 @@ def _read(folder: Path) -> dict[str, Record]:
     """The readable records of a folder, {run: record}."""
     found: dict[str, Record] = {}
     for path in sorted(folder.glob("*.json")):
-        if path.name == records.EXAMPLES:
+        if path.name in (records.EXAMPLES, records.EVALUATION):
             continue
         try:
             record = records.load(path)

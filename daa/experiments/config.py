@@ -67,7 +67,11 @@ class Experiment(BaseModel):
     Args:
         name: of the folder of the results.
         title: of the table and the figure.
-        target: `folder/name`.
+        target: `folder/name`, or a model of your own: the path of a .keras file or of a SavedModel,
+            or `package.module:function`. Paths are those from the working directory.
+        data: that a model of your own is evaluated on, as for `daa.experiments.data.load`.
+        bounds, data_format, signature: of a model of your own, as for
+            `daa.experiments.models.load`.
         split: of the data set.
         images: only the first `images` are attacked; None for all.
         restarts: of every run.
@@ -85,6 +89,10 @@ class Experiment(BaseModel):
     name: Name
     title: str
     target: str
+    data: str | None = None
+    bounds: tuple[float, float] | None = None
+    data_format: Literal["channels_last", "channels_first"] | None = None
+    signature: str | None = None
     split: Literal["train", "test"] = "test"
     images: Annotated[int, Field(ge=1)] | None = None
     restarts: Annotated[int, Field(ge=1)] = 1
@@ -131,8 +139,9 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
         if "seeds" in raw:
             entries = _seeded(raw.pop("seeds"), entries, shared, path)
         raw["rows"] = tuple(_row(entry, shared, where, target) for entry, where in entries)
-    if isinstance(raw.get("examples"), list):
-        raw["examples"] = tuple(raw["examples"])
+    for name in ("examples", "bounds"):
+        if isinstance(raw.get(name), list):
+            raw[name] = tuple(raw[name])
     experiment = check(TypeAdapter(Experiment), raw, str(path))
     names = [row.name for row in experiment.rows]
     for name in experiment.examples or ():

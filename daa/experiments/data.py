@@ -166,7 +166,7 @@ def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
         lines = [row for row in csv.reader(table.read_text("utf-8").splitlines()) if row]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{table}: expected a readable file, got {reason(error)}") from error
-    if lines and not (folder / lines[0][0]).exists():
+    if lines and not lines[0][-1].strip().isdecimal():
         lines = lines[1:]  # names of the columns
     require(bool(lines), str(table), "lines file,label", None)
     digest = hashlib.sha256(table.read_bytes())

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from daa import directions, targets
 from daa.errors import InputError, require
-from daa.experiments import attack_checks, checks, data, device, models, provenance, stats
+from daa.experiments import attack_checks, checks, device, given, provenance, stats
 from daa.experiments.checks import ADVICE, Finding, percent
-from daa.experiments.config import fraction
 from daa.experiments.wording import radius
 from daa.methods import METHODS, AttackConfig
-from daa.parts import is_number
 from daa.plans import Report
-from daa.restarts import Job, local, worst_cases
-from daa.target import Bounds, Dataset, Note, Target, check_images, predict
-from daa.targets import Published
+from daa.restarts import Job, local, margins, worst_cases
+from daa.target import Bounds, Dataset, Note, Target, check_images
 from daa.targets.models import DataFormat
-
-# Mean gradients per image, and the number of them that no number of minutes reaches.
-BUDGET, _ENDLESS = 150.0, 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +86,8 @@ class Evaluation:
         Raises:
             InputError: the folder holds the result of another run, or can't be written to.
         """
-        from daa.experiments import verdict
-
-        return verdict.write(self, Path(folder))
+        page: Path = verdict().write(self, Path(folder))
+        return page
 
     def __str__(self) -> str:
         """What the command prints."""
@@ -132,6 +125,7 @@ def evaluate(
     signature: str | None = None,
     name: str | None = None,
     published: float | None = None,
+    out: str | Path | None = None,
     progress: bool = True,
     data_dir: str | Path | None = None,
     model_dir: str | Path | None = None,
@@ -161,6 +155,7 @@ def evaluate(
         signature: of a SavedModel.
         name: of a model that is not given by a text.
         published: clean accuracy in [0, 1] that the model should have, for a check.
+        out: folder that is written, as by `Evaluation.save`; None to write nothing.
         progress: show a bar.
         data_dir, model_dir: folders of this project's data sets and weights.
         options: further options of the method, as for `AttackConfig`.
@@ -172,12 +167,12 @@ def evaluate(
         InputError: a model, images, labels or options that can't be used; says why in one line.
     """
     provenance.git_commit()  # asked for now, as a later commit is not the code that runs
-    config = _config(method, eps, budget, minutes, options)
-    found, done = _data(model, x, y, images, bounds, data_format, data_dir)
+    config = given.attack_of(method, eps, budget, minutes, options)
+    found, done = given.data_of(model, x, y, images, bounds, data_format, data_dir)
     with warnings.catch_warnings():
         # What was done to a model stands in the evaluation.
         warnings.filterwarnings("ignore", message=r".* \[[a-z-]+\]$")
-        target = _target(
+        target = given.target_of(
             model,
             image_shape=found.x.shape[1:],
             bounds=bounds,
@@ -187,15 +182,20 @@ def evaluate(
             model_dir=model_dir,
         )
     images_, labels = check_images(target, found.x, found.y)
-    outputs = predict(target, images_)
-    target = models.unsquashed(target, outputs)
-    logits = predict(target, images_)
-    first = checks.before(target, images_, labels, logits, _published(model, published))
+    target, first = checks.before(target, images_, labels, given.published_of(model, published))
+    if out is not None:  # a clash with what is there should cost no hours
+        verdict().planned(target, config, found, seed, Path(out))
+    if not any(margins(target, images_, labels) > 0):
+        told = "; ".join(f"{finding.code}: {finding.message}" for finding in first)
+        raise InputError(
+            f"{target.name}: expected a model that gets some images right, got none of "
+            f"{len(labels):,}; {told or 'check labels, range of the pixels and weights'}"
+        )
     report, seconds = _attacked(target, config, images_, labels, seed, progress)
     last = attack_checks.after(target, images_, labels, report, config.eps, seed)
     notes = (*target.notes, *done)
     told = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
-    return Evaluation(
+    evaluation = Evaluation(
         target,
         config,
         found,
@@ -206,79 +206,14 @@ def evaluate(
         seed,
         device.name(),
     )
+    if out is not None:
+        evaluation.save(out)
+    return evaluation
 
 
-def _config(
-    method: str,
-    eps: float | str,
-    budget: float | None,
-    minutes: float | None,
-    options: Mapping[str, Any],
-) -> AttackConfig:
-    """The attack: with a budget where its plan has one, else with as many steps."""
-    known = AttackConfig.readable(method, options) if method in METHODS else set()
-    length = fraction(eps)
-    if is_number(length) and not 0 < length <= 1:
-        raise InputError(
-            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {eps!r}; "
-            "a radius of 8 pixel values is 8/255"
-        )
-    given: dict[str, Any] = {"eps": length}
-    spent = (BUDGET if minutes is None else _ENDLESS) if budget is None else budget
-    if "budget" in known:
-        given |= {"budget": float(spent), "minutes": minutes}
-    else:
-        require(minutes is None, "minutes", f"no such option for {method}", minutes)
-        require(budget is None or budget >= 1, "budget", "at least 1", budget)
-        if "steps" in known:
-            row = METHODS[method]
-            steps = int(2 * spent if row.direction is directions.nowhere else spent)
-            whole = options.get("steps_per_shuffle", 10) if row.particles else 1
-            given["steps"] = max(steps // whole, 1) * whole
-        if "step_size" in known and is_number(length):
-            given["step_size"] = length / 10
-    return AttackConfig(method, **{**given, **options})
-
-
-def _data(
-    model: Any,
-    x: Any,
-    y: Any,
-    images: int | None,
-    bounds: Bounds | tuple[float, float] | None,
-    data_format: DataFormat | None,
-    data_dir: str | Path | None,
-) -> tuple[Dataset, list[Note]]:
-    if isinstance(x, Dataset):
-        return x.first(images), []
-    pixels = (bounds.lower, bounds.upper) if isinstance(bounds, Bounds) else bounds
-    layout = {"bounds": pixels, "data_format": data_format}
-    if isinstance(x, (str, Path)):
-        require(y is None, "y", f"none beside {x}", type(y).__name__)
-        return data.load(str(x), images=images, data_dir=data_dir, **layout)
-    if x is None:
-        own = isinstance(model, str) and models.of_project(model)
-        require(own, "data", "images and labels for a model of your own", None)
-        return targets.load_dataset(model, "test", data_dir, images), []
-    found, notes = data.dataset(x, y, **layout)
-    return found.first(images), notes
-
-
-def _target(model: Any, **options: Any) -> Target:
-    if isinstance(model, (str, Path)):
-        options.pop("name")
-        return models.load(str(model), **options)
-    require(options.pop("signature") is None, "signature", "a SavedModel with it", "another model")
-    del options["model_dir"]
-    return models.target_of(model, **options)
-
-
-def _published(model: Any, accuracy: float | None) -> Published | None:
-    if accuracy is not None:
-        require(0 <= accuracy <= 1, "published", "an accuracy in [0, 1]", accuracy)
-        return Published(accuracy, "as given")
-    own = isinstance(model, str) and models.of_project(model)
-    return targets.row(model).clean if own else None
+def verdict() -> ModuleType:
+    """The module that writes evaluations, which draws figures and so takes a second to import."""
+    return importlib.import_module("daa.experiments.verdict")
 
 
 def _attacked(
@@ -292,12 +227,18 @@ def _attacked(
     """The report of the attack, and the seconds that it took."""
     begin = time.perf_counter()
     whole = config.budget if config.reads("budget") else config.gradients_per_image
-    total = None if whole >= _ENDLESS else round(whole * len(x))
+    total = None if whole >= given.ENDLESS else round(whole * len(x))
     with tqdm(
         total=total, unit="gradient", unit_scale=True, desc=target.name, disable=not progress
     ) as bar:
-        engine = local(target, x, y, on_steps=bar.update)
+        engine = local(target, x, y, on_steps=lambda steps: _move(bar, steps))
         for state in worst_cases(target, [Job(config, seed=seed)], x, y, engine=engine):
             bar.update(round(state.report.gradients.sum()) - bar.n)
             bar.set_postfix_str(f"robust accuracy {percent((state.report.margin > 0).mean())}")
+    spent = config.budget if config.reads("budget") else None
+    require(bool(state.report.history), "budget", "enough for one round", spent)
     return state.report, time.perf_counter() - begin
+
+
+def _move(bar: tqdm, steps: int) -> None:
+    bar.update(steps)

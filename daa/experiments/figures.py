@@ -44,7 +44,8 @@ def write(collected: Collected, folder: Path) -> list[Path]:
     """
     written = []
     if budget.has_curves(collected.records):
-        exact = targets.row(collected.records[0].target).robust
+        name = collected.records[0].target
+        exact = targets.row(name).robust if name in targets.every_target() else None
         floor = None if exact is None else 100 * exact.accuracy
         drawn = budget.figure(collected.records, floor)
         written.append(plotting.save(drawn, folder / "budget.png"))

@@ -29,7 +29,7 @@ _ENOUGH = 20
 def of_project(reference: str) -> bool:
     """Whether a reference names a target of this project, as `madry_mnist/secret`."""
     path = Path(reference)
-    return path.parts[:1] and path.parts[0] in targets.FOLDERS and not path.exists()
+    return len(path.parts) == 2 and path.parts[0] in targets.FOLDERS and not path.exists()
 
 
 def load(
@@ -56,7 +56,7 @@ def load(
     Raises:
         InputError: there is no such model, or it can't be attacked; says why in one line.
     """
-    own = {"bounds": bounds, "data_format": data_format}
+    own: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
     path = Path(reference)
     saved = (path / "saved_model.pb").is_file()
     if signature is not None and not saved:
@@ -108,8 +108,9 @@ def target_of(
     if isinstance(model, Target):
         for option, value in {"bounds": bounds, "data_format": data_format}.items():
             require(value is None, option, "none, as the target has its own", value)
+        models.check_gradient(model)
         return model
-    options = {"bounds": bounds, "name": name}
+    options: dict[str, Any] = {"bounds": bounds, "name": name}
     make: Callable[..., Target]
     if isinstance(model, Path) and (model / "saved_model.pb").is_file():
         make = partial(Target.from_saved_model, model, signature=signature, **options)

@@ -1,8 +1,9 @@
 """Images that a network misclassifies without any attack, for records that do not count them.
 
-They are broken whatever an attack does to them. Records made before this was counted list only the
-images that some restart broke. `natural.json` beside the result folders lists the images that each
-network misclassifies, so that tables and figures count them in such records, too.
+Images that are misclassified without an attack are broken, whatever an attack does to them. Records
+made before this was counted list only the images that some restart broke. `natural.json` beside
+the result folders lists the images that each network misclassifies, so that tables and figures
+count them in such records, too. Its one field, `networks`, is a list of entries.
 
 Run as `python -m daa.experiments.natural`, it writes the file anew for all committed records, from
 the weights and data sets that they name.

@@ -41,11 +41,15 @@ def of_tests(collected: Collected) -> str:
 
 def commits(records: Sequence[Record]) -> str:
     """Which commits of the code the runs come from, where there are several; else empty."""
-    found = Counter(commit[:7] for r in records for commit in str(r.git_commit).split(" and "))
+    found = Counter(_short(commit) for r in records for commit in str(r.git_commit).split(" and "))
     if len(found) < 2:
         return ""
     shares = [f"{commit} ({_plural(runs, 'run')})" for commit, runs in found.most_common()]
     return f"The runs come from several commits of the code: {', '.join(shares)}."
+
+
+def _short(commit: str) -> str:
+    return commit[:7] + ("-dirty" if commit.endswith("-dirty") else "")
 
 
 def natural(added: Mapping[str, int]) -> str:

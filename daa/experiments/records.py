@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SCHEMA: Literal[1] = 1
 # The images of an experiment's figure lie in a file of this name beside the records.
 EXAMPLES = "examples.json"
+# The verdict on a single model lies in a file of this name.
+EVALUATION = "evaluation.json"
 
 
 def _attack(settings: object) -> AttackConfig:
@@ -110,7 +112,8 @@ class Record(Identity):
         description="Commit of the code, with `-dirty` behind it where the code differed from it."
     )
     broken: tuple[int, ...] = Field(
-        description="Indices of the images that are misclassified as they are or after a restart."
+        description="Indices of the images that are misclassified as they are or after a restart. "
+        "Records made earlier leave out the former where no restart broke them; see `natural.json`."
     )
     config: str | None = Field(
         None, description="Name of the config; that of the experiment where there is none."

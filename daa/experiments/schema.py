@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from daa.experiments import tabular, tidy
+from daa.experiments import natural, tabular, tidy
 from daa.experiments.examples import Examples
-from daa.experiments.records import EXAMPLES, Record
+from daa.experiments.records import EVALUATION, EXAMPLES, Record
+from daa.experiments.verdict import Verdict
 
 _TEXT = f"""# The files of a result folder
 
@@ -36,6 +37,18 @@ is left out where it has nothing to say.
 
 {{examples}}
 
+## Natural errors: `natural.json`, beside the result folders
+
+{{natural_about}}
+
+{{natural}}
+
+## Verdict on one model: `{EVALUATION}`
+
+{{verdict_about}} Written by `evaluate`, beside the record and the table of the same run.
+
+{{verdict}}
+
 ## Tidy table: `table.csv`
 
 {{csv_about}}
@@ -55,6 +68,10 @@ def markdown() -> str:
         record=_fields(Record),
         examples_about=_wrapped(Examples.__doc__),
         examples=_fields(Examples),
+        natural_about=_wrapped(str(natural.__doc__).split("\n\n")[1]),
+        natural=_fields(natural.Misclassified),
+        verdict_about=_wrapped(Verdict.__doc__),
+        verdict=_fields(Verdict),
         csv_about=_wrapped(str(tidy.__doc__).partition("\n\n")[2]),
         csv=_table(["column", "meaning"], [[f"`{c.name}`", c.meaning] for c in columns]),
     )
@@ -80,6 +97,8 @@ def _type(field: Mapping[str, Any], plural: str = "") -> str:
         return " or ".join(dict.fromkeys(_type(option) for option in field["anyOf"]))
     if "const" in field:
         return str(field["const"])
+    if "$ref" in field:
+        return f"object{plural}"
     if field["type"] == "array":
         items = field.get("items") or field["prefixItems"][0]
         return f"list{plural} of {_type(items, 's')}"

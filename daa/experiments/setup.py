@@ -6,9 +6,12 @@ import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from daa import targets
-from daa.experiments import config, device
+from daa.errors import InputError, require
+from daa.experiments import config, device, models
+from daa.experiments import data as data_sets
 from daa.experiments.config import Experiment
 from daa.target import Dataset, Precision, Target
 
@@ -61,17 +64,58 @@ def prepare(
         InputError: a config, weights or images that are missing or don't fit.
     """
     experiment = config.load(path, target)
-    load = targets.loader(target or experiment.target, model_dir)
-    loaded = load()
     about = {"config": path.stem}
-    if loaded.name != experiment.target:
+    reference = target or experiment.target
+    needs_none = models.of_project(reference) and experiment.data is None
+    own = None if needs_none else _own_data(experiment, images, data_dir)
+    shape = None if own is None else own.x.shape[1:]
+    load = _loader(reference, experiment, shape, model_dir)
+    loaded = load()
+    if reference != experiment.target:
         about["instead_of"] = experiment.target
         experiment = _aimed_elsewhere(experiment, loaded)
     changed = {"restarts": restarts, "seed": seed, "images": images}
     changed = {name: value for name, value in changed.items() if value is not None}
     experiment = in_precision(experiment.model_copy(update=changed), precision, here)
-    data = targets.load_dataset(experiment.target, experiment.split, data_dir, experiment.images)
+    data = own
+    if data is None:
+        data = targets.load_dataset(loaded.name, experiment.split, data_dir, experiment.images)
     return Setup(experiment, loaded, load, data, out / experiment.name, about)
+
+
+def _own_data(experiment: Experiment, images: int | None, data_dir: str | None) -> Dataset:
+    """The data that an experiment names for a model of the user's own."""
+    if experiment.data is None:
+        raise InputError(
+            f"{experiment.name}: data: expected a data set or a file for {experiment.target!r}, "
+            "got none"
+        )
+    found, notes = data_sets.load(
+        experiment.data,
+        images=images or experiment.images,
+        bounds=experiment.bounds,
+        data_format=experiment.data_format,
+        split=experiment.split,
+        data_dir=data_dir,
+    )
+    for note in notes:
+        warnings.warn(f"{experiment.data}: {note.message} [{note.code}]", stacklevel=3)
+    return found
+
+
+def _loader(
+    reference: str, experiment: Experiment, shape: Any, model_dir: str | None
+) -> partial[Target]:
+    """A function that loads the target, in any process."""
+    options = {
+        name: value
+        for name in ("bounds", "data_format", "signature")
+        if (value := getattr(experiment, name)) is not None
+    }
+    if not models.of_project(reference):
+        return models.loader(reference, image_shape=shape, **options)
+    require(not options, experiment.name, f"no {', '.join(options)} for {reference}", options)
+    return targets.loader(reference, model_dir)
 
 
 def _aimed_elsewhere(experiment: Experiment, target: Target) -> Experiment:

@@ -159,6 +159,8 @@ def test_restarts_only_lower_the_worst_case():
         ({"eps": 0}, "eps: expected 0 < eps <= 1, got 0"),
         ({"eps": float("nan")}, "eps: expected"),
         ({"eps": "big"}, "eps: expected .* got 'big'"),
+        ({"eps": True}, "eps: expected .* got True"),
+        ({"c": False}, "c: expected a finite number, got False"),
         ({"step_size": 0.4}, "step_size: expected 0 < step_size <= eps=0.1, got 0.4"),
         ({"step_size": -1}, "step_size: expected"),
         ({"steps": 0}, "steps: expected a whole number >= 1, got 0"),

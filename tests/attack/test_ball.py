@@ -31,5 +31,7 @@ def test_check_refuses_what_leaves_the_range_or_is_no_number():
     with pytest.raises(InputError, match="0 <= adv <= 1"):
         ball.check(x - np.float32(0.1), x, 0.3)
     ball.check(x - np.float32(0.1), x, 0.3, clip_range=False)
+    with pytest.raises(InputError, match="0 <= adv <= 1"):
+        ball.check(x + np.float32(1.1), x + np.float32(1), 0.3)
     with pytest.raises(InputError, match="got nan"):
         ball.check(x * np.nan, x, 0.3)

@@ -5,7 +5,20 @@ import pytest
 import tensorflow as tf
 from linear import config, images, linear_target
 
-from daa import Attack, AttackConfig, InputError, Target, aims, ball, losses, starts, worst_case
+from daa import (
+    Attack,
+    AttackConfig,
+    InputError,
+    Target,
+    aims,
+    ball,
+    directions,
+    losses,
+    plans,
+    starts,
+    steps,
+    worst_case,
+)
 from daa.methods import METHODS
 from daa.restarts import margins
 from daa.target import logits_gradient
@@ -128,6 +141,10 @@ def test_dlr_needs_enough_classes():
     target, _ = linear_target(classes=3)
     with pytest.raises(InputError, match="at least 4 classes for dlr_targeted, got 3"):
         Attack(target, AttackConfig("apgd_t"))
+    Attack(target, AttackConfig("apgd", "dlr"))
+    two, _ = linear_target(classes=2)
+    with pytest.raises(InputError, match="at least 3 classes for dlr, got 2"):
+        Attack(two, AttackConfig("apgd", "dlr"))
 
 
 def test_a_loss_between_two_classes_needs_one_to_aim_at():
@@ -279,3 +296,92 @@ def test_the_position_part_of_blob_is_blob_without_other_gradients():
     assert (
         report.robust_accuracy[-1] <= worst_case(target, config("fgsm"), x, y).robust_accuracy[-1]
     )
+
+
+def test_methods_have_the_parts_and_numbers_of_their_papers():
+    rows = {
+        "fgsm": (directions.gradient, starts.natural, aims.given, steps.whole),
+        "rand_fgsm": (directions.gradient, starts.rand_fgsm, aims.given, steps.rest),
+        "pgd": (directions.gradient, starts.uniform, aims.given, steps.fixed),
+        "mi_fgsm": (directions.momentum, starts.natural, aims.given, steps.even),
+        "momentum": (directions.momentum, starts.uniform, aims.given, steps.fixed),
+        "blob": (directions.blob, starts.uniform, aims.given, steps.fixed),
+        "dgf": (directions.dgf, starts.uniform, aims.given, steps.fixed),
+        "attraction": (directions.attraction, starts.uniform, aims.given, steps.fixed),
+        "apgd": (directions.gradient, starts.uniform, aims.given, steps.halving),
+        "apgd_t": (directions.gradient, starts.uniform, aims.nearest_classes, steps.halving),
+        "odi": (directions.gradient, starts.odi, aims.given, steps.fixed),
+        "multitargeted": (
+            directions.gradient,
+            starts.uniform,
+            aims.nearest_classes,
+            steps.fixed,
+        ),
+        "pcros": (directions.corrected, starts.uniform, aims.given, steps.fixed),
+        "square": (directions.nowhere, starts.stripes, aims.given, steps.squares),
+    }
+    for name, parts in rows.items():
+        row = METHODS[name]
+        assert (row.direction, row.start, row.aim, row.step) == parts, name
+        assert row.particles == (name in ("blob", "dgf", "attraction"))
+        shuffled = AttackConfig(name).steps_per_shuffle
+        assert shuffled == (10 if row.particles else None)
+    assert set(METHODS) - set(rows) == {"adaptive"}
+    numbers = {name: AttackConfig(name) for name in METHODS}
+    assert (numbers["blob"].c, numbers["dgf"].c) == (1.1, 0.001)
+    assert (numbers["momentum"].decay, numbers["mi_fgsm"].decay) == (1.0, 1.0)
+    losses_ = {"odi": "cw", "multitargeted": "difference", "square": "cw", "apgd_t": "dlr_targeted"}
+    for name in rows:
+        assert numbers[name].loss == losses_.get(name, "xent")
+        assert (numbers[name].keep == "best") == (name in ("apgd", "apgd_t", "square"))
+
+
+def test_building_blocks_take_the_place_of_a_methods_own_parts():
+    for settings, part, expected in [
+        (AttackConfig("pgd", start="stripes"), "start", starts.stripes),
+        (AttackConfig("pgd", step="halving"), "step", steps.halving),
+        (AttackConfig("blob", restarts="standing"), "plan", plans.standing),
+    ]:
+        assert getattr(settings.parts, part) is expected
+        assert AttackConfig.from_settings(settings.settings()) == settings
+    for options in ({"step": "halving"}, {"keep": "best"}, {"momentum": 0.5}):
+        (name,) = options
+        with pytest.raises(InputError, match=f"{name}: expected no such option for fgsm"):
+            AttackConfig("fgsm", **options)
+
+
+def test_settings_change_and_come_back():
+    settings = AttackConfig("blob", "cw", eps=0.2, c=3.0)
+    assert settings.replace(c=2.0) == AttackConfig("blob", "cw", eps=0.2, c=2.0)
+    old = {**settings.settings(), "decay": 1.0, "rand_fgsm": "uniform"}
+    assert AttackConfig.from_settings(old) == settings
+    with pytest.raises(InputError, match=r"decay: expected no such option for blob, got 1\.0"):
+        AttackConfig(**{**settings.settings(), "decay": 1.0})
+
+
+def test_a_class_is_aimed_at_within_the_nearest_ones_alone():
+    target, _ = linear_target(classes=5)
+    x, y = images(classes=5)
+    logits = target(x).numpy()
+    logits[np.arange(len(y)), y] = -np.inf
+    order = np.argsort(-logits, axis=1)
+    for restart, rank in ((0, 0), (1, 1), (2, 0), (5, 1)):
+        labels, _ = aims.nearest_classes(x, x, y, target, restart, None, nearest=2)
+        np.testing.assert_array_equal(labels, order[:, rank])
+
+
+def test_standing_restarts_spend_nothing_on_broken_images():
+    target, _ = linear_target()
+    x, y = images(60)
+    settings = config("rand_fgsm")
+    plain = worst_case(target, settings, x, y, restarts=1)
+    few = config("pgd", restarts="standing", steps=1, step_size=0.1)
+    report = worst_case(target, few, x, y, restarts=4, seed=3)
+    every = worst_case(target, few.replace(restarts=None), x, y, restarts=4, seed=3)
+    assert report.history[0].margin.size == (plain.natural > 0).sum()
+    sizes = [outcome.margin.size for outcome in report.history]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < sizes[0]
+    assert report.gradients.sum() < every.gradients.sum()
+    for outcome, count in zip(report.history[1:], report.robust_accuracy, strict=False):
+        assert outcome.margin.size == round(60 * count)

@@ -1,5 +1,7 @@
 """Step rules one step at a time, against what their papers say."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -60,7 +62,7 @@ class Croce:
             self.at_check = loss
         elif k - self.checkpoint == self.period:
             since = self.history[self.checkpoint :]
-            rises = sum(b > a for a, b in zip(since, since[1:], strict=False))
+            rises = sum(b > a for a, b in pairwise(since))
             seldom = rises <= self.rho * self.period
             stuck = not self.halved and self.at_check == self.best[0]
             self.halved, self.at_check = seldom or stuck, self.best[0]

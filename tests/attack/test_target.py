@@ -83,6 +83,9 @@ def test_labels_become_int64_and_images_below_0_are_refused():
     target, _ = linear_target()
     x, y = images()
     assert check_images(target, x, y.astype(np.int32))[1].dtype == np.int64
+    for wrong in (y[:-1], y[:, None], y.astype(float)):
+        with pytest.raises(InputError, match="y: expected 40 integers, got "):
+            check_images(target, x, wrong)
     y[4] = -1
     with pytest.raises(InputError, match="y: image 4: expected a class from 0 to 2, got -1"):
         check_images(target, x, y)

@@ -264,6 +264,8 @@ SHARING = [
     config("blob"),
     config("blob", formula="paper"),
     config("blob", c=3.0, eps=0.2),
+    config("fgsm", "cw"),
+    config("odi", "cw", steps=1),
 ]
 
 

@@ -44,6 +44,25 @@ def test_a_miss_is_named(network, miss):
     assert miss in "; ".join(found.misses)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.3), (-0.5, 1.0), (0.0, 255.0)])
+def test_images_in_another_range_are_named(low, high):
+    data = digits.load_dataset().first(50)
+    x = (low + (high - low) * data.x).astype("f4")
+    target = broken(lambda x: tf.reshape(x, [-1, 64])[:, :10])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "clean_accuracy", lambda *_: 0.5)
+        found = check.examine(target, replace(data, x=x), None, whole=True)
+    assert any(miss.startswith("images: expected values over [0, 1]") for miss in found.misses)
+
+
+def test_a_part_of_the_test_set_need_not_have_the_published_accuracy():
+    target, data = digits.load_target("cnn"), digits.load_dataset().first(50)
+    published = Published(0.5, "a test")
+    assert check.examine(target, data, published, whole=False).misses == ()
+    (miss,) = check.examine(target, data, published, whole=True).misses
+    assert miss.startswith("clean accuracy: expected 50.00 (a test), got ")
+
+
 def test_another_accuracy_than_the_published_one(monkeypatch, capsys):
     row = replace(targets.row("digits/cnn"), clean=Published(0.99, "a test"))
     monkeypatch.setattr(targets, "row", lambda reference: row)

@@ -102,6 +102,32 @@ def test_sweeps_multiply_the_rows(tmp_path):
     assert {row.attack.loss for row in experiment.rows} == {"cw"}
 
 
+def test_a_fraction_has_any_denominator():
+    assert [config.fraction(text) for text in ("8/255", "3 / 4", "1/20")] == [8 / 255, 0.75, 0.05]
+    for other in ("1/0", "1/x", "-1/4", 0.3, None, "eps/20"):
+        assert config.fraction(other) is other
+
+
+def test_each_seed_is_a_row_of_its_own(tmp_path):
+    path = write(tmp_path, SWEPT.replace("sweep: {eps: [0.1, 0.2]}", "seeds: [3, 5]"))
+    rows = config.load(path).rows
+    assert [(row.name, row.seed) for row in rows] == [
+        ("pgd-cw-seed3", 3),
+        ("pgd-cw-seed5", 5),
+        ("fgsm-cw-seed3", 3),
+        ("fgsm-cw-seed5", 5),
+    ]
+    with pytest.raises(InputError, match="seeds: expected a list of seeds, got 3"):
+        config.load(write(tmp_path, SWEPT.replace("sweep: {eps: [0.1, 0.2]}", "seeds: 3")))
+
+
+def test_lengths_may_be_those_of_the_target_or_parts_of_the_radius(tmp_path):
+    text = GOOD.replace("eps: 8/255, step_size: 0.01", "eps: target, step_size: eps/4")
+    for target, eps in ((None, 0.15), ("madry_cifar10/secret", 8 / 255)):
+        for row in config.load(write(tmp_path, text), target).rows:
+            assert (row.attack.eps, row.attack.step_size) == (eps, eps / 4)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -43,6 +43,35 @@ def test_a_sweep_is_drawn_over_its_setting(folder):
     assert apart.lines[-1].get_ydata() == pytest.approx([100 * (np.mean(dgf) - np.mean(pgd))] * 2)
 
 
+def test_the_band_of_a_sweep_spans_the_single_runs_and_the_line_is_their_mean(committed):
+    found = collect(committed)
+    runs = {record.run: 100 * np.array(record.accuracy_per_restart) for record in found.records}
+    accuracy, _, apart, _ = figures.sweep(found.records, "eps").axes
+    names = ["rand_fgsm-xent", "pgd-xent", "momentum-xent", "blob-xent", "dgf-xent"]
+    names = [name for name in names if name in runs]
+    assert len(accuracy.collections) == len(accuracy.lines) == len(names)
+    for name, band, line in zip(names, accuracy.collections, accuracy.lines, strict=True):
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert heights.min() == pytest.approx(runs[name].min()), name
+        assert heights.max() == pytest.approx(runs[name].max()), name
+        assert line.get_ydata() == pytest.approx([runs[name].mean()])
+    assert any(np.ptp(values) > 0 for values in runs.values())
+    many = [name for name in names if name != "rand_fgsm-xent"]
+    for name, band in zip(many, apart.collections, strict=True):
+        heights = band.get_paths()[0].vertices[:, 1]
+        apart_by = runs[name] - runs["pgd-xent"].mean()
+        assert heights.min() == pytest.approx(apart_by.min(), abs=1e-9), name
+        assert heights.max() == pytest.approx(apart_by.max(), abs=1e-9), name
+
+
+def test_images_of_runs_without_records_are_not_drawn(folder):
+    committed = config.RESULTS / "figure1-locuslab-fast_pgd_mnist"
+    (folder / "examples.json").write_bytes((committed / "examples.json").read_bytes())
+    (folder / "blob-xent.json").unlink()
+    names = [path.name for path in figures.write(collect(folder), folder)]
+    assert names == ["restarts.png"]
+
+
 def test_one_restart_each_is_nothing_to_draw(folder, change, capsys):
     for path in folder.glob("*.json"):
         change(path, restarts=1)

@@ -16,12 +16,12 @@ import survive
 
 from daa import targets
 from daa.errors import InputError
-from daa.restarts import Result
 from daa.experiments import ray as engines
 from daa.experiments import records
 from daa.experiments.ray import on_ray
 from daa.methods import AttackConfig
 from daa.plans import Unit
+from daa.restarts import Result
 
 CONFIG = AttackConfig("blob", eps=0.15, step_size=0.03, steps=20, steps_per_shuffle=5)
 UNIT = Unit(CONFIG, 0, 0)
@@ -131,23 +131,26 @@ def test_ray_that_loses_a_worker_gives_the_records_of_one_process(tmp_path):
     command = [str(config), "--images", "100", "--out"]
     reproduce.main([*command, str(tmp_path / "local")])
     victims: list[int] = []
-    killer = threading.Thread(target=kill_one_worker, args=[victims])
+    done = threading.Event()
+    killer = threading.Thread(target=kill_one_worker, args=[victims, done])
     killer.start()
-    reproduce.main([*command, str(tmp_path / "ray"), "--engine", "ray"])
-    killer.join()
+    try:
+        reproduce.main([*command, str(tmp_path / "ray"), "--engine", "ray"])
+    finally:
+        done.set()
+        killer.join()
     assert len(victims) == 1
     survive.compare(tmp_path / "local" / "survivor", tmp_path / "ray" / "survivor")
     found = [records.load(path) for path in (tmp_path / "ray" / "survivor").glob("*.json")]
     assert all(record.seconds > 0 for record in found)
 
 
-def kill_one_worker(victims, seconds=60):
+def kill_one_worker(victims, done):
     """SIGKILL to the first process of this test's cluster that is inside a unit.
 
     Ray names a worker after its function; other clusters on this machine are left alone.
     """
-    end = time.monotonic() + seconds
-    while not victims and time.monotonic() < end:
+    while not victims and not done.is_set():
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             pid = int(path.parent.name)
             try:

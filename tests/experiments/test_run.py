@@ -10,12 +10,12 @@ from PIL import Image
 
 from daa.attack import Attack
 from daa.errors import InputError
-from daa.restarts import Engine, run_unit
 from daa.experiments import config as configs
 from daa.experiments import device, provenance, run, setup
 from daa.experiments.setup import Setup
 from daa.methods import METHODS, Method
 from daa.plans import Unit
+from daa.restarts import Engine, run_unit
 
 _SMALL = ["--images", "100", "--restarts", "2"]
 CONFIG = """

@@ -23,9 +23,10 @@ def reached(*outcomes):
 
 ALL = Outcome(None, np.arange(5, dtype=np.float32), 20.0)
 SOME = Outcome(np.array([3, 1]), np.array([-1.0, 0.5], np.float32), 7.5)
+OTHERS = Outcome(np.array([4, 0, 2]), np.array([1.0, 2.0, 3.0], np.float32), 1.0)
 
 
-@pytest.mark.parametrize("outcomes", [(ALL,), (ALL, SOME, ALL), (SOME, SOME)])
+@pytest.mark.parametrize("outcomes", [(ALL,), (ALL, SOME, ALL, OTHERS), (SOME, OTHERS)])
 def test_a_state_comes_back_as_it_was(tmp_path, outcomes):
     path, before = tmp_path / "pgd.npz", reached(*outcomes)
     state.save(path, IDENT, before)

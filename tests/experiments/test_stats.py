@@ -16,6 +16,15 @@ def test_mcnemar_counts_the_images_that_differ():
     assert stats.mcnemar(0, 8) == stats.mcnemar(8, 0)
 
 
+def test_holms_correction_equals_an_example_by_hand():
+    # In ascending order 0.005 * 4, 0.01 * 3, 0.03 * 2, 0.04 * 1; the last may not be below the one
+    # before it.
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert stats.holm([0.5, 0.6]) == [1.0, 1.0]
+    assert stats.holm([0.04]) == [0.04]
+    assert stats.holm([]) == []
+
+
 def test_t_tests_equal_known_values():
     t, p = stats.paired([1.0, 2.0, 3.0], [0.0, 1.5, 1.5])
     assert t == pytest.approx(1.0 / (0.5 / 3**0.5))

@@ -18,6 +18,7 @@ from daa.errors import InputError
 from daa.experiments import state
 
 SCRIPT = Path(reproduce.__file__)
+PATIENCE = 900  # seconds; far more than any of these processes needs
 FOREVER = survive.CONFIG.replace("restarts: 4", "restarts: 1000")
 
 
@@ -35,11 +36,20 @@ def start(config, out, images=50, **options):
     )
 
 
-def wait_for(path, seconds=60):
-    end = time.monotonic() + seconds
+def wait_for(path, process):
+    """Waits as long as it takes, but not for a process that has ended."""
     while not path.exists():
-        assert time.monotonic() < end, f"{path} did not appear"
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
+
+
+def end_of(process):
+    """The status of a process and what it wrote, for which a busy machine may need minutes."""
+    try:
+        _, error = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    return process.returncode, error
 
 
 @pytest.mark.slow
@@ -54,10 +64,10 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(config, tmp_p
         tmp_path,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    wait_for(tmp_path / "survivor" / "pgd-xent.npz")
+    wait_for(tmp_path / "survivor" / "pgd-xent.npz", process)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    status, error = end_of(process)
+    assert status == 130
     assert "Traceback" not in error
     assert error.splitlines()[-1].startswith("interrupted; what is finished is kept, the same comm")
     assert survive.restarts(tmp_path)["pgd-xent"] >= 1
@@ -66,18 +76,19 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(config, tmp_p
 
 def test_a_second_process_is_refused_and_the_first_one_undisturbed(config, tmp_path):
     first = start(config, tmp_path)
-    wait_for(tmp_path / "survivor" / "pgd-xent.npz")
-    second = start(config, tmp_path)
-    _, error = second.communicate(timeout=60)
-    assert second.returncode == 2
-    assert re.fullmatch(
-        rf".*survivor: expected no other process at work here, got process {first.pid} on \S+, "
-        r"for 0 min\n",
-        error,
-    )
-    assert first.poll() is None
-    first.kill()
-    first.communicate()
+    try:
+        wait_for(tmp_path / "survivor" / "pgd-xent.npz", first)
+        status, error = end_of(start(config, tmp_path))
+        assert status == 2
+        assert re.fullmatch(
+            rf".*survivor: expected no other process at work here, got process {first.pid} on "
+            r"\S+, for \d+ min\n",
+            error,
+        )
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.communicate()
     with state.sole(tmp_path / "survivor"):  # the lock of a killed process is free
         pass
 
@@ -92,20 +103,21 @@ def test_a_full_disk_is_named_and_what_was_there_stays(config, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**15, 2**15))
 
     process = start(config, tmp_path, images=250, preexec_fn=limit)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 2
+    status, error = end_of(process)
+    assert status == 2
     assert "Traceback" not in error
     last = error.splitlines()[-1]
     assert re.search(r"pgd-xent.npz: expected to write [\d,]+ bytes, got File too large", last)
     assert [path.name for path in (tmp_path / "survivor").iterdir()] == [".lock"]
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_the_first_attack(config, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_attack(
+    config, tmp_path, monkeypatch
+):
     (tmp_path / "out").write_text("a file", encoding="utf-8")
-    begin = time.perf_counter()
+    monkeypatch.setattr(Attack, "__call__", lambda *_, **__: pytest.fail("it attacks"))
     with pytest.raises(InputError, match=r"out/survivor: expected to write there, got Not a dir"):
         reproduce.main([str(config), "--out", str(tmp_path / "out")])
-    assert time.perf_counter() - begin < 5
 
 
 def test_other_records_outlive_a_run_that_stops(tmp_path, monkeypatch):

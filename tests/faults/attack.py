@@ -1,5 +1,7 @@
 """Faults of the algorithm: attack, kernels, directions, ball, losses, target, restarts, plans."""
 
+# ruff: noqa: E501
+
 ATTACK = "attack/test_units.py attack/test_restarts.py attack/test_methods.py attack/test_attack.py -k 'not xla'"
 
 FAULTS = [
@@ -303,11 +305,11 @@ FAULTS = [
             ("restarts >= 1", "restarts >= 0"),
             ("self.seed >= 0", "self.seed >= -1"),
             (
-                "if self.unit is None:\n            self._ask()",
-                "if False:\n            self._ask()",
+                "            if self.unit is None:\n                self._ask()\n",
+                "",
             ),
             ("job.announced = job.finished", "job.announced = False"),
-            ("out.popleft()", "out.pop()"),
+            ("first = self.out.popleft()", "first = self.out.pop()"),
             (
                 "job = Job(config, restarts, seed, target_labels, so_far)",
                 "job = Job(config, restarts, 0, target_labels, so_far)",

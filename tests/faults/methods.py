@@ -1,6 +1,8 @@
 """Faults of what attacks are made of: methods, parts, starts, aims, steps, the adaptive plan."""
 
-METHODS = "attack/test_parts.py attack/test_methods.py attack/test_attack.py -k 'not xla'"
+# ruff: noqa: E501
+
+METHODS = "attack/test_parts.py attack/test_units.py attack/test_methods.py attack/test_attack.py -k 'not xla'"
 
 FAULTS = [
     (
@@ -192,7 +194,7 @@ FAULTS = [
     ),
     (
         "daa/adaptive.py",
-        "attack/test_adaptive.py",
+        "attack/test_arms.py attack/test_adaptive.py",
         [
             ("SCALE / float(np.median(right)) if len(right) else 1.0", "1.0"),
             ("standing = np.flatnonzero(margin > 0)", "standing = np.arange(n)"),

@@ -3,11 +3,14 @@
 FAULTS = [
     (
         "daa/experiments/comparisons.py",
-        "experiments/test_comparisons.py experiments/test_tables.py -k 'not committed_tables'",
+        "experiments/test_tables.py experiments/test_baseline.py -k 'not committed_tables'",
         [
             # A baseline with another random start.
-            ('"random_start", ', ""),
-            ('_SAME = ("loss", ', "_SAME = ("),
+            ("*BLOCKS} - _COUPLING", '*BLOCKS} - _COUPLING - {"random_start"}'),
+            ("*BLOCKS} - _COUPLING", '*BLOCKS} - _COUPLING - {"loss"}'),
+            ("*BLOCKS} - _COUPLING", '*BLOCKS} - _COUPLING - {"step_size"}'),
+            ("return same_run and all(", "return all("),
+            ('_COUPLING = {"method", "batch_size", "shuffle"}', '_COUPLING = {"method"}'),
         ],
     ),
     (
@@ -24,7 +27,7 @@ FAULTS = [
     ),
     (
         "daa/experiments/page.py",
-        "experiments/test_page.py",
+        "experiments/test_page.py experiments/test_page_limits.py",
         [
             # A page without escaping; partial sets ranked.
             ("autoescape=True", "autoescape=False"),
@@ -50,7 +53,6 @@ FAULTS = [
         "daa/experiments/tables.py",
         "experiments/test_tables.py experiments/test_top5.py -k 'not committed_tables'",
         [
-            # The denominator always 255.
             (
                 "worst = 100 * (1 - len(broken) / images)",
                 "worst = 100 * (1 - len(broken) / 10_000)",
@@ -61,7 +63,7 @@ FAULTS = [
     ),
     (
         "daa/experiments/wording.py",
-        "experiments/test_tables.py experiments/test_top5.py -k 'radius or label or pixel'",
+        "experiments/test_wording.py experiments/test_tables.py -k 'radius or label or pixel'",
         [
             ("and pixels / 255 == eps:", "and True:"),
             ("if float(decimal) != eps and", "if"),
@@ -113,7 +115,7 @@ FAULTS = [
     ),
     (
         "daa/experiments/tabular.py",
-        "experiments/test_tables.py -k lines_up",
+        "experiments/test_wording.py experiments/test_tables.py -k 'lines_up or latex'",
         [
             ('.replace("&", r"\\&")', ""),
             ('return text.replace("%", r"\\%")', "return text"),

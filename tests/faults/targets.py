@@ -1,5 +1,7 @@
 """Faults of what is attacked: data sets, images, networks, checkpoints, files, downloads."""
 
+# ruff: noqa: E501
+
 FAULTS = [
     (
         "daa/targets/readers.py",

@@ -1,5 +1,7 @@
+import pickle
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,6 +130,60 @@ def test_a_pth_file_without_pytorch_asks_for_it(tmp_path, monkeypatch):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"")
     with pytest.raises(InputError, match=r"weights.pth: expected PyTorch .* pip install torch"):
+        checkpoints.read(path)
+
+
+class Tensor:
+    """As much of a PyTorch tensor as a reader needs."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def numpy(self):
+        return self.array
+
+
+def played(monkeypatch, state):
+    """A module torch that loads `state`, and the options with which it was asked to."""
+    seen = {}
+
+    def load(path, **options):
+        seen.update(options, content=path.read_bytes())
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    torch = SimpleNamespace(load=load, is_tensor=lambda value: isinstance(value, Tensor))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    return seen
+
+
+@pytest.mark.parametrize("held", ["alone", "state_dict", "list"])
+def test_a_pth_file_is_read_without_running_what_it_holds(tmp_path, arrays, monkeypatch, held):
+    """PyTorch is played, so that its reader is tested where it is not installed."""
+    tensors = {name: Tensor(array) for name, array in arrays.items()}
+    state = {"alone": tensors, "state_dict": {"state_dict": tensors, "epoch": 3}, "list": [tensors]}
+    seen = played(monkeypatch, state[held])
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"a file")
+    assert_same(checkpoints.read(path), arrays)
+    assert seen == {"map_location": "cpu", "weights_only": True, "content": b"a file"}
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ([], "expected a mapping of arrays, got 'list'"),
+        ({"a": 3}, "expected a mapping of arrays, got 'dict'"),
+        (RuntimeError("bad\nfile"), "weights.pth: expected PyTorch weights, got bad file"),
+        (pickle.UnpicklingError("code"), "weights.pth: expected PyTorch weights, got code"),
+    ],
+)
+def test_a_pth_file_that_holds_something_else_is_named(tmp_path, monkeypatch, state, message):
+    played(monkeypatch, state)
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"a file")
+    with pytest.raises(InputError, match=message):
         checkpoints.read(path)
 
 

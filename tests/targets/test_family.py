@@ -8,8 +8,10 @@ import pytest
 
 import digits
 import locuslab
+import madry_cifar10
 import madry_mnist
 from daa import InputError, targets
+from daa.target import in_precision
 from daa.targets import checkpoints
 
 # The radii of the challenges and of the papers, and the accuracies that were published.
@@ -30,6 +32,29 @@ CLEAN = {
     "locuslab/wk_mnist": 0.982,
     "locuslab/wk17a_mnist": 0.9811,
 }
+
+
+def test_native_ranges_are_those_of_the_original_networks():
+    """CIFAR10's takes bytes, ImageNet's [-1, 1], the others [0, 1]."""
+    ranges = {"madry_cifar10": (0, 255), "imagenet_ens": (-1, 1)}
+    for reference in targets.every_target():
+        bounds = targets.row(reference).model.bounds
+        assert (bounds.lower, bounds.upper) == ranges.get(reference.partition("/")[0], (0, 1))
+
+
+def test_a_loaded_target_has_all_of_its_row_and_its_model(tmp_path):
+    row = madry_cifar10.FAMILY.row("surrogate")
+    arrays = row.model.initialize(np.random.default_rng(0))
+    np.savez(tmp_path / "w.npz", **arrays, more=np.zeros(3))
+    found = madry_cifar10.load_target("surrogate", path=tmp_path / "w.npz")
+    assert (found.name, found.provenance) == ("madry_cifar10/surrogate", "surrogate")
+    assert (found.image_shape, found.classes) == ((32, 32, 3), 10)
+    assert found.bounds == row.model.bounds
+    assert found.weights_sha256 == checkpoints.sha256(tmp_path / "w.npz")
+    assert row.model.training_network is madry_cifar10.model.training_network
+    x = np.random.default_rng(1).random((2, 32, 32, 3), dtype=np.float32)
+    exact, half = found(x).numpy(), in_precision(found, "bfloat16")(x).numpy()
+    assert 1e-5 < np.abs(half - exact).max() / np.abs(exact).max() < 0.1
 
 
 def test_every_target_has_a_whole_row():

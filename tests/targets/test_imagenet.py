@@ -9,7 +9,7 @@ from test_networks import conv, count, listed, random_arrays
 import imagenet_ens
 from daa import Attack, AttackConfig, InputError
 from daa.targets import checkpoints
-from imagenet_ens import model
+from imagenet_ens import images, model
 
 needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
 
@@ -17,6 +17,12 @@ needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA i
 @pytest.fixture(scope="module")
 def arrays():
     return random_arrays(model.VARIABLES)
+
+
+@pytest.fixture(scope="module")
+def keras():
+    """Keras' network, made once, as that takes seconds; each test gives it weights or reads them."""
+    return model.build()
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +39,7 @@ def test_variables_are_slims_without_the_auxiliary_head():
     assert {k: v for k, v in slim.items() if "/AuxLogits/" not in k} == model.VARIABLES
 
 
-def test_every_variable_of_keras_is_mapped_once():
-    keras = model.build()
+def test_every_variable_of_keras_is_mapped_once(keras):
     mapped = model.mapping(keras)
     assert set(mapped) == set(model.VARIABLES)
     assert {id(v) for v in mapped.values()} == {id(v) for v in keras.variables}
@@ -42,8 +47,7 @@ def test_every_variable_of_keras_is_mapped_once():
         assert tuple(variable.shape) == model.VARIABLES[name]
 
 
-def test_a_slim_checkpoint_of_a_keras_network_gives_its_logits(tmp_path):
-    keras = model.build()
+def test_a_slim_checkpoint_of_a_keras_network_gives_its_logits(keras, tmp_path):
     arrays = {name: variable.numpy() for name, variable in model.mapping(keras).items()}
     rng = np.random.default_rng(0)
     aux = {"InceptionResnetV2/AuxLogits/Logits/biases": rng.random(1001).astype("f4")}
@@ -138,9 +142,8 @@ def neighbours(h):
     return tf.add_n([p[:, r : r + height, c : c + width] for r in range(3) for c in range(3)])
 
 
-def test_blocks_equal_slims_description(arrays):
+def test_blocks_equal_slims_description(keras, arrays):
     """The input of each block, as the network gives it, through an independent computation."""
-    keras = model.build()
     for name, variable in model.mapping(keras).items():
         variable.assign(arrays[name])
     a = {name: tf.constant(value, tf.float64) for name, value in arrays.items()}
@@ -220,6 +223,40 @@ def test_images_are_cropped_scaled_and_shifted_by_the_background(folder):
     # Brightness grows down the image; the crop takes away a sixteenth at each end.
     assert data.x[0, 0].mean() == pytest.approx(1 / 16, abs=0.01)
     assert data.x[0, -1].mean() == pytest.approx(15 / 16, abs=0.01)
+
+
+def legacy_resize(image: np.ndarray, size: int) -> np.ndarray:
+    """TensorFlow 1's bilinear resize by its formula: source = target * scale, no half pixel."""
+    height, width = image.shape[:2]
+
+    def weights(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        place = np.arange(size) * n / size
+        low = np.floor(place).astype(int)
+        return low, np.minimum(low + 1, n - 1), place - low
+
+    top, bottom, down = weights(height)
+    left, right, across = weights(width)
+    down, across = down[:, None, None], across[None, :, None]
+
+    def line(rows: np.ndarray) -> np.ndarray:
+        return image[rows][:, left] * (1 - across) + image[rows][:, right] * across
+
+    return line(top) * (1 - down) + line(bottom) * down
+
+
+def test_images_are_resized_as_tensorflow_1_does_it(monkeypatch):
+    """Against the formula, on noise, where half a pixel or aligned corners would show."""
+    pixels = np.random.default_rng(0).integers(0, 256, (160, 240, 3)).astype(np.uint8)
+    monkeypatch.setattr(tf.io, "decode_jpeg", lambda content, channels: tf.constant(pixels))
+    found = images.preprocess(b"", "here")
+    cropped = pixels[10:150, 15:225] / 255  # the central 87.5 %
+    np.testing.assert_allclose(found, legacy_resize(cropped, 299), atol=1e-5)
+
+
+def test_the_hash_is_of_images_and_labels(folder):
+    one = imagenet_ens.load_dataset(data_dir=folder)
+    write(folder, "file,label\na.JPEG,998\n")
+    assert imagenet_ens.load_dataset(data_dir=folder).sha256 != one.sha256
 
 
 @pytest.mark.parametrize(

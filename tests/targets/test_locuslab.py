@@ -56,6 +56,23 @@ def test_logits_equal_an_independent_network(weights):
     assert np.abs(half - expected).max() > 1e-4 * np.abs(expected).max()
 
 
+def test_half_precision_leaves_the_first_layer_and_so_the_images_in_float32(weights):
+    arrays = model.to_tensorflow(random_arrays())
+    variables = model.half({name: tf.constant(value) for name, value in arrays.items()})
+    types = {name: value.dtype.name for name, value in variables.items()}
+    first = {"0.weight", "0.bias"}
+    assert types == {k: "float32" if k in first else "bfloat16" for k in model.VARIABLES}
+    # A change that bfloat16 would round away leaves the first layer.
+    seen = []
+    network = model.network(variables)
+    x = np.full((1, 28, 28, 1), 0.5, np.float32)
+    for image in (x, x + np.float32(1e-4)):
+        h = model.convolve(tf.constant(image), variables["0.weight"])
+        seen.append(h.numpy())
+        assert network(image).dtype == tf.float32
+    assert (seen[0] != seen[1]).all()
+
+
 def test_both_forms_of_the_convolution_and_their_gradients_agree():
     rng = np.random.default_rng(2)
     x, kernel = tf.constant(rng.random((3, 14, 14, 5))), tf.constant(rng.random((4, 4, 5, 6)))

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import os
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from daa import InputError
-from daa.targets import DATASETS, places
+from daa.targets import DATASETS, datasets, places, readers
 
 real = pytest.mark.real
 needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
@@ -98,6 +99,81 @@ def test_cifar10_has_its_planes_as_channels(cifar):
     expected = np.array([2, 2 + 1024, 2 + 2048]) % 256 / 255
     np.testing.assert_allclose(found.x[0, 0, 1], expected, rtol=1e-6)
     np.testing.assert_array_equal(found.y, [3, 9])
+
+
+def test_cifar10_pixels_are_bytes_over_255_in_rows_and_columns(cifar):
+    """Each pixel of the second record is where its byte says, which differs by row and column."""
+    planes = np.zeros((3, 32, 32), np.uint8)
+    planes[1, 2, 3], planes[0, 7, 20], planes[2, 31, 0] = 255, 100, 7
+    cifar.write_bytes(bytes([4]) + bytes(3072) + bytes([8]) + planes.tobytes())
+    with pytest.warns(UserWarning, match="incomplete"):
+        found = DATASETS["cifar10"].load("test", cifar.parent.parent)
+    np.testing.assert_array_equal(found.y, [4, 8])
+    assert not found.x[0].any()
+    expected = np.zeros((32, 32, 3), np.float32)
+    expected[2, 3, 1], expected[7, 20, 0] = 1, np.float32(100) / np.float32(255)
+    expected[31, 0, 2] = np.float32(7) / np.float32(255)
+    np.testing.assert_array_equal(found.x[1], expected)
+    assert (found.x.dtype, found.y.dtype) == (np.float32, np.int64)
+    assert found.x.flags.c_contiguous
+    assert found.name == "cifar10/test"
+    assert found.sha256 == hashlib.sha256(cifar.read_bytes()).hexdigest()
+
+
+def test_cifar10s_training_set_is_its_five_files_in_order(cifar):
+    contents = [bytes([k]) + bytes([k]) * 3072 for k in range(1, 6)]
+    for k in (3, 1, 5, 2, 4):
+        (cifar.parent / f"data_batch_{k}.bin").write_bytes(contents[k - 1])
+    with pytest.warns(UserWarning, match="an incomplete copy, 5 of 50,000 train images"):
+        found = DATASETS["cifar10"].load("train", cifar.parent.parent)
+    np.testing.assert_array_equal(found.y, [1, 2, 3, 4, 5])
+    np.testing.assert_allclose(found.x[:, 0, 0, 0], np.arange(1, 6) / 255, rtol=1e-6)
+    assert found.sha256 == hashlib.sha256(b"".join(contents)).hexdigest()
+    (cifar.parent / "data_batch_2.bin").unlink()
+    with pytest.warns(UserWarning, match="an incomplete copy, 4 of 50,000 train images"):
+        found = DATASETS["cifar10"].load("train", cifar.parent.parent, images=3)
+    np.testing.assert_array_equal(found.y, [1, 3, 4])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("split", "images"), [("test", 10_000), ("train", 50_000)])
+def test_a_whole_cifar10_is_read_without_a_word(cifar, split, images, monkeypatch):
+    """The files as large as the official ones, of zeros alone."""
+    monkeypatch.setattr(readers, "_CIFAR_RECORD", 3073)
+    names = ["test_batch"] if split == "test" else [f"data_batch_{k}" for k in range(1, 6)]
+    for name in names:
+        (cifar.parent / f"{name}.bin").write_bytes(bytes(3073 * 10_000))
+    whole = np.frombuffer(bytes(3073 * images), np.uint8).reshape(-1, 3073)
+    monkeypatch.setattr(readers.np, "ascontiguousarray", lambda x: x[:1])
+    assert len(whole) == images
+    assert len(DATASETS["cifar10"].load(split, cifar.parent.parent)) == images
+
+
+def test_a_file_that_is_unpacked_goes_before_the_packed_one(folder):
+    path = folder / "mnist" / "t10k-labels-idx1-ubyte"
+    path.write_bytes(idx(np.array([1, 2, 3])))
+    with pytest.warns(UserWarning, match="not the official file"):
+        found = DATASETS["mnist"].load("test", folder)
+    np.testing.assert_array_equal(found.y, [1, 2, 3])
+    images = gzip.decompress((folder / "mnist" / "t10k-images-idx3-ubyte.gz").read_bytes())
+    assert found.sha256 == hashlib.sha256(images + path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+@pytest.mark.filterwarnings("error")
+def test_files_with_the_published_hashes_are_read_without_a_word(folder, name, monkeypatch):
+    row = DATASETS[name]
+    contents = {
+        f"t10k-{kind}-ubyte": gzip.decompress(
+            (folder / "mnist" / f"t10k-{kind}-ubyte.gz").read_bytes()
+        )
+        for kind in ("images-idx3", "labels-idx1")
+    }
+    hashes = datasets._MNIST if name == "mnist" else datasets._FASHION
+    for file, content in contents.items():
+        monkeypatch.setitem(hashes, file, hashlib.sha256(content).hexdigest())
+    (folder / "mnist").rename(folder / row.folder)
+    assert len(row.load("test", folder)) == 3
 
 
 def test_damaged_cifar10_files_are_named(cifar):

@@ -1,0 +1,106 @@
+"""What a user gives to an evaluation: an attack, a model, images, the accuracy it should have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from daa import directions, targets
+from daa.errors import InputError, require
+from daa.experiments import data, models
+from daa.experiments.config import fraction
+from daa.methods import METHODS, AttackConfig
+from daa.parts import is_number
+from daa.target import Bounds, Dataset, Note, Target
+from daa.targets import Published
+from daa.targets.models import DataFormat
+
+# Mean gradients per image, and a number of them that no number of minutes reaches.
+BUDGET, ENDLESS = 150.0, 1e6
+
+
+def attack_of(
+    method: str,
+    eps: float | str,
+    budget: float | None,
+    minutes: float | None,
+    options: Mapping[str, Any],
+) -> AttackConfig:
+    """The attack: with a budget where its plan has one, else with as many steps."""
+    known = AttackConfig.readable(method, options) if method in METHODS else set()
+    length = _length(eps)
+    if is_number(length) and not 0 < length <= 1:
+        raise InputError(
+            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {eps!r}; "
+            "a radius of 8 pixel values is 8/255"
+        )
+    given: dict[str, Any] = {"eps": length}
+    require(budget is None or budget >= 1, "budget", "at least 1", budget)
+    require(minutes is None or minutes > 0, "minutes", "more than 0", minutes)
+    spent = (BUDGET if minutes is None else ENDLESS) if budget is None else budget
+    if "budget" in known:
+        given |= {"budget": float(spent), "minutes": minutes}
+    else:
+        require(minutes is None, "minutes", f"no such option for {method}", minutes)
+        if "steps" in known:
+            row = METHODS[method]
+            steps = int(2 * spent if row.direction is directions.nowhere else spent)
+            whole = options.get("steps_per_shuffle", 10) if row.particles else 1
+            given["steps"] = max(steps // whole, 1) * whole
+        if "step_size" in known and is_number(length):
+            given["step_size"] = length / 10
+    return AttackConfig(method, **{**given, **options})
+
+
+def _length(eps: float | str) -> Any:
+    """A radius that is given as a number or as the text of one; any other value as it is."""
+    found: Any = fraction(eps)
+    try:
+        return float(found) if isinstance(found, str) else found
+    except ValueError:
+        return found
+
+
+def data_of(
+    model: Any,
+    x: Any,
+    y: Any,
+    images: int | None,
+    bounds: Bounds | tuple[float, float] | None,
+    data_format: DataFormat | None,
+    data_dir: str | Path | None,
+) -> tuple[Dataset, list[Note]]:
+    """The images and labels, and what was done to them; arguments as for `evaluate`."""
+    if isinstance(x, Dataset):
+        return x.first(images), []
+    pixels = (bounds.lower, bounds.upper) if isinstance(bounds, Bounds) else bounds
+    layout: dict[str, Any] = {"bounds": pixels, "data_format": data_format}
+    if isinstance(x, (str, Path)):
+        require(y is None, "y", f"none beside {x}", type(y).__name__)
+        return data.load(str(x), images=images, data_dir=data_dir, **layout)
+    if x is None:
+        own = isinstance(model, str) and models.of_project(model)
+        require(own, "data", "images and labels for a model of your own", None)
+        return targets.load_dataset(model, "test", data_dir, images), []
+    found, notes = data.dataset(x, y, **layout)
+    return found.first(images), notes
+
+
+def target_of(model: Any, **options: Any) -> Target:
+    """The target; arguments as for `evaluate`."""
+    if isinstance(model, (str, Path)):
+        options.pop("name")
+        return models.load(str(model), **options)
+    require(options.pop("signature") is None, "signature", "a SavedModel with it", "another model")
+    del options["model_dir"]
+    return models.target_of(model, **options)
+
+
+def published_of(model: Any, accuracy: float | None) -> Published | None:
+    """The accuracy that the model should have; None where nobody said one."""
+    if accuracy is not None:
+        require(0 <= accuracy <= 1, "published", "an accuracy in [0, 1]", accuracy)
+        return Published(accuracy, "as given")
+    own = isinstance(model, str) and models.of_project(model)
+    return targets.row(model).clean if own else None

@@ -1,0 +1,198 @@
+"""What an evaluation writes: evaluation.json, its record, table, figures and a page of its own."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import BaseModel, ConfigDict, Field
+
+from daa.experiments import plotting, provenance, records, state, tables, verdict_figures
+from daa.experiments.collection import Collected
+from daa.experiments.config import Experiment, Row
+from daa.experiments.records import EVALUATION, Settings
+from daa.experiments.wording import radius
+from daa.methods import METHODS
+from daa.targets.files import write_atomically
+
+if TYPE_CHECKING:
+    from daa.experiments.evaluation import Evaluation
+    from daa.methods import AttackConfig
+    from daa.target import Dataset, Target
+
+
+class Said(BaseModel):
+    """A finding of a check, or a note on what was done to the model or to the images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str = Field(description="Stable name; docs/checks.md explains it.")
+    message: str = Field(description="What was found or done.")
+    advice: str = Field("", description="What to do about it.")
+
+
+class Verdict(BaseModel):
+    """An evaluation of a classifier. Accuracies are in [0, 1], `eps` is for images in [0, 1]."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clean_accuracy: float = Field(description="Accuracy on the natural images.")
+    robust_accuracy: float = Field(description="Accuracy on the worst images found.")
+    interval: tuple[float, float] = Field(
+        description="Clopper and Pearson's 95 % interval of `robust_accuracy`."
+    )
+    gradients_per_image: float = Field(
+        description="Mean forward-backward passes per image; a forward pass alone counts half."
+    )
+    seconds: float = Field(description="Time that the attack took, without the checks.")
+    warnings: tuple[str, ...] = Field(description="Codes of what the checks found.")
+    findings: tuple[Said, ...] = Field(description="The same with sentences and advice.")
+    notes: tuple[Said, ...] = Field(description="What was done to the model and to the images.")
+    eps: float = Field(description="Radius of the L-infinity ball.")
+    method: str = Field(description="Name of the attack.")
+    attack: Settings = Field(description="Settings of the attack that its method reads.")
+    seed: int = Field(description="Seed of all random numbers.")
+    images: int = Field(description="Number of images attacked: the first ones of the data.")
+    classes: int = Field(description="Number of the model's outputs.")
+    bounds: tuple[float, float] = Field(description="Range of the pixels that the model takes.")
+    model: str = Field(description="Name of the model.")
+    model_sha256: str | None = Field(
+        description="Hash of the model's file; of its weights where it came without a file."
+    )
+    data: str = Field(description="Name of the data.")
+    data_sha256: str = Field(description="Hash of the data's files, or of its arrays.")
+    device: str = Field(description="What the attack was computed on.")
+    versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
+    commit: str | None = Field(
+        description="Commit of this project's code, with `-dirty` behind it where it differed; "
+        "null for an installed package."
+    )
+
+
+def of(evaluation: Evaluation) -> Verdict:
+    """The verdict of an evaluation."""
+    target, config = evaluation.target, evaluation.config
+    findings = [Said(code=f.code, message=f.message, advice=f.advice) for f in evaluation.findings]
+    return Verdict(
+        clean_accuracy=evaluation.clean_accuracy,
+        robust_accuracy=evaluation.robust_accuracy,
+        interval=evaluation.interval,
+        gradients_per_image=round(evaluation.gradients_per_image, 3),
+        seconds=round(evaluation.seconds, 1),
+        warnings=tuple(evaluation.warnings),
+        findings=tuple(findings),
+        notes=tuple(Said(code=n.code, message=n.message, advice="") for n in evaluation.notes),
+        eps=config.eps,
+        method=config.method,
+        attack=config,
+        seed=evaluation.seed,
+        images=len(evaluation.data),
+        classes=target.classes,
+        bounds=(target.bounds.lower, target.bounds.upper),
+        model=target.name,
+        model_sha256=target.weights_sha256,
+        data=evaluation.data.name,
+        data_sha256=evaluation.data.sha256,
+        device=evaluation.device,
+        versions=provenance.versions(),
+        commit=provenance.git_commit(),
+    )
+
+
+def folder_of(*parts: str | None) -> Path:
+    """A folder for an evaluation, named after its model, data, attack and radius."""
+    return Path("evaluations") / "-".join(_plain(part) for part in parts if part)
+
+
+def _plain(text: str) -> str:
+    """A text as part of a file's name."""
+    text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
+    return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._") or "model"
+
+
+def write(evaluation: Evaluation, folder: Path) -> Path:
+    """Writes all files of an evaluation; one that is there of the same run is replaced.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: the folder holds the result of another run, or can't be written to.
+    """
+    with state.sole(folder):
+        record = _record(evaluation, folder)
+        records.save(folder / f"{record.run}.json", record)
+        collected = Collected(record.title, (record,))
+        tables.write(collected, folder)
+        pictures = {
+            "accuracy": verdict_figures.accuracy(evaluation),
+            "worst": verdict_figures.worst(evaluation),
+        }
+        shown = [
+            plotting.save(figure, folder / f"{name}.png")
+            for name, figure in pictures.items()
+            if figure is not None
+        ]
+        verdict = of(evaluation)
+        page = folder / "index.html"
+        write_atomically(page, _html(evaluation, verdict, shown, collected).encode())
+        # The last one, so that a reader who finds it finds all others.
+        records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
+    return page
+
+
+def planned(
+    target: Target, config: AttackConfig, data: Dataset, seed: int, folder: Path
+) -> tuple[Experiment, dict[str, Any]]:
+    """The experiment that an evaluation is, with one row, and the identity of its record.
+
+    Raises:
+        InputError: the folder holds the result of another run.
+    """
+    title = f"{target.name} under {METHODS[config.method].title}"
+    row = Row(name=config.method, attack=config)
+    name = _plain(folder.resolve().name)
+    experiment = Experiment(name=name, title=title, target=target.name, seed=seed, rows=(row,))
+    about = (target.name, target.provenance, target.weights_sha256, data, 1, seed)
+    ident = records.identity(experiment, row, *about)
+    records.finished(folder / f"{row.name}.json", ident)
+    return experiment, ident
+
+
+def _record(evaluation: Evaluation, folder: Path) -> records.Record:
+    experiment, ident = planned(
+        evaluation.target, evaluation.config, evaluation.data, evaluation.seed, folder
+    )
+    commit = provenance.git_commit()
+    return records.finished_run(
+        ident,
+        experiment,
+        experiment.rows[0],
+        clean=evaluation.clean_accuracy,
+        report=evaluation.report,
+        seconds=evaluation.seconds,
+        origin={"device": [evaluation.device], "git_commit": [commit] if commit else []},
+    )
+
+
+def _html(
+    evaluation: Evaluation, verdict: Verdict, pictures: list[Path], collected: Collected
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("daa.experiments"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    images = {path.stem: base64.b64encode(path.read_bytes()).decode() for path in pictures}
+    return environment.get_template("evaluation.html").render(
+        verdict=verdict,
+        attack=METHODS[verdict.method].title,
+        eps=radius(verdict.eps),
+        images=images,
+        table=tables.table(collected),
+        settings=verdict.attack.settings(),
+    )

@@ -1,0 +1,71 @@
+"""The two figures of an evaluation: accuracy against gradients, and the worst images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from daa.experiments.wording import radius
+from daa.methods import METHODS
+from daa.target import predict
+
+if TYPE_CHECKING:
+    from daa.experiments.evaluation import Evaluation
+
+# Images that the picture shows.
+_SHOWN = 8
+
+
+def accuracy(evaluation: Evaluation) -> Figure:
+    """Robust accuracy against the gradients that were spent, with the interval at the end."""
+    report = evaluation.report
+    spent = np.concatenate([[0.0], report.gradients_after])
+    reached = 100 * np.concatenate([[report.clean_accuracy], report.robust_accuracy])
+    low, high = (100 * end for end in evaluation.interval)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.axhspan(low, high, color="#D55E00", alpha=0.15, linewidth=0, label="95 % interval")
+    title = METHODS[evaluation.config.method].title
+    axis.step(spent, reached, where="post", color="#D55E00", linewidth=2, label=title)
+    axis.axhline(reached[0], color="#555555", linestyle=":", label="clean accuracy")
+    axis.set_xlabel("gradients per image (a forward pass alone counts half)")
+    axis.set_ylabel("accuracy (%)")
+    axis.set_xlim(0, max(spent[-1], 1))
+    axis.set_ylim(0, min(100, 1.1 * reached[0] + 5))
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
+    eps = radius(evaluation.config.eps)
+    about = f"{len(evaluation.data):,} images of {evaluation.data.name}, eps {eps}"
+    axis.set_title(f"{evaluation.target.name}: {about}", fontsize=10)
+    return figure
+
+
+def worst(evaluation: Evaluation) -> Figure | None:
+    """The images that the model got wrong most clearly after the attack; None where it got none.
+
+    Images that are misclassified without an attack are left out.
+    """
+    report, data = evaluation.report, evaluation.data
+    broken = np.flatnonzero((report.margin <= 0) & (report.natural > 0))
+    if not len(broken):
+        return None
+    chosen = broken[np.argsort(report.margin[broken], kind="stable")[:_SHOWN]]
+    natural, adv = data.x[chosen], report.adv[chosen]
+    taken_for = predict(evaluation.target, adv).argmax(axis=1)
+    change = 0.5 + (adv - natural) / (2 * evaluation.config.eps)
+    rows = [("natural", natural), ("worst found", adv), ("change", np.clip(change, 0, 1))]
+    figure = Figure(figsize=(1.2 * len(chosen) + 1, 4.2), layout="constrained")
+    axes = figure.subplots(3, len(chosen), squeeze=False)
+    for line, (name, images) in zip(axes, rows, strict=True):
+        for axis, image in zip(line, images, strict=True):
+            axis.imshow(image[..., 0] if image.shape[-1] == 1 else image, "gray", vmin=0, vmax=1)
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_frame_on(False)
+        line[0].set_ylabel(name, fontsize=9)
+    for k, image in enumerate(chosen):
+        axes[0, k].set_title(f"image {image}\nlabel {data.y[image]}", fontsize=8)
+        axes[1, k].set_title(f"taken for {taken_for[k]}", fontsize=8)
+    return figure
