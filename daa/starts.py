@@ -128,6 +128,7 @@ def odi(
     target: Target,
     *,
     eps: float,
+    clip_range: bool = True,
     odi_steps: int = 2,
     odi_step: float = 1.0,
 ) -> np.ndarray:
@@ -140,6 +141,7 @@ def odi(
         rng: source of w and of the noise that the steps start from.
         target: the classifier.
         eps: radius of the ball, in the unit of `x`.
+        clip_range: whether the attack keeps to the pixel range.
         odi_steps: number of steps.
         odi_step: length of a step, as part of eps.
 
@@ -149,7 +151,7 @@ def odi(
     Source: Tashiro et al. 2020, Eq. 3, Algorithm 1.
     """
     w = rng.uniform(-1, 1, (len(x), target.classes)).astype(np.float32)
-    lower, upper = ball.bounds(x, eps)
+    lower, upper = ball.bounds(x, eps, clip_range=clip_range)
     start = np.clip(uniform(x, rng, eps=eps), lower, upper)
     for _ in range(odi_steps):
         grad = logits_gradient(target, start, w)

@@ -186,10 +186,10 @@ def evaluate(
     if out is not None:  # a clash with what is there should cost no hours
         verdict().planned(target, config, found, seed, Path(out))
     if not any(margins(target, images_, labels) > 0):
-        told = "; ".join(f"{finding.code}: {finding.message}" for finding in first)
+        known = "; ".join(f"{finding.code}: {finding.message}" for finding in first)
         raise InputError(
             f"{target.name}: expected a model that gets some images right, got none of "
-            f"{len(labels):,}; {told or 'check labels, range of the pixels and weights'}"
+            f"{len(labels):,}; {known or 'check labels, range of the pixels and weights'}"
         )
     report, seconds = _attacked(target, config, images_, labels, seed, progress)
     last = attack_checks.after(target, images_, labels, report, config.eps, seed)

@@ -91,6 +91,19 @@ def test_output_diversified_steps_follow_one_random_direction_of_the_logits(monk
         np.testing.assert_allclose(after, np.clip(before + 0.05, lower, upper), atol=1e-6)
 
 
+def test_an_output_diversified_start_keeps_to_the_range_only_where_the_attack_does(monkeypatch):
+    x = images()
+    monkeypatch.setattr(starts, "logits_gradient", lambda target, start, w: np.ones_like(start))
+
+    class Two:
+        classes = 2
+
+    rng = np.random.default_rng
+    assert starts.odi(x, rng(0), Two, eps=0.2).max() == 1
+    free = starts.odi(x, rng(0), Two, eps=0.2, clip_range=False)
+    np.testing.assert_allclose(free, x + 0.2, atol=1e-6)
+
+
 def test_pixels_are_kicked_to_the_ends_of_the_ball_around_the_natural_image():
     x = images()
     best = x + np.float32(0.03)

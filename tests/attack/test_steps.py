@@ -82,7 +82,7 @@ class Croce:
 @pytest.mark.parametrize("rising", [0.5, 0.8, 0.97])
 @pytest.mark.parametrize("rho", [0.75, 0.4])
 def test_halving_is_croce_and_heins_algorithm_whatever_the_losses_are(rising, rho):
-    m, count = 12, 70
+    m, count = 60, 70
     x, _ = batch(m)
     lower, upper = ball.bounds(x, EPS)
     rng = np.random.default_rng(1)

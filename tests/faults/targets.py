@@ -68,7 +68,7 @@ FAULTS = [
     ),
     (
         "madry_cifar10/model.py",
-        "targets/test_networks.py -k cifar10",
+        "targets/test_family.py targets/test_networks.py -k 'cifar10 or training_mode or ranges or loaded'",
         [
             # The pixels of CIFAR10 taken for [0, 1].
             ("        bounds=Bounds(0.0, 255.0),\n", ""),

@@ -3,6 +3,7 @@ import hashlib
 import http.server
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -18,6 +19,7 @@ import pytest
 import madry_mnist
 from daa import InputError
 from daa.targets import DATASETS, Source, checkpoints
+from daa.targets import download as downloads
 from daa.targets.sources import archive, packed
 from daa.targets.transfer import download, unpack
 
@@ -261,3 +263,20 @@ def test_the_list_needs_no_tensorflow():
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_state_of_a_data_set_says_what_is_there(tmp_path):
+    """Told by names alone where no hash is published, and by the hashes of the first time."""
+    names = ("a.bin", "b.bin")
+    source = archive("http://here/data.tar.gz", wanted=re.compile(r".*\.bin"), names=names)
+    asked = downloads.Parcel("data", source, tmp_path)
+    assert downloads.state(asked) == "missing"
+    (tmp_path / "a.bin").write_bytes(b"a")
+    assert downloads.state(asked) == "incomplete"
+    (tmp_path / "b.bin").write_bytes(b"b")
+    assert downloads.state(asked) == "there"
+    pins = {name: hashlib.sha256(name[:1].encode()).hexdigest() for name in names}
+    (tmp_path / downloads.PINS).write_text(json.dumps(pins))
+    assert downloads.state(asked) == "there"
+    (tmp_path / "b.bin").write_bytes(b"c")
+    assert downloads.state(asked) == "corrupted"

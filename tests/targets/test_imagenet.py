@@ -21,7 +21,7 @@ def arrays():
 
 @pytest.fixture(scope="module")
 def keras():
-    """Keras' network, made once, as that takes seconds; each test gives it weights or reads them."""
+    """Keras' network, made once, as that takes seconds; tests give it weights or read them."""
     return model.build()
 
 

@@ -197,6 +197,11 @@ def test_training_mode_normalises_with_the_moments_of_the_batch():
     x = tf.constant(np.random.default_rng(0).random((6, 32, 32, 3)) * 255, tf.float32)
     trained = logits(x)
     assert len(seen) == 31
+    # The first of them follows the first convolution, whose moments are those of all places.
+    first = conv(tf.image.per_image_standardization(x), arrays["input/init_conv/DW"]).numpy()
+    mean, variance = seen["unit_1_0/shared_activation/BatchNorm"]
+    np.testing.assert_allclose(mean, first.mean(axis=(0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(variance, first.var(axis=(0, 1, 2)), rtol=1e-3)
     frozen = dict(arrays)
     for scope, (mean, variance) in seen.items():
         frozen[f"{scope}/moving_mean"], frozen[f"{scope}/moving_variance"] = mean, variance

@@ -126,8 +126,8 @@ def released_blob(
         d = squareform(pdist(rows)) ** 2
         h2 = 0.5 * np.median(d) / np.log(m)
         k = np.exp(-d / h2 / 2)
-        repulsion = (rows * k.sum(axis=1)[:, None] - k @ rows) / h2
-        v = grad + C / m * (k @ grad - repulsion)
+        kernel_gradient = (rows * k.sum(axis=1)[:, None] - k @ rows) / h2
+        v = grad + C / m * (k @ grad - kernel_gradient)
         x = np.clip(x + STEP * np.sign(v).reshape(x.shape), lower, upper)
     return x
 
