@@ -143,7 +143,9 @@ def test_restarts_that_leave_images_out_are_not_tested(pgd):
 def test_a_single_restart_is_not_tested(pgd):
     one = {"restarts": 1, "accuracy_per_restart": pgd.accuracy_per_restart[:1]}
     records = [record.model_copy(update=one) for record in (run(pgd), pgd)]
-    assert compare(records)[0].unpaired.t is None
+    found = compare(records)[0]
+    assert found.unpaired.t is None
+    assert tables.tests(Collected("t", tuple(records))) is None
 
 
 def test_the_papers_tests_stand_beside_ours(pgd):

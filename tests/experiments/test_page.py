@@ -15,6 +15,8 @@ def test_the_page_is_one_file_with_links_to_records(folder, capsys):
     assert "data:image/png;base64," in html
     assert "http" not in html
     assert "Guided Local Attack" in html
+    assert '<p class="note">DAA is stronger than PGD in 4 of 4 comparisons (p &lt; 0.05' in html
+    assert '<p class="note">The papers&#39; t-tests of PGD against DAA over the restarts' in html
     assert "no run on the original weights yet" in html
     assert "86.40" in (folder.parent / "README.md").read_text()
 

@@ -94,6 +94,19 @@ def test_what_the_paper_says_is_taken_from_the_config(folder, change):
     assert set(column(found, "paper").values()) == {"88.00"}
 
 
+def test_the_accuracy_after_a_unit_of_a_plan_is_no_first_run(folder, change):
+    change(folder / "pgd-cw.json", gradients_after=[5.0, 150.0])
+    first = column(collect(folder), "first run")
+    assert (first["pgd-cw"], first["pgd-xent"]) == ("", "90.30")
+
+
+def test_the_source_names_all_seeds_and_devices(folder, change):
+    assert ", seed 0, CPU AMD EPYC, 2 cores." in tables.markdown(collect(folder))
+    change(folder / "dgf-cw.json", seed=3, device="CPU AMD EPYC, 2 cores and GPU X")
+    text = tables.markdown(collect(folder))
+    assert ", seeds 0, 3, CPU AMD EPYC, 2 cores and GPU X." in text
+
+
 def test_a_missing_row_says_so(folder):
     (folder / "pgd-xent.json").unlink()
     found = collect(folder)

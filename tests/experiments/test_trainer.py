@@ -256,6 +256,13 @@ def test_the_best_epoch_is_kept_and_of_equal_ones_the_last(tmp_path, monkeypatch
     assert [line["pgd"] for line in log] == accuracies
 
 
+def test_a_training_is_judged_by_20_steps_that_can_cross_the_ball():
+    """Steps of 2.5 eps over their number, as Madry et al. 2018 have it."""
+    attack = training.attack_on(make(), MODEL, make().variables).config
+    assert (attack.method, attack.eps, attack.steps) == ("pgd", 0.1, 20)
+    assert attack.step_size == pytest.approx(2.5 * 0.1 / 20)
+
+
 def test_the_first_weights_come_from_the_seed_and_the_mode_from_the_model():
     one, other = (
         training.make_trainer(dataclasses.replace(PLAIN, seed=seed), MODEL, 12).arrays()

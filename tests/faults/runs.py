@@ -86,7 +86,6 @@ FAULTS = [
             (
                 "step_size = 2.5 * config.eps / EVALUATION_STEPS",
                 "step_size = config.eps / EVALUATION_STEPS",
-                "a recipe for a number in the log; 2.5 eps over all steps is Madry et al.'s habit",
             ),
             ("training_network=model.training_network,", "training_network=None,"),
         ],
