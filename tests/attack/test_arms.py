@@ -193,6 +193,13 @@ def test_a_plan_attacks_standing_images_and_stops_before_its_budget_is_over():
     assert all((natural[unit.images] > 0).mean() > 0.9 for unit in found[2:])
 
 
+def test_a_plan_ends_with_the_round_in_which_its_minutes_are_over(monkeypatch):
+    clock = iter(range(0, 10**6, 100))  # each look at it takes 100 seconds
+    monkeypatch.setattr(adaptive.time, "monotonic", lambda: next(clock))
+    found, _ = begun(minutes=3.5, budget=1000.0)
+    assert [unit.config.method for unit in found] == ["blob", "multitargeted"] * 2
+
+
 def test_images_that_withstood_many_steps_wait_longer():
     found, _ = begun(n=1500)
     later = [unit for unit in found[4:] if unit.config.method != "square"]

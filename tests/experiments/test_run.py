@@ -175,7 +175,7 @@ def test_another_target_has_a_folder_and_a_title_of_its_own(config, tmp_path):
     assert "Tiny; on digits/cnn, not on the paper's weights" in table
     assert json.loads((folder / "pgd-xent.json").read_text())["instead_of"] == "madry_mnist/secret"
     assert "| paper |" in table
-    assert "difference" not in table  # the paper's value is another network's
+    assert "| difference |" not in table  # the paper's value is another network's
 
 
 def test_examples_are_kept_for_the_figure(config, tmp_path):
@@ -234,8 +234,9 @@ def ahead(ready: Setup, pulled: list[str]) -> Engine:
                 pulled.append(unit.config.method)
             if not waiting:
                 return
-            attack = Attack(ready.target, waiting[0].config)
-            yield run_unit(attack, ready.data.x, ready.data.y, waiting.pop(0))
+            unit = waiting.pop(0)
+            attack = Attack(ready.target, unit.config)
+            yield unit, run_unit(attack, ready.data.x, ready.data.y, unit)
 
     return run
 
