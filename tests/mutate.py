@@ -4,8 +4,10 @@
     python tests/mutate.py daa/steps.py ramp    those whose file or text has one of these words
 
 The faults stand in tests/faults. They are planted in a copy of the checkout, so nothing here
-changes. A fault is killed when one of its test files fails, and survives when all pass. The check
-takes about an hour on two cores and is no part of the tests.
+changes. All tests must pass without a fault first. A fault is killed when one of its tests fails,
+and survives when all pass. It is stale when its old text does not stand in its file exactly once,
+and unclear when its tests fail without it. The check takes about an hour on two cores and is no
+part of the tests.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class Fault:
     """A fault.
 
     Args:
-        file: in which it is planted.
+        file: in which it is planted; empty for none at all.
         old, new: what stands there once, and what takes its place.
         tests: files and pytest options, `tests/` left out.
         reason: why no test can notice it; empty where one must.
@@ -55,6 +57,8 @@ class Fault:
     reason: str = ""
 
     def __str__(self) -> str:
+        if not self.file:
+            return f"nothing planted: {' '.join(self.tests)}"
         short = [" ".join(text.split())[:60] for text in (self.old, self.new)]
         return f"{self.file}: {short[0]} -> {short[1] or '(nothing)'}"
 
@@ -83,7 +87,15 @@ def main(arguments: list[str] | None = None) -> int:
         logs = args.logs or Path(folder)
         logs.mkdir(parents=True, exist_ok=True)
         counts: dict[str, int] = {}
-        for fault, verdict, seconds in run(chosen, Path(folder), args.workers, logs):
+        copies = copied(Path(folder), args.workers)
+        bases = [Fault("", "", "", tests) for tests in dict.fromkeys(f.tests for f in chosen)]
+        broken = set()
+        for base, verdict, seconds in run(bases, copies, logs):
+            if verdict != "survived":
+                broken.add(base.tests)
+                print(f"fails {seconds:8.0f} s  {base}", flush=True)
+        for fault, verdict, seconds in run(chosen, copies, logs):
+            verdict = "unclear" if fault.tests in broken and verdict == "killed" else verdict
             counts[verdict] = counts.get(verdict, 0) + 1
             why = f" ({fault.reason})" if verdict == "survived" and fault.reason else ""
             print(f"{verdict:9} {seconds:4.0f} s  {fault}{why}", flush=True)
@@ -96,31 +108,38 @@ def _has(fault: Fault, words: list[str]) -> bool:
     return any(word in f"{fault.file} {fault.old} {fault.new}" for word in words)
 
 
-def run(
-    chosen: list[Fault], folder: Path, workers: int, logs: Path
-) -> Iterator[tuple[Fault, str, float]]:
-    """Plants faults in copies of the checkout, one copy for each worker; gives the verdicts."""
-    free = [folder / f"copy{k}" for k in range(workers)]
-    for copy in free:
+def copied(folder: Path, workers: int) -> list[Path]:
+    """Copies of the checkout, one for each worker."""
+    copies = [folder / f"copy{k}" for k in range(workers)]
+    for copy in copies:
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    return copies
+
+
+def run(chosen: list[Fault], copies: list[Path], logs: Path) -> Iterator[tuple[Fault, str, float]]:
+    """Plants faults in the copies and tests these; gives the verdicts."""
+    free = list(copies)
     running: dict[int, tuple[Fault, Path, str, float]] = {}
     waiting = list(enumerate(chosen))
     while waiting or running:
         while waiting and free:
             number, fault = waiting.pop(0)
-            path = free[-1] / fault.file
-            text = path.read_text(encoding="utf-8")
-            if text.count(fault.old) != 1:
-                yield fault, "stale", 0.0
-                continue
+            text = ""
+            if fault.file:
+                path = free[-1] / fault.file
+                text = path.read_text(encoding="utf-8")
+                if text.count(fault.old) != 1:
+                    yield fault, "stale", 0.0
+                    continue
+                path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
             copy = free.pop()
-            path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
-            log = logs / f"{number:03} {Path(fault.file).stem}.txt"
+            log = logs / f"{number:03} {Path(fault.file).stem or 'no fault'}.txt"
             running[_test(copy, fault.tests, log)] = (fault, copy, text, time.monotonic())
         if running:
             process, status = os.wait()
             fault, copy, text, begin = running.pop(process)
-            (copy / fault.file).write_text(text, encoding="utf-8")
+            if fault.file:
+                (copy / fault.file).write_text(text, encoding="utf-8")
             free.append(copy)
             yield fault, _verdict(status), time.monotonic() - begin
 

@@ -140,6 +140,29 @@ def test_with_more_restarts_a_finished_run_goes_on(config, tmp_path, monkeypatch
         go(config, tmp_path, "--restarts", "4")
 
 
+def test_a_state_of_more_restarts_than_asked_for_is_begun_anew(config, tmp_path):
+    folder = go(config, tmp_path, "--restarts", "3")
+    whole = json.loads((folder / "pgd-xent.json").read_text())
+    (folder / "pgd-xent.json").unlink()
+    (folder / "blob-xent.json").unlink()
+    go(config, tmp_path, "--restarts", "2")
+    record = json.loads((folder / "pgd-xent.json").read_text())
+    assert record["restarts"] == 2
+    assert record["robust_accuracy"] == whole["robust_accuracy"][:2]
+    with np.load(folder / "pgd-xent.npz") as kept:
+        assert len(kept["unit_size"]) == 2
+
+
+def test_a_row_may_have_a_seed_of_its_own(config, tmp_path):
+    text = CONFIG.replace("  - {method: blob, loss: xent}\n", "") + "seed: 4\nseeds: [4, 7]\n"
+    config.write_text(text, encoding="utf-8")
+    folder = go(config, tmp_path, "--restarts", "1")
+    found = [json.loads((folder / f"pgd-xent-seed{k}.json").read_text()) for k in (4, 7)]
+    assert [record["seed"] for record in found] == [4, 7]
+    with np.load(folder / "pgd-xent-seed4.npz") as a, np.load(folder / "pgd-xent-seed7.npz") as b:
+        assert (a["adv"] != b["adv"]).any()
+
+
 def test_images_of_another_run_are_not_gone_on_with(config, tmp_path):
     folder = go(config, tmp_path)
     (folder / "pgd-xent.json").unlink()
