@@ -145,6 +145,8 @@ def test_the_result_of_the_same_run_is_kept_and_that_of_another_not_overwritten(
     with pytest.raises(InputError, match="restarts: expected 3 as asked for now, got 2"):
         records.finished(path, more)
     assert not records.finished(path, more, extend=True)
+    with pytest.raises(InputError, match="restarts: expected 1 as asked for now, got 2"):
+        records.finished(path, identity(experiment, restarts=1), extend=True)
     # A record that was made before an option existed had the default of the option.
     settings = dict(experiment.rows[0].attack.settings())
     assert settings.pop("clip_start") is False

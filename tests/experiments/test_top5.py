@@ -1,6 +1,7 @@
 """Data sets of many classes: whether the label is among the first five."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -57,6 +58,15 @@ def test_a_run_on_many_classes_has_top5_columns(ready):
     (row,) = tables.table(found).rows
     assert row["top-5"] == f"{100 * expected:.2f}"
     assert (row["paper"], row["paper top-5"]) == ("55.00", "66.00")
+
+
+def test_merged_runs_are_a_share_of_their_own_images(ready):
+    run.reproduce(ready, say=lambda text: None)
+    found = collection.collect(ready.folder, ready.experiment)
+    (record,) = found.records
+    assert record.broken
+    last = tables.table(replace(found, merged_paper=50.0)).rows[-1]
+    assert last["worst case"] == f"{100 * (30 - len(record.broken)) / 30:.2f}"
 
 
 def test_a_run_on_few_classes_has_none(ready, monkeypatch):
