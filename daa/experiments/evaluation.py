@@ -21,7 +21,7 @@ from daa.methods import METHODS, AttackConfig
 from daa.plans import Report
 from daa.restarts import Job, local, margins, worst_cases
 from daa.target import Bounds, Dataset, Note, Target, check_images
-from daa.targets.models import DataFormat
+from daa.targets.layouts import DataFormat
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +182,7 @@ def evaluate(
             model_dir=model_dir,
         )
     images_, labels = check_images(target, found.x, found.y)
-    target, first = checks.before(target, images_, labels, given.published_of(model, published))
+    first = checks.before(target, images_, labels, given.published_of(model, published))
     if out is not None:  # a clash with what is there should cost no hours
         verdict().planned(target, config, found, seed, Path(out))
     if not any(margins(target, images_, labels) > 0):
