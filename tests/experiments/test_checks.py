@@ -10,9 +10,8 @@ import pytest
 import tensorflow as tf
 
 from daa import Bounds, InputError, Target, targets
-from daa.experiments import attack_checks, checks, models
+from daa.experiments import checks, models
 from daa.experiments.evaluation import evaluate
-from daa.plans import Outcome, Report
 from daa.target import Note, check_images
 from daa.targets import Published
 
@@ -164,36 +163,6 @@ def test_a_gradient_that_vanishes():
     codes = found(lambda x: NETWORK(flat(x)))
     assert {"vanishing-gradients", "huge-eps"} <= codes
     assert "vanishing-gradients" not in found_before(network)
-
-
-def test_more_steps_that_make_the_attack_weaker():
-    broken = np.arange(60) < 30
-    (finding,) = attack_checks.more_steps(broken, np.zeros(60, bool))
-    assert finding.code == "more-steps-weaker"
-    assert attack_checks.more_steps(broken, broken) == []
-    assert attack_checks.more_steps(broken, np.ones(60, bool)) == []
-
-
-def test_an_attack_that_is_still_falling():
-    margin = np.ones((3, 100), np.float32)
-    margin[2, :10] = -1
-    report = Report(
-        np.zeros((100, 8, 8, 1), np.float32),
-        margin.min(axis=0),
-        margin[0],
-        tuple(Outcome(None, row, 10.0) for row in margin),
-    )
-    assert [f.code for f in attack_checks.falling(report)] == ["still-falling"]
-
-
-def test_images_that_do_not_hold():
-    """A model that gives other verdicts later: the worst images are judged once more."""
-    late = tf.Variable(0.0)
-    target = own(lambda x: NETWORK(x) * (1 - 2 * late))
-    report = evaluated(target).report
-    late.assign(1.0)
-    codes = [f.code for f in attack_checks.unstable(target, DATA.y, report)]
-    assert codes == ["unstable-images"]
 
 
 def test_outputs_that_tie():
