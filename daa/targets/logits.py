@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -100,26 +99,33 @@ def cut(call: Network) -> Iterator[Guess]:
     stay variables, and gradients that the user defined stay as they are.
     """
     for operation, end in ENDS.items():
+        yield Guess(end, _in_graph(_shorter(call, operation)))
 
-        def shorter(x: Any, operation: str = operation) -> Any:
-            out = tf.convert_to_tensor(call(x))
-            last = out.op
-            while last.type in THROUGH:
-                last = last.inputs[0].op
-            if last.type != operation:
-                raise ValueError(f"the last operation is {last.type}")
-            return tf.ensure_shape(last.inputs[0], out.shape)
 
-        yield Guess(end, _in_graph(shorter))
+def _shorter(call: Network, operation: str) -> Network:
+    """The function without its last operation, in a graph."""
+
+    def network(x: tf.Tensor) -> tf.Tensor:
+        out = tf.convert_to_tensor(call(x))
+        last = out.op
+        while last.type in THROUGH:
+            last = last.inputs[0].op
+        if last.type != operation:
+            raise ValueError(f"the last operation is {last.type}")
+        return tf.ensure_shape(last.inputs[0], out.shape)
+
+    return network
 
 
 def _in_graph(function: Network) -> Network:
     """A function that needs a graph, made callable outside one, too; its code then runs anew."""
 
     def network(x: tf.Tensor) -> tf.Tensor:
-        if tf.executing_eagerly():
-            return tf.function(function, autograph=False)(x)
-        return function(x)
+        if not tf.executing_eagerly():
+            return function(x)
+        x = tf.convert_to_tensor(x)
+        traced = tf.function(function, autograph=False)
+        return traced.get_concrete_function(tf.TensorSpec(x.shape, x.dtype))(x)
 
     return network
 
