@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -41,7 +42,8 @@ def race(
     stages: list[dict[str, Any]] = [vars(stage) for stage in result.stages]
     # AutoAttack tells a stage's accuracy before this project has judged its images.
     stages[-1] = {**stages[-1], "accuracy": result.robust_accuracy}
-    packages = {name: importlib.metadata.version(name) for name in ("torch", "pyautoattack")}
+    peers = [name for name in ("torch", "pyautoattack") if importlib.util.find_spec(name)]
+    packages = {name: importlib.metadata.version(name) for name in peers}
     return Race(
         target=target.name,
         weights=target.provenance,
@@ -61,7 +63,7 @@ def race(
 
 
 def _adaptive(target: Target, data: Dataset, eps: float, budget: float, seed: int) -> Course:
-    begin, points = time.perf_counter(), []
+    begin, cpu_begin, points = time.perf_counter(), time.process_time(), []
     job = Job(AttackConfig("adaptive", eps=eps, budget=budget), seed=seed)
     for number, progress in enumerate(worst_cases(target, [job], data.x, data.y), 1):
         report = progress.report
@@ -70,6 +72,7 @@ def _adaptive(target: Target, data: Dataset, eps: float, budget: float, seed: in
             "accuracy": float(report.robust_accuracy[-1]),
             "gradients": float(report.gradients_after[-1]),
             "seconds": time.perf_counter() - begin,
+            "cpu_seconds": time.process_time() - cpu_begin,
         }
         points.append(Point(**_short(at)))
     return Course(seed=seed, points=tuple(points))
@@ -77,5 +80,5 @@ def _adaptive(target: Target, data: Dataset, eps: float, budget: float, seed: in
 
 def _short(point: dict[str, Any]) -> dict[str, Any]:
     """Without digits that mean nothing."""
-    rounded = {"gradients": round(point["gradients"], 2), "seconds": round(point["seconds"], 2)}
-    return {**point, **rounded}
+    rounded = ("gradients", "seconds", "cpu_seconds")
+    return {**point, **{name: round(point[name], 2) for name in rounded}}
