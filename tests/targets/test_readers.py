@@ -69,7 +69,8 @@ def test_the_first_images_are_those_of_the_official_files(tmp_path):
 def test_files_that_are_there_are_read_instead_of_the_first_images(folder):
     assert DATASETS["mnist"].load("test", folder, images=3).y.tolist() == [7, 0, 9]
     (folder / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(InputError, match=r"t10k-labels-idx1-ubyte\.gz: expected the file, got none"):
+    message = r"t10k-labels-idx1-ubyte\.gz: expected the file, got none"
+    with pytest.raises(InputError, match=message):
         DATASETS["mnist"].load("test", folder, images=3)
 
 
