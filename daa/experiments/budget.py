@@ -57,9 +57,7 @@ def figure(
     return plots.figure([plot(records, floor, races)], records[0].title, about)
 
 
-def plot(
-    records: Sequence[Record], floor: float | None = None, races: Sequence[Race] = ()
-) -> Plot:
+def plot(records: Sequence[Record], floor: float | None = None, races: Sequence[Race] = ()) -> Plot:
     """The lines of the figure; arguments as of `figure`."""
     most = max(record.gradients_per_image for record in records)
     points = np.geomspace(_FIRST, most, _POINTS)

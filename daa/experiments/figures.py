@@ -103,7 +103,7 @@ def restarts(records: Sequence[Record]) -> list[Plot]:
             lines.append(Line(name, palette.of(method), count, accuracy, marker=marker))
         title, axis = LOSSES[loss].title, "worst-case accuracy (%)"
         panels.append(Plot(title, "restarts", axis, tuple(lines), whole=True))
-    return panels
+    return plots.alike(panels)
 
 
 def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
@@ -139,7 +139,7 @@ def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
                 ticks=tuple((x, f"{x:.4g}{text}") for x, text in below.items()) or None,
             )
         )
-    return panels
+    return plots.alike(panels)
 
 
 def _band(runs: Runs, method: str) -> Line:

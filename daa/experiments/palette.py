@@ -70,8 +70,11 @@ def recolour() -> str:
 
     Viewers that know no variables keep the light colours.
     """
-    return "\n".join(
-        f'svg [style*="{what}: {colour.light}"]{{{what}:var(--{name})!important}}'
-        for name, colour in COLOURS.items()
+    # Text without a colour is black, as is what matplotlib draws by default.
+    drawn = [("ink", "#000000"), *((name, colour.light) for name, colour in COLOURS.items())]
+    rules = [
+        f'svg [style*="{what}: {colour}"]{{{what}:var(--{name})!important}}'
+        for name, colour in drawn
         for what in ("stroke", "fill")
-    )
+    ]
+    return "\n".join(["svg text{fill:var(--ink)}", *rules])

@@ -35,9 +35,9 @@ def examples(shown: Examples, attacked: Sequence[Record]) -> Figure:
     ]
     count = len(natural)
     with plotting.look():
-        height = 0.9 * len(rows) + 0.6
-        figure = Figure(figsize=(0.64 * count, height))
-        around = {"left": 0.005, "right": 0.995, "bottom": 0.005, "wspace": 0.04, "hspace": 0.4}
+        height = 0.78 * len(rows) + 0.6
+        figure = Figure(figsize=(0.52 * count, height))
+        around = {"left": 0.005, "right": 0.995, "bottom": 0.005, "wspace": 0.04, "hspace": 0.5}
         grid = figure.add_gridspec(len(rows), count, top=1 - 0.85 / height, **around)
         axes = grid.subplots(squeeze=False)
         for line, (name, images, signed) in zip(axes, rows, strict=True):
@@ -52,10 +52,10 @@ def examples(shown: Examples, attacked: Sequence[Record]) -> Figure:
                 axis.imshow(picture, colours, vmin=limits[0], vmax=limits[1], interpolation="none")
             for axis in line:
                 axis.axis("off")
-            line[0].set_title(name, loc="left", fontsize=9, pad=3)
+            line[0].set_title(name, loc="left", fontsize=11, pad=3)
         of = f"{attacked[0].target} ({attacked[0].weights} weights)"
         title = f"Broken by {names[1]}, not by {names[0]}; restarts: {attacked[0].restarts}; {of}"
-        figure.suptitle(fill(title, 8 * count), fontsize=11)
+        figure.suptitle(fill(title, 6 * count), fontsize=11)
     return figure
 
 
@@ -78,19 +78,20 @@ def kinds(
     """
     shown = {name: images[:count] for name, images in chosen.items() if len(images)}
     sources = [("natural", natural), *zip(names, adv, strict=True)]
-    figure = Figure(figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5), layout="constrained")
-    axes = figure.subplots(len(shown), 3 * count, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for line, (kind, images) in zip(axes, shown.items(), strict=True):
-        title = line[0].set_title(f"by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
-        title.set_in_layout(False)  # it may be wider than its image
-        for k, image in enumerate(images):
-            for j, (_, pixels) in enumerate(sources):
-                picture = _picture(np.clip(pixels[image], 0, 1))
-                line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
-    order = ", ".join(name for name, _ in sources)
-    figure.suptitle(f"Images broken; each three times: {order}", fontsize=9)
+    with plotting.look():
+        figure = Figure(figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5), layout="constrained")
+        axes = figure.subplots(len(shown), 3 * count, squeeze=False)
+        for axis in axes.flat:
+            axis.axis("off")
+        for line, (kind, images) in zip(axes, shown.items(), strict=True):
+            title = line[0].set_title(f"by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
+            title.set_in_layout(False)  # it may be wider than its image
+            for k, image in enumerate(images):
+                for j, (_, pixels) in enumerate(sources):
+                    picture = _picture(np.clip(pixels[image], 0, 1))
+                    line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
+        order = ", ".join(name for name, _ in sources)
+        figure.suptitle(f"Images broken; each three times: {order}", fontsize=9)
     return figure
 
 

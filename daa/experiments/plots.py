@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import Any
 
@@ -72,6 +72,15 @@ class Plot:
     ticks: tuple[tuple[float, str], ...] | None = None
     limits: tuple[float, float] | None = None
     level: tuple[float, str] | None = None
+
+
+def alike(plots: Sequence[Plot]) -> list[Plot]:
+    """Panels that measure the same, with the same limits of y."""
+    lines = [line for plot in plots for line in plot.lines]
+    drawn = [v for line in lines for v in (line.y, line.low, line.high) if v is not None]
+    low, high = (float(of(np.concatenate(drawn))) for of in (np.nanmin, np.nanmax))
+    around = 0.05 * (high - low or 1)
+    return [replace(plot, limits=(low - around, high + around)) for plot in plots]
 
 
 def draw(axis: Axes, plot: Plot) -> None:
@@ -174,6 +183,7 @@ def interactive(plot: Plot) -> dict[str, Any]:
         "x": plot.x_label,
         "y": plot.y_label,
         "log": plot.log,
+        "whole": plot.whole,
         "ticks": plot.ticks,
         "limits": plot.limits and [round(limit, 3) for limit in plot.limits],
         "level": plot.level,
@@ -193,7 +203,7 @@ def _rounded(line: Line) -> dict[str, Any]:
         "x": [float(f"{x:.4g}") for x in line.x[there]],
         "y": _percent(line.y[there]),
     }
-    if line.low is not None and line.high is not None and np.ptp([line.low, line.high], axis=0).any():
+    if line.low is not None and line.high is not None and (line.low < line.high).any():
         found |= {"low": _percent(line.low[there]), "high": _percent(line.high[there])}
     return found
 

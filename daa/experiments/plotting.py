@@ -84,7 +84,7 @@ def inline(figure: Figure, name: str, about: str) -> str:
     text = _drawn(figure, "svg").decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' (width|height)="[\d.]+pt"', "", text, count=2)
+    text = re.sub(r' (xmlns(:\w+)?="[^"]*"|(width|height)="[\d.]+pt")', "", text, count=4)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", text)
     label = about.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
