@@ -57,7 +57,7 @@ def light(name: str) -> str:
 
 
 def css(selector: str) -> str:
-    """The variables `--ink`, `--blue` and so on, for both backgrounds."""
+    """A variable for each colour, of the same name, for both backgrounds."""
     modes = [
         "".join(f"--{name}:{colour[mode]};" for name, colour in COLOURS.items()) for mode in (0, 1)
     ]
@@ -77,4 +77,5 @@ def recolour() -> str:
         for name, colour in drawn
         for what in ("stroke", "fill")
     ]
-    return "\n".join(["svg text{fill:var(--ink)}", *rules])
+    text = f"svg text{{fill:var(--{drawn[0][0]})}}"
+    return "\n".join([text, *rules])

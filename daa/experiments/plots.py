@@ -155,10 +155,10 @@ def _drawn(
     """The panels; the legend stands below in some columns, or on the right for None."""
     with plotting.look():
         labels = {line.label for plot in plots for line in plot.lines}
-        rows = math.ceil(len(labels) / columns) if columns else 0
-        drawn = Figure((size[0], size[1] + _LEGEND_ROW * rows))
-        height = drawn.get_figheight()
-        bottom = (foot + _LEGEND_ROW * rows) / height
+        legend = _LEGEND_ROW * math.ceil(len(labels) / columns) + 0.1 if columns else 0
+        height = size[1] + legend
+        drawn = Figure((size[0], height))
+        bottom = (foot + legend) / height
         drawn.set_layout_engine("constrained", rect=(0, bottom, 1, 1 - bottom))
         same = len({plot.y_label for plot in plots}) == 1
         axes = drawn.subplots(1, len(plots), sharey=same, squeeze=False)[0]
