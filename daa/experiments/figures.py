@@ -36,29 +36,35 @@ AXES = {"eps": "eps", "c": "c, the weight of the particle terms"}
 Runs = dict[float, np.ndarray]
 
 
-def write(collected: Collected, folder: Path) -> list[Path]:
+def write(collected: Collected, folder: Path, out: Path | None = None) -> list[Path]:
     """Draws what the records of an experiment allow: restarts, sweep, examples; PNG and SVG each.
+
+    Args:
+        collected: of the folder.
+        folder: of the records.
+        out: folder of the figures; None for that of the records.
 
     Returns:
         The paths of the PNG files.
     """
     written = []
+    out = out or folder
     if budget.has_curves(collected.records):
         name = collected.records[0].target
         exact = targets.row(name).robust if name in targets.every_target() else None
         floor = None if exact is None else 100 * exact.accuracy
         drawn = budget.figure(collected.records, floor, races.load(folder))
-        written.append(plotting.save(drawn, folder / "budget.png"))
+        written.append(plotting.save(drawn, out / "budget.png"))
     elif collected.sweep and _one_value_each(collected.records, collected.sweep):
-        path = folder / f"{collected.sweep}.png"
+        path = out / f"{collected.sweep}.png"
         written.append(plotting.save(sweep(collected.records, collected.sweep), path))
     elif max(record.restarts for record in collected.records) > 1 and _distinct(collected.records):
-        written.append(plotting.save(restarts(collected.records), folder / "restarts.png"))
+        written.append(plotting.save(restarts(collected.records), out / "restarts.png"))
     shown = examples.load(folder)
     by_name = {record.run: record for record in collected.records}
     if shown is not None and shown.images and set(shown.rows) <= set(by_name):
         figure = pictures.examples(shown, [by_name[row] for row in shown.rows])
-        written.append(plotting.save(figure, folder / "examples.png"))
+        written.append(plotting.save(figure, out / "examples.png"))
     return written
 
 

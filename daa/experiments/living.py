@@ -75,6 +75,16 @@ class Place(NamedTuple):
 Board = Mapping[str, Sequence[Place]]
 
 
+def radius(target: str) -> float:
+    """The radius that arrays of a network are verified with, for images in [0, 1].
+
+    Raises:
+        InputError: a network that the board does not rank.
+    """
+    require(target in TARGETS, "board: target", f"one of {', '.join(TARGETS)}", target)
+    return targets.row(target).eps
+
+
 def make(**values: object) -> BoardEntry:
     """An entry of today.
 
@@ -164,8 +174,7 @@ def markdown(board: Board, folder: str = FOLDER.name) -> str:
         "[docs/board.md](../docs/board.md) has the rules and says how to enter.",
     ]
     for target, places in board.items():
-        radius = wording.radius(targets.row(target).eps)
-        lines += ["", f"## {target}, eps {radius}", ""]
+        lines += ["", f"## {target}, eps {wording.radius(radius(target))}", ""]
         lines += _table(places, folder) if places else ["No entry yet."]
     return "\n".join(lines) + "\n"
 

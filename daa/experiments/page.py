@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,31 +28,37 @@ _RANKED_IMAGES = 10_000
 Results = Mapping[Path, Collected]
 
 
-def write(folders: Iterable[Path]) -> list[Path]:
-    """Writes index.html and README.md beside the result folders.
+def write(folders: Iterable[Path], out: Path | None = None) -> list[Path]:
+    """Writes index.html and README.md.
 
     Args:
         folders: of records.
+        out: folder of both files; None for that in which the result folders lie.
 
     Returns:
         The paths of both files.
     """
     results = {folder: collect(folder) for folder in shown(folders)}
-    root = next(iter(results)).parent
-    files = {root / "index.html": html(results), root / "README.md": markdown(results)}
+    root = out or _root(results)
+    files = {root / "index.html": html(results, root), root / "README.md": markdown(results, root)}
     for path, text in files.items():
         write_atomically(path, text.encode())
     return list(files)
 
 
 def shown(folders: Iterable[Path]) -> list[Path]:
-    """The folders that are part of the page, in its order."""
+    """The folders that are part of the page, in its order.
+
+    A folder that is not committed is part of a page of its own only.
+    """
+    folders = list(folders)
 
     def place(folder: Path) -> tuple[int, str]:
         starts = [k for k, start in enumerate(ORDER) if folder.name.startswith(start)]
         return min(starts, default=len(ORDER)), folder.name
 
-    return sorted((folder for folder in folders if folder.name not in LEFT_OUT), key=place)
+    kept = [folder for folder in folders if folder.name not in LEFT_OUT]
+    return sorted(kept or folders, key=place)
 
 
 @dataclass(frozen=True)
@@ -81,10 +88,10 @@ class Part:
     figures: Sequence[tuple[str, str]]
 
 
-def part(folder: Path, collected: Collected) -> Part:
-    """What the page shows of an experiment."""
+def part(folder: Path, collected: Collected, root: Path) -> Part:
+    """What a page in the folder `root` shows of an experiment."""
     table, tests = tables.table(collected), tables.tests(collected)
-    links = [f"{folder.name}/{record.run}.json" for record in collected.records]
+    links = [f"{_path(folder, root)}/{record.run}.json" for record in collected.records]
     return Part(
         folder.name,
         collected.title,
@@ -98,12 +105,22 @@ def part(folder: Path, collected: Collected) -> Part:
     )
 
 
+def _root(results: Results) -> Path:
+    """The folder in which the result folders lie."""
+    return next(iter(results)).parent
+
+
+def _path(folder: Path, root: Path) -> str:
+    """The path of a folder as links in `root` have it."""
+    return Path(os.path.relpath(folder, root)).as_posix()
+
+
 def _figures(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.png"))
 
 
-def html(results: Results) -> str:
-    """One self-contained page; the figures are part of it."""
+def html(results: Results, root: Path | None = None) -> str:
+    """One self-contained page in the folder `root`, as of `write`; the figures are part of it."""
     environment = Environment(
         loader=PackageLoader("daa.experiments"),
         autoescape=True,
@@ -111,15 +128,17 @@ def html(results: Results) -> str:
         trim_blocks=True,
     )
     own = entries(results)
+    root = root or _root(results)
     return environment.get_template("index.html").render(
-        parts=[part(folder, found) for folder, found in results.items()],
+        parts=[part(folder, found, root) for folder, found in results.items()],
         boards=[(board, board.ranked(own)) for board in boards.load()],
         mark=_mark(own),
     )
 
 
-def markdown(results: Results) -> str:
+def markdown(results: Results, root: Path | None = None) -> str:
     """The same in Markdown, with links to the figures."""
+    root = root or _root(results)
     parts = [
         "# Results",
         "",
@@ -129,8 +148,8 @@ def markdown(results: Results) -> str:
     for folder, found in results.items():
         parts += ["", tables.markdown(found).replace("# ", "## ", 1).rstrip()]
         for path in _figures(folder):
-            parts += ["", f"![{path.stem} of {found.title}]({folder.name}/{path.name})"]
-        parts += ["", f"[Records]({folder.name})"]
+            parts += ["", f"![{path.stem} of {found.title}]({_path(folder, root)}/{path.name})"]
+        parts += ["", f"[Records]({_path(folder, root)})"]
     own = entries(results)
     parts += ["", "## Leaderboards", "", _mark(own), "", boards.markdown(boards.load(), own)]
     return "\n".join(parts) + "\n"
