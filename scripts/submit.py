@@ -11,7 +11,7 @@ from daa.experiments import boards, console, entering, living, submission
 def main(arguments: list[str] | None = None) -> None:
     parser = console.parser(__doc__, "submit build results/quickstart -o attack.npy")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    own = "--target locuslab/own_mnist"
+    own = f"--target {living.TARGETS[0]}"
     build = command(commands, "build results/quickstart -o attack.npy", "make an array of runs")
     build.add_argument("results", nargs="+", type=Path, metavar="RESULT", help="record or folder")
     verify = command(commands, f"verify attack.npy {own}", "check an array as the challenge does")

@@ -142,5 +142,5 @@ def places(named: Iterable[Path], out: Path | None) -> list[tuple[Path, Path]]:
         return [(folder, folder) for folder in found]
     names = [folder.resolve().name for folder in found]
     for k, name in enumerate(names):
-        require(name not in names[:k], "--out", "result folders of different names", name)
+        require(name not in names[:k], "out", "result folders of different names", name)
     return [(folder, out / name) for folder, name in zip(found, names, strict=True)]

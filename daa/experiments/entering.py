@@ -37,15 +37,15 @@ def board(
             what `rank` and `enter` refuse.
     """
     if (array is None) != (target is None):
-        raise InputError("board: expected an array together with --target, got one of them")
+        raise InputError("board: expected an array together with its target, got one of them")
     said = {key: text for key, text in words.items() if text is not None}
     if array is None or target is None:
-        require(not said, "board", f"an array with --{next(iter(said), '')}", "none")
+        require(not said, "board", f"an array with a {next(iter(said), '')}", "none")
         return f"{submission.board()}\n\n{living.markdown(living.load(folder))}"
     if said:
         living.radius(target)
         for key in ("name", "by", "method"):
-            require(key in said, f"board: --{key}", "a text", None)
+            require(key in said, f"board: {key}", "a text", None)
     about = submission.setting(target, data_dir=data_dir, model_dir=model_dir)
     if said:
         return enter(about, array, folder=folder, **said)
@@ -67,7 +67,7 @@ def rank(about: Setting, path: Path) -> str:
     number = 1 + sum(entry.accuracy < accuracy for entry in entries)
     return (
         f"{path}: accuracy {100 * accuracy:.2f} % of {about.name}; rank {number} with "
-        f"{len(entries)} others, once it is entered with --name, --by and --method\n\n"
+        f"{len(entries)} others, once it is entered\n\n"
         f"{living.markdown(living.load())}"
     )
 

@@ -10,7 +10,8 @@ from daa.targets import every_target, family, row
 def text() -> str:
     """One line for each target: name, radius, where its weights come from, whether they are there.
 
-    Weights are looked for where a command without `--model-dir` looks for them.
+    Weights are looked for in the places that need no argument: the target folders, the folder that
+    the environment names, the cache.
     """
     rows = [("target", "eps", "weights", "at hand", "what it is")]
     for reference in every_target():

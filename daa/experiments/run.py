@@ -119,8 +119,8 @@ def reproduce(
             finished += 1
         if finished < len(runs):
             say(
-                f"stopped after {minutes:g} minutes with {finished} of {len(runs)} runs finished; "
-                "the same command goes on from there"
+                f"stopped, as {minutes:g} min are over: {finished} of {len(runs)} runs are "
+                "finished; the same command goes on from there"
             )
         else:
             examples.save(setup.experiment, folder, data)
