@@ -52,8 +52,8 @@ is left out where it has nothing to say.
 
 ## Beside AutoAttack: `{NAME}`
 
-{{race_about}} The file is a list `races` of such objects, one for each number of cores, written by
-`benchmark --peers autoattack`; `{NAME[:-5]}.md` has its numbers as a table.
+{{race_about}} The file is a list `races` of such objects, one for each number of cores;
+`{NAME[:-5]}.md` has its numbers as a table.
 
 {{race}}
 
