@@ -22,6 +22,7 @@ FAMILY = Family(
             provenance="own",
             eps=0.3,
             weights="weights/own_mnist.npz",
+            board=True,
         ),
         "fast_pgd_mnist": TargetRow(
             "trained against PGD at eps 0.3 (Wong, Rice and Kolter 2020)",

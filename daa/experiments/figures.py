@@ -24,22 +24,27 @@ _MARKERS = {"pgd": "o", "momentum": "s", "blob": "^", "dgf": "D", "rand_fgsm": "
 Runs = dict[float, np.ndarray]
 
 
-def write(collected: Collected, folder: Path) -> list[Path]:
+def write(collected: Collected, folder: Path, out: Path | None = None) -> list[Path]:
     """Draws what the records of an experiment allow: restarts, sweep, examples; PNG and SVG each.
+
+    Args:
+        collected: of the folder.
+        folder: of the records.
+        out: folder of the figures; None for that of the records.
 
     Returns:
         The paths of the PNG files.
     """
-    written = []
+    written, out = [], out or folder
     name, panels = of(collected, folder)
     if panels:
         about = source(collected.records)
         if name == "budget":
             about += " The band spans the seeds."
         figure = plots.figure(panels, collected.title, about)
-        written.append(plotting.save(figure, folder / f"{name}.png"))
+        written.append(plotting.save(figure, out / f"{name}.png"))
     if (shown := shown_examples(collected, folder)) is not None:
-        written.append(plotting.save(shown, folder / "examples.png"))
+        written.append(plotting.save(shown, out / "examples.png"))
     return written
 
 

@@ -11,9 +11,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from daa import targets
 from daa.errors import InputError, require
@@ -21,13 +21,17 @@ from daa.experiments import config, records, tabular, wording
 from daa.targets.files import write_atomically
 
 # The networks, in the order of the board.
-Target = Literal[
-    "locuslab/own_mnist", "madry_mnist/surrogate", "fmnist/surrogate", "madry_cifar10/surrogate"
-]
-TARGETS: tuple[str, ...] = get_args(Target)
+TARGETS = tuple(name for name in targets.every_target() if targets.row(name).board)
 # An entry counts all images of the official test set.
 IMAGES = 10_000
 FOLDER = config.RESULTS / "board"
+
+
+def _ranked(target: str) -> str:
+    if target not in TARGETS:
+        raise ValueError(f"expected one of {', '.join(TARGETS)}, got {target!r}")
+    return target
+
 
 # One line that neither Markdown nor HTML takes for markup.
 Line = Annotated[str, Field(pattern=r"^[\w(][\w ,.;:()+/='%-]{0,119}$")]
@@ -46,7 +50,9 @@ class BoardEntry(BaseModel):
     url: Annotated[str, Field(pattern=r"^https://[^\s<>\"'()|]+$")] | None = Field(
         description="A paper, code, or the array itself; null for none."
     )
-    target: Target = Field(description="The network, `folder/name`.")
+    target: Annotated[str, AfterValidator(_ranked)] = Field(
+        description="The network, `folder/name`."
+    )
     weights_sha256: Sha256 = Field(description="Hash of the file of its weights.")
     data_sha256: Sha256 = Field(description="Hash of the files of the test set.")
     images: Literal[10000] = Field(description="Number of images: the whole test set.")
@@ -73,6 +79,16 @@ class Place(NamedTuple):
 
 
 Board = Mapping[str, Sequence[Place]]
+
+
+def radius(target: str) -> float:
+    """The radius that arrays of a network are verified with, for images in [0, 1].
+
+    Raises:
+        InputError: a network that the board does not rank.
+    """
+    require(target in TARGETS, "board: target", f"one of {', '.join(TARGETS)}", target)
+    return targets.row(target).eps
 
 
 def make(**values: object) -> BoardEntry:
@@ -164,8 +180,7 @@ def markdown(board: Board, folder: str = FOLDER.name) -> str:
         "[docs/board.md](../docs/board.md) has the rules and says how to enter.",
     ]
     for target, places in board.items():
-        radius = wording.radius(targets.row(target).eps)
-        lines += ["", f"## {target}, eps {radius}", ""]
+        lines += ["", f"## {target}, eps {wording.radius(radius(target))}", ""]
         lines += _table(places, folder) if places else ["No entry yet."]
     return "\n".join(lines) + "\n"
 

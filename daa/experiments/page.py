@@ -25,40 +25,57 @@ _FILES = ("page.css", "page.js", "uPlot.min.css", "uPlot.iife.min.js", "uPlot.LI
 Results = Mapping[Path, Collected]
 
 
-def write(folders: Iterable[Path]) -> list[Path]:
-    """Writes index.html and README.md beside the result folders.
+def write(folders: Iterable[Path], out: Path | None = None) -> list[Path]:
+    """Writes index.html and README.md.
 
     Args:
         folders: of records.
+        out: folder of both files; None for that in which the result folders lie.
 
     Returns:
         The paths of both files.
     """
     results = {folder: collect(folder) for folder in shown(folders)}
-    root = next(iter(results)).parent
-    files = {root / "index.html": html(results), root / "README.md": markdown(results)}
+    out = out or _root(results)
+    files = {out / "index.html": html(results, out), out / "README.md": markdown(results, out)}
     for path, text in files.items():
         write_atomically(path, text.encode())
     return list(files)
 
 
 def shown(folders: Iterable[Path]) -> list[Path]:
-    """The folders that are part of the page, in its order."""
-    return sorted((f for f in folders if f.name not in LEFT_OUT), key=summary.place)
+    """The folders that are part of the page, in its order.
+
+    A folder that is not committed is part of a page of its own only.
+    """
+    folders = list(folders)
+    kept = [folder for folder in folders if folder.name not in LEFT_OUT]
+    return sorted(kept or folders, key=summary.place)
 
 
-def html(results: Results) -> str:
-    """One self-contained page that loads nothing; figures, styles and scripts are part of it."""
+def _root(results: Results) -> Path:
+    """The folder in which the result folders lie, and the benchmark and the living board."""
+    return next(iter(results)).parent
+
+
+def html(results: Results, out: Path | None = None) -> str:
+    """One self-contained page that loads nothing; figures, styles and scripts are part of it.
+
+    Args:
+        results: of the page.
+        out: folder in which the page lies, from where its links lead; None for that of the results.
+    """
     environment = Environment(
         loader=PackageLoader("daa.experiments"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    root = next(iter(results)).parent
-    made = [parts.part(folder, found) for folder, found in results.items()]
+    root = _root(results)
+    made = [parts.part(folder, found, out or root) for folder, found in results.items()]
     own = entries(results)
     return environment.get_template("index.html").render(
+        places={folder.name: parts.path_from(out or root, folder) for folder in results},
         groups=_grouped(made),
         choices=_choices(made),
         verdict=verdict(results),
@@ -130,8 +147,9 @@ def verdict(results: Results) -> dict[str, Any]:
     }
 
 
-def markdown(results: Results) -> str:
-    """The same in Markdown, with links to the figures."""
+def markdown(results: Results, out: Path | None = None) -> str:
+    """The same in Markdown, with links to the figures; arguments as of `html`."""
+    out = out or _root(results)
     lines = [
         "# Results",
         "",
@@ -140,9 +158,10 @@ def markdown(results: Results) -> str:
     ]
     for folder, found in results.items():
         lines += ["", tables.markdown(found).replace("# ", "## ", 1).rstrip()]
+        place = parts.path_from(out, folder)
         for path in sorted(folder.glob("*.png")):
-            lines += ["", f"![{path.stem} of {found.title}]({folder.name}/{path.name})"]
-        lines += ["", f"[Records]({folder.name})"]
+            lines += ["", f"![{path.stem} of {found.title}]({place}/{path.name})"]
+        lines += ["", f"[Records]({place})"]
     own = entries(results)
     lines += ["", "## Leaderboards", "", _mark(own), "", boards.markdown(boards.load(), own)]
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,12 +110,12 @@ class Part:
     races: Sequence[tuple[Race, list[list[str]], str]]
 
 
-def part(folder: Path, collected: Collected) -> Part:
-    """What the page shows of an experiment."""
+def part(folder: Path, collected: Collected, out: Path) -> Part:
+    """What a page in the folder `out` shows of an experiment."""
     _, panels = figures.of(collected, folder)
     images = figures.shown_examples(collected, folder)
     name = re.sub(r"[^\w-]", "-", folder.name)
-    table = sheet(folder, collected)
+    table = sheet(path_from(out, folder), collected)
     curves = budget.has_curves(collected.records)
     about = f"{collected.title}: images before and after the attacks"
     return Part(
@@ -131,6 +132,11 @@ def part(folder: Path, collected: Collected) -> Part:
     )
 
 
+def path_from(out: Path, folder: Path) -> str:
+    """The path of a folder as links of a file in `out` have it."""
+    return Path(os.path.relpath(folder, out)).as_posix()
+
+
 def picture(plot: Plot, name: str, title: str) -> Picture:
     """A panel as a figure of the page and as an interactive plot."""
     panel = f"{title}, {plot.title}" if plot.title else title
@@ -139,8 +145,13 @@ def picture(plot: Plot, name: str, title: str) -> Picture:
     return Picture(svg, plots.interactive(plot) | {"about": about})
 
 
-def sheet(folder: Path, collected: Collected) -> Sheet:
-    """The table of an experiment with its key columns first, each run with what was found."""
+def sheet(place: str, collected: Collected) -> Sheet:
+    """The table of an experiment with its key columns first, each run with what was found.
+
+    Args:
+        place: path of the records, as links have it.
+        collected: the records.
+    """
     table = tables.table(collected)
     records: list[Record | None] = [*collected.records]
     records += [None] * (len(table.rows) - len(records))
@@ -161,7 +172,7 @@ def sheet(folder: Path, collected: Collected) -> Sheet:
         rows.append(
             Row(
                 texts,
-                f"{folder.name}/{record.run}.json",
+                f"{place}/{record.run}.json",
                 METHODS[record.attack.method].title,
                 loss(record.attack),
                 options(record.attack),

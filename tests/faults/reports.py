@@ -84,6 +84,32 @@ FAULTS = [
         ],
     ),
     (
+        "daa/experiments/living.py",
+        "experiments/test_living.py",
+        [
+            ("entry.accuracy, entry.date, entry.name", "entry.accuracy, entry.name"),
+            ("1 + values.index(entry.accuracy)", "1 + ordered.index(entry)"),
+            ("        if same_array:", "        if False:"),
+            ("        if same_name:", "        if False:"),
+            ("return path, False", "pass"),
+            ('require(entry.target == target, f"{path}: target"', "require(True, ''"),
+        ],
+    ),
+    (
+        "daa/experiments/entering.py",
+        "experiments/test_living.py",
+        [
+            ('update={"accuracy": _verified(about, path)}', 'update={"accuracy": 0.5}'),
+            ("    page = living.write(folder)", "    page = folder"),
+            ("require(key in said,", "require(True,"),
+        ],
+    ),
+    (
+        "daa/experiments/collection.py",
+        "experiments/test_out.py",
+        [("(folder, out / name) for", "(folder, out) for"), ("name not in names[:k]", "True")],
+    ),
+    (
         "daa/experiments/tables.py",
         "experiments/test_tables.py experiments/test_top5.py -k 'not committed_tables'",
         [
