@@ -33,9 +33,11 @@ def main(arguments: list[str] | None = None) -> None:
         model_dir=args.model_dir,
         out=out,
         force=args.force,
+        progress=not args.quiet,
     )
     print(found)
-    print(f"  written          {out}: evaluation.json, index.html, record, table, figures")
+    say = console.say(args.quiet)
+    say(f"  written          {out}: evaluation.json, index.html, record, table, figures")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="folder (default: evaluations/NAME)")
     parser.add_argument("--force", action="store_true", help="start anew; overwrite results")
     console.add_folders(parser)
+    console.add_targets(parser)
+    console.add_quiet(parser)
     return parser
 
 
