@@ -143,7 +143,9 @@ def figure(plots: Sequence[Plot], title: str, about: str) -> Figure:
     foot = 0.16 * (note.count("\n") + 1)
     drawn = _drawn(plots, (width, _HEIGHT + foot + 0.3), None if alone else 3 * len(plots), foot)
     with plotting.look():
-        drawn.suptitle(fill(title, round(11 * width)), fontsize=12)
+        # Over the panel alone, where the legend stands beside it.
+        x = {"x": 0.01, "ha": "left"} if alone else {}
+        drawn.suptitle(fill(title, round((7 if alone else 11) * width)), fontsize=12, **x)
         soft, small = palette.light("soft"), plotting.SMALL
         drawn.text(0.5, 0.01, note, ha="center", va="bottom", fontsize=small, color=soft)
     return drawn
