@@ -63,7 +63,7 @@ def test_one_command_gives_records_table_and_figure(config, tmp_path, capsys):
 
 def test_quickstart_end_to_end(tmp_path):
     """The command of `make quickstart`, in a process of its own, without any data at hand."""
-    place = {"DAA_DATA": str(tmp_path / "none"), "DAA_MODELS": str(tmp_path / "none")}
+    place = {"DAA_DATA": str(tmp_path), "DAA_MODELS": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, quickstart.__file__, "--images", "100", "--force", "--out", tmp_path],
         capture_output=True,
