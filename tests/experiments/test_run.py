@@ -87,7 +87,7 @@ def test_quickstart_end_to_end(tmp_path):
     breaks, more = map(int, re.fullmatch(sentence, line).groups())
     assert breaks == len(found["adaptive"].broken)
     assert more == breaks - len(found["pgd-xent"].broken) > 0
-    assert Image.open(figure.removeprefix("figure").strip()).size[0] > 500
+    assert Image.open(figure.removeprefix("figure").strip()).size[0] > 200
     html = Path(page.removeprefix("page").strip()).read_text(encoding="utf-8")
     assert 'href="./adaptive.json"' in html
 
