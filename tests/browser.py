@@ -92,7 +92,7 @@ async def _look(
     Args:
         width: of the screen; below 600 it is a phone's.
         dark: whether the reader's system is dark.
-        script: whether scripts run.
+        script: whether the page's scripts run.
         picture: where a picture of the whole page is written.
     """
     base = f"http://127.0.0.1:{port}/json"
@@ -109,12 +109,10 @@ async def _look(
     await tools.ask("Emulation.setScriptExecutionDisabled", value=not script)
     await tools.ask("Page.navigate", url=page.resolve().as_uri())
     await tools.wait("Page.loadEventFired")
-    value = None
-    if script:
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
-        found = await tools.ask("Runtime.evaluate", **asked)
-        assert "exceptionDetails" not in found, found["exceptionDetails"]
-        value = found["result"].get("value")
+    asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+    found = await tools.ask("Runtime.evaluate", **asked)
+    assert "exceptionDetails" not in found, found["exceptionDetails"]
+    value = found["result"].get("value")
     if picture:
         picture.parent.mkdir(parents=True, exist_ok=True)
         shot = await tools.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)

@@ -75,6 +75,7 @@ def html(results: Results, out: Path | None = None) -> str:
     made = [parts.part(folder, found, out or root) for folder, found in results.items()]
     own = entries(results)
     return environment.get_template("index.html").render(
+        root=parts.path_from(out or root, root),
         places={folder.name: parts.path_from(out or root, folder) for folder in results},
         groups=_grouped(made),
         choices=_choices(made),

@@ -204,7 +204,7 @@ class Headline:
         next_name, next_best: the strongest other attack and its mean accuracy.
         gradients, pgd_gradients: mean gradients per image.
         p: the largest p of the seeds, after Holm's correction.
-        stronger, seeds: in how many seeds the adaptive attack is stronger, of how many.
+        outcomes: number of seeds by what the comparison with PGD says.
     """
 
     folder: str
@@ -216,8 +216,17 @@ class Headline:
     gradients: float
     pgd_gradients: float
     p: float
-    stronger: int
-    seeds: int
+    outcomes: Mapping[str, int]
+
+    @property
+    def seeds(self) -> int:
+        """Number of all seeds."""
+        return sum(self.outcomes.values())
+
+    @property
+    def stronger(self) -> int:
+        """With how many seeds the adaptive attack is stronger."""
+        return self.outcomes["stronger"]
 
 
 def headline(folder: Path, collected: Collected) -> Headline | None:
@@ -247,8 +256,7 @@ def headline(folder: Path, collected: Collected) -> Headline | None:
         mean(one.daa.gradients_per_image for one in pairs),
         mean(one.pgd.gradients_per_image for one in pairs),
         max(one.p_holm for one in pairs),
-        sum(one.stronger == "DAA" for one in pairs),
-        len(pairs),
+        outcomes(pairs),
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import page as script
 import pytest
 
-from daa.experiments import living, page, races
+from daa.experiments import collection, config, living, page, races
 from daa.experiments.collection import collect
 
 
@@ -145,3 +145,10 @@ def test_the_page_opens_with_the_main_tables_and_leaves_out_what_is_not_committe
     order = [folder.name for folder in page.shown([Path(name) for name in names])]
     tables = ["robust_mnist", "table1-x", "table_fmnist"]
     assert order == ["equal_budget-x", *tables, "figure2-x", "precision"]
+
+
+def test_the_committed_page_has_every_committed_experiment():
+    html = (config.RESULTS / "index.html").read_text()
+    for folder in page.shown(collection.folders()):
+        assert f'id="{folder.name}"' in html, folder
+    assert len(html) < 1_500_000

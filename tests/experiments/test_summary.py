@@ -48,6 +48,9 @@ def test_a_card_of_several_seeds_is_of_the_first_and_has_the_adaptive_attack(bud
     assert {n.record.seed for n in card.numbers} == {0}
     assert card.part == "seed 0"
     assert [name for name, _ in card.against] == ["DAA-DGF", "Adaptive DAA"]
+    later = sorted(budgets.records, key=lambda record: record.seed != 1)
+    card = summary.card(RESULTS / "equal_budget", Collected("t", tuple(later)))
+    assert {n.record.seed for n in card.numbers} == {1}
 
 
 def test_a_card_without_daa_has_pgd_alone():

@@ -97,7 +97,17 @@ function options(data, width) {
   const xs = data.lines.flatMap(line => line.x);
   const pad = data.log ? 0 : 0.03 * (Math.max(...xs) - Math.min(...xs) || 1);
   const incrs = data.whole ? [1, 2, 5, 10, 20, 50] : undefined;
-  const chosen = data.ticks && { splits: () => [...texts.keys()], values: () => [...texts.values()], filter: (u, splits) => splits };
+  // Texts that would run into the one before are left out.
+  const values = u => {
+    let end = -Infinity;
+    return [...texts].map(([tick, text]) => {
+      const place = u.valToPos(tick, "x"), half = 4 * Math.max(...text.split("\n").map(line => line.length));
+      if (place - half < end) return "";
+      end = place + half;
+      return text;
+    });
+  };
+  const chosen = data.ticks && { splits: () => [...texts.keys()], values, filter: (u, splits) => splits };
   return {
     width, height: height(width),
     scales: {
