@@ -12,7 +12,7 @@ from daa import ball, directions, kernels, parts
 from daa.errors import InputError, require
 from daa.losses import LOSSES, margin
 from daa.methods import AttackConfig
-from daa.target import Target, check_images, gradient_of, in_precision, predict
+from daa.target import Target, check_images, gradient_of, in_precision, predict, running
 from daa.tensorflow import tf
 
 
@@ -76,6 +76,9 @@ class Attack:
                 or a result outside the ball.
         """
         config, method = self.config, self.config.parts
+        for name, number in {"seed": seed, "restart": restart}.items():
+            fits = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+            require(fits and number >= 0, name, "a whole number >= 0", number)
         x, y = check_images(self.target, x, y)
         by_labels = config.targeted == "labels"
         if (target_labels is not None) != by_labels:
@@ -102,16 +105,17 @@ class Attack:
         for begin, batch in self._minibatches(len(x), rng):
             # A last, smaller minibatch is filled up with its own images, which then don't count.
             rows = np.resize(batch, size)
-            found, kept, finite = self.visit(
-                *(array[rows] for array in (adv, labels, y, lower, upper)),
-                np.arange(size) < len(batch),
-                {name: value[rows] for name, value in memory.items()},
-                tf.constant(sign, tf.float32),
-                tf.constant(begin),
-                tf.constant(begin + config.steps_per_visit),
-                tf.constant(self._noise(rng, rows.size)),
-                numbers,
-            )
+            with running(self.target):
+                found, kept, finite = self.visit(
+                    *(array[rows] for array in (adv, labels, y, lower, upper)),
+                    np.arange(size) < len(batch),
+                    {name: value[rows] for name, value in memory.items()},
+                    tf.constant(sign, tf.float32),
+                    tf.constant(begin),
+                    tf.constant(begin + config.steps_per_visit),
+                    tf.constant(self._noise(rng, rows.size)),
+                    numbers,
+                )
             self._check_gradients(finite.numpy()[: len(batch)], batch)
             adv[batch] = found.numpy()[: len(batch)]
             for name, value in kept.items():
@@ -267,7 +271,8 @@ def compile_visit(target: Target, config: AttackConfig, jit: bool | None = None)
                 return k + 1, ball.project(moved, lower, upper), memory, finite
 
             first = (begin, adv, memory, tf.ones_like(real))
-            return tf.while_loop(lambda k, *_: k < end, step, first)[1:]
+            with kernels.traced_for_xla(bool(jit)):
+                return tf.while_loop(lambda k, *_: k < end, step, first)[1:]
 
         # TensorFlow takes graphs of one piece of code for needless retracing, and warns. A partial
         # is one of its own.

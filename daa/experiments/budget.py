@@ -89,8 +89,9 @@ def figure(records: Sequence[Record], floor: float | None = None) -> Figure:
     axis.set_ylabel("robust accuracy (%)")
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=8.5)
-    axis.set_title(fill(records[0].title, 80), fontsize=11)
-    drawn.text(0.5, 0.01, fill(_about(records), 120), ha="center", fontsize=8, color="#555555")
+    axis.set_title(fill(records[0].title, 80), fontsize=11, parse_math=False)
+    about = fill(_about(records), 120)
+    drawn.text(0.5, 0.01, about, ha="center", fontsize=8, color="#555555", parse_math=False)
     drawn.tight_layout(rect=(0, 0.07, 1, 1))
     return drawn
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from daa.errors import InputError, require
 from daa.target import Bounds, Dataset, Note
 from daa.targets import files
 from daa.targets.files import read_npz, reason
-from daa.targets.models import DataFormat, sha256_of_arrays
+from daa.targets.models import DataFormat, bounds_of, sha256_of_arrays
 
 LABELS = "labels.csv"
 
@@ -94,7 +96,7 @@ def dataset(
     Raises:
         InputError: arrays of another shape or type, or values that are no number.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = _array(x, "x", "images"), _array(y, "y", "labels")
     sha256 = sha256 or sha256_of_arrays([x, y])
     if x.ndim == 3:
         x, data_format = x[..., None], "channels_last"
@@ -105,6 +107,13 @@ def dataset(
         x = x.transpose(0, 2, 3, 1)
     x, notes = _scaled(x, bounds)
     return Dataset(name, np.ascontiguousarray(x), _labels(y, len(x)), sha256), notes
+
+
+def _array(given: Any, name: str, what: str) -> np.ndarray:
+    try:
+        return np.asarray(given)
+    except Exception as error:  # NumPy asks the object itself, which may fail in any way
+        raise InputError(f"{name}: expected an array of {what}, got {reason(error)}") from error
 
 
 def _scaled(
@@ -121,7 +130,7 @@ def _scaled(
     x, notes = x.astype(np.float32), []
     lowest, highest = float(x.min()), float(x.max())
     limits = bounds or (0.0, 1.0)
-    limits = limits if isinstance(limits, Bounds) else Bounds(*limits)
+    limits = bounds_of(limits, "x")
     if highest > 1 + 1e-3 or lowest < -1e-3:
         if bounds is None and lowest >= 0 and 1.5 < highest <= 255:
             limits = Bounds(0.0, 255.0)
@@ -162,26 +171,31 @@ def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
     from PIL import Image
 
     table = folder / LABELS
+    text = files.read_text(table, "lines file,label")
     try:
-        lines = [row for row in csv.reader(table.read_text("utf-8").splitlines()) if row]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{table}: expected a readable file, got {reason(error)}") from error
+        lines = [row for row in csv.reader(text.splitlines()) if row]
+    except csv.Error as error:
+        raise InputError(f"{table}: expected lines file,label, got {reason(error)}") from error
     if lines and not lines[0][-1].strip().isdecimal():
         lines = lines[1:]  # names of the columns
     require(bool(lines), str(table), "lines file,label", None)
     digest = hashlib.sha256(table.read_bytes())
     x, y = [], []
     for line in lines:
-        fits = len(line) == 2 and line[1].strip().isdecimal()
+        fits = len(line) == 2 and re.fullmatch(r"\d{1,9}", line[1].strip(), re.ASCII) is not None
         require(fits, str(table), "lines file,label with labels from 0 on", ",".join(line))
         path = folder / line[0].strip()
+        files.plain(path, "an image")
         try:
-            digest.update(path.read_bytes())
-            with Image.open(path) as picture:
+            content = path.read_bytes()
+            digest.update(content)
+            with Image.open(io.BytesIO(content)) as picture:
                 grey = picture.mode in ("1", "L")
                 require(not picture.mode.startswith(("I", "F")), str(path), "8 bits", picture.mode)
                 x.append(np.asarray(picture.convert("L" if grey else "RGB")))
-        except OSError as error:
+        except InputError:
+            raise
+        except Exception as error:  # a damaged image can break Pillow in any way
             raise InputError(f"{path}: expected an image, got {reason(error)}") from error
         y.append(int(line[1]))
         same = x[-1].shape == x[0].shape

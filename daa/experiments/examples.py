@@ -56,7 +56,7 @@ def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) 
     chosen = sorted(second - first)[:images]
 
     def pixels(x: np.ndarray) -> list:
-        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), -1).tolist()
+        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), data.x[0].size).tolist()
 
     content = {
         "rows": experiment.examples,

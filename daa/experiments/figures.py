@@ -159,7 +159,9 @@ def _panels(records: Sequence[Record], rows: int = 1) -> tuple[Figure, np.ndarra
         axis.set_title(LOSSES[loss].title)
     for axis in axes.flat:
         axis.grid(alpha=0.3)
-    figure.suptitle(fill(records[0].title, 60 * len(losses)), fontsize=11)
+    title = fill(records[0].title, 60 * len(losses))
+    # Texts of a user may hold dollar signs that are no formula.
+    figure.suptitle(title, fontsize=11, parse_math=False)
     origin = fill(source(records), 110 * len(losses))
-    figure.text(0.5, 0.01, origin, ha="center", fontsize=6.5, color="#555555")
+    figure.text(0.5, 0.01, origin, ha="center", fontsize=6.5, color="#555555", parse_math=False)
     return figure, axes

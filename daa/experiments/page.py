@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from daa.errors import require
 from daa.experiments import boards, notes, tables
 from daa.experiments.boards import Entry
 from daa.experiments.collection import Collected, collect
@@ -35,8 +36,12 @@ def write(folders: Iterable[Path]) -> list[Path]:
 
     Returns:
         The paths of both files.
+
+    Raises:
+        InputError: a folder without records, or no folder to show.
     """
     results = {folder: collect(folder) for folder in shown(folders)}
+    require(bool(results), "page", "a folder of results to show", None)
     root = next(iter(results)).parent
     files = {root / "index.html": html(results), root / "README.md": markdown(results)}
     for path, text in files.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,7 +21,7 @@ from pydantic import (
 from daa import plans
 from daa.errors import InputError
 from daa.experiments import config
-from daa.experiments.config import Experiment, Row
+from daa.experiments.config import Experiment, Line, Row
 from daa.experiments.provenance import versions
 from daa.methods import AttackConfig
 from daa.targets.files import write_atomically
@@ -59,20 +58,20 @@ class Identity(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
-    experiment: str = Field(description="Name of the experiment, and of the folder of the record.")
-    run: str = Field(description="Name of the run, and of the file without `.json`.")
+    experiment: Line = Field(description="Name of the experiment, and of the folder of the record.")
+    run: Line = Field(description="Name of the run, and of the file without `.json`.")
     attack: Settings = Field(
         description="Settings of the attack: those that its method reads. Records made earlier "
         "list the settings of all methods."
     )
-    target: str = Field(description="The classifier attacked, `folder/name`.")
-    weights: str = Field(
+    target: Line = Field(description="The classifier attacked, `folder/name`.")
+    weights: Line = Field(
         description='Where the weights come from: "original" (the paper\'s), "third-party", '
         '"surrogate" (the paper\'s architecture, trained by this project) or "own".'
     )
-    weights_sha256: str | None = Field(description="Hash of the file of the weights.")
-    data: str = Field(description="Name of the data set.")
-    data_sha256: str | None = Field(description="Hash of the files of the data set.")
+    weights_sha256: Line | None = Field(description="Hash of the file of the weights.")
+    data: Line = Field(description="Name of the data set.")
+    data_sha256: Line | None = Field(description="Hash of the files of the data set.")
     images: int = Field(description="Number of images attacked: the first ones of the data set.")
     restarts: int = Field(description="Number of restarts.")
     seed: int = Field(description="Seed of all random numbers.")
@@ -81,7 +80,7 @@ class Identity(BaseModel):
 class Record(Identity):
     """One finished run. Accuracies are in [0, 1], lengths in the unit of images in [0, 1]."""
 
-    title: str = Field(description="Title of the experiment.")
+    title: Line = Field(description="Title of the experiment.")
     clean_accuracy: float = Field(description="Accuracy on the natural images.")
     accuracy_per_restart: tuple[float, ...] = Field(
         description="Accuracy under each restart alone."
@@ -106,19 +105,19 @@ class Record(Identity):
         "chooses the units; `robust_accuracy` has the accuracies after the same units.",
     )
     seconds: float = Field(description="Time that the restarts took, together.")
-    device: str = Field(description="What the restarts were computed on.")
+    device: Line = Field(description="What the restarts were computed on.")
     versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
-    git_commit: str | None = Field(
+    git_commit: Line | None = Field(
         description="Commit of the code, with `-dirty` behind it where the code differed from it."
     )
     broken: tuple[int, ...] = Field(
         description="Indices of the images that are misclassified as they are or after a restart. "
         "Records made earlier leave out the former where no restart broke them; see `natural.json`."
     )
-    config: str | None = Field(
+    config: Line | None = Field(
         None, description="Name of the config; that of the experiment where there is none."
     )
-    instead_of: str | None = Field(
+    instead_of: Line | None = Field(
         None, description="The config's target, where the run was aimed at another one."
     )
 
@@ -234,9 +233,22 @@ def save(path: Path, record: Record) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes a JSON file atomically; each list of numbers stands on one line."""
-    text = json.dumps(content, indent=2)
-    text = re.sub(r"\[\s+([-\d.,e\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
-    write_atomically(path, (text + "\n").encode())
+    write_atomically(path, (_lines(content, "\n") + "\n").encode())
+
+
+def _lines(value: Any, end: str) -> str:
+    """A value as JSON; `end` is the line break with the indentation that the value stands at."""
+    inner = f"{end}  "
+    if isinstance(value, Mapping) and value:
+        pairs = (f"{json.dumps(str(k))}: {_lines(v, inner)}" for k, v in value.items())
+        return f"{{{inner}{f',{inner}'.join(pairs)}{end}}}"
+    if isinstance(value, (list, tuple)) and not all(map(_number, value)):
+        return f"[{inner}{f',{inner}'.join(_lines(v, inner) for v in value)}{end}]"
+    return json.dumps(value)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def load(path: Path) -> Record:

@@ -13,6 +13,7 @@ from daa.errors import InputError, require
 from daa.experiments import config, device, models
 from daa.experiments import data as data_sets
 from daa.experiments.config import Experiment
+from daa.plans import MOST_RESTARTS
 from daa.target import Dataset, Precision, Target
 
 
@@ -74,6 +75,8 @@ def prepare(
     if reference != experiment.target:
         about["instead_of"] = experiment.target
         experiment = _aimed_elsewhere(experiment, loaded)
+    fits = restarts is None or restarts <= MOST_RESTARTS
+    require(fits, "restarts", f"at most {MOST_RESTARTS:,}", restarts)
     changed = {"restarts": restarts, "seed": seed, "images": images}
     changed = {name: value for name, value in changed.items() if value is not None}
     experiment = in_precision(experiment.model_copy(update=changed), precision, here)

@@ -110,7 +110,7 @@ def folder_of(*parts: str | None) -> Path:
 def _plain(text: str) -> str:
     """A text as part of a file's name."""
     text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
-    return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._") or "model"
+    return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
 
 
 def write(evaluation: Evaluation, folder: Path) -> Path:

@@ -38,7 +38,7 @@ def accuracy(evaluation: Evaluation) -> Figure:
     axis.legend(frameon=False)
     eps = radius(evaluation.config.eps)
     about = f"{len(evaluation.data):,} images of {evaluation.data.name}, eps {eps}"
-    axis.set_title(f"{evaluation.target.name}: {about}", fontsize=10)
+    axis.set_title(f"{evaluation.target.name}: {about}", fontsize=10, parse_math=False)
     return figure
 
 

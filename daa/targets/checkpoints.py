@@ -39,6 +39,8 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     if path.suffix == ".pth":
         return _read_pth(path)
     prefix = find_prefix(path)
+    for file in (_index(prefix), *data_files(prefix)):
+        files.plain(file, "a file of a TF1 checkpoint")
     _check_size(prefix)
     try:
         reader = tf.train.load_checkpoint(str(prefix))

@@ -221,7 +221,7 @@ def data_files():
         ("net.keras --data d.npz --bounds 1 0", "net: bounds: expected the lowest and the highest"),
         ("net.keras --data d.npz --signature s", "signature: expected one for a SavedModel alone"),
         ("net.keras --data d.npz --minutes 1 --method pgd", "minutes: expected no such option for"),
-        ("net.keras --data d.npz --budget 0.5", "budget: expected at least 1, got 0.5"),
+        ("net.keras --data d.npz --budget 0.5", "budget: expected a finite number >= 1, got 0.5"),
         (f"{REFERENCE} --bounds 0 255", "bounds: expected no such option for"),
     ],
 )

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from daa.experiments import config, figures, pictures, plotting
+from daa.experiments import budget, config, figures, pictures, plotting
 from daa.experiments.collection import Collected, collect
-from daa.methods import METHODS
+from daa.methods import METHODS, AttackConfig
 
 
 def test_the_script_draws_png_and_svg_and_the_same_bytes_each_time(folder, capsys):
@@ -105,3 +105,21 @@ def test_every_method_has_a_colour(monkeypatch):
         monkeypatch.setitem(METHODS, name, METHODS["pgd"])
     assert figures.colour("blob") == "#D55E00"
     assert figures.colour("new") != figures.colour("newer")
+
+
+@pytest.mark.parametrize(
+    "title", [r"A $\frac{x}{ formula", "$", "100 $ and 5 $", "\u2603 \U0001f600"]
+)
+def test_a_title_is_a_text_and_no_formula(title, folder, change):
+    for path in folder.glob("*.json"):
+        change(path, title=title, device=title)
+    found = collect(folder)
+    written = figures.write(found, folder)
+    assert written == [folder / "restarts.png"]
+    figure = figures.restarts(found.records)
+    assert figure.get_suptitle() == title
+    curves = [
+        r.model_copy(update={"attack": AttackConfig("adaptive"), "gradients_after": (1.0, 2.0)})
+        for r in found.records
+    ]
+    plotting.save(budget.figure(curves, None), folder / "budget.png")

@@ -3,6 +3,7 @@ from pathlib import Path
 import page as script
 import pytest
 
+from daa.errors import InputError
 from daa.experiments import page
 from daa.experiments.collection import collect
 
@@ -19,6 +20,16 @@ def test_the_page_is_one_file_with_links_to_records(folder, capsys):
     assert '<p class="note">The papers&#39; t-tests of PGD against DAA over the restarts' in html
     assert "no run on the original weights yet" in html
     assert "86.40" in (folder.parent / "README.md").read_text()
+
+
+def test_no_folder_to_show_is_a_mistake_and_writes_nothing(tmp_path):
+    for folder in ("quickstart", "empty"):
+        (tmp_path / folder).mkdir()
+    with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
+        script.main([str(tmp_path / "quickstart")])
+    with pytest.raises(InputError, match="empty: expected result records, got none"):
+        script.main([str(tmp_path / "empty")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "quickstart"]
 
 
 def test_a_missing_row_has_no_link(folder):

@@ -1,6 +1,7 @@
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,20 @@ def test_what_some_records_have(experiment):
 def test_a_list_of_numbers_stands_on_one_line(experiment, tmp_path):
     records.save(tmp_path / "pgd-xent.json", finished_run(experiment))
     assert '\n  "broken": [1, 2, 3]\n' in (tmp_path / "pgd-xent.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["[" + " " * 400_000 + "x", "[ 1,\n 2 ]", "{[", "a, [ 3 ]", '"', "\\ud800", "é"]
+)
+def test_texts_are_written_as_they_are_and_in_linear_time(text, tmp_path):
+    content = {"title": text, "more": [text, {"b": [1, 2.5, -3e-05]}, [], {}, None, True]}
+    begin = time.perf_counter()
+    records.write_json(tmp_path / "a.json", content)
+    assert time.perf_counter() - begin < 5
+    written = (tmp_path / "a.json").read_text()
+    assert json.loads(written) == content
+    assert written.count("\n") == 13
+    assert '"b": [1, 2.5, -3e-05]\n' in written
 
 
 def test_every_committed_record_is_read_without_loss(tmp_path):

@@ -212,6 +212,16 @@ def test_examples_are_kept_for_the_figure(config, tmp_path):
     assert (folder / "examples.png").exists() == bool(content["images"])
 
 
+def test_a_run_that_breaks_no_image_more_shows_none(config, tmp_path):
+    text = config.read_text().replace("attack: {eps: 0.15, step_size: 0.03", "attack: {eps: 0.01")
+    rows = text.replace("\nrows:", "\nexamples: [blob-xent, pgd-xent]\nrows:")
+    config.write_text(rows, encoding="utf-8")
+    folder = go(config, tmp_path)
+    shown = json.loads((folder / "examples.json").read_text())
+    assert shown["images"] == shown["labels"] == shown["natural"] == []
+    assert not (folder / "examples.png").exists()
+
+
 def test_a_truncated_record_is_named(config, tmp_path):
     folder = go(config, tmp_path)
     path = folder / "blob-xent.json"

@@ -7,7 +7,7 @@ import sys
 import pytest
 import tables as script
 
-from daa import AttackConfig
+from daa import AttackConfig, InputError
 from daa.experiments import config, page, stats, tables, tabular, tidy, wording
 from daa.experiments.collection import Collected, collect
 from daa.experiments.comparisons import compare
@@ -260,3 +260,13 @@ def test_reports_load_no_tensorflow(module):
     code = f"import sys, daa.experiments.{module}; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_title_cannot_leave_the_comment_of_the_latex_file(folder, change):
+    for path in folder.glob("*.json"):
+        change(path, title="Title\n\\input{secret}")
+    with (
+        pytest.warns(UserWarning, match=r"title: expected one line of printable characters, got"),
+        pytest.raises(InputError, match="expected result records, got none"),
+    ):
+        tables.latex(collect(folder))
