@@ -49,8 +49,9 @@ def attack_of(
         if "steps" in known:
             row = METHODS[method]
             steps = int(2 * spent if row.direction is directions.nowhere else spent)
-            whole = options.get("steps_per_shuffle") if row.particles else 1
-            whole = whole if is_whole(whole) and whole >= 1 else 10  # AttackConfig refuses others
+            given_whole: Any = options.get("steps_per_shuffle", 10) if row.particles else 1
+            # AttackConfig refuses what is no such number.
+            whole = given_whole if is_whole(given_whole) and given_whole >= 1 else 10
             given["steps"] = max(steps // whole, 1) * whole
         if "step_size" in known and is_number(length):
             given["step_size"] = length / 10
