@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from daa import Dataset, InputError
+from daa import Dataset, InputError, native
+from daa.targets import memory
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
 
 _CENTRAL = 0.875
+_CORRUPT = re.compile(rb"^Corrupt JPEG data: (.*)", re.MULTILINE)
+_NAMED = 3  # damaged images that are named one by one
 
 
 def imagenet(folder: Path, images: int | None = None) -> Dataset:
@@ -23,25 +28,34 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
 
     Args:
         folder: of the images and labels.csv.
-        images: read the first ones only, as all 50,000 take 54 GB; None for all.
+        images: read the first ones only, as an attack on all 50,000 takes 250 GiB; None for all.
 
     Returns:
         Images [N, 299, 299, 3].
 
     Raises:
-        InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for.
+        InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for,
+            more than an attack has memory for.
     """
     rows = _labels(folder / "labels.csv")
     if images is not None:
         if not 1 <= images <= len(rows):
             raise InputError(f"{folder}: images: expected 1 to {len(rows)}, got {images}")
         rows = rows[:images]
+    memory.require(len(rows), SIZE * SIZE * 3 * 4, str(folder), memory.available())
     x = np.empty((len(rows), SIZE, SIZE, 3), np.float32)
-    digest = hashlib.sha256()
-    for i, (name, label) in enumerate(rows):
-        content = _content(folder, name)
-        digest.update(content + str(label).encode())
-        x[i] = preprocess(content, folder / name)
+    digest, damaged = hashlib.sha256(), dict[str, str]()
+    with native.caught() as caught:  # libjpeg's own lines about images that it can read
+        for i, (name, label) in enumerate(rows):
+            content = _content(folder, name)
+            digest.update(content + str(label).encode())
+            x[i] = preprocess(content, folder / name)
+            if damage := _CORRUPT.findall(caught.take()):
+                damaged[name] = damage[0].decode(errors="replace")
+    for name, damage in list(damaged.items())[:_NAMED]:
+        warnings.warn(f"{folder / name}: a damaged image that can be read: {damage}", stacklevel=2)
+    if len(damaged) > _NAMED:
+        warnings.warn(f"{folder}: {len(damaged) - _NAMED:,} more damaged images", stacklevel=2)
     y = np.array([label + 1 for _, label in rows], np.int64)
     return Dataset("imagenet/validation", x, y, digest.hexdigest())
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 import daa
+from daa import native
 from daa.errors import InputError
 from daa.experiments import streams
 
@@ -198,7 +199,7 @@ def start_tensorflow() -> None:
         os.environ.setdefault(name, value)
     if "tensorflow" in sys.modules:
         return
-    with streams.native() as caught, _ending_at_once(caught.stderr):
+    with native.caught() as caught, _ending_at_once(caught.stderr):
         try:
             import tensorflow as tf
 
@@ -210,7 +211,7 @@ def start_tensorflow() -> None:
             tf.get_logger().setLevel("ERROR")
         except BaseException:
             with contextlib.suppress(OSError):
-                os.write(caught.stderr, caught.read())
+                os.write(caught.stderr, caught.take())
             raise
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
-import re
 from pathlib import Path
 from typing import Any
 
@@ -171,31 +169,26 @@ def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
     from PIL import Image
 
     table = folder / LABELS
-    text = files.read_text(table, "lines file,label")
     try:
-        lines = [row for row in csv.reader(text.splitlines()) if row]
-    except csv.Error as error:
-        raise InputError(f"{table}: expected lines file,label, got {reason(error)}") from error
+        lines = [row for row in csv.reader(table.read_text("utf-8").splitlines()) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{table}: expected a readable file, got {reason(error)}") from error
     if lines and not lines[0][-1].strip().isdecimal():
         lines = lines[1:]  # names of the columns
     require(bool(lines), str(table), "lines file,label", None)
     digest = hashlib.sha256(table.read_bytes())
     x, y = [], []
     for line in lines:
-        fits = len(line) == 2 and re.fullmatch(r"\d{1,9}", line[1].strip(), re.ASCII) is not None
+        fits = len(line) == 2 and line[1].strip().isdecimal()
         require(fits, str(table), "lines file,label with labels from 0 on", ",".join(line))
         path = folder / line[0].strip()
-        files.plain(path, "an image")
         try:
-            content = path.read_bytes()
-            digest.update(content)
-            with Image.open(io.BytesIO(content)) as picture:
+            digest.update(path.read_bytes())
+            with Image.open(path) as picture:
                 grey = picture.mode in ("1", "L")
                 require(not picture.mode.startswith(("I", "F")), str(path), "8 bits", picture.mode)
                 x.append(np.asarray(picture.convert("L" if grey else "RGB")))
-        except InputError:
-            raise
-        except Exception as error:  # a damaged image can break Pillow in any way
+        except OSError as error:
             raise InputError(f"{path}: expected an image, got {reason(error)}") from error
         y.append(int(line[1]))
         same = x[-1].shape == x[0].shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -18,7 +19,7 @@ from filelock import FileLock, Timeout
 from daa.errors import InputError
 from daa.methods import AttackConfig
 from daa.plans import Outcome, Report
-from daa.targets.files import read_npz, save_npz
+from daa.targets.files import read_npz, save_npz, write_atomically
 
 # The arrays of a state's file. Those of the units hold all units one behind another.
 _UNITS = ("unit_on_all", "unit_images", "unit_margin", "unit_size", "unit_gradients")
@@ -148,7 +149,8 @@ def sole(folder: Path) -> Iterator[None]:
     """Holds a folder for this process; makes the folder if need be.
 
     The operating system frees the lock when the process ends, however it ends, so a killed process
-    leaves nothing to be cleaned up.
+    leaves nothing to be cleaned up. docs/scaling.md says how far the lock of a network folder
+    reaches.
 
     Raises:
         InputError: another process holds the folder (the message names the process and since when),
@@ -163,14 +165,20 @@ def sole(folder: Path) -> Iterator[None]:
         raise InputError(
             f"{folder}: expected no other process at work here, got {_named(owner)}"
         ) from None
+    except NotImplementedError as error:  # filelock's answer to ENOSYS
+        raise InputError(
+            f"{folder}: expected a file system with locks, got one without; "
+            "choose a folder on another one for the results"
+        ) from error
     except OSError as error:
         raise InputError(f"{folder}: expected to write there, got {error.strerror}") from error
     try:
         about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-        owner.write_text(json.dumps(about), encoding="utf-8")
+        write_atomically(owner, json.dumps(about).encode())
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may have been deleted, or be read-only now
+            owner.unlink()
         lock.release()
 
 
@@ -178,7 +186,14 @@ def _named(owner: Path) -> str:
     """The process that holds a folder, in words."""
     try:
         about = json.loads(owner.read_text(encoding="utf-8"))
-        minutes = (time.time() - about["since"]) / 60
+        # The clock may have been set back since then, or be that of another machine.
+        minutes = max((time.time() - about["since"]) / 60, 0)
         return f"process {about['pid']} on {about['host']}, for {minutes:.0f} min"
-    except (OSError, ValueError, KeyError, TypeError):  # the process has not written its name yet
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+    ):  # the process has not written its name yet
         return "one that has just begun"

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import Any, TextIO
 
 from daa.errors import InputError
 
@@ -96,35 +94,3 @@ def abandon() -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
-
-
-@dataclass(frozen=True)
-class Caught:
-    """What native code writes to stderr.
-
-    Args:
-        stderr: descriptor of the real stderr.
-        notes: the file that native code writes to meanwhile.
-    """
-
-    stderr: int
-    notes: IO[bytes]
-
-    def read(self) -> bytes:
-        """All that was written so far."""
-        self.notes.seek(0)
-        return self.notes.read()
-
-
-@contextmanager
-def native() -> Iterator[Caught]:
-    """Meanwhile what native code writes to stderr goes to a file; no log level silences it."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield Caught(saved, notes)
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

@@ -14,7 +14,6 @@ import numpy as np
 
 from daa.errors import InputError, require
 from daa.target import Dataset
-from daa.targets import files
 
 _PREFIX = {"train": "train", "test": "t10k"}
 # Bytes of a record: the label, then the planes red, green, blue of 32 x 32 pixels.
@@ -64,9 +63,7 @@ def _read(folder: Path, file: str, name: str) -> tuple[Path, bytes]:
     packed, plain = folder / f"{file}.gz", folder / file
     try:
         if plain.exists():
-            files.plain(plain, "an idx file")
             return plain, plain.read_bytes()
-        files.plain(packed, "a gzip file") if packed.exists() else None
         return packed, gzip.decompress(packed.read_bytes())
     except FileNotFoundError as error:
         raise InputError(missing(packed, name)) from error
@@ -136,7 +133,6 @@ def cifar10_images(folder: Path, split: str, name: str) -> Dataset:
         raise InputError(missing(paths[0], name))
     digest, parts = hashlib.sha256(), []
     for path in found:
-        files.plain(path, "a file of CIFAR-10")
         content = path.read_bytes()
         digest.update(content)
         if len(content) % _CIFAR_RECORD or not content:

@@ -1,5 +1,9 @@
+import errno
+import json
+import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -111,3 +115,31 @@ except InputError as error:
         assert other().endswith("got one that has just begun")
     assert other() == "held"
     assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_clock_that_jumps_makes_no_negative_minutes(tmp_path, monkeypatch):
+    for since in (time.time() + 7200, time.time() - 7200):
+        (tmp_path / ".owner").write_text(json.dumps({"pid": 1, "host": "h", "since": since}))
+        minutes = 0 if since > time.time() else 120
+        assert state._named(tmp_path / ".owner") == f"process 1 on h, for {minutes} min"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (NotImplementedError("no flock"), "expected a file system with locks, got one without; ch"),
+        (OSError(errno.ENOLCK, "No locks available"), "expected to write there, got No locks avai"),
+    ],
+)
+def test_a_network_folder_without_locks_is_said(error, message, tmp_path, monkeypatch):
+    def acquire(*_):
+        raise error
+
+    monkeypatch.setattr(state.FileLock, "acquire", acquire)
+    with pytest.raises(InputError, match=message), state.sole(tmp_path / "results"):
+        pytest.fail("it holds the folder")
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_let_go(tmp_path):
+    with state.sole(tmp_path / "results"):
+        shutil.rmtree(tmp_path / "results")

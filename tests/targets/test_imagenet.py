@@ -8,7 +8,7 @@ from test_networks import conv, count, listed, random_arrays
 
 import imagenet_ens
 from daa import Attack, AttackConfig, InputError
-from daa.targets import checkpoints
+from daa.targets import checkpoints, memory
 from imagenet_ens import images, model
 
 needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
@@ -287,3 +287,25 @@ def test_what_is_no_jpeg_is_named(folder):
         imagenet_ens.load_dataset(data_dir=folder, images=2)
     with pytest.raises(InputError, match="imagenet: split: expected test, got 'train'"):
         imagenet_ens.load_dataset("train", data_dir=folder)
+
+
+def test_damage_that_the_decoder_passes_is_a_warning_with_the_name(folder, capfd):
+    path = folder / "imagenet" / "a.JPEG"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-200] + b"\xff\xd9\x00\x01" + whole[-196:])
+    with pytest.warns(UserWarning, match=r"a.JPEG: a damaged image that .*: premature end"):
+        imagenet_ens.load_dataset(data_dir=folder)
+    assert "JPEG" not in capfd.readouterr().err
+    write(folder, "file,label\n" + "".join(f"{k}.JPEG,1\n" for k in range(5)))
+    for k in range(5):
+        (folder / "imagenet" / f"{k}.JPEG").write_bytes(path.read_bytes())
+    with pytest.warns(UserWarning, match="imagenet: 2 more damaged images") as found:
+        imagenet_ens.load_dataset(data_dir=folder)
+    assert sum("damaged" in str(warning.message) for warning in found) == 4
+
+
+def test_more_images_than_memory_are_refused_before_the_first_is_read(folder, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 5 * 299 * 299 * 3 * 4 - 1)
+    monkeypatch.setattr(images, "preprocess", lambda *_: pytest.fail("it reads an image"))
+    with pytest.raises(InputError, match=r"imagenet: images: expected 0.0 GiB .* in which 0 fit"):
+        imagenet_ens.load_dataset(data_dir=folder)
