@@ -175,7 +175,10 @@ class Dataset:
     sha256: str
 
     def __post_init__(self) -> None:
-        require(self.name.isprintable(), "data: name", "printable characters", self.name)
+        fits = isinstance(self.name, str) and self.name.isprintable()
+        require(fits, "data: name", "printable characters", self.name)
+        fits = len(np.shape(self.x)) == 4 and np.shape(self.y) == np.shape(self.x)[:1]
+        require(fits, self.name, "images [N, H, W, C] and labels [N]", type(self.x).__name__)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -348,6 +351,19 @@ def _images(target: Target) -> tf.TensorSpec:
     return tf.TensorSpec([None, *target.image_shape], tf.float32)
 
 
+def as_array(given: Any, name: str) -> np.ndarray:
+    """What was given as an array.
+
+    Raises:
+        InputError: it is none, as a list of lists of different lengths.
+    """
+    try:
+        return np.asarray(given)
+    except Exception as error:  # NumPy asks the object itself, which may fail in any way
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{name}: expected an array, got {said}") from error
+
+
 def check_images(
     target: Target, x: np.ndarray, y: np.ndarray, labels_name: str = "y"
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -357,7 +373,7 @@ def check_images(
         InputError: another rank, shape or type, a value outside [0, 1] or not a number, a label
             that is no class of the target; names the first image and pixel.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = as_array(x, "x"), as_array(y, labels_name)
     fits = x.ndim == 4 and x.shape[1:] == target.image_shape and len(x) > 0
     shape = ["N >= 1", *target.image_shape]
     require(fits, "x", f"shape {shape} for {target.name}", list(x.shape))

@@ -285,7 +285,8 @@ def check(adapter: TypeAdapter, value: object, where: str) -> Any:
         return adapter.validate_python(value)
     except ValidationError as errors:
         error = errors.errors(include_url=False)[0]
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"]).lstrip(".")
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{_key(p)}" for p in error["loc"])
+    path = path.lstrip(".")
     place = f"{where}: {path}" if path else where
     if error["type"] == "value_error":
         raise InputError(f"{place}: {error['ctx']['error']}")
@@ -295,3 +296,8 @@ def check(adapter: TypeAdapter, value: object, where: str) -> Any:
         raise InputError(f"{place}: expected a value, got none")
     expected = re.sub(r"^(Input|Value|String|Tuple|Number) should ", "", error["msg"])
     raise InputError(f"{place}: expected to {expected}, got {shown(error['input'])}")
+
+
+def _key(key: str) -> str:
+    """A key as a message shows it."""
+    return key if key.isprintable() and 0 < len(key) <= 100 else shown(key, 100)

@@ -11,7 +11,7 @@ import numpy as np
 
 from daa import targets
 from daa.errors import InputError, require
-from daa.target import Bounds, Dataset, Note
+from daa.target import Bounds, Dataset, Note, as_array
 from daa.targets import files
 from daa.targets.files import read_npz, reason
 from daa.targets.models import DataFormat, bounds_of, sha256_of_arrays
@@ -94,7 +94,7 @@ def dataset(
     Raises:
         InputError: arrays of another shape or type, or values that are no number.
     """
-    x, y = _array(x, "x", "images"), _array(y, "y", "labels")
+    x, y = as_array(x, "x"), as_array(y, "y")
     sha256 = sha256 or sha256_of_arrays([x, y])
     if x.ndim == 3:
         x, data_format = x[..., None], "channels_last"
@@ -105,13 +105,6 @@ def dataset(
         x = x.transpose(0, 2, 3, 1)
     x, notes = _scaled(x, bounds)
     return Dataset(name, np.ascontiguousarray(x), _labels(y, len(x)), sha256), notes
-
-
-def _array(given: Any, name: str, what: str) -> np.ndarray:
-    try:
-        return np.asarray(given)
-    except Exception as error:  # NumPy asks the object itself, which may fail in any way
-        raise InputError(f"{name}: expected an array of {what}, got {reason(error)}") from error
 
 
 def _scaled(
