@@ -13,8 +13,9 @@ from daa import targets
 from daa.errors import InputError, require
 from daa.target import Bounds, Dataset, Note
 from daa.targets import files
-from daa.targets.files import read_npz, reason
+from daa.targets.files import reason
 from daa.targets.models import DataFormat, sha256_of_arrays
+from daa.targets.npy import read_npz
 
 LABELS = "labels.csv"
 

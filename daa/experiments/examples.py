@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from daa.errors import InputError
 from daa.experiments import config, records, state
 from daa.experiments.config import Experiment
 from daa.target import Dataset
+from daa.targets.files import read_json
 
 Pixels = tuple[float, ...]
 
@@ -79,8 +78,5 @@ def load(folder: Path) -> Examples | None:
     path = folder / records.EXAMPLES
     if not path.exists():
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected the images of two runs, got {error}") from error
+    content = read_json(path, "the images of two runs")
     return config.check(TypeAdapter(Examples), content, str(path))

@@ -11,7 +11,6 @@ the weights and data sets that they name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from daa.errors import InputError, require
 from daa.experiments import config, records
 from daa.experiments.records import Record
 from daa.restarts import margins
+from daa.targets.files import read_json
 
 FILE = "natural.json"
 
@@ -66,10 +66,7 @@ def load(results: Path) -> tuple[Misclassified, ...]:
     path = results / FILE
     if not path.exists():
         return ()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected images of networks, got {error}") from error
+    content = read_json(path, "images of networks")
     found: Natural = config.check(TypeAdapter(Natural), content, str(path))
     return found.networks
 

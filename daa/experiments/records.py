@@ -25,7 +25,7 @@ from daa.experiments import config
 from daa.experiments.config import Experiment, Row
 from daa.experiments.provenance import versions
 from daa.methods import AttackConfig
-from daa.targets.files import write_atomically
+from daa.targets.files import read_json, write_atomically
 
 if TYPE_CHECKING:
     from daa.plans import Report
@@ -248,10 +248,7 @@ def load(path: Path) -> Record:
     Raises:
         InputError: not a whole record of this schema; the message names file and field.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected a result record, got {error}") from error
+    content = read_json(path, "a result record")
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else type(content).__name__
         raise InputError(f"{path}: schema: expected {SCHEMA}, got {found!r}")

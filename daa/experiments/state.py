@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 from daa.errors import InputError
 from daa.methods import AttackConfig
 from daa.plans import Outcome, Report
-from daa.targets.files import read_npz, save_npz
+from daa.targets.files import save_npz
+from daa.targets.npy import read_npz
 
 # The arrays of a state's file. Those of the units hold all units one behind another.
 _UNITS = ("unit_on_all", "unit_images", "unit_margin", "unit_size", "unit_gradients")

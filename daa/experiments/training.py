@@ -23,7 +23,8 @@ from daa.methods import AttackConfig
 from daa.restarts import clean_accuracy, margins
 from daa.target import Dataset, Target
 from daa.targets import Model, checkpoints
-from daa.targets.files import read_npz, save_npz, write_atomically
+from daa.targets.files import save_npz, write_atomically
+from daa.targets.npy import read_npz
 from daa.tensorflow import tf
 
 EVALUATION_STEPS = 20

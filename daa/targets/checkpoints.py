@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from daa.errors import InputError, require
-from daa.targets import files
+from daa.targets import files, npy
 from daa.tensorflow import tf
 
 # What optimizers keep beside the weights, in the names that TF1 gives it.
@@ -35,7 +35,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     if path.suffix == ".npz":
-        return files.read_npz(path)
+        return npy.read_npz(path)
     if path.suffix == ".pth":
         return _read_pth(path)
     prefix = find_prefix(path)
