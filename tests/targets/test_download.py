@@ -339,9 +339,8 @@ def test_a_damaged_archive_leaves_the_old_files_whole(tmp_path, secret, monkeypa
 def test_one_refused_file_of_a_folder_leaves_the_old_files_whole(tmp_path, secret):
     run(tmp_path, "madry_mnist/natural", "--from", tmp_path / "original")
     before = contents(tmp_path / "models")
-    for path in (tmp_path / "original").iterdir():
-        if path.name != "checkpoint":
-            path.write_bytes(b"new")
+    (tmp_path / "original" / "checkpoint-0.index").write_bytes(b"new, and first in line")
+    (tmp_path / "original" / "checkpoint-1.index").write_bytes(b"changed")
     with pytest.raises(InputError, match=r"expected sha256 \w+ as at the first time"):
         run(tmp_path, "madry_mnist/natural", "--from", tmp_path / "original")
     assert contents(tmp_path / "models") == before
