@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -173,8 +172,7 @@ def select(
 def write(prefix: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
     """Writes a TF1 checkpoint with these names, and the `checkpoint` file beside it.
 
-    The original code restores it with `tf.train.Saver`. The files are written into a temporary
-    folder and moved from there, so that a killed program leaves no half checkpoint.
+    The original code restores it with `tf.train.Saver`. A killed program leaves no half checkpoint.
 
     Args:
         prefix: as in `weights/surrogate/model`.
@@ -184,22 +182,19 @@ def write(prefix: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
         The prefix.
     """
     prefix = Path(prefix)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
     names = list(arrays)
-    with tempfile.TemporaryDirectory(dir=prefix.parent, suffix=".partial") as folder:
-        temporary = Path(folder) / prefix.name
+    with files.together(prefix.parent) as folder:
+        temporary = folder / prefix.name
         tf.raw_ops.SaveV2(
             prefix=str(temporary),
             tensor_names=names,
             shape_and_slices=[""] * len(names),
             tensors=[tf.constant(arrays[name]) for name in names],
         )
-        record = Path(folder) / "checkpoint"
+        record = folder / "checkpoint"
         record.write_text(
             f'model_checkpoint_path: "{prefix.name}"\n'
             f'all_model_checkpoint_paths: "{prefix.name}"\n',
             encoding="utf-8",
         )
-        for file in (*data_files(temporary), _index(temporary), record):
-            file.replace(prefix.parent / file.name)
     return prefix

@@ -121,9 +121,7 @@ def test_arrays_in_which_differences_wrap_around_are_refused(tmp_path, colour, g
     images = arrays.natural(target, data)
     far = np.where(images < 8, images + np.uint8(248), images).astype(np.uint8)
     assert accepted_by_madrylab(images, far, 8, 255, False)
-    with pytest.raises(
-        InputError, match=rf"attack.npy: expected numbers with a sign, got {kind.__name__}"
-    ):
+    with pytest.raises(InputError, match=r"attack.npy: expected numbers with a sign, got u?[bi]"):
         check(tmp_path, far.astype(kind), target, data, 8 / 255)
     found = check(tmp_path, images.astype(np.int16), target, data, 8 / 255)
     assert (found.distance, found.beyond) == (0, 0)
