@@ -33,6 +33,7 @@ def fraction(value: object) -> object:
 
 # A length in the unit of images in [0, 1]; a YAML file may write it as a fraction.
 Length = Annotated[float, BeforeValidator(fraction)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
@@ -51,8 +52,8 @@ class Row(BaseModel):
 
     name: Name
     attack: Instance[AttackConfig]
-    paper: float | None = None
-    paper_top5: float | None = None
+    paper: Percent | None = None
+    paper_top5: Percent | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
 
 
@@ -99,8 +100,8 @@ class Experiment(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     sweep: str | None = None
-    merged_paper: float | None = None
-    certified: float | None = None
+    merged_paper: Percent | None = None
+    certified: Percent | None = None
     examples: tuple[str, str] | None = None
 
 

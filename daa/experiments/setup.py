@@ -63,9 +63,10 @@ def prepare(
     Raises:
         InputError: a config, weights or images that are missing or don't fit.
     """
+    require(target != "", "target", "FOLDER/NAME or a model", target)
     experiment = config.load(path, target)
     about = {"config": path.stem}
-    reference = target or experiment.target
+    reference = experiment.target if target is None else target
     needs_none = models.of_project(reference) and experiment.data is None
     own = None if needs_none else _own_data(experiment, images, data_dir)
     shape = None if own is None else own.x.shape[1:]

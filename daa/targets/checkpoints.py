@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,17 +56,33 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             f"{path}: expected PyTorch for reading a .pth file, got no module torch; "
             "pip install torch, or use an .npz file with the same arrays"
         ) from error
+    files.plain(path, "PyTorch weights")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # the pickle of a damaged file can fail in any way
         why = files.reason(error)
         raise InputError(f"{path}: expected PyTorch weights, got {why}") from error
     if isinstance(state, dict) and "state_dict" in state:
         state = state["state_dict"]
     state = state[0] if isinstance(state, list) and state else state
-    fits = isinstance(state, dict) and all(torch.is_tensor(value) for value in state.values())
+    fits = isinstance(state, dict) and all(
+        isinstance(name, str) and torch.is_tensor(value) for name, value in state.items()
+    )
     require(fits, str(path), "a mapping of arrays", type(state).__name__)
-    return {name: value.numpy() for name, value in state.items()}
+    return {name: _array(value, f"{path}: {name}") for name, value in state.items()}
+
+
+def _array(tensor: Any, where: str) -> np.ndarray:
+    """The numbers of a tensor of PyTorch, also of one that is to be trained or is bfloat16."""
+    try:
+        tensor = tensor.detach()
+        if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
+            tensor = tensor.float()
+        array: np.ndarray = tensor.numpy()
+    except Exception as error:  # sparse, quantized or of another device
+        why = files.reason(error)
+        raise InputError(f"{where}: expected a plain array, got {why}") from error
+    return array
 
 
 def cast(arrays: Mapping[str, np.ndarray | tf.Tensor], dtype: str) -> dict[str, tf.Tensor]:
@@ -163,9 +179,14 @@ def select(
             )
         array, found = arrays[name], list(arrays[name].shape)
         require(found == list(shape), f"{where}: {name}", f"shape {list(shape)}", found)
-        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-            raise InputError(f"{where}: {name}: expected finite numbers, got others")
-        chosen[name] = array.astype(np.float32)
+        if array.dtype.kind not in "fiu":
+            raise InputError(f"{where}: {name}: expected finite numbers, got {array.dtype}")
+        with np.errstate(over="ignore"):
+            single = array.astype(np.float32)
+        # Checked in the type that is computed with, in which 1e300 is infinite.
+        if not np.isfinite(single).all():
+            raise InputError(f"{where}: {name}: expected finite numbers of float32, got others")
+        chosen[name] = single
     return chosen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import io
@@ -150,6 +151,23 @@ def read_text(path: Path, expected: str) -> str:
     try:
         return read_bytes(path, expected).decode("utf-8")
     except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
+
+
+def read_csv(path: Path, expected: str) -> list[list[str]]:
+    """The lines of a file of values between commas; empty lines are left out.
+
+    Args:
+        path: of the file.
+        expected: what the file should be, for messages.
+
+    Raises:
+        InputError: no file, or one that is no such text.
+    """
+    try:
+        lines = io.StringIO(read_text(path, expected), newline="")
+        return [row for row in csv.reader(lines) if row]
+    except csv.Error as error:
         raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
 
 

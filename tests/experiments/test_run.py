@@ -159,6 +159,14 @@ def test_a_state_of_more_restarts_than_asked_for_is_kept(config, tmp_path):
     assert json.loads((folder / "pgd-xent.json").read_text())["restarts"] == 2
 
 
+def test_options_that_could_not_count_are_refused(config, tmp_path):
+    with pytest.raises(InputError, match="target: expected FOLDER/NAME or a model, got ''"):
+        go(config, tmp_path, "--target", "")
+    with pytest.raises(InputError, match="--address: expected it with --engine ray alone, got 'a'"):
+        go(config, tmp_path, "--address", "a")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_row_may_have_a_seed_of_its_own(config, tmp_path):
     text = CONFIG.replace("  - {method: blob, loss: xent}\n", "") + "seed: 4\nseeds: [4, 7]\n"
     config.write_text(text, encoding="utf-8")

@@ -213,6 +213,9 @@ def test_since_best_counts_epochs_after_the_best():
         ("ramp: 0.2", "augment: 1", "augment: expected true or false, got 1"),
         ("holdout: 197", "holdout: 1290", "holdout: expected 0 to 1247, got 1290"),
         ("target: digits/cnn", "target: nowhere/cnn", "target: expected FOLDER/NAME"),
+        ("target: digits/cnn", "target: digits/../../x", r"digits: expected one of .* '../../x'"),
+        ("target: digits/cnn", "target: imagenet_ens/adv", "imagenet: split: expected test, got"),
+        ("target: digits/cnn", "target: ../digits/cnn", "target: expected FOLDER/NAME"),
         ("ramp: 0.2", "optimizer: sgd", "optimizer: expected one of adam, momentum, got 'sgd'"),
     ],
 )
