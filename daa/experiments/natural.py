@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from daa import targets
 from daa.errors import InputError, require
 from daa.experiments import config, records
-from daa.experiments.records import Record
+from daa.experiments.records import EVALUATION, EXAMPLES, Record, Whole
 from daa.restarts import margins
 from daa.targets.files import read_json
 
@@ -36,7 +36,7 @@ class Misclassified(BaseModel):
     weights_sha256: str = Field(description="Hash of the file of its weights.")
     data: str = Field(description="Name of the data set.")
     data_sha256: str = Field(description="Hash of the files of the data set.")
-    images: tuple[int, ...] = Field(description="Indices of the images that it misclassifies.")
+    images: tuple[Whole, ...] = Field(description="Indices of the images that it misclassifies.")
 
     def of(self, record: Record) -> bool:
         """Whether a record is of this network and these images."""
@@ -98,6 +98,9 @@ def counted(found: Mapping[str, Record], results: Path) -> tuple[dict[str, Recor
 def _with_broken(record: Record, images: set[int]) -> Record:
     """The record with more broken images, which no restart broke."""
     right = [round(share * record.images) - len(images) for share in record.robust_accuracy]
+    expected = f"{len(images)} more images that no restart broke, as {FILE} says"
+    require(min(right) >= 0, f"{record.experiment}/{record.run}: robust_accuracy", expected,
+            record.robust_accuracy)  # fmt: skip
     return record.model_copy(
         update={
             "broken": tuple(sorted({*record.broken, *images})),
@@ -148,7 +151,7 @@ def write(results: Path = config.RESULTS) -> Path:
     """
     found = []
     for path in results.glob("*/*.json"):
-        if path.name != records.EXAMPLES:
+        if path.name not in (EXAMPLES, EVALUATION):
             found.append(records.load(path))
     if not found:
         raise InputError(f"{results}: expected result records, got none")

@@ -95,6 +95,23 @@ def apart(out: Path, *inputs: Path) -> None:
             raise InputError(f"{out}: expected another file than the input {path}, got the same")
 
 
+def replaceable(path: Path, mark: str) -> None:
+    """Checks that a file of this name is none of the user's own.
+
+    Args:
+        path: that is to be written.
+        mark: a text that the files which this project writes there hold.
+
+    Raises:
+        InputError: there is another file.
+    """
+    if path.exists() and mark.encode() not in read_bytes(path, "a file to be written anew"):
+        raise InputError(
+            f"{path}: expected no file, or one that this project wrote, got another one; "
+            "move it away, or choose another folder"
+        )
+
+
 def plain(path: Path, expected: str) -> int:
     """Checks that a path is a file, as reading a pipe or a device may never end.
 
