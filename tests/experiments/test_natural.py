@@ -60,7 +60,7 @@ def test_images_beyond_those_of_the_run_do_not_count(folder, listed, change):
     assert collect(folder).natural == {}
 
 
-def test_a_damaged_list_is_refused(folder, listed):
+def test_a_damaged_list_is_refused(folder, listed, change):
     listed(0).write_text("{")
     with pytest.raises(InputError, match=r"natural.json: expected images of networks, got"):
         collect(folder)
@@ -68,6 +68,7 @@ def test_a_damaged_list_is_refused(folder, listed):
     with pytest.raises(InputError, match=r"networks\[0\].images\[0\]: expected to be greater than"):
         collect(folder)
     listed(*range(10_000))
+    change(folder / "pgd-xent.json", robust_accuracy=[0.1] * 10)
     with pytest.raises(InputError, match=r"robust_accuracy: expected \d+ more images that no"):
         collect(folder)
     listed(0).write_text('{"networks": [{}]}')
