@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 import warnings
@@ -11,13 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from daa import Dataset, InputError, native
-from daa.targets import memory
+from daa.errors import require
+from daa.targets import files, memory
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
 
 _CENTRAL = 0.875
 _CORRUPT = re.compile(rb"^Corrupt JPEG data: (.*)", re.MULTILINE)
 _NAMED = 3  # damaged images that are named one by one
+_JPEG = b"\xff\xd8\xff"
+_PIXELS = 10**8
 
 
 def imagenet(folder: Path, images: int | None = None) -> Dataset:
@@ -61,17 +63,12 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
 
 
 def _labels(path: Path) -> list[tuple[str, int]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: expected a file of labels, got {reason}") from error
+    rows = files.read_csv(path, "a file of labels")
     if not rows or rows[0] != ["file", "label"] or len(rows) == 1:
         found = ",".join(rows[0]) if rows else "an empty file"
         raise InputError(f"{path}: expected the line file,label and rows after it, got {found}")
     for number, row in enumerate(rows[1:], start=2):
-        if len(row) != 2 or not row[1].isdecimal() or int(row[1]) > 999:
+        if len(row) != 2 or not re.fullmatch(r"\d{1,3}", row[1], re.ASCII):
             raise InputError(
                 f"{path}: line {number}: expected a file and a class from 0 to 999, got {row!r}"
             )
@@ -81,10 +78,7 @@ def _labels(path: Path) -> list[tuple[str, int]]:
 def _content(folder: Path, name: str) -> bytes:
     if Path(name).name != name:
         raise InputError(f"{folder}/labels.csv: expected file names without folders, got {name!r}")
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        raise InputError(f"{folder / name}: expected an image, got {error.strerror}") from error
+    return files.read_bytes(folder / name, "an image")
 
 
 def preprocess(content: bytes, where: str | Path) -> np.ndarray:
@@ -98,12 +92,21 @@ def preprocess(content: bytes, where: str | Path) -> np.ndarray:
         [299, 299, 3] float32 in [0, 1]; the target maps it to [-1, 1].
 
     Raises:
-        InputError: not a JPEG file, or a damaged one.
+        InputError: not a JPEG file, a damaged one, or one of more than 100 million pixels.
 
     Source: tensorflow/models, slim/preprocessing/inception_preprocessing.py, preprocess_for_eval;
     TensorFlow 1's resize, which does not align pixel centres.
     """
+    # TensorFlow would decode PNG and GIF files, too, of which nobody knows how they were made.
+    if content[:3] != _JPEG:
+        raise InputError(
+            f"{where}: expected a whole JPEG file, got one that begins with {content[:4]!r}"
+        )
     try:
+        height, width, _ = tf.io.extract_jpeg_shape(content).numpy().tolist()
+        require(
+            height * width <= _PIXELS, str(where), f"at most {_PIXELS:,} pixels", height * width
+        )
         image = tf.io.decode_jpeg(content, channels=3)
     except tf.errors.InvalidArgumentError as error:
         raise InputError(f"{where}: expected a whole JPEG file, got one that is not") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+from daa.errors import InputError
 from daa.experiments import console, device, provenance, run, setup
 from daa.experiments.ray import on_ray
 from daa.target import Precision
@@ -31,6 +32,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
     parser.add_argument("--force", action="store_true", help="start anew; overwrite results")
     args = parser.parse_args(arguments)
+    if args.engine == "local" and args.address is not None:
+        raise InputError(f"--address: expected it with --engine ray alone, got {args.address!r}")
 
     # Asked for now, as a commit made during the run is not the code that runs.
     provenance.git_commit()

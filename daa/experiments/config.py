@@ -46,6 +46,7 @@ def fraction(value: object) -> object:
 
 # A length in the unit of images in [0, 1]; a YAML file may write it as a fraction.
 Length = Annotated[float, BeforeValidator(fraction)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 # Names become names of files, which may have 255 characters; the rest is for the names' endings.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=150)]
 # JSON files of these names lie beside the records: images of the figure, a verdict on one model.
@@ -53,14 +54,15 @@ TAKEN = ("examples", "evaluation")
 MOST_ROWS = 10_000
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """A text that takes one line and can be shown; others are refused."""
     if not text.isprintable():
         raise InputError(f"expected one line of printable characters, got {shown(text)}")
     return text
 
 
 # Of tables, figures and LaTeX comments.
-Line = Annotated[str, AfterValidator(_printable)]
+Line = Annotated[str, AfterValidator(printable)]
 
 
 class Row(BaseModel):
@@ -78,9 +80,9 @@ class Row(BaseModel):
 
     name: Name
     attack: Instance[AttackConfig]
-    paper: float | None = None
-    paper_top5: float | None = None
-    seed: Annotated[int, Field(ge=0)] | None = None
+    paper: Percent | None = None
+    paper_top5: Percent | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
 class Experiment(BaseModel):
@@ -114,7 +116,7 @@ class Experiment(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Name
-    title: Annotated[str, Field(max_length=500), AfterValidator(_printable)]
+    title: Annotated[str, Field(max_length=500), AfterValidator(printable)]
     target: Line
     data: Line | None = None
     bounds: tuple[float, float] | None = None
@@ -123,11 +125,11 @@ class Experiment(BaseModel):
     split: Literal["train", "test"] = "test"
     images: Annotated[int, Field(ge=1)] | None = None
     restarts: Annotated[int, Field(ge=1, le=MOST_RESTARTS)] = 1
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     sweep: str | None = None
-    merged_paper: float | None = None
-    certified: float | None = None
+    merged_paper: Percent | None = None
+    certified: Percent | None = None
     examples: tuple[str, str] | None = None
 
 

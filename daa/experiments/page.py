@@ -15,7 +15,7 @@ from daa.experiments.boards import Entry
 from daa.experiments.collection import Collected, collect
 from daa.experiments.tables import Table
 from daa.experiments.wording import label
-from daa.targets.files import write_atomically
+from daa.targets.files import read_bytes, replaceable, write_atomically
 
 # The folder is not committed, so it is no part of a page that is.
 LEFT_OUT = ("quickstart",)
@@ -23,6 +23,12 @@ LEFT_OUT = ("quickstart",)
 ORDER = ("robust_mnist", "table", "merged", "headline", "public", "provable", "figure")
 # Leaderboards rank attacks on the whole test set.
 _RANKED_IMAGES = 10_000
+
+# What tells the files of this page from a user's own.
+_MARKS = {
+    "index.html": "<title>DAA: results</title>",
+    "README.md": "Written by `python scripts/page.py` from the records",
+}
 
 # Result folders with their records, in the order of the page.
 Results = Mapping[Path, Collected]
@@ -38,15 +44,19 @@ def write(folders: Iterable[Path]) -> list[Path]:
         The paths of both files.
 
     Raises:
-        InputError: a folder without records, or no folder to show.
+        InputError: a folder without records, no folder to show, or other files of these names,
+            which are never overwritten.
     """
-    results = {folder: collect(folder) for folder in shown(folders)}
-    require(bool(results), "page", "a folder of results to show", None)
-    root = next(iter(results)).parent
-    files = {root / "index.html": html(results), root / "README.md": markdown(results)}
-    for path, text in files.items():
+    chosen = shown(folders)
+    require(bool(chosen), "page", "a folder of results to show", None)
+    root = chosen[0].parent
+    for name, mark in _MARKS.items():
+        replaceable(root / name, mark)
+    results = {folder: collect(folder) for folder in chosen}
+    texts = {root / "index.html": html(results), root / "README.md": markdown(results)}
+    for path, text in texts.items():
         write_atomically(path, text.encode())
-    return list(files)
+    return list(texts)
 
 
 def shown(folders: Iterable[Path]) -> list[Path]:
@@ -99,12 +109,19 @@ def part(folder: Path, collected: Collected) -> Part:
         notes.of_table(collected),
         tests,
         notes.of_tests(collected),
-        [(path.stem, base64.b64encode(path.read_bytes()).decode()) for path in _figures(folder)],
+        [
+            (path.stem, base64.b64encode(read_bytes(path, "a figure")).decode())
+            for path in _figures(folder)
+        ],
     )
 
 
 def _figures(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.png"))
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(read_bytes(path, "a figure")).decode()
 
 
 def html(results: Results) -> str:

@@ -16,12 +16,15 @@ from daa.experiments.config import Experiment, Row
 from daa.experiments.records import EVALUATION, Settings
 from daa.experiments.wording import radius
 from daa.methods import METHODS
-from daa.targets.files import write_atomically
+from daa.targets.files import replaceable, write_atomically
 
 if TYPE_CHECKING:
     from daa.experiments.evaluation import Evaluation
     from daa.methods import AttackConfig
     from daa.target import Dataset, Target
+
+
+PAGE = "index.html"
 
 
 class Said(BaseModel):
@@ -137,7 +140,7 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
             if figure is not None
         ]
         verdict = of(evaluation)
-        page = folder / "index.html"
+        page = folder / PAGE
         write_atomically(page, _html(evaluation, verdict, shown, collected).encode())
         # The last one, so that a reader who finds it finds all others.
         records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
@@ -159,6 +162,7 @@ def planned(
     about = (target.name, target.provenance, target.weights_sha256, data, 1, seed)
     ident = records.identity(experiment, row, *about)
     records.finished(folder / f"{row.name}.json", ident)
+    replaceable(folder / PAGE, "% robust accuracy</title>")
     return experiment, ident
 
 

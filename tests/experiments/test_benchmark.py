@@ -1,3 +1,4 @@
+import json
 import sys
 
 import benchmark
@@ -76,6 +77,27 @@ def test_the_report_shows_what_was_measured_and_nothing_else(tmp_path):
     cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
     assert ["", "blob", "80.00", "1.020", "1.010", "2.50", ""] in cells
     assert "Peers" not in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"schema": 1, "steps": {"madry_mnist": {}}},
+        {"schema": 1, "measured": {}, "steps": {"madry_mnist": {}}},
+        {"schema": 1, "measured": []},
+        {"schema": 1, "measured": {"parts": {"nothing": {"device": "A"}}}, "parts": {"nothing": 3}},
+        {"schema": 1, "measured": {"limit": {"a": {"device": "A"}}}, "limit": {"a": []}},
+        {"schema": 1, "steps": 3},
+        {"schema": 2},
+        [],
+    ],
+)
+def test_a_file_that_is_no_benchmark_is_refused_before_anything_is_measured(tmp_path, content):
+    out = tmp_path / "benchmark.json"
+    out.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"benchmark.json: .*expected"):
+        benchmark.main(["--out", str(out), "--only", "limit"])
+    assert json.loads(out.read_text()) == content
 
 
 def test_a_part_measured_again_leaves_the_others_and_the_other_networks(tmp_path, monkeypatch):

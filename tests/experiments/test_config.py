@@ -66,6 +66,17 @@ def test_a_shared_setting_is_for_the_rows_that_read_it(tmp_path):
             "method: pgd, c: 5",
             r"rows\[0\]: c: expected no such option for pgd, got 5",
         ),
+        (
+            "paper: 45.09",
+            "paper: .nan",
+            r"rows\[0\]: paper: expected to be a finite number",
+        ),
+        ("paper: 45.09", "paper: -.inf", r"rows\[0\]: paper: expected to be"),
+        (
+            "paper: 45.09",
+            "paper: 101",
+            r"rows\[0\]: paper: expected to be less than or",
+        ),
         ("paper: 45.09", "paper: high", r"rows\[0\]: paper: .*number, got 'high'"),
         ("name: mine", "name: pgd-xent", r"rows\[1\]: name: expected a new name"),
         ("name: mine", "name: ../up", r"rows\[1\]: name: .*got '../up'"),

@@ -74,7 +74,7 @@ def test_images_of_runs_without_records_are_not_drawn(folder):
 
 def test_one_restart_each_is_nothing_to_draw(folder, change, capsys):
     for path in folder.glob("*.json"):
-        change(path, restarts=1)
+        change(path, restarts=1, robust_accuracy=[0.9], accuracy_per_restart=[0.9])
     assert figures.write(collect(folder), folder) == []
     script.main([str(folder)])
     assert "nothing to draw" in capsys.readouterr().out

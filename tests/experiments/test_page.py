@@ -3,7 +3,7 @@ from pathlib import Path
 import page as script
 import pytest
 
-from daa.errors import InputError
+from daa import InputError
 from daa.experiments import page
 from daa.experiments.collection import collect
 
@@ -50,13 +50,25 @@ def test_only_runs_on_the_boards_network_are_ranked(folder, change):
     for path in folder.glob("*.json"):
         change(path, target="madry_mnist/secret", weights="surrogate")
     assert page.entries({folder: collect(folder)}) == []
-    change(folder / "dgf-xent.json", weights="original", robust_accuracy=[0.8801])
+    change(folder / "dgf-xent.json", weights="original", robust_accuracy=[0.8801] * 10)
     results = {folder: collect(folder)}
     assert page.entries(results) == [
         ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01))
     ]
     assert "|    2 | **DAA-DGF (this project)**" in page.markdown(results)
     assert '<tr class="own"><td>2</td>' in page.html(results)
+
+
+@pytest.mark.parametrize("name", ["README.md", "index.html"])
+def test_a_file_of_the_users_own_is_not_overwritten(folder, capsys, name):
+    (folder.parent / name).write_text("# My thesis")
+    with pytest.raises(InputError, match=rf"{name}: expected no file, or one that this project wr"):
+        script.main([str(folder)])
+    assert (folder.parent / name).read_text() == "# My thesis"
+    assert sorted(p.name for p in folder.parent.iterdir()) == sorted([folder.name, name])
+    (folder.parent / name).unlink()
+    for _ in range(2):  # its own are written anew
+        script.main([str(folder)])
 
 
 def test_the_page_opens_with_the_main_tables_and_leaves_out_what_is_not_committed():

@@ -120,6 +120,24 @@ def test_committed_images_are_read():
     [
         ({"schema": 99}, r"dgf-cw.json: schema: expected 1, got 99"),
         ({"broken": "all"}, r"dgf-cw.json: broken: expected to be a valid tuple, got 'all'"),
+        ({"broken": [-1]}, r"broken\[0\]: expected to be greater than or equal to 0, got -1"),
+        ({"broken": [10_000]}, "broken: expected different images from 0 to 9999, got"),
+        ({"broken": [3, 3]}, "broken: expected different images"),
+        ({"robust_accuracy": []}, "robust_accuracy: expected .*at least 1 item"),
+        ({"robust_accuracy": [0.9]}, "accuracy_per_restart: expected 1 values as robust_accuracy"),
+        ({"robust_accuracy": [1.5] * 10}, r"robust_accuracy\[0\]: expected to be less than or"),
+        ({"accuracy_per_restart": None}, "accuracy_per_restart: expected"),
+        ({"gradients_after": [1.0]}, "gradients_after: expected 10 values as robust_accuracy"),
+        ({"restarts": 7}, "robust_accuracy: expected 7 values, got 10"),
+        ({"restarts": 10**400}, "restarts: expected to be"),
+        ({"images": 0}, "images: expected to be greater than or equal to 1, got 0"),
+        ({"seconds": -1}, "seconds: expected to be greater than"),
+        ({"gradients_per_image": "many"}, "gradients_per_image"),
+        ({"paper_percent": 101}, "paper_percent: expected to be less than"),
+        ({"clean_accuracy": "high"}, "clean_accuracy: expected to be a valid number"),
+        ({"run": ""}, "run: expected .*at least 1 character"),
+        ({"config": "a" * 300}, "config: expected .*at most 200"),
+        ({"versions": {"python": 3}}, "versions.python: expected to be a valid string"),
         ({"attack": 3}, r"dgf-cw.json: attack: expected a mapping, got 3"),
         ({"attack": {"method": "pdg"}}, r"dgf-cw.json: attack: method: expected one of .*'pdg'"),
     ],
@@ -141,7 +159,7 @@ def test_a_record_without_a_field_and_a_file_that_is_no_record(folder):
     path.write_text("[]")
     with pytest.raises(InputError, match=r"dgf-cw.json: schema: expected 1, got 'list'"):
         records.load(path)
-    with pytest.raises(InputError, match=r"none.json: expected a result record, got .*No such"):
+    with pytest.raises(InputError, match=r"none.json: expected a result record, got none"):
         records.load(folder / "none.json")
 
 
@@ -228,6 +246,21 @@ def test_damaged_images_are_named(folder, tmp_path):
     (folder / records.EXAMPLES).write_text("{")
     with pytest.raises(InputError, match=r"examples.json: expected the images of two runs, got"):
         examples.load(folder)
+    shown = {"rows": ["a", "b"], "images": [1], "labels": [1], "shape": [1, 2, 1]}
+    shown |= {"natural": [[0, 1]], "adversarial": [[[0, 1]], [[0, 1]]]}
+    (folder / records.EXAMPLES).write_text(json.dumps(shown))
+    assert examples.load(folder).images == (1,)
+    for changes, message in (
+        ({"labels": []}, "labels: expected 1 labels"),
+        ({"natural": [[0, 1], [0, 1]]}, "natural: expected 1 images of 2 pixels"),
+        ({"adversarial": [[[0, 1]], [[0]]]}, r"adversarial\[1\]: expected 1 images of 2 pixels"),
+        ({"shape": [1, 1, 2]}, "shape: expected 1 or 3 channels"),
+        ({"shape": [0, 2, 1]}, r"shape\[0\]: expected to be greater than or equal to 1"),
+        ({"shape": [10**9, 2, 1]}, r"shape\[0\]: expected to be less than"),
+    ):
+        (folder / records.EXAMPLES).write_text(json.dumps({**shown, **changes}))
+        with pytest.raises(InputError, match=rf"examples.json: {message}"):
+            examples.load(folder)
     (folder / records.EXAMPLES).write_text("{}")
     with pytest.raises(InputError, match=r"examples.json: rows: expected a value, got none"):
         examples.load(folder)

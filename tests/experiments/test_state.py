@@ -15,7 +15,8 @@ from daa.methods import AttackConfig
 from daa.plans import Outcome, Report
 from daa.targets.files import save_npz
 
-IDENT = {"run": "pgd-xent", "attack": AttackConfig("pgd").settings(), "restarts": 3, "seed": 0}
+SETTINGS = AttackConfig("pgd").settings()
+IDENT = {"run": "pgd-xent", "attack": SETTINGS, "images": 5, "restarts": 3, "seed": 0}
 
 
 def reached(*outcomes):
@@ -89,6 +90,49 @@ def test_files_that_are_no_state_are_refused(tmp_path):
     save_npz(path, {"adv": np.zeros(3)})
     with pytest.raises(InputError, match=r"a.npz: expected the array margin, got none"):
         state.load(path, IDENT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"adv": np.zeros((4, 2, 2, 1), "f4")}, r"adv: expected numbers of shape \[5, None, None"),
+        ({"adv": np.zeros(5, "f4")}, "adv: expected numbers of shape"),
+        ({"adv": np.zeros((5, 2, 2, 1), "c8")}, "adv: .*, got 'complex64 of shape"),
+        ({"adv": np.full((5, 2, 2, 1), np.inf, "f4")}, "adv: expected finite numbers, got inf"),
+        ({"margin": np.zeros((5, 1), "f4")}, r"margin: expected numbers of shape \[5\]"),
+        ({"margin": np.array("a")}, "a.npz: expected|margin: expected"),
+        ({"natural": np.full(5, np.nan, "f4")}, "natural: expected numbers, got nan"),
+        ({"seconds": np.zeros(3)}, r"seconds: expected numbers of shape \[\], got"),
+        ({"seconds": np.array(np.inf)}, "seconds: expected finite numbers, got inf"),
+        ({"unit_size": np.array([5, 3])}, "unit_margin: expected numbers of shape"),
+        ({"unit_size": np.array([5, -2])}, r"unit_size: expected 0 to 5, got \[5, -2\]"),
+        ({"unit_size": np.array([5, 2**40])}, "unit_size: expected 0 to 5"),
+        ({"unit_size": np.array([4, 3])}, "unit_size: expected 0 to 5"),
+        ({"unit_size": np.array(7)}, "unit_on_all: expected whole numbers of shape"),
+        ({"unit_on_all": np.array([1, 0])}, "unit_on_all: expected whole numbers of shape"),
+        ({"unit_on_all": np.array([True, True])}, "unit_size: expected 0 to 5"),
+        ({"unit_images": np.array([3, -1])}, "unit_images: expected 0 to 4"),
+        ({"unit_images": np.array([3, 5])}, "unit_images: expected 0 to 4"),
+        ({"unit_images": np.array([3])}, r"unit_images: expected whole numbers of shape \[2\]"),
+        ({"unit_gradients": np.array(["a", "b"])}, "unit_gradients: expected numbers of shape"),
+        ({"origin": np.array("[" * 9000)}, "expected the state of a run, got too many levels"),
+        ({"origin": np.array('{"device": 3}')}, "origin: expected lists of texts"),
+        ({"origin": np.array("[1]")}, "origin: expected lists of texts"),
+        ({"ident": np.array("[]")}, "expected the state of a run, got 'list' object"),
+        ({"ident": np.array("{}")}, "expected the state of a run, got"),
+        ({"ident": np.array('{"attack": {"method": []}}')}, "expected the state of a run, got"),
+        ({"ident": np.array('{"attack": {"eps": NaN}}')}, "got the number NaN"),
+        ({"ident": np.frombuffer(b"\xff" * 8, "<U2")[0:1]}, "expected the state of a run, got"),
+    ],
+)
+def test_arrays_that_are_no_state_are_refused(tmp_path, changes, message):
+    path = tmp_path / "a.npz"
+    state.save(path, IDENT, reached(ALL, SOME))
+    with np.load(path) as whole:
+        save_npz(path, {**whole, **changes})
+    with pytest.raises(InputError, match=message) as error:
+        state.load(path, IDENT)
+    assert "\n" not in str(error.value)
 
 
 def test_a_folder_is_held_by_one_process(tmp_path):

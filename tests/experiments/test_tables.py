@@ -95,7 +95,7 @@ def test_what_the_paper_says_is_taken_from_the_config(folder, change):
 
 
 def test_the_accuracy_after_a_unit_of_a_plan_is_no_first_run(folder, change):
-    change(folder / "pgd-cw.json", gradients_after=[5.0, 150.0])
+    change(folder / "pgd-cw.json", gradients_after=[5.0] * 9 + [150.0])
     first = column(collect(folder), "first run")
     assert (first["pgd-cw"], first["pgd-xent"]) == ("", "90.30")
 

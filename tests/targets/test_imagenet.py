@@ -248,7 +248,7 @@ def test_images_are_resized_as_tensorflow_1_does_it(monkeypatch):
     """Against the formula, on noise, where half a pixel or aligned corners would show."""
     pixels = np.random.default_rng(0).integers(0, 256, (160, 240, 3)).astype(np.uint8)
     monkeypatch.setattr(tf.io, "decode_jpeg", lambda content, channels: tf.constant(pixels))
-    found = images.preprocess(b"", "here")
+    found = images.preprocess(tf.io.encode_jpeg(pixels).numpy(), "here")
     cropped = pixels[10:150, 15:225] / 255  # the central 87.5 %
     np.testing.assert_allclose(found, legacy_resize(cropped, 299), atol=1e-5)
 
@@ -265,9 +265,11 @@ def test_the_hash_is_of_images_and_labels(folder):
         ("name,class\na.JPEG,1\n", "expected the line file,label and rows after it, got name,cla"),
         ("", "got an empty file"),
         ("file,label\na.JPEG,1000\n", "line 2: expected a file and a class from 0 to 999, got"),
+        (f"file,label\na.JPEG,{'9' * 5000}\n", "line 2: expected a file and a class"),
+        ("file,label\na.JPEG," + "9" * 200_000, "expected a file of labels, got field larger"),
         ("file,label\na.JPEG\n", "line 2: expected a file and a class"),
         ("file,label\n../a.JPEG,1\n", "expected file names without folders, got '../a.JPEG'"),
-        ("file,label\nb.JPEG,1\n", "b.JPEG: expected an image, got No such file"),
+        ("file,label\nb.JPEG,1\n", "b.JPEG: expected an image, got none"),
     ],
 )
 def test_labels_that_do_not_fit_are_named(folder, labels, message):
@@ -279,7 +281,14 @@ def test_labels_that_do_not_fit_are_named(folder, labels, message):
 def test_what_is_no_jpeg_is_named(folder):
     path = folder / "imagenet" / "a.JPEG"
     whole = path.read_bytes()
-    for content in (b"not an image", whole[: len(whole) // 20]):
+    vast = whole.replace(b"\x01\x90\x01\xf4", b"\x80\x00\x80\x00")  # 400 x 500 in the header
+    assert vast != whole
+    other = tf.io.encode_png(np.zeros((9, 9, 3), np.uint8)).numpy()
+    gif = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;"
+    path.write_bytes(vast)
+    with pytest.raises(InputError, match=r"a.JPEG: expected at most 100,000,000 pixels, got 1"):
+        imagenet_ens.load_dataset(data_dir=folder)
+    for content in (b"not an image", whole[: len(whole) // 20], other, gif, b""):
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"a.JPEG: expected a whole JPEG file"):
             imagenet_ens.load_dataset(data_dir=folder)

@@ -24,9 +24,14 @@ def write(content: dict[str, Any], path: Path) -> str:
     """
     text = markdown(content)
     write_atomically(path.with_suffix(".md"), text.encode())
-    if "madry_mnist" in content.get("steps", {}) and "growth" in content:
+    if has_figure(content):
         plotting.save(draw(content), path)
     return text
+
+
+def has_figure(content: dict[str, Any]) -> bool:
+    """Whether all that the figure shows was measured."""
+    return "madry_mnist" in content.get("steps", {}) and "growth" in content
 
 
 def markdown(content: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from daa.errors import InputError, require
 from daa.experiments import device, provenance, records
 from daa.experiments.benchmark import growth, measure, report
 from daa.experiments.benchmark.measure import Options
+from daa.targets.files import read_json, reason
 
 MEASUREMENTS: dict[str, Callable[[Options], dict[str, Any]]] = {
     "steps": measure.steps,
@@ -54,10 +54,16 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is no such file.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected the JSON file of a benchmark, got {error}") from error
+    content = read_json(path, "the JSON file of a benchmark")
     found = content.get("schema") if isinstance(content, dict) else type(content).__name__
     require(found == records.SCHEMA, f"{path}: schema", str(records.SCHEMA), found)
+    try:
+        report.markdown(content)
+        if report.has_figure(content):
+            report.draw(content)
+        content.setdefault("measured", {}).items()
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise InputError(
+            f"{path}: expected the JSON file of a benchmark, got another: {reason(error)}"
+        ) from error
     return content
