@@ -262,7 +262,7 @@ def test_the_hash_is_of_images_and_labels(folder):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ("name,class\na.JPEG,1\n", "expected the line file,label and rows after it, got name,cla"),
+        ("name,class\na.JPEG,1\n", "expected the line file,label and rows after it, got 'name,cl"),
         ("", "got an empty file"),
         ("file,label\na.JPEG,1000\n", "line 2: expected a file and a class from 0 to 999, got"),
         (f"file,label\na.JPEG,{'9' * 5000}\n", "line 2: expected a file and a class"),
