@@ -108,7 +108,7 @@ def test_every_method_has_a_colour(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "title", [r"A $\frac{x}{ formula", "$", "100 $ and 5 $", "\u2603 \U0001f600"]
+    "title", [r"A $\frac{x}{$ formula", "$ $", "5 $ or _^ $", "\u2603 \U0001f600"]
 )
 def test_a_title_is_a_text_and_no_formula(title, folder, change):
     for path in folder.glob("*.json"):

@@ -153,7 +153,8 @@ def command(folder: Path, arguments: list[str], name: str | None = None) -> tupl
     assert status in (0, 2), (status, said)
     assert "Traceback" not in error.getvalue(), error.getvalue()
     if status == 2 and said[:1] != [] and said[0].startswith("usage: "):
-        said = said[-1:]  # argparse shows the usage before the mistake
+        # argparse shows the usage before the mistake, and arguments at any length.
+        said = [line[:100] for line in said[-1:]]
     assert len(said) == (1 if status == 2 else 0), said
     assert all(len(line) < 2000 and "Errno" not in line for line in said), said
     after = seen(folder)
