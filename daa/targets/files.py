@@ -78,7 +78,7 @@ def together(folder: Path) -> Iterator[Path]:
                 path.chmod(0o644)
                 path.replace(folder / path.name)
     except OSError as error:
-        raise InputError(f"{folder}: expected to write there, got {error.strerror}") from error
+        raise InputError(f"{folder}: expected to write there, got {reason(error)}") from error
 
 
 def apart(out: Path, *inputs: Path) -> None:
