@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from daa import Dataset, InputError, native
-from daa.errors import require, shown
+from daa.errors import require
 from daa.targets import files, memory
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
@@ -74,10 +74,8 @@ def _labels(path: Path) -> list[tuple[str, int]]:
 
 
 def _content(folder: Path, name: str) -> bytes:
-    if Path(name).name != name:
-        raise InputError(
-            f"{folder}/labels.csv: expected file names without folders, got {shown(name)}"
-        )
+    fits = Path(name).name == name
+    require(fits, f"{folder}/labels.csv", "file names without folders", name)
     return files.read_bytes(folder / name, "an image")
 
 
