@@ -134,7 +134,7 @@ class Target:
             raise
         except Exception as error:
             raise self._unusable(f"{type(error).__name__}: {error}") from error
-        if not tf.is_tensor(logits):
+        if not isinstance(logits, tf.Tensor):  # a sparse one would have no values to compare
             raise self._unusable(type(logits).__name__)
         fits = logits.shape.rank is None or logits.shape.is_compatible_with([None, self.classes])
         if logits.dtype != tf.float32 or not fits:

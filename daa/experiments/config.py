@@ -175,13 +175,15 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     names = [row.name for row in experiment.rows]
     for name in experiment.examples or ():
         if name not in names:
-            raise InputError(f"{path}: examples: expected names of rows, got {name!r}")
+            raise InputError(f"{path}: examples: expected names of rows, got {shown(name)}")
     seen: set[str] = set()
     for i, name in enumerate(names):
         free = f"another name than {' or '.join(TAKEN)}, which other files beside the records have"
         require(name not in TAKEN, f"{path}: rows[{i}]: name", free, name)
         if name in seen:
-            raise InputError(f"{path}: rows[{i}]: name: expected a new name, got {name!r} again")
+            raise InputError(
+                f"{path}: rows[{i}]: name: expected a new name, got {shown(name)} again"
+            )
         seen.add(name)
     return experiment
 
@@ -271,7 +273,7 @@ def _settings(given: dict[str, Any], where: str, target: str | None) -> dict[str
     known = AttackConfig.names()
     for key in given:
         if key not in known:
-            raise InputError(f"{where}: expected one of {', '.join(known)}, got {key!r}")
+            raise InputError(f"{where}: expected one of {', '.join(known)}, got {shown(key)}")
     if given.get("eps") == "target":
         given = {**given, "eps": targets.row(str(target)).eps}
     return {key: fraction(value) for key, value in given.items()}

@@ -47,7 +47,9 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode):
                 continue
             if (key.tag, key.value) in seen:
-                raise InputError(f"{_line(key)}: expected each key once, got {key.value!r} again")
+                raise InputError(
+                    f"{_line(key)}: expected each key once, got {shown(key.value)} again"
+                )
             seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
 

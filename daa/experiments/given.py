@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daa import directions, targets
-from daa.errors import InputError, require
+from daa.errors import InputError, require, shown
 from daa.experiments import data, models
 from daa.experiments.config import fraction
 from daa.methods import METHODS, AttackConfig
@@ -33,7 +33,7 @@ def attack_of(
     length = _length(eps)
     if is_number(length) and not 0 < length <= 1:
         raise InputError(
-            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {eps!r}; "
+            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {shown(eps)}; "
             "a radius of 8 pixel values is 8/255"
         )
     given: dict[str, Any] = {"eps": length}

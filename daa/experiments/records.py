@@ -291,7 +291,7 @@ def load(path: Path) -> Record:
     content = read_json(path, "a result record")
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-        raise InputError(f"{path}: schema: expected {SCHEMA}, got {found!r}")
+        raise InputError(f"{path}: schema: expected {SCHEMA}, got {shown(found)}")
     return config.check(TypeAdapter(Record), content, str(path))
 
 

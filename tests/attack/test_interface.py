@@ -35,6 +35,7 @@ BAD = {
     "integers": (lambda x: tf.cast(flat(x) @ W, tf.int64), r"got int64 \(None, 3\)"),
     "wide": (lambda x: tf.concat([flat(x) @ W] * 2, 1), r"float32 logits .* got float32 \(None, 6"),
     "narrow": (lambda x: tf.reduce_sum(flat(x) @ W, 1), r"got float32 \(None,\)"),
+    "sparse": (lambda x: tf.sparse.from_dense(flat(x) @ W), "got SparseTensor"),
     "nothing": (lambda x: None, "got NoneType"),
     "numpy": (lambda x: np.zeros((16, 3), np.float32), "got ndarray"),
     "two": (lambda x: (flat(x) @ W, flat(x) @ W), "got tuple"),

@@ -20,6 +20,7 @@ hypothesis.settings.register_profile(
     derandomize=not LONG,
     print_blob=LONG,
     suppress_health_check=list(hypothesis.HealthCheck),
+    phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
 )
 hypothesis.settings.load_profile("fuzz")
 

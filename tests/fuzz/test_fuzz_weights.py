@@ -19,7 +19,8 @@ from daa.targets import checkpoints
 WEIGHTS = digits.FAMILY.own_weights("cnn").read_bytes()
 with np.load(io.BytesIO(WEIGHTS)) as _file:
     ARRAYS = {name: _file[name] for name in _file.files}
-IDENT = {"run": "pgd-xent", "attack": AttackConfig("pgd").settings(), "restarts": 3, "seed": 0}
+IDENT = {"run": "pgd-xent", "images": 3, "restarts": 3, "seed": 0}
+IDENT["attack"] = AttackConfig("pgd").settings()
 
 
 def packed(arrays):
