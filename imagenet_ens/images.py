@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from daa import Dataset, InputError, native
-from daa.errors import require, shown
+from daa.errors import require
 from daa.targets import files, memory
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
@@ -65,20 +65,17 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
 def _labels(path: Path) -> list[tuple[str, int]]:
     rows = files.read_csv(path, "a file of labels")
     if not rows or rows[0] != ["file", "label"] or len(rows) == 1:
-        found = ",".join(rows[0]) if rows else "an empty file"
-        require(False, str(path), "the line file,label and rows after it", found)
+        found = ",".join(rows[0])[:100] if rows else "an empty file"
+        raise InputError(f"{path}: expected the line file,label and rows after it, got {found}")
     for number, row in enumerate(rows[1:], start=2):
-        if len(row) != 2 or not re.fullmatch(r"\d{1,3}", row[1], re.ASCII):
-            expected = "a file and a class from 0 to 999"
-            require(False, f"{path}: line {number}", expected, row)
+        fits = len(row) == 2 and re.fullmatch(r"\d{1,3}", row[1], re.ASCII) is not None
+        require(fits, f"{path}: line {number}", "a file and a class from 0 to 999", row)
     return [(name, int(label)) for name, label in rows[1:]]
 
 
 def _content(folder: Path, name: str) -> bytes:
-    if Path(name).name != name:
-        raise InputError(
-            f"{folder}/labels.csv: expected file names without folders, got {shown(name)}"
-        )
+    fits = Path(name).name == name
+    require(fits, f"{folder}/labels.csv", "file names without folders", name)
     return files.read_bytes(folder / name, "an image")
 
 

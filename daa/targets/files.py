@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from daa.errors import InputError
+from daa.errors import InputError, shown
 
 CHUNK = 1 << 20
 # A file of text, such as a record, has at most so many bytes.
@@ -78,7 +78,7 @@ def together(folder: Path) -> Iterator[Path]:
                 path.chmod(0o644)
                 path.replace(folder / path.name)
     except OSError as error:
-        raise InputError(f"{folder}: expected to write there, got {error.strerror}") from error
+        raise InputError(f"{folder}: expected to write there, got {reason(error)}") from error
 
 
 def apart(out: Path, *inputs: Path) -> None:
@@ -121,12 +121,15 @@ def plain(path: Path, expected: str) -> int:
     Raises:
         InputError: there is none, or something else.
     """
+    where = str(path)
+    if len(where) > 1000 or not where.isprintable():  # of a list of files from anywhere
+        where = shown(where, 1000)
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise InputError(f"{path}: expected {expected}, got none") from None
+        raise InputError(f"{where}: expected {expected}, got none") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
+        raise InputError(f"{where}: expected {expected}, got {reason(error)}") from error
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
         raise InputError(f"{path}: expected {expected}, got {kind}")

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
-from daa.errors import InputError
+from daa.errors import InputError, shown
 from daa.targets.files import CHUNK, plain, reason, unpacked_limit
 
 _TIMEOUT = 30.0
@@ -209,7 +209,7 @@ def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
     for info in opened.infolist():
         if info.flag_bits & _ENCRYPTED or info.compress_type not in _PACKED:
             raise InputError(
-                f"{archive}: expected files packed as usual, got {info.filename!r}, which is "
+                f"{archive}: expected files packed as usual, got {shown(info.filename)}, which is "
                 "encrypted or packed otherwise"
             )
         if not info.filename.endswith("/"):
@@ -237,15 +237,15 @@ def _chosen(
         inside = bool(path.name) and not path.is_absolute() and ".." not in path.parts
         if not inside or ":" in path.parts[0] or "\0" in member.name:
             raise InputError(
-                f"{archive}: expected files inside the archive's folder, got {member.name!r}"
+                f"{archive}: expected files inside the archive's folder, got {shown(member.name)}"
             )
         if not member.plain:
             raise InputError(
-                f"{archive}: expected plain files, got the link or device {member.name!r}"
+                f"{archive}: expected plain files, got the link or device {shown(member.name)}"
             )
         if wanted(path.name):
             if path.name in chosen:
-                raise InputError(f"{archive}: expected one file {path.name}, got two")
+                raise InputError(f"{archive}: expected one file {shown(path.name)}, got two")
             chosen[path.name] = member
     if not chosen:
         raise InputError(f"{archive}: expected the files of a checkpoint or data set, got none")

@@ -137,7 +137,7 @@ def test_damaged_and_useless_archives(tmp_path):
     with pytest.raises(InputError, match=r"a.zip: expected a whole zip or tar file"):
         unpack(path, tmp_path / "out", everything)
     two = zipped(tmp_path / "b.zip", **{"a|checkpoint": b"1", "b|checkpoint": b"2"})
-    with pytest.raises(InputError, match="expected one file checkpoint, got two"):
+    with pytest.raises(InputError, match="expected one file 'checkpoint', got two"):
         unpack(two, tmp_path / "out", everything)
 
 

@@ -143,6 +143,11 @@ def test_a_pipe_a_folder_and_a_huge_file_are_no_text(tmp_path, monkeypatch):
             files.read_json(tmp_path / name, "a record")
     with pytest.raises(InputError, match="expected a record, got embedded null"):
         files.read_json(tmp_path / "a\0b", "a record")
+    for name in ("x" * 5000, "two\nlines"):
+        with pytest.raises(InputError, match=r"expected a record, got (none|File name)") as error:
+            files.read_json(tmp_path / name, "a record")
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 1100
     (tmp_path / "long").write_text("[1, 2, 3]")
     assert files.read_json(tmp_path / "long", "a record") == [1, 2, 3]
     monkeypatch.setattr(files, "_TEXT", 8)

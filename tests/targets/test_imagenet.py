@@ -264,6 +264,11 @@ def test_the_hash_is_of_images_and_labels(folder):
     [
         ("name,class\na.JPEG,1\n", "expected the line file,label and rows after it, got 'name,cl"),
         ("", "got an empty file"),
+        ("x" * 3000, "expected the line file,label and rows after it, got x{100}$"),
+        (
+            "file,label\n" + "y/" * 3000 + ",1\n",
+            "file names without folders, got 'y.{198}",
+        ),
         ("file,label\na.JPEG,1000\n", "line 2: expected a file and a class from 0 to 999, got"),
         (f"file,label\na.JPEG,{'9' * 5000}\n", "line 2: expected a file and a class"),
         ("file,label\na.JPEG," + "9" * 200_000, "expected a file of labels, got field larger"),
