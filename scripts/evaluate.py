@@ -31,9 +31,11 @@ def main(arguments: list[str] | None = None) -> None:
         data_dir=args.data_dir,
         model_dir=args.model_dir,
         out=out,
+        progress=not args.quiet,
     )
     print(found)
-    print(f"  written          {out}: evaluation.json, index.html, record, table, figures")
+    say = console.say(args.quiet)
+    say(f"  written          {out}: evaluation.json, index.html, record, table, figures")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--signature", help="of a SavedModel")
     parser.add_argument("--out", type=Path, help="folder (default: evaluations/NAME)")
     console.add_folders(parser)
+    console.add_targets(parser)
+    console.add_quiet(parser)
     return parser
 
 

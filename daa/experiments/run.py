@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from daa import plans
-from daa.errors import InputError
+from daa.errors import InputError, require
 from daa.experiments import (
     collection,
     device,
@@ -85,8 +87,10 @@ def reproduce(
     engine: Engine | None = None,
     jit: bool | None = None,
     force: bool = False,
+    minutes: float | None = None,
+    progress: bool = True,
     say: Callable[[str], None] = print,
-) -> None:
+) -> str:
     """Runs what is left of an experiment, then writes tables and figures.
 
     Args:
@@ -94,12 +98,20 @@ def reproduce(
         engine: where the units run; None for this process.
         jit: as of `Attack`, for this process.
         force: run again what is already there.
-        say: takes what the user is told.
+        minutes: stop after the unit in which this time ends; what was reached is kept, and the next
+            call goes on from there. None for no end.
+        progress: show bars.
+        say: takes what the user is told on the way.
+
+    Returns:
+        The table of what is finished and the names of what was written.
 
     Raises:
         InputError: another process is at work in the folder; the folder holds results of another
             run; a gradient is not finite; the disk is full.
     """
+    require(minutes is None or minutes > 0, "minutes", "more than 0", minutes)
+    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
     target, data, folder = setup.target, setup.data, setup.folder
     with state.sole(folder):
         # All that is there is looked at before the first run, so that a clash costs no hours.
@@ -113,10 +125,18 @@ def reproduce(
             if run.finished:
                 say(f"{run.row.name}: kept from {run.path}")
         left = [run for run in runs if not run.finished]
-        for run, reached in _attack(setup, left, engine, jit):
+        finished = len(runs) - len(left)
+        for run, reached in _attack(setup, left, engine, jit, end, progress):
             records.save(run.path, _record(setup, run, clean, reached))
-        examples.save(setup.experiment, folder, data)
-        say(publish(setup.experiment, folder))
+            finished += 1
+        if finished < len(runs):
+            say(
+                f"stopped, as {minutes:g} min are over: {finished} of {len(runs)} runs are "
+                "finished; the same command goes on from there"
+            )
+        else:
+            examples.save(setup.experiment, folder, data)
+        return publish(setup.experiment, folder) if finished else ""
 
 
 def _planned(setup: Setup, number: int, force: bool) -> Run:
@@ -146,9 +166,16 @@ def _planned(setup: Setup, number: int, force: bool) -> Run:
 
 
 def _attack(
-    setup: Setup, runs: list[Run], engine: Engine | None, jit: bool | None
+    setup: Setup,
+    runs: list[Run],
+    engine: Engine | None,
+    jit: bool | None,
+    end: float,
+    progress: bool,
 ) -> Iterator[tuple[Run, State]]:
     """Attacks in one stream over all runs; gives each run when it is finished.
+
+    The first unit that ends after `end`, in seconds of the monotonic clock, is the last one.
 
     So Ray gets units of the next run while it ends the present one, and no worker waits.
     """
@@ -158,7 +185,7 @@ def _attack(
 
     def bar(k: int) -> _Bar:
         if k not in bars:
-            bars[k] = _Bar(runs[k], len(x))
+            bars[k] = _Bar(runs[k], len(x), progress)
         return bars[k]
 
     def jobs() -> Iterator[Job]:
@@ -171,13 +198,15 @@ def _attack(
     try:
         if runs:
             bar(0)
-        for progress in worst_cases(setup.target, jobs(), x, y, engine=engine):
-            bar(progress.job).take(progress)
-            if progress.finished:
-                left.remove(progress.job)
-                yield runs[progress.job], bars.pop(progress.job).close()
-                if left:
-                    bar(left[0])
+        for reached in worst_cases(setup.target, jobs(), x, y, engine=engine):
+            bar(reached.job).take(reached)
+            if reached.finished:
+                left.remove(reached.job)
+                yield runs[reached.job], bars.pop(reached.job).close()
+            if time.monotonic() >= end:
+                return
+            if reached.finished and left:
+                bar(left[0])
     finally:
         for shown in bars.values():
             shown.close()
@@ -186,7 +215,7 @@ def _attack(
 class _Bar:
     """The progress bar of a run, and the run's state, which is kept on disk after each unit."""
 
-    def __init__(self, run: Run, images: int) -> None:
+    def __init__(self, run: Run, images: int, shown: bool) -> None:
         self._run, self._state = run, run.state()
         attack, restarts = run.row.attack, run.ident["restarts"]
         # A plan that has a budget spends the budget; others repeat one unit.
@@ -197,6 +226,7 @@ class _Bar:
             unit="image-step",
             unit_scale=True,
             desc=self._description,
+            disable=not shown,
         )
 
     @property

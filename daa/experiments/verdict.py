@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from daa.methods import METHODS
 from daa.targets.files import replaceable, write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from daa.experiments.evaluation import Evaluation
     from daa.methods import AttackConfig
     from daa.target import Dataset, Target
@@ -134,14 +135,12 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
             "accuracy": verdict_figures.accuracy(evaluation),
             "worst": verdict_figures.worst(evaluation),
         }
-        shown = [
-            plotting.save(figure, folder / f"{name}.png")
-            for name, figure in pictures.items()
-            if figure is not None
-        ]
+        for name, figure in pictures.items():
+            if figure is not None:
+                plotting.save(figure, folder / f"{name}.png")
         verdict = of(evaluation)
         page = folder / PAGE
-        write_atomically(page, _html(evaluation, verdict, shown, collected).encode())
+        write_atomically(page, _html(verdict, pictures, collected).encode())
         # The last one, so that a reader who finds it finds all others.
         records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
     return page
@@ -182,21 +181,29 @@ def _record(evaluation: Evaluation, folder: Path) -> records.Record:
     )
 
 
-def _html(
-    evaluation: Evaluation, verdict: Verdict, pictures: list[Path], collected: Collected
-) -> str:
+def _html(verdict: Verdict, pictures: dict[str, Figure | None], collected: Collected) -> str:
     environment = Environment(
         loader=PackageLoader("daa.experiments"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    images = {path.stem: base64.b64encode(path.read_bytes()).decode() for path in pictures}
+    falls = f"from {100 * verdict.clean_accuracy:.1f} to {100 * verdict.robust_accuracy:.1f} %"
+    about = {
+        "accuracy": f"Robust accuracy falls {falls} as gradients are spent",
+        "worst": "Natural images, the worst ones found, and the changes",
+    }
+    figures = {
+        name: plotting.inline(figure, name, about[name])
+        for name, figure in pictures.items()
+        if figure is not None
+    }
     return environment.get_template("evaluation.html").render(
         verdict=verdict,
         attack=METHODS[verdict.method].title,
         eps=radius(verdict.eps),
-        images=images,
+        figures=figures,
+        figure_style=plotting.page_style(),
         table=tables.table(collected),
         settings=verdict.attack.settings(),
     )

@@ -110,13 +110,13 @@ def test_a_part_measured_again_leaves_the_others_and_the_other_networks(tmp_path
     limit |= {"best_product_gigaflops": 2.0, "fraction": 0.5}
     monkeypatch.setattr(runs, "MEASUREMENTS", parts)
     benchmark.main(["--out", str(out), "--repeats", "5"])
-    content = runs.load(out)
+    content = report.load(out)
     content["measured"]["limit"]["locuslab"]["device"] = "CPU of another machine"
     content["measured"]["limit"]["madry_mnist"]["device"] = "CPU of another machine"
     records.write_json(out, content)
     again = ["--only", "limit", "--networks", "locuslab", "--repeats", "7"]
     benchmark.main(["--out", str(out), *again])
-    content = runs.load(out)
+    content = report.load(out)
     assert content["parts"]["nothing"]["rounds"] == 5
     assert content["limit"]["locuslab"]["rounds"] == 7
     assert content["limit"]["madry_mnist"]["rounds"] == 5
@@ -126,5 +126,5 @@ def test_a_part_measured_again_leaves_the_others_and_the_other_networks(tmp_path
 
 def test_the_committed_tables_are_those_of_the_committed_figures():
     path = config.RESULTS / "benchmark.json"
-    expected = report.markdown(runs.load(path))
+    expected = report.markdown(report.load(path))
     assert path.with_suffix(".md").read_text(encoding="utf-8") == expected

@@ -12,7 +12,6 @@ from world import changed, command, mutated, place, refused_or, share
 from daa import targets
 from daa.experiments import config, examples, natural, races, records, state, training
 from daa.experiments.benchmark import report
-from daa.experiments.benchmark import run as benchmark
 from daa.experiments.config import Experiment, Row
 from daa.experiments.recipe import TrainConfig
 from daa.experiments.state import State
@@ -104,7 +103,7 @@ def race():
 KEPT = {
     "benchmark.json": (
         beside("benchmark.json"),
-        lambda folder: report.markdown(benchmark.load(folder / "benchmark.json")),
+        lambda folder: report.markdown(report.load(folder / "benchmark.json")),
     ),
     natural.FILE: (beside(natural.FILE), natural.load),
     records.EXAMPLES: (beside("figure1-locuslab-fast_pgd_mnist/examples.json"), examples.load),

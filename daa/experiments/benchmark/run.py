@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from daa.errors import InputError, require
 from daa.experiments import device, provenance, records
 from daa.experiments.benchmark import growth, measure, report
 from daa.experiments.benchmark.measure import Options
-from daa.targets.files import read_json, reason
 
 MEASUREMENTS: dict[str, Callable[[Options], dict[str, Any]]] = {
     "steps": measure.steps,
@@ -37,7 +35,7 @@ def benchmark(out: Path, options: Options, only: Sequence[str] | None = None) ->
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),
     }
-    content = load(out) if out.exists() and only else {}
+    content = report.load(out) if out.exists() and only else {}
     measured = content.setdefault("measured", {})
     for part in only or MEASUREMENTS:
         # A network or axis measured anew replaces what is there of it; the others stay.
@@ -46,24 +44,3 @@ def benchmark(out: Path, options: Options, only: Sequence[str] | None = None) ->
         measured[part] = measured.get(part, {}) | dict.fromkeys(found, about)
         records.write_json(out, {"schema": records.SCHEMA, **content})
     return report.write(content, out)
-
-
-def load(path: Path) -> dict[str, Any]:
-    """The content of a benchmark's JSON file.
-
-    Raises:
-        InputError: the file is no such file.
-    """
-    content = read_json(path, "the JSON file of a benchmark")
-    found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-    require(found == records.SCHEMA, f"{path}: schema", str(records.SCHEMA), found)
-    try:
-        report.markdown(content)
-        if report.has_figure(content):
-            report.draw(content)
-        content.setdefault("measured", {}).items()
-    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        raise InputError(
-            f"{path}: expected the JSON file of a benchmark, got another: {reason(error)}"
-        ) from error
-    return content
