@@ -15,7 +15,8 @@ from daa.errors import InputError, require
 from daa.target import Bounds, Dataset, Note, as_array
 from daa.targets import files
 from daa.targets.files import reason
-from daa.targets.models import DataFormat, bounds_of, sha256_of_arrays
+from daa.targets.layouts import DataFormat
+from daa.targets.models import bounds_of, sha256_of_arrays
 from daa.targets.npy import read_npz
 
 LABELS = "labels.csv"

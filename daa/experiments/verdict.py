@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field
 
+from daa.errors import require
 from daa.experiments import plotting, provenance, records, state, tables, verdict_figures
 from daa.experiments.collection import Collected
 from daa.experiments.config import Experiment, Row
@@ -102,7 +104,7 @@ def of(evaluation: Evaluation) -> Verdict:
         data_sha256=evaluation.data.sha256,
         device=evaluation.device,
         versions=provenance.versions(),
-        commit=provenance.git_commit(),
+        commit=" and ".join(evaluation.origin.get("git_commit", ())) or None,
     )
 
 
@@ -117,39 +119,40 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
 
 
-def write(evaluation: Evaluation, folder: Path) -> Path:
-    """Writes all files of an evaluation; one that is there of the same run is replaced.
+@dataclass(frozen=True)
+class Planned:
+    """The experiment that an evaluation is, with one row.
 
-    Returns:
-        The path of the page.
-
-    Raises:
-        InputError: the folder holds the result of another run, or can't be written to.
+    Args:
+        experiment: with the row.
+        ident: of `records.identity`.
+        path: of the record.
     """
-    with state.sole(folder):
-        record = _record(evaluation, folder)
-        records.save(folder / f"{record.run}.json", record)
-        collected = Collected(record.title, (record,))
-        tables.write(collected, folder)
-        pictures = {
-            "accuracy": verdict_figures.accuracy(evaluation),
-            "worst": verdict_figures.worst(evaluation),
-        }
-        for name, figure in pictures.items():
-            if figure is not None:
-                plotting.save(figure, folder / f"{name}.png")
-        verdict = of(evaluation)
-        page = folder / PAGE
-        write_atomically(page, _html(verdict, pictures, collected).encode())
-        # The last one, so that a reader who finds it finds all others.
-        records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
-    return page
+
+    experiment: Experiment
+    ident: dict[str, Any]
+    path: Path
+
+    @property
+    def kept(self) -> Path:
+        """The file of the state, which lies beside the record."""
+        return self.path.with_suffix(".npz")
 
 
 def planned(
-    target: Target, config: AttackConfig, data: Dataset, seed: int, folder: Path
-) -> tuple[Experiment, dict[str, Any]]:
-    """The experiment that an evaluation is, with one row, and the identity of its record.
+    target: Target,
+    config: AttackConfig,
+    data: Dataset,
+    seed: int,
+    folder: Path,
+    force: bool = False,
+) -> Planned:
+    """What an evaluation is to write.
+
+    Args:
+        target, config, data, seed: of the evaluation.
+        folder: in which it is written.
+        force: remove the result of another evaluation, and what it has reached.
 
     Raises:
         InputError: the folder holds the result of another run.
@@ -160,24 +163,67 @@ def planned(
     experiment = Experiment(name=name, title=title, target=target.name, seed=seed, rows=(row,))
     about = (target.name, target.provenance, target.weights_sha256, data, 1, seed)
     ident = records.identity(experiment, row, *about)
-    records.finished(folder / f"{row.name}.json", ident)
+    others = [folder / f"{name}.{kind}" for name in METHODS for kind in ("json", "npz")]
+    if force:
+        for path in (*others, folder / EVALUATION):
+            path.unlink(missing_ok=True)
+    for path in others:
+        require(
+            path.stem == row.name or not path.exists(),
+            str(folder),
+            f"an evaluation with {row.name}, or an empty folder",
+            path.name,
+        )
+    path = folder / f"{row.name}.json"
+    records.finished(path, ident)
     replaceable(folder / PAGE, "% robust accuracy</title>")
-    return experiment, ident
+    return Planned(experiment, ident, path)
+
+
+def write(evaluation: Evaluation, folder: Path) -> Path:
+    """Writes all files of an evaluation; one that is there of the same run is replaced.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: the folder holds the result of another run, or can't be written to.
+    """
+    with state.sole(folder):
+        return fill(evaluation, folder)
+
+
+def fill(evaluation: Evaluation, folder: Path) -> Path:
+    """As `write`, for a process that holds the folder."""
+    record = _record(evaluation, folder)
+    records.save(folder / f"{record.run}.json", record)
+    collected = Collected(record.title, (record,))
+    tables.write(collected, folder)
+    pictures = {
+        "accuracy": verdict_figures.accuracy(evaluation),
+        "worst": verdict_figures.worst(evaluation),
+    }
+    for name, figure in pictures.items():
+        if figure is not None:
+            plotting.save(figure, folder / f"{name}.png")
+    verdict = of(evaluation)
+    page = folder / PAGE
+    write_atomically(page, _html(verdict, pictures, collected).encode())
+    # The last one, so that a reader who finds it finds all others.
+    records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
+    return page
 
 
 def _record(evaluation: Evaluation, folder: Path) -> records.Record:
-    experiment, ident = planned(
-        evaluation.target, evaluation.config, evaluation.data, evaluation.seed, folder
-    )
-    commit = provenance.git_commit()
+    plan = planned(evaluation.target, evaluation.config, evaluation.data, evaluation.seed, folder)
     return records.finished_run(
-        ident,
-        experiment,
-        experiment.rows[0],
+        plan.ident,
+        plan.experiment,
+        plan.experiment.rows[0],
         clean=evaluation.clean_accuracy,
         report=evaluation.report,
         seconds=evaluation.seconds,
-        origin={"device": [evaluation.device], "git_commit": [commit] if commit else []},
+        origin=evaluation.origin,
     )
 
 
