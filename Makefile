@@ -4,13 +4,17 @@ BIN := .venv/bin
 API := daa daa.attack daa.errors daa.methods daa.plans daa.restarts daa.target \
 	daa.targets.keras daa.targets.saved_model daa.experiments.checks daa.experiments.evaluation
 
-.PHONY: quickstart test lint format docs clean
+.PHONY: quickstart test fuzz lint format docs clean
 
 quickstart: .venv/ready
 	$(BIN)/python scripts/quickstart.py --force
 
 test: .venv/tested
 	$(BIN)/python -m pytest
+
+# New malformed inputs each time, which must all end in a result or in one line; half an hour.
+fuzz: .venv/tested
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-4000} $(BIN)/python -m pytest tests/fuzz
 
 lint: .venv/tested
 	$(BIN)/ruff check .

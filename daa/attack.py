@@ -12,7 +12,7 @@ from daa import ball, directions, kernels, parts
 from daa.errors import InputError, require
 from daa.losses import LOSSES, margin
 from daa.methods import AttackConfig
-from daa.target import Target, check_images, gradient_of, in_precision, predict
+from daa.target import Target, check_images, gradient_of, in_precision, predict, running
 from daa.tensorflow import tf
 
 
@@ -76,6 +76,9 @@ class Attack:
                 or a result outside the ball.
         """
         config, method = self.config, self.config.parts
+        for name, number in {"seed": seed, "restart": restart}.items():
+            fits = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+            require(fits and number >= 0, name, "a whole number >= 0", number)
         x, y = check_images(self.target, x, y)
         by_labels = config.targeted == "labels"
         if (target_labels is not None) != by_labels:
@@ -88,30 +91,36 @@ class Attack:
         known = {**shared, **dict(config.options), "x": x, "y": y, "rng": rng}
         known |= {"target": self.target, "target_labels": target_labels, "ranks": ranks}
         known |= {"best": x if best is None else best, "restart": restart}
-        lower, upper = ball.bounds(x, config.eps, clip_range=config.clip_range)
         if first is None:
             adv = parts.call(method.start, known)
+        elif first.ndim == 5:
+            adv = self._lowest(np.stack([self._inside(version, x) for version in first]), y)
         else:
-            adv = self._lowest(np.clip(first, lower, upper), y) if first.ndim == 5 else first.copy()
+            adv = first.copy()
         labels, sign = parts.call(method.aim, {**known, "adv": adv})
         if config.keep:
-            adv = np.clip(adv, lower, upper)  # the first image may be the best one
+            adv = self._inside(adv, x)  # the first image may be the best one
         memory = {k: v for part in remembering(config) for k, v in parts.initial(part, x).items()}
         numbers = _numbers(config)
         size = min(config.batch_size, len(x))
         for begin, batch in self._minibatches(len(x), rng):
             # A last, smaller minibatch is filled up with its own images, which then don't count.
             rows = np.resize(batch, size)
-            found, kept, finite = self.visit(
-                *(array[rows] for array in (adv, labels, y, lower, upper)),
-                np.arange(size) < len(batch),
-                {name: value[rows] for name, value in memory.items()},
-                tf.constant(sign, tf.float32),
-                tf.constant(begin),
-                tf.constant(begin + config.steps_per_visit),
-                tf.constant(self._noise(rng, rows.size)),
-                numbers,
-            )
+            # Of the whole data set, the bounds would take as much memory as all else together.
+            lower, upper = self._bounds(x[rows])
+            with running(self.target):
+                found, kept, finite = self.visit(
+                    *(array[rows] for array in (adv, labels, y)),
+                    lower,
+                    upper,
+                    np.arange(size) < len(batch),
+                    {name: value[rows] for name, value in memory.items()},
+                    tf.constant(sign, tf.float32),
+                    tf.constant(begin),
+                    tf.constant(begin + config.steps_per_visit),
+                    tf.constant(self._noise(rng, rows.size)),
+                    numbers,
+                )
             self._check_gradients(finite.numpy()[: len(batch)], batch)
             adv[batch] = found.numpy()[: len(batch)]
             for name, value in kept.items():
@@ -124,6 +133,17 @@ class Attack:
             adv[worse] = memory["best"][worse]
         ball.check(adv, x, config.eps, clip_range=config.clip_range)
         return adv
+
+    def _bounds(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return ball.bounds(x, self.config.eps, clip_range=self.config.clip_range)
+
+    def _inside(self, adv: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Images inside ball and range, one minibatch after another. [N, H, W, C]."""
+        found = np.empty_like(x)
+        for k in range(0, len(x), self.config.batch_size):
+            part = slice(k, k + self.config.batch_size)
+            found[part] = np.clip(adv[part], *self._bounds(x[part]))
+        return found
 
     def _lowest(self, versions: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Of several versions of each image the one with the lowest margin."""
@@ -267,7 +287,8 @@ def compile_visit(target: Target, config: AttackConfig, jit: bool | None = None)
                 return k + 1, ball.project(moved, lower, upper), memory, finite
 
             first = (begin, adv, memory, tf.ones_like(real))
-            return tf.while_loop(lambda k, *_: k < end, step, first)[1:]
+            with kernels.traced_for_xla(bool(jit)):
+                return tf.while_loop(lambda k, *_: k < end, step, first)[1:]
 
         # TensorFlow takes graphs of one piece of code for needless retracing, and warns. A partial
         # is one of its own.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 
 from daa.tensorflow import tf
@@ -11,6 +15,7 @@ _ROUNDING = 1e-6
 # Stands for the squared distance to a row that only fills a minibatch up: larger than between any
 # two images of less than 10^8 pixels, and still finite when the smallest bandwidth divides it.
 _FAR = 1e8
+_FOR_XLA: ContextVar[bool] = ContextVar("for XLA", default=False)
 
 
 def squared_distances(x: tf.Tensor) -> tf.Tensor:
@@ -63,10 +68,21 @@ def median(d: tf.Tensor, count: tf.Tensor | int | None = None, *, lower: bool = 
 
 
 def _nth_smallest(values: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
-    # Selection is 10 times faster than sorting on a CPU, but TensorFlow has it for CPUs alone.
-    if on_gpu():
+    # Selection is 10 times faster than sorting on a CPU, but TensorFlow has it for CPUs alone, and
+    # XLA does not have it.
+    if on_gpu() or _FOR_XLA.get():
         return tf.sort(values)[n]
     return tf.raw_ops.NthElement(input=values, n=n)
+
+
+@contextmanager
+def traced_for_xla(jit: bool) -> Iterator[None]:
+    """While a graph is traced that XLA is to compile, only what XLA has is used."""
+    token = _FOR_XLA.set(jit)
+    try:
+        yield
+    finally:
+        _FOR_XLA.reset(token)
 
 
 def on_gpu() -> bool:

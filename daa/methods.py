@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from daa import aims, directions, parts, plans, starts, steps
 from daa.adaptive import adaptive
-from daa.errors import InputError, require
+from daa.errors import InputError, require, shown
 from daa.losses import LOSSES
 from daa.parts import Part
 from daa.starts import STARTS
@@ -303,7 +303,9 @@ def _resolved(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
     defaults = row.defaults()
     for name, value in given.items():
         if name not in AttackConfig.names():
-            raise InputError(f"expected one of {', '.join(AttackConfig.names())}, got {name!r}")
+            raise InputError(
+                f"expected one of {', '.join(AttackConfig.names())}, got {shown(name)}"
+            )
         if value is not None and name not in blocks:
             require(name in defaults, name, f"no such option for {method}", value)
     resolved = {}

@@ -18,6 +18,9 @@ import numpy as np
 if TYPE_CHECKING:
     from daa.methods import AttackConfig
 
+# More restarts are a slip of the keyboard: even the smallest attack would need weeks.
+MOST_RESTARTS = 1_000_000
+
 
 @dataclass(frozen=True, eq=False)
 class Unit:

@@ -14,7 +14,7 @@ from daa.attack import Attack
 from daa.errors import require
 from daa.losses import margin
 from daa.methods import AttackConfig
-from daa.plans import Outcome, Plan, Report, Unit
+from daa.plans import MOST_RESTARTS, Outcome, Plan, Report, Unit
 from daa.target import Target, check_images, predict
 
 
@@ -138,8 +138,8 @@ class Job:
     so_far: Report | None = None
 
     def __post_init__(self) -> None:
-        fits = parts.is_whole(self.restarts) and self.restarts >= 1
-        require(fits, "restarts", "at least 1", self.restarts)
+        fits = parts.is_whole(self.restarts) and 1 <= self.restarts <= MOST_RESTARTS
+        require(fits, "restarts", f"a whole number from 1 to {MOST_RESTARTS:,}", self.restarts)
         fits = parts.is_whole(self.seed) and self.seed >= 0
         require(fits, "seed", "a whole number >= 0", self.seed)
 

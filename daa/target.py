@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from daa.errors import InputError, require
+from daa.errors import InputError, require, shown
 from daa.losses import LOSSES
+from daa.parts import is_number, is_whole
 from daa.tensorflow import tf
 
 Provenance = Literal["original", "third-party", "surrogate", "own"]
@@ -24,6 +27,10 @@ class Bounds:
 
     lower: float = 0.0
     upper: float = 1.0
+
+    def __post_init__(self) -> None:
+        fits = is_number(self.lower) and is_number(self.upper) and self.lower < self.upper
+        require(fits, "bounds", "two numbers, the lower one first", (self.lower, self.upper))
 
     def to_native(self, x: Any) -> Any:
         """Images in [0, 1] in the network's unit."""
@@ -83,6 +90,15 @@ class Target:
     _graphs: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        fits = isinstance(self.name, str) and self.name.isprintable() and bool(self.name)
+        require(fits, "target: name", "one line of printable characters", self.name)
+        shape = self.image_shape
+        fits = isinstance(shape, tuple) and len(shape) == 3
+        fits = fits and all(is_whole(size) and size >= 1 for size in shape)
+        require(fits, f"{self.name}: image_shape", "(H, W, C), whole numbers >= 1", shape)
+        fits = is_whole(self.classes) and self.classes >= 2
+        require(fits, f"{self.name}: classes", "a whole number >= 2", self.classes)
+        require(callable(self.network), f"{self.name}: network", "a function", self.network)
         allowed = get_args(Provenance)
         require(
             self.provenance in allowed,
@@ -107,8 +123,27 @@ class Target:
         return _floor_above("torch").from_torch(module, **options)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """Logits of images in [0, 1]. [N, H, W, C] float32 -> [N, K] float32."""
-        return self.network(self.bounds.to_native(x))
+        """Logits of images in [0, 1]. [N, H, W, C] float32 -> [N, K] float32.
+
+        Raises:
+            InputError: the network fails, or returns something else.
+        """
+        try:
+            logits = self.network(self.bounds.to_native(x))
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._unusable(f"{type(error).__name__}: {error}") from error
+        if not isinstance(logits, tf.Tensor):  # a sparse one would have no values to compare
+            raise self._unusable(type(logits).__name__)
+        fits = logits.shape.rank is None or logits.shape.is_compatible_with([None, self.classes])
+        if logits.dtype != tf.float32 or not fits:
+            raise self._unusable(f"{logits.dtype.name} {logits.shape}")
+        return logits
+
+    def _unusable(self, got: str) -> InputError:
+        expected = f"float32 logits [N, {self.classes}] of images {list(self.image_shape)}"
+        return InputError(f"{self.name}: expected {expected}, got {shown(got)[1:-1]}")
 
     def compiled(self, key: Any, compile: Callable[[], Any]) -> Any:
         """A graph of this target, compiled when it is first asked for under this key."""
@@ -139,6 +174,12 @@ class Dataset:
     y: np.ndarray
     sha256: str
 
+    def __post_init__(self) -> None:
+        fits = isinstance(self.name, str) and self.name.isprintable()
+        require(fits, "data: name", "printable characters", self.name)
+        fits = len(np.shape(self.x)) == 4 and np.shape(self.y) == np.shape(self.x)[:1]
+        require(fits, self.name, "images [N, H, W, C] and labels [N]", type(self.x).__name__)
+
     def __len__(self) -> int:
         return len(self.y)
 
@@ -150,8 +191,9 @@ class Dataset:
         """
         if images is None:
             return self
-        fits = 1 <= images <= len(self)
-        require(fits, f"{self.name}: images", f"1 to {len(self)}", images)
+        fits = is_whole(images) and 1 <= images <= len(self)
+        expected = f"1 to {len(self)}"
+        require(fits, f"{self.name}: images", expected, images)
         return Dataset(self.name, self.x[:images], self.y[:images], self.sha256)
 
 
@@ -169,15 +211,45 @@ def in_precision(target: Target, precision: Precision) -> Target:
     return target.compiled(precision, lambda: replace(target, network=half()))
 
 
+@contextmanager
+def running(target: Target) -> Iterator[None]:
+    """Turns what TensorFlow raises while a graph of the target runs into one line.
+
+    Raises:
+        InputError: the network fails on these images, or memory is full.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise InputError(
+            f"{target.name}: expected logits and gradients of {list(target.image_shape)} images, "
+            f"got {type(error).__name__}: {_last_said(str(error.message))[:200]}"
+        ) from error
+
+
+def _last_said(message: str) -> str:
+    """What went wrong, out of a message of TensorFlow with its stack of calls."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    raised = [line for line in lines if re.match(r"\w+(Error|Exception): ", line)]
+    frames = ("File ", "Graph execution error", "Detected at node", "[[", "Stack trace")
+    others = [line for line in lines if not line.startswith(frames)]
+    return next(iter([*reversed(raised), *reversed(others)]), "no reason")
+
+
 def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
     """Logits of any number of images, computed in batches. [N, H, W, C] -> [N, K] float32."""
 
     def compile() -> Callable[[tf.Tensor], tf.Tensor]:
         return tf.function(partial(target), input_signature=[_images(target)], autograph=False)
 
-    logits = target.compiled("predict", compile)
-    parts = [logits(x[i : i + batch_size]).numpy() for i in range(0, len(x), batch_size)]
-    return np.concatenate(parts)
+    with running(target):
+        logits = target.compiled("predict", compile)
+        parts = [logits(x[i : i + batch_size]).numpy() for i in range(0, len(x), batch_size)]
+    found = np.concatenate(parts)
+    # The graph of a SavedModel, for example, does not know its shape before it runs.
+    fits = found.shape == (len(x), target.classes)
+    require(fits, f"{target.name}: logits", f"shape {[len(x), target.classes]}", list(found.shape))
+    return found
 
 
 def input_gradient(
@@ -237,9 +309,10 @@ def _gradients(
             partial(gradient), input_signature=[_images(target), spec()], autograph=False
         )
 
-    graph = target.compiled(key, compile)
-    parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
-    return np.concatenate([graph(x[part], given[part]).numpy() for part in parts])
+    with running(target):
+        graph = target.compiled(key, compile)
+        parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
+        return np.concatenate([graph(x[part], given[part]).numpy() for part in parts])
 
 
 def gradient_of(
@@ -255,6 +328,9 @@ def gradient_of(
 
     Returns:
         [N, H, W, C], [N], [N, K].
+
+    Raises:
+        InputError: the network has no gradient at its images.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
@@ -262,12 +338,30 @@ def gradient_of(
         losses = loss(logits, *labels)
         total = tf.reduce_sum(losses)
     grad = tape.gradient(total, x)
+    if grad is None:
+        raise InputError(
+            f"{target.name}: expected logits with a gradient at the images, got none; something in "
+            "the network has no derivative, as a constant, a cast to integers or a lookup"
+        )
     grad.set_shape(x.shape)  # the graph of a SavedModel forgets the number of images
     return grad, losses, logits
 
 
 def _images(target: Target) -> tf.TensorSpec:
     return tf.TensorSpec([None, *target.image_shape], tf.float32)
+
+
+def as_array(given: Any, name: str) -> np.ndarray:
+    """What was given as an array.
+
+    Raises:
+        InputError: it is none, as a list of lists of different lengths.
+    """
+    try:
+        return np.asarray(given)
+    except Exception as error:  # NumPy asks the object itself, which may fail in any way
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{name}: expected an array, got {said}") from error
 
 
 def check_images(
@@ -279,7 +373,7 @@ def check_images(
         InputError: another rank, shape or type, a value outside [0, 1] or not a number, a label
             that is no class of the target; names the first image and pixel.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = as_array(x, "x"), as_array(y, labels_name)
     fits = x.ndim == 4 and x.shape[1:] == target.image_shape and len(x) > 0
     shape = ["N >= 1", *target.image_shape]
     require(fits, "x", f"shape {shape} for {target.name}", list(x.shape))

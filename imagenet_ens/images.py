@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
+import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from daa import Dataset, InputError
+from daa import Dataset, InputError, native
+from daa.errors import require
+from daa.targets import files, memory
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
 
 _CENTRAL = 0.875
+_CORRUPT = re.compile(rb"^Corrupt JPEG data: (.*)", re.MULTILINE)
+_NAMED = 3  # damaged images that are named one by one
+_JPEG = b"\xff\xd8\xff"
+_PIXELS = 10**8
 
 
 def imagenet(folder: Path, images: int | None = None) -> Dataset:
@@ -23,54 +30,53 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
 
     Args:
         folder: of the images and labels.csv.
-        images: read the first ones only, as all 50,000 take 54 GB; None for all.
+        images: read the first ones only, as an attack on all 50,000 takes 250 GiB; None for all.
 
     Returns:
         Images [N, 299, 299, 3].
 
     Raises:
-        InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for.
+        InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for,
+            more than an attack has memory for.
     """
     rows = _labels(folder / "labels.csv")
     if images is not None:
         if not 1 <= images <= len(rows):
             raise InputError(f"{folder}: images: expected 1 to {len(rows)}, got {images}")
         rows = rows[:images]
+    memory.require(len(rows), SIZE * SIZE * 3 * 4, str(folder), memory.available())
     x = np.empty((len(rows), SIZE, SIZE, 3), np.float32)
-    digest = hashlib.sha256()
-    for i, (name, label) in enumerate(rows):
-        content = _content(folder, name)
-        digest.update(content + str(label).encode())
-        x[i] = preprocess(content, folder / name)
+    digest, damaged = hashlib.sha256(), dict[str, str]()
+    with native.caught() as caught:  # libjpeg's own lines about images that it can read
+        for i, (name, label) in enumerate(rows):
+            content = _content(folder, name)
+            digest.update(content + str(label).encode())
+            x[i] = preprocess(content, folder / name)
+            if damage := _CORRUPT.findall(caught.take()):
+                damaged[name] = damage[0].decode(errors="replace")
+    for name, damage in list(damaged.items())[:_NAMED]:
+        warnings.warn(f"{folder / name}: a damaged image that can be read: {damage}", stacklevel=2)
+    if len(damaged) > _NAMED:
+        warnings.warn(f"{folder}: {len(damaged) - _NAMED:,} more damaged images", stacklevel=2)
     y = np.array([label + 1 for _, label in rows], np.int64)
     return Dataset("imagenet/validation", x, y, digest.hexdigest())
 
 
 def _labels(path: Path) -> list[tuple[str, int]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: expected a file of labels, got {reason}") from error
+    rows = files.read_csv(path, "a file of labels")
     if not rows or rows[0] != ["file", "label"] or len(rows) == 1:
-        found = ",".join(rows[0]) if rows else "an empty file"
+        found = ",".join(rows[0])[:100] if rows else "an empty file"
         raise InputError(f"{path}: expected the line file,label and rows after it, got {found}")
     for number, row in enumerate(rows[1:], start=2):
-        if len(row) != 2 or not row[1].isdecimal() or int(row[1]) > 999:
-            raise InputError(
-                f"{path}: line {number}: expected a file and a class from 0 to 999, got {row!r}"
-            )
+        fits = len(row) == 2 and re.fullmatch(r"\d{1,3}", row[1], re.ASCII) is not None
+        require(fits, f"{path}: line {number}", "a file and a class from 0 to 999", row)
     return [(name, int(label)) for name, label in rows[1:]]
 
 
 def _content(folder: Path, name: str) -> bytes:
-    if Path(name).name != name:
-        raise InputError(f"{folder}/labels.csv: expected file names without folders, got {name!r}")
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        raise InputError(f"{folder / name}: expected an image, got {error.strerror}") from error
+    fits = Path(name).name == name
+    require(fits, f"{folder}/labels.csv", "file names without folders", name)
+    return files.read_bytes(folder / name, "an image")
 
 
 def preprocess(content: bytes, where: str | Path) -> np.ndarray:
@@ -84,12 +90,21 @@ def preprocess(content: bytes, where: str | Path) -> np.ndarray:
         [299, 299, 3] float32 in [0, 1]; the target maps it to [-1, 1].
 
     Raises:
-        InputError: not a JPEG file, or a damaged one.
+        InputError: not a JPEG file, a damaged one, or one of more than 100 million pixels.
 
     Source: tensorflow/models, slim/preprocessing/inception_preprocessing.py, preprocess_for_eval;
     TensorFlow 1's resize, which does not align pixel centres.
     """
+    # TensorFlow would decode PNG and GIF files, too, of which nobody knows how they were made.
+    if content[:3] != _JPEG:
+        raise InputError(
+            f"{where}: expected a whole JPEG file, got one that begins with {content[:4]!r}"
+        )
     try:
+        height, width, _ = tf.io.extract_jpeg_shape(content).numpy().tolist()
+        require(
+            height * width <= _PIXELS, str(where), f"at most {_PIXELS:,} pixels", height * width
+        )
         image = tf.io.decode_jpeg(content, channels=3)
     except tf.errors.InvalidArgumentError as error:
         raise InputError(f"{where}: expected a whole JPEG file, got one that is not") from error

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
+from daa.errors import InputError
 from daa.experiments import console, device, provenance, run, setup
 from daa.experiments.ray import on_ray
 from daa.experiments.setup import Setup
@@ -48,6 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def reproduce(args: argparse.Namespace) -> tuple[Setup, str]:
     """Runs an experiment; returns it, and its table with the names of what was written."""
+    if args.engine == "local" and args.address is not None:
+        raise InputError(f"--address: expected it with --engine ray alone, got {args.address!r}")
     # Asked for now, as a commit made during the run is not the code that runs.
     provenance.git_commit()
     console.start_tensorflow()

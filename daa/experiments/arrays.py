@@ -12,8 +12,9 @@ from daa import ball
 from daa.errors import InputError
 from daa.experiments.stats import mcnemar
 from daa.losses import margin
-from daa.target import Dataset, Target, predict
+from daa.target import Bounds, Dataset, Target, predict
 from daa.targets.files import write_atomically
+from daa.targets.npy import open_npy
 
 # What the challenges' run_attack.py adds to eps and to the range of the pixels.
 TOLERANCE = 1e-4
@@ -37,11 +38,17 @@ def natural(target: Target, data: Dataset, part: slice = slice(None)) -> np.ndar
     pixels = np.rint(data.x[part].astype(np.float64) * 255)
     if not np.allclose(pixels, data.x[part] * 255.0, atol=1e-3):
         images = _native(target, data.x[part])  # the source does not store bytes
-    elif (target.bounds.lower, target.bounds.upper) == (0.0, 255.0):
+    elif natural_type(target) == np.uint8:
         images = pixels.astype(np.uint8)
     else:
         images = _native(target, pixels.astype(np.float32) * np.float32(1 / 255))
     return images.reshape(array_shape(target, len(images)))
+
+
+def natural_type(target: Target) -> np.dtype:
+    """The type in which the challenge holds the natural images."""
+    of_bytes = (target.bounds.lower, target.bounds.upper) == (0.0, 255.0)
+    return np.dtype(np.uint8 if of_bytes else np.float32)
 
 
 def _native(target: Target, x: np.ndarray) -> np.ndarray:
@@ -54,7 +61,9 @@ def array_shape(target: Target, images: int) -> tuple[int, ...]:
     return (images, height * width) if channels == 1 else (images, height, width, channels)
 
 
-def build(target: Target, adv: np.ndarray, data: Dataset, eps: float) -> np.ndarray:
+def build(
+    target: Target, adv: np.ndarray, data: Dataset, eps: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Adversarial images as an array for the challenge.
 
     Args:
@@ -64,14 +73,17 @@ def build(target: Target, adv: np.ndarray, data: Dataset, eps: float) -> np.ndar
         eps: radius of the ball, for images in [0, 1].
 
     Returns:
-        The images in the network's range, float32. Pixels are moved by at most a rounding, so that
-        they lie exactly inside the ball around the images that the challenge compares with.
+        The images in the network's range, float32, exactly inside the ball around the images that
+        the challenge compares with. And how far the pixels of each image were moved for that, in
+        the network's unit: no more than a rounding if `adv` was inside the ball. [N].
     """
     array = _native(target, adv).reshape(array_shape(target, len(adv)))
     images = natural(target, data).astype(np.float32)
     lower, upper = ball.bounds(images, native_eps(target, eps), clip_range=False)
     bounds = target.bounds
-    return np.clip(array, np.maximum(lower, bounds.lower), np.minimum(upper, bounds.upper))
+    inside = np.clip(array, np.maximum(lower, bounds.lower), np.minimum(upper, bounds.upper))
+    moved = np.abs(inside - array).reshape(len(array), -1).max(axis=1)
+    return inside, moved
 
 
 def load(path: Path, target: Target, images: int) -> np.ndarray:
@@ -80,16 +92,7 @@ def load(path: Path, target: Target, images: int) -> np.ndarray:
     Raises:
         InputError: the file is not a whole .npy file of numbers, or the array has another shape.
     """
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: expected an .npy file, got none") from error
-    except (OSError, ValueError, EOFError) as error:
-        reason = " ".join(str(error).split()) or "a damaged one"
-        raise InputError(f"{path}: expected a whole .npy file of numbers, got {reason}") from error
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise InputError(f"{path}: expected an .npy file, got an .npz archive")
+    array = open_npy(path)
     expected = array_shape(target, images)
     if array.shape != expected:
         raise InputError(
@@ -97,6 +100,13 @@ def load(path: Path, target: Target, images: int) -> np.ndarray:
         )
     if array.dtype.kind not in "fiub":
         raise InputError(f"{path}: expected numbers, got {array.dtype}")
+    # The challenge subtracts the array from its images, which are bytes where the range is that of
+    # bytes. In a type without negative numbers, 0 - 248 is 8.
+    if np.result_type(natural_type(target), array.dtype).kind in "ub":
+        raise InputError(
+            f"{path}: expected numbers with a sign, got {array.dtype}, in which the challenge's "
+            "own |adv - x| wraps around; save it as float32"
+        )
     return array
 
 
@@ -152,10 +162,8 @@ def verify(path: Path, array: np.ndarray, target: Target, data: Dataset, eps: fl
             hint = _hint(array, target, data, radius)
             expected = f"|adv - x| <= {radius:g} + {TOLERANCE:g}"
             _refuse(path, begin, outside, apart, expected, hint)
-        exact = np.abs(images.astype(np.float64) - chunk.astype(np.float64))
-        distance = max(distance, float(exact.max()))
-        left = (chunk < bounds.lower) | (chunk > bounds.upper)
-        beyond += int((left | (exact > radius)).sum())
+        farthest, left = _exactly(chunk, images, bounds, radius)
+        distance, beyond = max(distance, farthest), beyond + left
         logits.append(logits_of(target, chunk))
     scores = np.concatenate(logits)
     predictions = scores.argmax(axis=1).astype(np.int64)
@@ -163,9 +171,36 @@ def verify(path: Path, array: np.ndarray, target: Target, data: Dataset, eps: fl
     return Check(predictions, margin(scores, data.y).numpy(), accuracy, distance, beyond)
 
 
+def exactly(array: np.ndarray, target: Target, data: Dataset, eps: float) -> tuple[float, int]:
+    """The largest |adv - x| of an array, and the number of its pixels outside ball or range."""
+    distance, beyond = 0.0, 0
+    for begin in range(0, len(array), _CHUNK):
+        part = slice(begin, begin + _CHUNK)
+        images, radius = natural(target, data, part), native_eps(target, eps)
+        farthest, left = _exactly(np.asarray(array[part]), images, target.bounds, radius)
+        distance, beyond = max(distance, farthest), beyond + left
+    return distance, beyond
+
+
+def _exactly(
+    array: np.ndarray, images: np.ndarray, bounds: Bounds, radius: float
+) -> tuple[float, int]:
+    """The same of some images, in float64 and in the network's unit."""
+    adv = array.astype(np.float64)
+    apart = np.abs(images.astype(np.float64) - adv)
+    beyond = (adv < bounds.lower) | (adv > bounds.upper) | (apart > radius)
+    return float(apart.max()), int(beyond.sum())
+
+
 def logits_of(target: Target, array: np.ndarray) -> np.ndarray:
     """Logits of the images of an array, computed in float32 as the challenge does."""
     return predict(target, images_of(target, array))
+
+
+def margins_of(target: Target, array: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Label's logit minus the largest other one, of the images of an array. [N]."""
+    found: np.ndarray = margin(logits_of(target, array), y).numpy()
+    return found
 
 
 def images_of(target: Target, array: np.ndarray) -> np.ndarray:
@@ -225,10 +260,11 @@ def merge(arrays: list[np.ndarray], checks: list[Check]) -> tuple[np.ndarray, np
     """The strongest version of each image: that with the lowest margin.
 
     Returns:
-        The array, float32; and the index of the array that each image comes from. [N].
+        The array, in a type that holds the values of all arrays exactly, as rounding could move
+        them out of the ball; and the index of the array that each image comes from. [N].
     """
     source = np.argmin([check.margin for check in checks], axis=0)
-    merged = np.empty(arrays[0].shape, np.float32)
+    merged = np.empty(arrays[0].shape, np.result_type(*(array.dtype for array in arrays)))
     for k, array in enumerate(arrays):
         merged[source == k] = array[source == k]
     return merged, source

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from daa.experiments import tabular
-from daa.experiments.config import read_yaml
+from daa.experiments import documents, tabular
 
 _FILE = Path(__file__).parent / "boards.yaml"
 
@@ -57,7 +56,7 @@ class Board(NamedTuple):
 
 def load() -> list[Board]:
     """All leaderboards."""
-    raw = read_yaml(_FILE)
+    raw = documents.read(_FILE)
     source = f"{raw['source']}, read {raw['read']}"
     return [
         Board(b["target"], b["title"], source, tuple((name, acc) for name, acc in b["entries"]))

@@ -99,7 +99,10 @@ def _read(folder: Path) -> dict[str, Record]:
 
 
 def _experiment(record: Record) -> Experiment | None:
-    path = config.FOLDER / f"{record.config or record.experiment}.yaml"
+    name = record.config or record.experiment
+    if Path(name).name != name:
+        return None
+    path = config.FOLDER / f"{name}.yaml"
     return config.load(path, record.target) if path.exists() else None
 
 

@@ -7,15 +7,24 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic import InstanceOf as Instance
 
 import daa
 from daa import targets
-from daa.errors import InputError
+from daa.errors import InputError, require, shown
+from daa.experiments import documents
 from daa.methods import METHODS, AttackConfig
 from daa.parts import is_number
+from daa.plans import MOST_RESTARTS
 
 _PACKAGE = Path(daa.__file__).parent
 # A wheel holds the configs inside the package; a checkout has them, and the results, beside it.
@@ -24,16 +33,36 @@ FOLDER = (_PACKAGE if _INSTALLED else _PACKAGE.parent) / "configs"
 RESULTS = Path("results") if _INSTALLED else _PACKAGE.parent / "results"
 
 
+_FRACTION = re.compile(r"(\d{1,9})\s*/\s*([1-9]\d{0,8})", re.ASCII)
+_PART_OF_EPS = re.compile(r"eps\s*/\s*([1-9]\d{0,8})", re.ASCII)
+
+
 def fraction(value: object) -> object:
     """The number of a text such as 8/255; any other value as it is."""
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*/\s*([1-9]\d*)", value)):
+    if isinstance(value, str) and (match := _FRACTION.fullmatch(value)):
         return int(match[1]) / int(match[2])
     return value
 
 
 # A length in the unit of images in [0, 1]; a YAML file may write it as a fraction.
 Length = Annotated[float, BeforeValidator(fraction)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+# Names become names of files, which may have 255 characters; the rest is for the names' endings.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=150)]
+# JSON files of these names lie beside the records: images of the figure, a verdict on one model.
+TAKEN = ("examples", "evaluation")
+MOST_ROWS = 10_000
+
+
+def printable(text: str) -> str:
+    """A text that takes one line and can be shown; others are refused."""
+    if not text.isprintable():
+        raise InputError(f"expected one line of printable characters, got {shown(text)}")
+    return text
+
+
+# Of tables, figures and LaTeX comments.
+Line = Annotated[str, AfterValidator(printable)]
 
 
 class Row(BaseModel):
@@ -51,9 +80,9 @@ class Row(BaseModel):
 
     name: Name
     attack: Instance[AttackConfig]
-    paper: float | None = None
-    paper_top5: float | None = None
-    seed: Annotated[int, Field(ge=0)] | None = None
+    paper: Percent | None = None
+    paper_top5: Percent | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
 class Experiment(BaseModel):
@@ -87,20 +116,20 @@ class Experiment(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Name
-    title: str
-    target: str
-    data: str | None = None
+    title: Annotated[str, Field(max_length=500), AfterValidator(printable)]
+    target: Line
+    data: Line | None = None
     bounds: tuple[float, float] | None = None
     data_format: Literal["channels_last", "channels_first"] | None = None
     signature: str | None = None
     split: Literal["train", "test"] = "test"
     images: Annotated[int, Field(ge=1)] | None = None
-    restarts: Annotated[int, Field(ge=1)] = 1
-    seed: Annotated[int, Field(ge=0)] = 0
+    restarts: Annotated[int, Field(ge=1, le=MOST_RESTARTS)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     sweep: str | None = None
-    merged_paper: float | None = None
-    certified: float | None = None
+    merged_paper: Percent | None = None
+    certified: Percent | None = None
     examples: tuple[str, str] | None = None
 
 
@@ -124,12 +153,12 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
             type or an impossible value; the message names file, row and field.
     """
     path = Path(path)
-    raw = read_yaml(path)
-    if not isinstance(raw, dict):
-        raise InputError(f"{path}: expected a mapping with name, title, target, rows, got {raw!r}")
+    require(path.name.isprintable(), "config", "a file with a printable name", path.name)
+    raw = documents.read(path)
+    fits = isinstance(raw, dict)
+    require(fits, str(path), "a mapping with name, title, target, rows", raw)
     shared = raw.pop("attack", {})
-    if not isinstance(shared, dict):
-        raise InputError(f"{path}: attack: expected a mapping, got {shared!r}")
+    require(isinstance(shared, dict), f"{path}: attack", "a mapping", shared)
     target = raw.get("target") if target is None else target
     shared = _settings(shared, f"{path}: attack", target)
     if isinstance(raw.get("rows"), list):
@@ -146,10 +175,16 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     names = [row.name for row in experiment.rows]
     for name in experiment.examples or ():
         if name not in names:
-            raise InputError(f"{path}: examples: expected names of rows, got {name!r}")
+            raise InputError(f"{path}: examples: expected names of rows, got {shown(name)}")
+    seen: set[str] = set()
     for i, name in enumerate(names):
-        if name in names[:i]:
-            raise InputError(f"{path}: rows[{i}]: name: expected a new name, got {name!r} again")
+        free = f"another name than {' or '.join(TAKEN)}, which other files beside the records have"
+        require(name not in TAKEN, f"{path}: rows[{i}]: name", free, name)
+        if name in seen:
+            raise InputError(
+                f"{path}: rows[{i}]: name: expected a new name, got {shown(name)} again"
+            )
+        seen.add(name)
     return experiment
 
 
@@ -157,8 +192,10 @@ def _swept(sweep: Any, entries: list, shared: dict, path: Path) -> tuple[str, li
     """The name of the swept setting, and each row once for each value."""
     single = isinstance(sweep, dict) and len(sweep) == 1
     field, values = next(iter(sweep.items())) if single else (None, None)
-    if field not in ("eps", "c") or not isinstance(values, list) or not values:
-        raise InputError(f"{path}: sweep: expected eps or c with a list of values, got {sweep!r}")
+    fits = field in ("eps", "c") and isinstance(values, list) and len(values) > 0
+    require(fits, f"{path}: sweep", "eps or c with a list of values", sweep)
+    assert isinstance(field, str) and isinstance(values, list)
+    _few(len(entries) * len(values), path)
     rows = []
     for entry, where in entries:
         if not isinstance(entry, dict):
@@ -173,8 +210,8 @@ def _swept(sweep: Any, entries: list, shared: dict, path: Path) -> tuple[str, li
 
 def _seeded(seeds: Any, entries: list, shared: dict, path: Path) -> list:
     """Each row once for each seed."""
-    if not isinstance(seeds, list) or not seeds:
-        raise InputError(f"{path}: seeds: expected a list of seeds, got {seeds!r}")
+    require(isinstance(seeds, list) and bool(seeds), f"{path}: seeds", "a list of seeds", seeds)
+    _few(len(entries) * len(seeds), path)
     return [
         ({**entry, "seed": seed, "name": f"{_name({**shared, **entry})}-seed{seed}"}, where)
         if isinstance(entry, dict)
@@ -184,9 +221,15 @@ def _seeded(seeds: Any, entries: list, shared: dict, path: Path) -> list:
     ]
 
 
+def _few(rows: int, path: Path) -> None:
+    fits = rows <= MOST_ROWS
+    require(
+        fits, f"{path}: rows", f"at most {MOST_ROWS:,}, those of sweep and seeds included", rows
+    )
+
+
 def _row(entry: Any, shared: dict[str, Any], where: str, target: str | None) -> Row:
-    if not isinstance(entry, dict):
-        raise InputError(f"{where}: expected a mapping, got {entry!r}")
+    require(isinstance(entry, dict), where, "a mapping", entry)
     own = _settings({k: v for k, v in entry.items() if k not in _ROW_FIELDS}, where, target)
     method = {**shared, **own}.get("method")
     if method is None:
@@ -210,7 +253,8 @@ def _row(entry: Any, shared: dict[str, Any], where: str, target: str | None) -> 
 
 def _with_lengths(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings with a step size such as eps/20 as a number."""
-    match = re.fullmatch(r"eps\s*/\s*([1-9]\d*)", str(settings.get("step_size")))
+    given = settings.get("step_size")
+    match = _PART_OF_EPS.fullmatch(given) if isinstance(given, str) else None
     if match and is_number(settings.get("eps")):
         return {**settings, "step_size": settings["eps"] / int(match[1])}
     return settings
@@ -229,42 +273,10 @@ def _settings(given: dict[str, Any], where: str, target: str | None) -> dict[str
     known = AttackConfig.names()
     for key in given:
         if key not in known:
-            raise InputError(f"{where}: expected one of {', '.join(known)}, got {key!r}")
+            raise InputError(f"{where}: expected one of {', '.join(known)}, got {shown(key)}")
     if given.get("eps") == "target":
         given = {**given, "eps": targets.row(str(target)).eps}
     return {key: fraction(value) for key, value in given.items()}
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that a mapping has twice; PyYAML would keep the last one without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if (key.tag, key.value) in seen:
-                line = key.start_mark.line + 1
-                raise InputError(f"line {line}: expected each key once, got {key.value!r} again")
-            seen.add((key.tag, key.value))
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        InputError: the file is not readable or no YAML, or a mapping has a key twice.
-    """
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: expected a readable YAML file, got {reason}") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: expected YAML, got {' '.join(str(error).split())}") from error
 
 
 def check(adapter: TypeAdapter, value: object, where: str) -> Any:
@@ -277,7 +289,8 @@ def check(adapter: TypeAdapter, value: object, where: str) -> Any:
         return adapter.validate_python(value)
     except ValidationError as errors:
         error = errors.errors(include_url=False)[0]
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"]).lstrip(".")
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{_key(p)}" for p in error["loc"])
+    path = path.lstrip(".")
     place = f"{where}: {path}" if path else where
     if error["type"] == "value_error":
         raise InputError(f"{place}: {error['ctx']['error']}")
@@ -286,4 +299,9 @@ def check(adapter: TypeAdapter, value: object, where: str) -> Any:
     if error["type"] in ("missing", "missing_argument"):
         raise InputError(f"{place}: expected a value, got none")
     expected = re.sub(r"^(Input|Value|String|Tuple|Number) should ", "", error["msg"])
-    raise InputError(f"{place}: expected to {expected}, got {error['input']!r}")
+    raise InputError(f"{place}: expected to {expected}, got {shown(error['input'])}")
+
+
+def _key(key: str) -> str:
+    """A key as a message shows it."""
+    return key if key.isprintable() and 0 < len(key) <= 100 else shown(key, 100)

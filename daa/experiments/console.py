@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import importlib.util
 import os
+import signal
 import sys
-import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import daa
+from daa import native
 from daa.errors import InputError
+from daa.experiments import streams
 
 # What users may set themselves: TensorFlow's notes on the processor, Ray's messages to its makers.
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+_INTERRUPTED = "interrupted; what is finished is kept, the same command goes on from there"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,11 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help"):
-        print(overview())
-        return 0
+        return run(lambda: print(overview()))
     if name == "--version":
-        print(f"daa {daa.__version__}")
-        return 0
+        return run(lambda: print(f"daa {daa.__version__}"))
     return run(lambda: command(name).main(rest))
 
 
@@ -43,20 +46,50 @@ def run(main: Callable[[], int | None]) -> int:
     """Runs the `main` of a script; a user's mistake ends in one line and exit status 2.
 
     Returns:
-        The exit status: 130 after an interrupt.
+        The exit status: 130 after an interrupt, 141 where nobody reads stdout any more.
     """
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    with streams.usable():
+        warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+        try:
+            status = main() or 0
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            _say(_INTERRUPTED)
+            return 130
+        except streams.ReaderGone:
+            streams.abandon()
+            return 141
+        except (InputError, OSError, MemoryError) as error:
+            _say(line(error))
+            _flushed()
+            return 2
+        except SystemExit:
+            _flushed()
+            raise
+    return status
+
+
+def line(error: BaseException) -> str:
+    """An error in one line: where, what was expected, what was got."""
+    if isinstance(error, InputError):
+        return " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return "memory: expected enough for these images, got none left; fewer images fit"
+    assert isinstance(error, OSError)
+    where = error.filename if error.filename is not None else type(error).__name__
+    return " ".join(f"{where}: expected to use it, got {error.strerror or error}".split())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _flushed() -> None:
+    """Writes what is left for stdout; where that fails, what went wrong before is said already."""
     try:
-        return main() or 0
-    except (InputError, OSError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            "interrupted; what is finished is kept, the same command goes on from there",
-            file=sys.stderr,
-        )
-        return 130
+        sys.stdout.flush()
+    except (InputError, streams.ReaderGone):
+        streams.abandon()
 
 
 def command(name: str) -> ModuleType:
@@ -193,16 +226,14 @@ def whole(text: str, least: int = 0) -> int:
 def start_tensorflow() -> None:
     """Imports TensorFlow and looks for GPUs while the notes of native code go to a file.
 
-    No log level silences those notes. Where the import fails, all of them are shown.
+    Where the import fails, all of them are shown. An interrupt ends the process at once: native
+    code would turn it into other errors, and there is nothing yet that could be lost.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if "tensorflow" in sys.modules:
         return
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
+    with native.caught() as caught, _ending_at_once(caught.stderr):
         try:
             import tensorflow as tf
 
@@ -213,9 +244,25 @@ def start_tensorflow() -> None:
             # for needless retracing of one.
             tf.get_logger().setLevel("ERROR")
         except BaseException:
-            notes.seek(0)
-            os.write(saved, notes.read())
+            with contextlib.suppress(OSError):
+                os.write(caught.stderr, caught.take())
             raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+
+
+@contextmanager
+def _ending_at_once(stderr: int) -> Iterator[None]:
+    """Meanwhile an interrupt ends the process; `stderr` is the descriptor for its message."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def end(*_: object) -> None:
+        with contextlib.suppress(OSError):
+            os.write(stderr, f"{_INTERRUPTED}\n".encode())
+        os._exit(130)
+
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

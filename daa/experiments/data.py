@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
+import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import numpy as np
 
 from daa import targets
 from daa.errors import InputError, require
-from daa.target import Bounds, Dataset, Note
+from daa.target import Bounds, Dataset, Note, as_array
 from daa.targets import files
-from daa.targets.files import read_npz, reason
+from daa.targets.files import reason
 from daa.targets.layouts import DataFormat
-from daa.targets.models import sha256_of_arrays
+from daa.targets.models import bounds_of, sha256_of_arrays
+from daa.targets.npy import read_npz
 
 LABELS = "labels.csv"
 
@@ -95,11 +97,11 @@ def dataset(
     Raises:
         InputError: arrays of another shape or type, or values that are no number.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = as_array(x, "x"), as_array(y, "y")
     sha256 = sha256 or sha256_of_arrays([x, y])
     if x.ndim == 3:
         x, data_format = x[..., None], "channels_last"
-    require(x.ndim == 4 and len(x) > 0, "x", "images [N >= 1, H, W, C]", list(x.shape))
+    require(x.ndim == 4 and x.size > 0, "x", "images [N >= 1, H, W, C]", list(x.shape))
     if data_format is None and x.shape[1] in (1, 3) and x.shape[3] not in (1, 3):
         data_format = "channels_first"
     if data_format == "channels_first":
@@ -119,10 +121,12 @@ def _scaled(
     if not np.isfinite(x).all():
         image = int(np.argwhere(~np.isfinite(x))[0][0])
         raise InputError(f"x: image {image}: expected finite numbers, got nan or inf")
-    x, notes = x.astype(np.float32), []
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32)
+    notes: list[Note] = []
     lowest, highest = float(x.min()), float(x.max())
     limits = bounds or (0.0, 1.0)
-    limits = limits if isinstance(limits, Bounds) else Bounds(*limits)
+    limits = bounds_of(limits, "x")
     if highest > 1 + 1e-3 or lowest < -1e-3:
         if bounds is None and lowest >= 0 and 1.5 < highest <= 255:
             limits = Bounds(0.0, 255.0)
@@ -155,6 +159,7 @@ def _labels(y: np.ndarray, images: int) -> np.ndarray:
             f"got {y.dtype} of shape {list(y.shape)}"
         )
     require(y.min() >= 0, "y", "labels from 0 on", int(y.min()))
+    require(y.max() < 2**31, "y", f"labels below {2**31}", int(y.max()))
     return y.astype(np.int64)
 
 
@@ -163,26 +168,26 @@ def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
     from PIL import Image
 
     table = folder / LABELS
-    try:
-        lines = [row for row in csv.reader(table.read_text("utf-8").splitlines()) if row]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{table}: expected a readable file, got {reason(error)}") from error
+    lines = files.read_csv(table, "lines file,label")
     if lines and not lines[0][-1].strip().isdecimal():
         lines = lines[1:]  # names of the columns
     require(bool(lines), str(table), "lines file,label", None)
     digest = hashlib.sha256(table.read_bytes())
     x, y = [], []
     for line in lines:
-        fits = len(line) == 2 and line[1].strip().isdecimal()
+        fits = len(line) == 2 and re.fullmatch(r"\d{1,9}", line[1].strip(), re.ASCII) is not None
         require(fits, str(table), "lines file,label with labels from 0 on", ",".join(line))
         path = folder / line[0].strip()
+        content = files.read_bytes(path, "an image")
+        digest.update(content)
         try:
-            digest.update(path.read_bytes())
-            with Image.open(path) as picture:
+            with Image.open(io.BytesIO(content)) as picture:
                 grey = picture.mode in ("1", "L")
                 require(not picture.mode.startswith(("I", "F")), str(path), "8 bits", picture.mode)
                 x.append(np.asarray(picture.convert("L" if grey else "RGB")))
-        except OSError as error:
+        except InputError:
+            raise
+        except Exception as error:  # a damaged or vast image makes Pillow fail in many ways
             raise InputError(f"{path}: expected an image, got {reason(error)}") from error
         y.append(int(line[1]))
         same = x[-1].shape == x[0].shape

@@ -39,7 +39,7 @@ def name() -> str:
         model = re.search(r"model name\s*:\s*(.+)", info)
     except OSError:
         model = None
-    processor = model[1].strip() if model else platform.machine()
+    processor = " ".join(model[1].split()) if model else platform.machine()
     return f"CPU {processor}, {os.cpu_count()} cores"
 
 

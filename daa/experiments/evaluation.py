@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from daa.errors import InputError
+from daa.errors import InputError, require
 from daa.experiments import attack_checks, attacking, checks, given, provenance, state, stats
 from daa.experiments.checks import ADVICE, Finding
 from daa.experiments.state import Origin
 from daa.experiments.wording import radius
 from daa.methods import METHODS, AttackConfig
+from daa.parts import is_whole
 from daa.plans import Report
 from daa.restarts import margins
 from daa.target import Bounds, Dataset, Note, Target, check_images
@@ -177,6 +178,8 @@ def evaluate(
     """
     provenance.git_commit()  # asked for now, as a later commit is not the code that runs
     config = given.attack_of(method, eps, budget, minutes, options)
+    fits = is_whole(seed) and seed >= 0
+    require(fits, "seed", "a whole number >= 0", seed)
     found, done = given.data_of(model, x, y, images, bounds, data_format, data_dir)
     with warnings.catch_warnings():
         # What was done to a model stands in the evaluation.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from daa.errors import InputError
+from daa.errors import require
 from daa.experiments import config, records, state
 from daa.experiments.config import Experiment
+from daa.experiments.records import Whole
 from daa.target import Dataset
+from daa.targets.files import read_json
 
-Pixels = tuple[float, ...]
+Pixels = tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
+Size = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Examples(BaseModel):
@@ -25,13 +29,28 @@ class Examples(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: tuple[str, str] = Field(description="Names of the two runs.")
-    images: tuple[int, ...] = Field(description="Indices of the images in the data set.")
-    labels: tuple[int, ...] = Field(description="Their labels.")
-    shape: tuple[int, int, int] = Field(description="Height, width and channels of an image.")
+    images: tuple[Whole, ...] = Field(description="Indices of the images in the data set.")
+    labels: tuple[Whole, ...] = Field(description="Their labels.")
+    shape: tuple[Size, Size, Size] = Field(description="Height, width and channels of an image.")
     natural: tuple[Pixels, ...] = Field(description="The natural images.")
     adversarial: tuple[tuple[Pixels, ...], tuple[Pixels, ...]] = Field(
         description="The worst images of each run."
     )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Examples:
+        """Checks that there are as many labels and pixels as the images have."""
+        count, pixels = len(self.images), math.prod(self.shape)
+        require(self.shape[2] in (1, 3), "shape", "1 or 3 channels", self.shape)
+        require(len(self.labels) == count, "labels", f"{count} labels", self.labels)
+        for name, found in zip(
+            ("natural", "adversarial[0]", "adversarial[1]"),
+            (self.natural, *self.adversarial),
+            strict=True,
+        ):
+            fits = len(found) == count and all(len(image) == pixels for image in found)
+            require(fits, name, f"{count} images of {pixels} pixels", [len(i) for i in found])
+        return self
 
 
 def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) -> None:
@@ -56,7 +75,7 @@ def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) 
     chosen = sorted(second - first)[:images]
 
     def pixels(x: np.ndarray) -> list:
-        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), -1).tolist()
+        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), data.x[0].size).tolist()
 
     content = {
         "rows": experiment.examples,
@@ -79,8 +98,5 @@ def load(folder: Path) -> Examples | None:
     path = folder / records.EXAMPLES
     if not path.exists():
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected the images of two runs, got {error}") from error
+    content = read_json(path, "the images of two runs")
     return config.check(TypeAdapter(Examples), content, str(path))

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from daa import directions, targets
-from daa.errors import InputError, require
+from daa.errors import InputError, require, shown
 from daa.experiments import data, models
 from daa.experiments.config import fraction
 from daa.methods import METHODS, AttackConfig
-from daa.parts import is_number
+from daa.parts import is_number, is_whole
 from daa.target import Bounds, Dataset, Note, Target
 from daa.targets import Published
 from daa.targets.layouts import DataFormat
@@ -28,16 +28,19 @@ def attack_of(
     options: Mapping[str, Any],
 ) -> AttackConfig:
     """The attack: with a budget where its plan has one, else with as many steps."""
-    known = AttackConfig.readable(method, options) if method in METHODS else set()
+    require(isinstance(method, str) and method in METHODS, "method", _one_of_methods(), method)
+    known = AttackConfig.readable(method, options)
     length = _length(eps)
     if is_number(length) and not 0 < length <= 1:
         raise InputError(
-            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {eps!r}; "
+            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {shown(eps)}; "
             "a radius of 8 pixel values is 8/255"
         )
     given: dict[str, Any] = {"eps": length}
-    require(budget is None or budget >= 1, "budget", "at least 1", budget)
-    require(minutes is None or minutes > 0, "minutes", "more than 0", minutes)
+    fits = budget is None or (is_number(budget) and budget >= 1)
+    require(fits, "budget", "a finite number >= 1", budget)
+    fits = minutes is None or (is_number(minutes) and minutes > 0)
+    require(fits, "minutes", "a finite number > 0", minutes)
     spent = (BUDGET if minutes is None else ENDLESS) if budget is None else budget
     if "budget" in known:
         given |= {"budget": float(spent), "minutes": minutes}
@@ -46,11 +49,17 @@ def attack_of(
         if "steps" in known:
             row = METHODS[method]
             steps = int(2 * spent if row.direction is directions.nowhere else spent)
-            whole = options.get("steps_per_shuffle", 10) if row.particles else 1
+            given_whole: Any = options.get("steps_per_shuffle", 10) if row.particles else 1
+            # AttackConfig refuses what is no such number.
+            whole = given_whole if is_whole(given_whole) and given_whole >= 1 else 10
             given["steps"] = max(steps // whole, 1) * whole
         if "step_size" in known and is_number(length):
             given["step_size"] = length / 10
     return AttackConfig(method, **{**given, **options})
+
+
+def _one_of_methods() -> str:
+    return f"one of {', '.join(METHODS)}"
 
 
 def _length(eps: float | str) -> Any:
@@ -100,7 +109,8 @@ def target_of(model: Any, **options: Any) -> Target:
 def published_of(model: Any, accuracy: float | None) -> Published | None:
     """The accuracy that the model should have; None where nobody said one."""
     if accuracy is not None:
-        require(0 <= accuracy <= 1, "published", "an accuracy in [0, 1]", accuracy)
+        fits = is_number(accuracy) and 0 <= accuracy <= 1
+        require(fits, "published", "an accuracy in [0, 1]", accuracy)
         return Published(accuracy, "as given")
     own = isinstance(model, str) and models.of_project(model)
     return targets.row(model).clean if own else None

@@ -7,7 +7,6 @@ ranking and writing entries needs no network.
 from __future__ import annotations
 
 import datetime
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from daa import targets
 from daa.errors import InputError, require
 from daa.experiments import config, records, tabular, wording
-from daa.targets.files import write_atomically
+from daa.targets.files import read_json, write_atomically
 
 # The networks, in the order of the board.
 TARGETS = tuple(name for name in targets.every_target() if targets.row(name).board)
@@ -213,9 +212,6 @@ def _entries(folder: Path) -> dict[str, list[BoardEntry]]:
 
 
 def _read(path: Path) -> BoardEntry:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected an entry of the board, got {error}") from error
+    content = read_json(path, "an entry of the board")
     found: BoardEntry = config.check(TypeAdapter(BoardEntry), content, str(path))
     return found

@@ -11,7 +11,6 @@ the weights and data sets that they name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from daa import targets
 from daa.errors import InputError, require
 from daa.experiments import config, records
-from daa.experiments.records import Record
+from daa.experiments.records import EVALUATION, EXAMPLES, Record, Whole
 from daa.restarts import margins
+from daa.targets.files import read_json
 
 FILE = "natural.json"
 
@@ -36,7 +36,7 @@ class Misclassified(BaseModel):
     weights_sha256: str = Field(description="Hash of the file of its weights.")
     data: str = Field(description="Name of the data set.")
     data_sha256: str = Field(description="Hash of the files of the data set.")
-    images: tuple[int, ...] = Field(description="Indices of the images that it misclassifies.")
+    images: tuple[Whole, ...] = Field(description="Indices of the images that it misclassifies.")
 
     def of(self, record: Record) -> bool:
         """Whether a record is of this network and these images."""
@@ -66,10 +66,7 @@ def load(results: Path) -> tuple[Misclassified, ...]:
     path = results / FILE
     if not path.exists():
         return ()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected images of networks, got {error}") from error
+    content = read_json(path, "images of networks")
     found: Natural = config.check(TypeAdapter(Natural), content, str(path))
     return found.networks
 
@@ -101,6 +98,9 @@ def counted(found: Mapping[str, Record], results: Path) -> tuple[dict[str, Recor
 def _with_broken(record: Record, images: set[int]) -> Record:
     """The record with more broken images, which no restart broke."""
     right = [round(share * record.images) - len(images) for share in record.robust_accuracy]
+    expected = f"{len(images)} more images that no restart broke, as {FILE} says"
+    require(min(right) >= 0, f"{record.experiment}/{record.run}: robust_accuracy", expected,
+            record.robust_accuracy)  # fmt: skip
     return record.model_copy(
         update={
             "broken": tuple(sorted({*record.broken, *images})),
@@ -151,7 +151,7 @@ def write(results: Path = config.RESULTS) -> Path:
     """
     found = []
     for path in results.glob("*/*.json"):
-        if path.name != records.EXAMPLES:
+        if path.name not in (EXAMPLES, EVALUATION):
             found.append(records.load(path))
     if not found:
         raise InputError(f"{results}: expected result records, got none")

@@ -8,11 +8,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from daa.errors import require
 from daa.experiments import boards, living, parts, plotting, summary, tables
 from daa.experiments.boards import Entry
 from daa.experiments.collection import Collected, collect
 from daa.experiments.wording import label, radius
-from daa.targets.files import write_atomically
+from daa.targets.files import replaceable, write_atomically
 
 # The folder is not committed, so it is no part of a page that is.
 LEFT_OUT = ("quickstart",)
@@ -20,6 +21,12 @@ LEFT_OUT = ("quickstart",)
 _RANKED_IMAGES = 10_000
 # Files that become part of the page as they are, beside its template.
 _FILES = ("page.css", "page.js", "uPlot.min.css", "uPlot.iife.min.js", "uPlot.LICENSE")
+
+# What tells the files of this page from a user's own.
+_MARKS = {
+    "index.html": "results</title>",
+    "README.md": "Written by `python scripts/page.py` from the records",
+}
 
 # Result folders with their records, in the order of the page.
 Results = Mapping[Path, Collected]
@@ -34,13 +41,21 @@ def write(folders: Iterable[Path], out: Path | None = None) -> list[Path]:
 
     Returns:
         The paths of both files.
+
+    Raises:
+        InputError: a folder without records, no folder to show, or other files of these names,
+            which are never overwritten.
     """
-    results = {folder: collect(folder) for folder in shown(folders)}
-    out = out or _root(results)
-    files = {out / "index.html": html(results, out), out / "README.md": markdown(results, out)}
-    for path, text in files.items():
+    chosen = shown(folders)
+    require(bool(chosen), "page", "a folder of results to show", None)
+    root = out or chosen[0].parent
+    for name, mark in _MARKS.items():
+        replaceable(root / name, mark)
+    results = {folder: collect(folder) for folder in chosen}
+    texts = {root / "index.html": html(results, root), root / "README.md": markdown(results, root)}
+    for path, text in texts.items():
         write_atomically(path, text.encode())
-    return list(files)
+    return list(texts)
 
 
 def shown(folders: Iterable[Path]) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -200,7 +199,7 @@ def benchmark(root: Path) -> dict[str, Any] | None:
     path = root / "benchmark.json"
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = report.load(path)
     if not report.drawable(content):
         return None
     about = "Time of a step of each attack over that of the gradient alone"

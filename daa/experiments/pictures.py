@@ -55,7 +55,7 @@ def examples(shown: Examples, attacked: Sequence[Record]) -> Figure:
             line[0].set_title(name, loc="left", fontsize=11, pad=3)
         of = f"{attacked[0].target} ({attacked[0].weights} weights)"
         title = f"Broken by {names[1]}, not by {names[0]}; restarts: {attacked[0].restarts}; {of}"
-        figure.suptitle(fill(title, 6 * count), fontsize=11)
+        figure.suptitle(fill(title, 6 * count), fontsize=11, parse_math=False)
     return figure
 
 
@@ -91,7 +91,7 @@ def kinds(
                     picture = _picture(np.clip(pixels[image], 0, 1))
                     line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
         order = ", ".join(name for name, _ in sources)
-        figure.suptitle(f"Images broken; each three times: {order}", fontsize=9)
+        figure.suptitle(f"Images broken; each three times: {order}", fontsize=9, parse_math=False)
     return figure
 
 

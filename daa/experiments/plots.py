@@ -143,11 +143,14 @@ def figure(plots: Sequence[Plot], title: str, about: str) -> Figure:
     foot = 0.16 * (note.count("\n") + 1)
     drawn = _drawn(plots, (width, _HEIGHT + foot + 0.3), None if alone else 3 * len(plots), foot)
     with plotting.look():
-        # Over the panel alone, where the legend stands beside it.
-        x = {"x": 0.01, "ha": "left"} if alone else {}
-        drawn.suptitle(fill(title, round((7 if alone else 11) * width)), fontsize=12, **x)
+        # Over the panel alone, where the legend stands beside it. Texts of a user may hold dollar
+        # signs that are no formula.
+        text = fill(title, round((7 if alone else 11) * width))
+        style: dict[str, Any] = {"x": 0.01, "ha": "left"} if alone else {}
+        drawn.suptitle(text, fontsize=12, parse_math=False, **style)
         soft, small = palette.light("soft"), plotting.SMALL
-        drawn.text(0.5, 0.01, note, ha="center", va="bottom", fontsize=small, color=soft)
+        style = {"fontsize": small, "color": soft, "parse_math": False}
+        drawn.text(0.5, 0.01, note, ha="center", va="bottom", **style)
     return drawn
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from daa.errors import InputError
 from daa.experiments import config, records, tabular
+from daa.experiments.config import Line
+from daa.experiments.records import Count, Number, Share, Whole
 from daa.experiments.tabular import Align
 from daa.experiments.wording import radius
-from daa.targets.files import write_atomically
+from daa.targets.files import read_json, write_atomically
 
 # Lies beside the records of an experiment.
 NAME = "autoattack.json"
@@ -28,13 +28,13 @@ class Point(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    attack: str = Field(description="What had just ended: one of AutoAttack's attacks, or a unit.")
-    accuracy: float = Field(description="Robust accuracy so far, in [0, 1].")
-    gradients: float = Field(
+    attack: Line = Field(description="What had just ended: one of AutoAttack's attacks, or a unit.")
+    accuracy: Share = Field(description="Robust accuracy so far, in [0, 1].")
+    gradients: Number = Field(
         description="Forward-backward passes per image so far; a forward pass alone counts half."
     )
-    seconds: float = Field(description="Since the attack began.")
-    cpu_seconds: float = Field(
+    seconds: Number = Field(description="Since the attack began.")
+    cpu_seconds: Number = Field(
         description="Processor time of the process since then, all its threads together; other "
         "programs on the machine don't change it much."
     )
@@ -45,8 +45,8 @@ class Course(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = Field(description="Of all its random numbers.")
-    points: tuple[Point, ...] = Field(description="In the order of time.")
+    seed: Whole = Field(description="Of all its random numbers.")
+    points: tuple[Point, ...] = Field(min_length=1, description="In the order of time.")
 
     @property
     def last(self) -> Point:
@@ -63,18 +63,20 @@ class Race(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    target: str = Field(description="The classifier attacked, `folder/name`.")
-    weights: str = Field(description="Where its weights come from, as in a record.")
+    target: Line = Field(description="The classifier attacked, `folder/name`.")
+    weights: Line = Field(description="Where its weights come from, as in a record.")
     weights_sha256: str | None = Field(description="Hash of the file of the weights.")
-    data: str = Field(description="Name of the data set.")
+    data: Line = Field(description="Name of the data set.")
     data_sha256: str | None = Field(description="Hash of the files of the data set.")
-    images: int = Field(description="Number of images: the first ones of the data set.")
-    eps: float = Field(description="Radius of the ball.")
-    cores: int = Field(description="CPU cores that both attacks could use.")
-    clean_accuracy: float = Field(description="Accuracy on the natural images.")
+    images: Count = Field(description="Number of images: the first ones of the data set.")
+    eps: Share = Field(description="Radius of the ball.")
+    cores: Count = Field(description="CPU cores that both attacks could use.")
+    clean_accuracy: Share = Field(description="Accuracy on the natural images.")
     autoattack: Course = Field(description="AutoAttack, standard version.")
-    adaptive: tuple[Course, ...] = Field(description="Adaptive DAA, a run for each seed.")
-    device: str = Field(description="What both were computed on.")
+    adaptive: tuple[Course, ...] = Field(
+        min_length=1, description="Adaptive DAA, a run for each seed."
+    )
+    device: Line = Field(description="What both were computed on.")
     versions: dict[str, str] = Field(description="Of Python and of the packages.")
     git_commit: str | None = Field(description="As in a record.")
 
@@ -97,10 +99,7 @@ def load(folder: Path) -> tuple[Race, ...]:
     path = folder / NAME
     if not path.exists():
         return ()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected races with AutoAttack, got {error}") from error
+    content = read_json(path, "races with AutoAttack")
     return config.check(TypeAdapter(Races), content, str(path)).races
 
 

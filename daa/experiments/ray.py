@@ -7,9 +7,11 @@ together, so that parts of them would be another attack.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -57,12 +59,12 @@ def on_ray(
 
     Raises (the engine):
         InputError: no Ray, no such cluster, no machine with so many cores, weights that differ, or
-            a unit whose workers died `RETRIES` + 1 times.
+            a unit whose workers died `RETRIES` + 1 times, or a cluster whose head died.
     """
 
     def engine(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:
         ray = _connect(address)
-        try:
+        with _ending(ray):
             slots, resources = _slots(ray, cpus_per_unit)
             work = ray.remote(max_retries=RETRIES, **resources)(_work)
             images, labels = ray.put(x), ray.put(y)
@@ -78,10 +80,27 @@ def on_ray(
                 (done, *_), _ = ray.wait(list(running), num_returns=1)
                 unit = running.pop(done)
                 yield unit, _result(ray, unit, done)
-        finally:
-            ray.shutdown()
 
     return engine
+
+
+@contextmanager
+def _ending(ray: Any) -> Iterator[None]:
+    """Leaves the cluster in the end, also where its head has died.
+
+    Raises:
+        InputError: the head, or the driver's connection to it, is gone.
+    """
+    try:
+        yield
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise InputError(
+            f"ray: expected a cluster that goes on, got {type(error).__name__}; what is finished "
+            "is kept, the same command goes on from there"
+        ) from error
+    finally:
+        with contextlib.suppress(Exception):  # a head that has died answers no goodbye
+            ray.shutdown()
 
 
 def _result(ray: Any, unit: Unit, task: Any) -> Result:
@@ -107,7 +126,7 @@ def _connect(address: str | None) -> Any:
             host, _, port = address.rpartition("/")[2].rpartition(":")
             socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address or "local", log_to_driver=False, logging_level="error")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise InputError(f"address: expected a Ray cluster at {address}, got {error}") from error
     return ray
 

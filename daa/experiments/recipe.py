@@ -8,7 +8,8 @@ from typing import Any, Literal, get_type_hints
 
 from daa import parts
 from daa.errors import InputError, require
-from daa.experiments.config import fraction, read_yaml
+from daa.experiments import documents
+from daa.experiments.config import fraction
 from daa.target import Precision
 
 
@@ -83,7 +84,7 @@ def load(path: Path) -> TrainConfig:
         InputError: a file that is not readable, an unknown or a missing key, or a value that can't
             work; the message names file and key.
     """
-    raw: Any = read_yaml(path)
+    raw: Any = documents.read(path)
     require(isinstance(raw, dict), str(path), "a mapping with target, eps, steps, ...", raw)
     known = {field.name: field.default for field in fields(TrainConfig)}
     for key in raw:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -17,15 +17,16 @@ from pydantic import (
     InstanceOf,
     PlainSerializer,
     TypeAdapter,
+    model_validator,
 )
 
 from daa import plans
-from daa.errors import InputError
+from daa.errors import InputError, require, shown
 from daa.experiments import config
-from daa.experiments.config import Experiment, Row
+from daa.experiments.config import Experiment, Line, Percent, Row
 from daa.experiments.provenance import versions
 from daa.methods import AttackConfig
-from daa.targets.files import write_atomically
+from daa.targets.files import read_json, write_atomically
 
 if TYPE_CHECKING:
     from daa.plans import Report
@@ -38,11 +39,19 @@ EXAMPLES = "examples.json"
 EVALUATION = "evaluation.json"
 
 
+Whole = Annotated[int, Field(ge=0, lt=2**31)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Also the name of a file, or of a folder.
+FileName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(config.printable)]
+
+
 def _attack(settings: object) -> AttackConfig:
     if isinstance(settings, AttackConfig):
         return settings
     if not isinstance(settings, Mapping):
-        raise InputError(f"expected a mapping, got {settings!r}")
+        raise InputError(f"expected a mapping, got {shown(settings)}")
     return AttackConfig.from_settings(settings)
 
 
@@ -59,68 +68,86 @@ class Identity(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
-    experiment: str = Field(description="Name of the experiment, and of the folder of the record.")
-    run: str = Field(description="Name of the run, and of the file without `.json`.")
+    experiment: FileName = Field(
+        description="Name of the experiment, and of the folder of the record."
+    )
+    run: FileName = Field(description="Name of the run, and of the file without `.json`.")
     attack: Settings = Field(
         description="Settings of the attack: those that its method reads. Records made earlier "
         "list the settings of all methods."
     )
-    target: str = Field(description="The classifier attacked, `folder/name`.")
-    weights: str = Field(
+    target: Line = Field(description="The classifier attacked, `folder/name`.")
+    weights: Line = Field(
         description='Where the weights come from: "original" (the paper\'s), "third-party", '
         '"surrogate" (the paper\'s architecture, trained by this project) or "own".'
     )
-    weights_sha256: str | None = Field(description="Hash of the file of the weights.")
-    data: str = Field(description="Name of the data set.")
-    data_sha256: str | None = Field(description="Hash of the files of the data set.")
-    images: int = Field(description="Number of images attacked: the first ones of the data set.")
-    restarts: int = Field(description="Number of restarts.")
-    seed: int = Field(description="Seed of all random numbers.")
+    weights_sha256: Line | None = Field(description="Hash of the file of the weights.")
+    data: Line = Field(description="Name of the data set.")
+    data_sha256: Line | None = Field(description="Hash of the files of the data set.")
+    images: Count = Field(description="Number of images attacked: the first ones of the data set.")
+    restarts: Count = Field(description="Number of restarts.")
+    seed: Whole = Field(description="Seed of all random numbers.")
 
 
 class Record(Identity):
     """One finished run. Accuracies are in [0, 1], lengths in the unit of images in [0, 1]."""
 
-    title: str = Field(description="Title of the experiment.")
-    clean_accuracy: float = Field(description="Accuracy on the natural images.")
-    accuracy_per_restart: tuple[float, ...] = Field(
-        description="Accuracy under each restart alone."
+    title: Line = Field(description="Title of the experiment.")
+    clean_accuracy: Share = Field(description="Accuracy on the natural images.")
+    accuracy_per_restart: tuple[Share, ...] = Field(
+        min_length=1, description="Accuracy under each restart alone."
     )
-    robust_accuracy: tuple[float, ...] = Field(
-        description="Worst-case accuracy after restart 1, 2, ...; the last one is the result."
+    robust_accuracy: tuple[Share, ...] = Field(
+        min_length=1,
+        description="Worst-case accuracy after restart 1, 2, ...; the last one is the result.",
     )
-    paper_percent: float | None = Field(description="The paper's worst case, in percent.")
-    top5_accuracy: float | None = Field(
+    paper_percent: Percent | None = Field(description="The paper's worst case, in percent.")
+    top5_accuracy: Share | None = Field(
         None, description="Top-5 accuracy on the worst images, where the data set has many classes."
     )
-    paper_top5_percent: float | None = Field(
+    paper_top5_percent: Percent | None = Field(
         None, description="The paper's top-5 accuracy, in percent."
     )
-    gradients_per_image: int | float = Field(
+    gradients_per_image: Whole | Number = Field(
         description="Forward-backward passes spent on each image in all restarts; the mean where "
         "images differ."
     )
-    gradients_after: tuple[float, ...] | None = Field(
+    gradients_after: tuple[Number, ...] | None = Field(
         None,
         description="Mean forward-backward passes per image after unit 1, 2, ..., where a plan "
         "chooses the units; `robust_accuracy` has the accuracies after the same units.",
     )
-    seconds: float = Field(description="Time that the restarts took, together.")
-    device: str = Field(description="What the restarts were computed on.")
+    seconds: Number = Field(description="Time that the restarts took, together.")
+    device: Line = Field(description="What the restarts were computed on.")
     versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
-    git_commit: str | None = Field(
+    git_commit: Line | None = Field(
         description="Commit of the code, with `-dirty` behind it where the code differed from it."
     )
-    broken: tuple[int, ...] = Field(
+    broken: tuple[Whole, ...] = Field(
         description="Indices of the images that are misclassified as they are or after a restart. "
         "Records made earlier leave out the former where no restart broke them; see `natural.json`."
     )
-    config: str | None = Field(
+    config: FileName | None = Field(
         None, description="Name of the config; that of the experiment where there is none."
     )
-    instead_of: str | None = Field(
+    instead_of: Line | None = Field(
         None, description="The config's target, where the run was aimed at another one."
     )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Record:
+        """Checks that fields of the record do not contradict each other."""
+        units = len(self.robust_accuracy)
+        for name in ("accuracy_per_restart", "gradients_after"):
+            values = getattr(self, name)
+            fits = values is None or len(values) == units
+            require(fits, name, f"{units} values as robust_accuracy", values)
+        if self.gradients_after is None:
+            require(units == self.restarts, "robust_accuracy", f"{self.restarts} values", units)
+        fits = max(self.broken, default=0) < self.images
+        fits = fits and len(set(self.broken)) == len(self.broken)
+        require(fits, "broken", f"different images from 0 to {self.images - 1}", self.broken)
+        return self
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -234,9 +261,22 @@ def save(path: Path, record: Record) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes a JSON file atomically; each list of numbers stands on one line."""
-    text = json.dumps(content, indent=2)
-    text = re.sub(r"\[\s+([-\d.,e\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
-    write_atomically(path, (text + "\n").encode())
+    write_atomically(path, (_lines(content, "\n") + "\n").encode())
+
+
+def _lines(value: Any, end: str) -> str:
+    """A value as JSON; `end` is the line break with the indentation that the value stands at."""
+    inner = f"{end}  "
+    if isinstance(value, Mapping) and value:
+        pairs = (f"{json.dumps(str(k))}: {_lines(v, inner)}" for k, v in value.items())
+        return f"{{{inner}{f',{inner}'.join(pairs)}{end}}}"
+    if isinstance(value, (list, tuple)) and not all(map(_number, value)):
+        return f"[{inner}{f',{inner}'.join(_lines(v, inner) for v in value)}{end}]"
+    return json.dumps(value)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def load(path: Path) -> Record:
@@ -248,13 +288,10 @@ def load(path: Path) -> Record:
     Raises:
         InputError: not a whole record of this schema; the message names file and field.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected a result record, got {error}") from error
+    content = read_json(path, "a result record")
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-        raise InputError(f"{path}: schema: expected {SCHEMA}, got {found!r}")
+        raise InputError(f"{path}: schema: expected {SCHEMA}, got {shown(found)}")
     return config.check(TypeAdapter(Record), content, str(path))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from daa import plans
-from daa.errors import require
+from daa.errors import InputError, require
 from daa.experiments import (
     collection,
     device,
@@ -63,10 +63,22 @@ class Run:
         return self.row.attack.parts.plan in (plans.repeat, plans.standing)
 
     def state(self) -> State:
-        """What the run has reached; nothing where more restarts are kept than are asked for now."""
+        """What the run has reached.
+
+        Raises:
+            InputError: more restarts are kept than are asked for now. Their worst images can't be
+                taken apart, and they are not thrown away.
+        """
         found = state.load(self.kept, self.ident)
         units = 0 if found.report is None else len(found.report.history)
-        return State() if self.repeats and units > self.ident["restarts"] else found
+        asked = self.ident["restarts"]
+        if self.repeats and units > asked:
+            raise InputError(
+                f"{self.kept}: expected at most {asked} restarts as asked for now, got {units} "
+                "finished ones; ask for as many, choose another folder for the results, or start "
+                "anew"
+            )
+        return found
 
 
 def reproduce(

@@ -13,6 +13,7 @@ from daa.errors import InputError, require
 from daa.experiments import config, device, models
 from daa.experiments import data as data_sets
 from daa.experiments.config import Experiment
+from daa.plans import MOST_RESTARTS
 from daa.target import Dataset, Precision, Target
 
 
@@ -63,9 +64,10 @@ def prepare(
     Raises:
         InputError: a config, weights or images that are missing or don't fit.
     """
+    require(target != "", "target", "FOLDER/NAME or a model", target)
     experiment = config.load(path, target)
     about = {"config": path.stem}
-    reference = target or experiment.target
+    reference = experiment.target if target is None else target
     needs_none = models.of_project(reference) and experiment.data is None
     own = None if needs_none else _own_data(experiment, images, data_dir)
     shape = None if own is None else own.x.shape[1:]
@@ -74,6 +76,9 @@ def prepare(
     if reference != experiment.target:
         about["instead_of"] = experiment.target
         experiment = _aimed_elsewhere(experiment, loaded)
+    fits = restarts is None or restarts <= MOST_RESTARTS
+    require(fits, "restarts", f"at most {MOST_RESTARTS:,}", restarts)
+    require(seed is None or seed < 2**31, "seed", f"less than {2**31:,}", seed)
     changed = {"restarts": restarts, "seed": seed, "images": images}
     changed = {name: value for name, value in changed.items() if value is not None}
     experiment = in_precision(experiment.model_copy(update=changed), precision, here)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +16,17 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from daa.errors import InputError
+from daa.errors import InputError, require
 from daa.methods import AttackConfig
 from daa.plans import Outcome, Report
-from daa.targets.files import read_npz, save_npz
+from daa.targets.files import parse_json, read_json, reason, save_npz, write_atomically
+from daa.targets.npy import read_npz
 
 # The arrays of a state's file. Those of the units hold all units one behind another.
 _UNITS = ("unit_on_all", "unit_images", "unit_margin", "unit_size", "unit_gradients")
 _ARRAYS = ("adv", "margin", "natural", *_UNITS, "ident", "seconds", "origin")
+# The files by which a process holds a folder, and says who it is.
+LOCK, OWNER = ".lock", ".owner"
 # Devices and commits that units were computed with: {"device": [...], "git_commit": [...]}.
 Origin = dict[str, list[str]]
 
@@ -103,18 +107,69 @@ def load(path: Path, ident: dict[str, Any]) -> State:
     for name in _ARRAYS:
         if name not in arrays:
             raise InputError(f"{path}: expected the array {name}, got none")
+    about = {name: _parsed(arrays[name], path) for name in ("ident", "origin")}
     try:
-        same = _key(json.loads(str(arrays["ident"]))) == _key(ident)
-        origin = json.loads(str(arrays["origin"]))
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{path}: expected the state of a run, got {error}") from error
+        same = _key(about["ident"]) == _key(ident)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: expected the state of a run, got {reason(error)}") from error
     if not same:
         raise InputError(
             f"{path}: expected the state of the run asked for now, got that of another; "
             "choose another folder for the results, or start anew"
         )
+    _check(arrays, ident["images"], path)
+    origin = about["origin"]
+    fits = isinstance(origin, dict) and all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+        for names in origin.values()
+    )
+    require(fits, f"{path}: origin", "lists of texts", origin)
     report = Report(arrays["adv"], arrays["margin"], arrays["natural"], _history(arrays))
     return State(report, float(arrays["seconds"]), origin)
+
+
+def _parsed(array: np.ndarray, path: Path) -> Any:
+    """The content of a text that is kept as an array."""
+    expected = "the state of a run"
+    try:
+        text = str(array)
+    except ValueError as error:  # NumPy does not check that the numbers of a text are characters
+        raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
+    return parse_json(text, str(path), expected)
+
+
+def _check(arrays: Mapping[str, np.ndarray], images: int, path: Path) -> None:
+    """Checks types, shapes and values of the arrays of a state of so many images."""
+    units, on_all = len(np.atleast_1d(arrays["unit_size"])), arrays["unit_on_all"].astype(bool)
+
+    def check(name: str, kinds: str, *shape: int | None) -> None:
+        array = arrays[name]
+        fits = len(array.shape) == len(shape) and all(
+            expected in (None, size) for expected, size in zip(shape, array.shape, strict=True)
+        )
+        fits = fits and array.dtype.kind in kinds
+        shown = f"{'numbers' if 'f' in kinds else 'whole numbers'} of shape {list(shape)}"
+        require(fits, f"{path}: {name}", shown, f"{array.dtype} of shape {list(array.shape)}")
+        # A margin may be infinite.
+        require(not np.isnan(array).any(), f"{path}: {name}", "numbers", float("nan"))
+
+    check("adv", "f", images, None, None, None)
+    check("margin", "f", images)
+    check("natural", "f", images)
+    check("seconds", "fiu")
+    check("unit_on_all", "b", units)
+    check("unit_size", "iu", units)
+    check("unit_gradients", "fiu", units)
+    sizes = arrays["unit_size"]
+    fits = bool((sizes >= 0).all() and (sizes <= images).all() and (sizes[on_all] == images).all())
+    require(fits, f"{path}: unit_size", f"0 to {images}", sizes.tolist())
+    check("unit_margin", "f", int(sizes.sum()))
+    check("unit_images", "iu", int(sizes[~on_all].sum()))
+    chosen = arrays["unit_images"]
+    fits = bool((chosen >= 0).all() and (chosen < images).all())
+    require(fits, f"{path}: unit_images", f"0 to {images - 1}", chosen.tolist())
+    for name in ("adv", "unit_gradients", "seconds"):
+        require(bool(np.isfinite(arrays[name]).all()), f"{path}: {name}", "finite numbers", np.inf)
 
 
 def _history(arrays: dict[str, np.ndarray]) -> tuple[Outcome, ...]:
@@ -148,14 +203,15 @@ def sole(folder: Path) -> Iterator[None]:
     """Holds a folder for this process; makes the folder if need be.
 
     The operating system frees the lock when the process ends, however it ends, so a killed process
-    leaves nothing to be cleaned up.
+    leaves nothing to be cleaned up. docs/scaling.md says how far the lock of a network folder
+    reaches.
 
     Raises:
         InputError: another process holds the folder (the message names the process and since when),
             or the folder can't be written to.
     """
-    owner = folder / ".owner"
-    lock = FileLock(folder / ".lock", timeout=0)
+    owner = folder / OWNER
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -163,22 +219,29 @@ def sole(folder: Path) -> Iterator[None]:
         raise InputError(
             f"{folder}: expected no other process at work here, got {_named(owner)}"
         ) from None
+    except NotImplementedError as error:  # filelock's answer to ENOSYS
+        raise InputError(
+            f"{folder}: expected a file system with locks, got one without; "
+            "choose a folder on another one for the results"
+        ) from error
     except OSError as error:
         raise InputError(f"{folder}: expected to write there, got {error.strerror}") from error
     try:
         about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-        owner.write_text(json.dumps(about), encoding="utf-8")
+        write_atomically(owner, json.dumps(about).encode())
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may have been deleted, or be read-only now
+            owner.unlink()
         lock.release()
 
 
 def _named(owner: Path) -> str:
     """The process that holds a folder, in words."""
     try:
-        about = json.loads(owner.read_text(encoding="utf-8"))
-        minutes = (time.time() - about["since"]) / 60
+        about = read_json(owner, "the process at work")
+        # The clock may have been set back since then, or be that of another machine.
+        minutes = max((time.time() - about["since"]) / 60, 0)
         return f"process {about['pid']} on {about['host']}, for {minutes:.0f} min"
-    except (OSError, ValueError, KeyError, TypeError):  # the process has not written its name yet
+    except (ValueError, LookupError, TypeError, OverflowError):  # it is not written yet
         return "one that has just begun"

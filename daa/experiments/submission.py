@@ -15,8 +15,13 @@ from daa import targets
 from daa.errors import InputError, require
 from daa.experiments import arrays, boards, pictures, plotting, records, state
 from daa.experiments.records import Record
+from daa.parts import is_number
 from daa.plans import Report
 from daa.target import Dataset, Target
+from daa.targets.files import apart
+
+# Conversion to the network's range moves pixels by less than this part of the range.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +69,12 @@ def setting(
         eps: radius of the ball; None for that of the target's row.
         data_dir, model_dir: folders of data sets and weights.
     """
+    if eps is None:
+        eps = targets.row(reference).eps
+    require(is_number(eps) and 0 < eps <= 1, "eps", "0 < eps <= 1", eps)
     target = targets.load_target(reference, model_dir=model_dir)
     data = targets.load_dataset(reference, "test", data_dir, images)
-    return Setting(target, data, eps or targets.row(reference).eps)
+    return Setting(target, data, eps)
 
 
 def build(
@@ -84,10 +92,12 @@ def build(
         data_dir, model_dir: folders of data sets and weights.
 
     Raises:
-        InputError: runs on different targets, images or radii, runs that left the pixel range, or
-            runs whose images are not there.
+        InputError: runs on different targets, images or radii, runs that left the pixel range,
+            runs whose images are not there, or an `out` that is one of the runs' files.
     """
     found = [run for path in results for run in _runs(path)]
+    for path, _ in found:
+        apart(out, path, path.with_suffix(".npz"))
     first = found[0][1]
     for path, record in found:
         for key in ("target", "weights_sha256", "data_sha256", "images"):
@@ -104,23 +114,60 @@ def build(
         data_dir=data_dir,
         model_dir=model_dir,
     )
-    adv, lowest = None, None
+    for what, got in (("weights", about.target.weights_sha256), ("data", about.data.sha256)):
+        wanted = getattr(first, f"{what}_sha256")
+        require(got == wanted, found[0][0].as_posix(), f"{what} with sha256 {wanted}", got)
+    best, lowest = None, None
+    alone: list[float] = []
+    said: list[str] = []
     for path, record in found:
         report = _report(path, record)
-        if adv is None or lowest is None:
-            adv, lowest = report.adv, report.margin
+        shape, expected = list(report.adv.shape), list(about.data.x.shape)
+        require(shape == expected, f"{path.with_suffix('.npz')}: adv", f"shape {expected}", shape)
+        array, moved = arrays.build(about.target, report.adv, about.data, about.eps)
+        # What the network says now counts, not what the file says that it said.
+        margin = arrays.margins_of(about.target, array, about.data.y)
+        alone.append(float((margin > 0).mean()))
+        said += _doubts(path, about, moved, (report.margin > 0) != (margin > 0))
+        if best is None or lowest is None:
+            best, lowest = array, margin
             continue
-        worse = report.margin < lowest
-        adv[worse], lowest[worse] = report.adv[worse], report.margin[worse]
-    assert adv is not None
+        worse = margin < lowest
+        best[worse], lowest[worse] = array[worse], margin[worse]
+    assert best is not None
     assert lowest is not None
-    array = arrays.build(about.target, adv, about.data, about.eps)
-    arrays.save(out, array)
-    strongest = min(record.worst for _, record in found)
-    return (
-        f"{out}: {array.shape} float32 for {about.name}, runs: {len(found)}, "
-        f"accuracy {_percent((lowest > 0).mean())} (the strongest run alone {_percent(strongest)})"
+    arrays.save(out, best)
+    return "\n".join(
+        [
+            *said,
+            f"{out}: {best.shape} float32 for {about.name}, runs: {len(found)}, accuracy "
+            f"{_percent((lowest > 0).mean())} (the strongest run alone {_percent(min(alone))})",
+        ]
     )
+
+
+def _doubts(path: Path, about: Setting, moved: np.ndarray, other: np.ndarray) -> list[str]:
+    """What is wrong with the images of a run, which go into the array all the same.
+
+    Args:
+        path: of the record.
+        about: what the array is built for.
+        moved: how far the pixels of each image were moved into the ball. [N].
+        other: whether the network's verdict on an image is another one than the run's. [N].
+    """
+    bounds, said = about.target.bounds, []
+    outside = moved > _ROUNDING * (bounds.upper - bounds.lower)
+    if outside.any():
+        said.append(
+            f"{path}: images outside ball or range: {outside.sum():,}; they were moved to its edge,"
+            f" by up to {moved.max():g}"
+        )
+    if other.any():
+        said.append(
+            f"{path}: images that the network now judges otherwise than in the run: "
+            f"{other.sum():,}; its verdict of now counts"
+        )
+    return said
 
 
 def _runs(path: Path) -> list[tuple[Path, Record]]:
@@ -151,18 +198,18 @@ def verify(about: Setting, path: Path, predictions: Path | None = None) -> str:
         about: what the array is checked against.
         path: of the array.
         predictions: file for the target's predictions; None for pred.npy beside the array.
+
+    Raises:
+        InputError: an array that the challenge refuses, or predictions in the place of the array.
     """
-    (array,), (check,) = about.check([path])
     predictions = predictions or path.with_name("pred.npy")
+    apart(predictions, path)
+    (array,), (check,) = about.check([path])
     arrays.save(predictions, check.predictions)
-    radius = arrays.native_eps(about.target, about.eps)
-    exact = "kept"
-    if check.beyond:
-        exact = f"{check.beyond:,} values outside, within the tolerance of {arrays.TOLERANCE:g}"
     return "\n".join(
         [
             f"{path}: {array.dtype} {array.shape}, accepted by the challenge's run_attack.py",
-            f"exact ball and range: {exact}; largest |adv - x| {check.distance!r}, eps {radius:g}",
+            _exactly(about, check.distance, check.beyond),
             "order of the images: official",
             f"accuracy of {about.name} on {len(array):,} images: {_percent(check.accuracy)}; "
             f"predictions in {predictions}",
@@ -170,8 +217,22 @@ def verify(about: Setting, path: Path, predictions: Path | None = None) -> str:
     )
 
 
+def _exactly(about: Setting, distance: float, beyond: int) -> str:
+    """Whether an array lies in the exact ball and range, in words."""
+    radius = arrays.native_eps(about.target, about.eps)
+    exact = "kept"
+    if beyond:
+        exact = f"{beyond:,} values outside, within the tolerance of {arrays.TOLERANCE:g}"
+    return f"exact ball and range: {exact}; largest |adv - x| {distance!r}, eps {radius:g}"
+
+
 def merge(about: Setting, paths: Sequence[Path], out: Path) -> str:
-    """Takes the strongest version of each image from several arrays."""
+    """Takes the strongest version of each image from several arrays.
+
+    Raises:
+        InputError: an array that the challenge refuses, or an `out` that is one of the arrays.
+    """
+    apart(out, *paths)
     found, checks = about.check(paths)
     merged, source = arrays.merge(found, checks)
     arrays.save(out, merged)
@@ -184,7 +245,8 @@ def merge(about: Setting, paths: Sequence[Path], out: Path) -> str:
         )
     predictions = np.array([check.predictions for check in checks])
     right = predictions[source, np.arange(len(source))] == about.data.y
-    return "\n".join([*lines, f"{out}: accuracy {_percent(right.mean())}"])
+    exact = _exactly(about, *arrays.exactly(merged, about.target, about.data, about.eps))
+    return "\n".join([*lines, f"{out}: {merged.dtype}, {exact}; accuracy {_percent(right.mean())}"])
 
 
 def compare(about: Setting, paths: Sequence[Path], picture: Path | None = None) -> str:
@@ -194,11 +256,16 @@ def compare(about: Setting, paths: Sequence[Path], picture: Path | None = None) 
         about: what the arrays are checked against.
         paths: of the two arrays.
         picture: the PNG file; None for compare.png beside the first array.
+
+    Raises:
+        InputError: an array that the challenge refuses, or a picture in the place of an array.
     """
+    picture = picture or paths[0].with_name("compare.png")
+    for suffix in (".png", ".svg"):
+        apart(picture.with_suffix(suffix), *paths)
     found, checks = about.check(paths)
     first, second = checks
     kinds, p = arrays.contrast(first, second, about.data.y)
-    picture = picture or paths[0].with_name("compare.png")
     shown = [arrays.images_of(about.target, np.asarray(array)) for array in found]
     figure = pictures.kinds(kinds, about.data.x, shown, [path.stem for path in paths])
     plotting.save(figure, picture)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from daa import targets
-from daa.experiments import budget, config
+from daa.experiments import budget, config, documents
 from daa.experiments.collection import Collected
 from daa.experiments.comparisons import Comparison, budgeted, compare
 from daa.experiments.records import Record
@@ -269,7 +269,7 @@ def unchecked(results: Iterable[Collected]) -> dict[str, list[str]]:
     done = {(r.config or r.experiment, r.target) for found in results for r in found.records}
     missing: dict[str, list[str]] = {}
     for path in sorted(config.FOLDER.glob("*.yaml")):
-        content = config.read_yaml(path)
+        content = documents.read(path)
         target = content.get("target") if isinstance(content, dict) else None
         if "rows" not in content or target not in targets.every_target():
             continue

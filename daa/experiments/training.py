@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,15 +18,19 @@ from daa.attack import Attack
 from daa.errors import InputError, require
 from daa.experiments import state
 from daa.experiments.recipe import TrainConfig
+from daa.experiments.state import LOCK, OWNER
 from daa.experiments.trainer import Trainer
 from daa.methods import AttackConfig
+from daa.parts import is_number
 from daa.restarts import clean_accuracy, margins
 from daa.target import Dataset, Target
 from daa.targets import Model, checkpoints
-from daa.targets.files import read_npz, save_npz, write_atomically
+from daa.targets.files import parse_json, save_npz, write_atomically
+from daa.targets.npy import read_npz
 from daa.tensorflow import tf
 
 EVALUATION_STEPS = 20
+STATE, LOG = "state.npz", "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,13 @@ def train(
 
     Raises:
         InputError: a target that is not trained here, data that is missing, more images held out
-            than there are, or the state of another training beside `out`.
+            than there are, the state of another training or foreign files beside `out`, or new
+            weights that are no better than a guess. Older weights stay as they are then.
     """
     model = targets.model_of(config.target)
     out = out or targets.own_weights(config.target)
+    folder = out.parent / f"{out.stem}-training"
+    check_folder(folder)
     data = targets.load_dataset(config.target, "train", data_dir)
     test = targets.load_dataset(config.target, "test", data_dir)
     most = len(data) - config.batch_size
@@ -77,17 +84,70 @@ def train(
     kept = len(data) - config.holdout
     seen = Dataset(data.name, data.x[:kept], data.y[:kept], data.sha256)
     held = Dataset(f"{data.name}, held out", data.x[kept:], data.y[kept:], data.sha256)
-    folder = out.parent / f"{out.stem}-training"
     trainer = make_trainer(config, model, kept)
     with state.sole(folder):
         best = fit(trainer, model, seen, held, folder, progress)
-    write = save_npz if out.suffix == ".npz" else checkpoints.write
-    write(out, best)
-    attack = attack_on(trainer, model, checkpoints.cast(best, "float32"))
-    clean, robust = accuracies(attack, test)
-    (folder / "log.jsonl").replace(out.parent / f"{out.stem}.log.jsonl")
-    shutil.rmtree(folder)
+        clean, robust = judge(trainer, model, best, test, folder)
+        write = save_npz if out.suffix == ".npz" else checkpoints.write
+        write(out, best)
+        (folder / LOG).replace(out.parent / f"{out.stem}.log.jsonl")
+        (folder / STATE).unlink()
+    (folder / LOCK).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # somebody has put a file of their own into it meanwhile
+        folder.rmdir()
     return Trained(out, test.name, len(test), clean, robust)
+
+
+def check_folder(folder: Path) -> None:
+    """Checks that the folder of a training is new, or that of an interrupted training.
+
+    Raises:
+        InputError: it holds something else, which a training could overwrite.
+    """
+    if not folder.exists():
+        return
+    require(folder.is_dir(), str(folder), "a folder", "a file")
+    names = {path.name for path in folder.iterdir() if path.suffix != ".partial"}
+    own = {LOCK, OWNER, STATE, LOG} if STATE in names else {LOCK, OWNER}
+    foreign = sorted(names - own)
+    if foreign:
+        raise InputError(
+            f"{folder}: expected no folder, or that of an interrupted training, got "
+            f"{', '.join(foreign[:4])} in it; move it away, or write the weights elsewhere"
+        )
+
+
+def judge(
+    trainer: Trainer, model: Model, best: Mapping[str, np.ndarray], test: Dataset, folder: Path
+) -> tuple[float, float]:
+    """The accuracies of the weights of a training on the test set.
+
+    Args:
+        trainer, model: of the training.
+        best: its weights.
+        test: the images.
+        folder: of its state, for the message.
+
+    Returns:
+        Accuracy on natural images and under attack, in [0, 1].
+
+    Raises:
+        InputError: weights that are no finite numbers, or that are right no more often than the
+            most frequent label is.
+    """
+    refused = f"{folder}: expected weights that have learned something, got"
+    after = "; older weights are as they were. Change the config, and remove this folder"
+    for name, array in best.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{refused} {name} with numbers that are not finite{after}")
+    clean, robust = accuracies(attack_on(trainer, model, checkpoints.cast(best, "float32")), test)
+    guess = float(np.bincount(test.y).max() / len(test))
+    if not clean > guess:
+        raise InputError(
+            f"{refused} accuracy {100 * clean:.2f} % on {test.name}, where a guess has "
+            f"{100 * guess:.2f} %{after}"
+        )
+    return clean, robust
 
 
 def make_trainer(config: TrainConfig, model: Model, images: int) -> Trainer:
@@ -132,7 +192,7 @@ def fit(
     Returns:
         The weights with the best PGD accuracy on the images kept out, else the last weights.
     """
-    kept = folder / "state.npz"
+    kept = folder / STATE
     config = trainer.config
     fingerprint = json.dumps(asdict(config), sort_keys=True)
     lines, best = restore(trainer, kept, fingerprint)
@@ -165,7 +225,7 @@ def fit(
         notes = {"log": np.array(json.dumps(lines)), "config": np.array(fingerprint)}
         save_npz(kept, {**trainer.state(), **weights, **notes})
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        write_atomically(folder / "log.jsonl", text.encode())
+        write_atomically(folder / LOG, text.encode())
     return best
 
 
@@ -181,7 +241,7 @@ def restore(trainer: Trainer, kept: Path, fingerprint: str) -> tuple[list[dict],
         The lines of the log and the best weights so far; empty without a state.
 
     Raises:
-        InputError: the state of another config.
+        InputError: the state of another config, or a damaged one.
     """
     if not kept.exists():
         return [], {}
@@ -191,9 +251,19 @@ def restore(trainer: Trainer, kept: Path, fingerprint: str) -> tuple[list[dict],
             f"{kept}: expected a training of this config, got one of another; "
             "remove it to start anew, or write the weights elsewhere"
         )
+    expected = {**trainer.state(), **{f"best/{k}": v for k, v in trainer.arrays().items()}}
+    for name, array in expected.items():
+        found = saved.get(name)
+        fits = found is not None and (found.shape, found.dtype) == (array.shape, array.dtype)
+        got = None if found is None else f"{found.dtype} of shape {list(found.shape)}"
+        require(fits, f"{kept}: {name}", f"{array.dtype} of shape {list(array.shape)}", got)
+    lines = parse_json(str(saved.get("log")), f"{kept}: log", "the lines of a log")
+    fits = isinstance(lines, list) and all(
+        isinstance(line, dict) and is_number(line.get("pgd", 0)) for line in lines
+    )
+    require(fits, f"{kept}: log", "the lines of a log", lines)
     trainer.restore(saved)
-    best = {k.removeprefix("best/"): v for k, v in saved.items() if k.startswith("best/")}
-    return json.loads(str(saved["log"])), best
+    return lines, {name: saved[f"best/{name}"] for name in trainer.variables}
 
 
 def since_best(lines: list[dict[str, Any]]) -> int:

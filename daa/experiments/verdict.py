@@ -17,7 +17,7 @@ from daa.experiments.config import Experiment, Row
 from daa.experiments.records import EVALUATION, Settings
 from daa.experiments.wording import radius
 from daa.methods import METHODS
-from daa.targets.files import write_atomically
+from daa.targets.files import replaceable, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from daa.experiments.evaluation import Evaluation
     from daa.methods import AttackConfig
     from daa.target import Dataset, Target
+
+
+PAGE = "index.html"
 
 
 class Said(BaseModel):
@@ -113,7 +116,7 @@ def folder_of(*parts: str | None) -> Path:
 def _plain(text: str) -> str:
     """A text as part of a file's name."""
     text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
-    return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._") or "model"
+    return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ def planned(
         )
     path = folder / f"{row.name}.json"
     records.finished(path, ident)
+    replaceable(folder / PAGE, "% robust accuracy</title>")
     return Planned(experiment, ident, path)
 
 
@@ -203,7 +207,7 @@ def fill(evaluation: Evaluation, folder: Path) -> Path:
         if figure is not None:
             plotting.save(figure, folder / f"{name}.png")
     verdict = of(evaluation)
-    page = folder / "index.html"
+    page = folder / PAGE
     write_atomically(page, _html(verdict, pictures, collected).encode())
     # The last one, so that a reader who finds it finds all others.
     records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))

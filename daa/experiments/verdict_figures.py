@@ -42,7 +42,9 @@ def accuracy(evaluation: Evaluation) -> Figure:
         axis.legend()
         eps = radius(evaluation.config.eps)
         about = f"{len(evaluation.data):,} images of {evaluation.data.name}, eps {eps}"
-        axis.set_title(fill(f"{evaluation.target.name}: {about}", 60), fontsize=10)
+        axis.set_title(
+            fill(f"{evaluation.target.name}: {about}", 60), fontsize=10, parse_math=False
+        )
     return figure
 
 

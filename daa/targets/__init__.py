@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from daa.errors import InputError
+from daa.errors import InputError, shown
 from daa.target import Dataset, Target
 from daa.targets.datasets import DATASETS, DatasetRow
 from daa.targets.family import Family, Model, Published, TargetRow
@@ -48,7 +48,7 @@ def family(reference: str) -> Family:
     if folder not in FOLDERS or not name:
         raise InputError(
             f"target: expected FOLDER/NAME with FOLDER one of {', '.join(FOLDERS)}, "
-            f"got {reference!r}"
+            f"got {shown(reference)}"
         )
     return _family(folder)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from daa.errors import InputError, require
-from daa.targets import files
+from daa.targets import files, npy
 from daa.tensorflow import tf
 
 # What optimizers keep beside the weights, in the names that TF1 gives it.
@@ -35,10 +34,12 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     if path.suffix == ".npz":
-        return files.read_npz(path)
+        return npy.read_npz(path)
     if path.suffix == ".pth":
         return _read_pth(path)
     prefix = find_prefix(path)
+    for file in (_index(prefix), *data_files(prefix)):
+        files.plain(file, "a file of a TF1 checkpoint")
     _check_size(prefix)
     try:
         reader = tf.train.load_checkpoint(str(prefix))
@@ -57,17 +58,33 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             f"{path}: expected PyTorch for reading a .pth file, got no module torch; "
             "pip install torch, or use an .npz file with the same arrays"
         ) from error
+    files.plain(path, "PyTorch weights")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # the pickle of a damaged file can fail in any way
         why = files.reason(error)
         raise InputError(f"{path}: expected PyTorch weights, got {why}") from error
     if isinstance(state, dict) and "state_dict" in state:
         state = state["state_dict"]
     state = state[0] if isinstance(state, list) and state else state
-    fits = isinstance(state, dict) and all(torch.is_tensor(value) for value in state.values())
+    fits = isinstance(state, dict) and all(
+        isinstance(name, str) and torch.is_tensor(value) for name, value in state.items()
+    )
     require(fits, str(path), "a mapping of arrays", type(state).__name__)
-    return {name: value.numpy() for name, value in state.items()}
+    return {name: _array(value, f"{path}: {name}") for name, value in state.items()}
+
+
+def _array(tensor: Any, where: str) -> np.ndarray:
+    """The numbers of a tensor of PyTorch, also of one that is to be trained or is bfloat16."""
+    try:
+        tensor = tensor.detach()
+        if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
+            tensor = tensor.float()
+        array: np.ndarray = tensor.numpy()
+    except Exception as error:  # sparse, quantized or of another device
+        why = files.reason(error)
+        raise InputError(f"{where}: expected a plain array, got {why}") from error
+    return array
 
 
 def cast(arrays: Mapping[str, np.ndarray | tf.Tensor], dtype: str) -> dict[str, tf.Tensor]:
@@ -164,17 +181,21 @@ def select(
             )
         array, found = arrays[name], list(arrays[name].shape)
         require(found == list(shape), f"{where}: {name}", f"shape {list(shape)}", found)
-        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-            raise InputError(f"{where}: {name}: expected finite numbers, got others")
-        chosen[name] = array.astype(np.float32)
+        if array.dtype.kind not in "fiu":
+            raise InputError(f"{where}: {name}: expected finite numbers, got {array.dtype}")
+        with np.errstate(over="ignore"):
+            single = array.astype(np.float32)
+        # Checked in the type that is computed with, in which 1e300 is infinite.
+        if not np.isfinite(single).all():
+            raise InputError(f"{where}: {name}: expected finite numbers of float32, got others")
+        chosen[name] = single
     return chosen
 
 
 def write(prefix: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
     """Writes a TF1 checkpoint with these names, and the `checkpoint` file beside it.
 
-    The original code restores it with `tf.train.Saver`. The files are written into a temporary
-    folder and moved from there, so that a killed program leaves no half checkpoint.
+    The original code restores it with `tf.train.Saver`. A killed program leaves no half checkpoint.
 
     Args:
         prefix: as in `weights/surrogate/model`.
@@ -184,22 +205,19 @@ def write(prefix: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
         The prefix.
     """
     prefix = Path(prefix)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
     names = list(arrays)
-    with tempfile.TemporaryDirectory(dir=prefix.parent, suffix=".partial") as folder:
-        temporary = Path(folder) / prefix.name
+    with files.together(prefix.parent) as folder:
+        temporary = folder / prefix.name
         tf.raw_ops.SaveV2(
             prefix=str(temporary),
             tensor_names=names,
             shape_and_slices=[""] * len(names),
             tensors=[tf.constant(arrays[name]) for name in names],
         )
-        record = Path(folder) / "checkpoint"
+        record = folder / "checkpoint"
         record.write_text(
             f'model_checkpoint_path: "{prefix.name}"\n'
             f'all_model_checkpoint_paths: "{prefix.name}"\n',
             encoding="utf-8",
         )
-        for file in (*data_files(temporary), _index(temporary), record):
-            file.replace(prefix.parent / file.name)
     return prefix

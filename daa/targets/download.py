@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import zlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from daa import targets
 from daa.errors import InputError, require
 from daa.targets import files, places
 from daa.targets.sources import ARCHIVES, Source
-from daa.targets.transfer import NoDownload, OnBytes, download, unpack
+from daa.targets.transfer import NoDownload, OnBytes, download, is_archive, unpack
 
 PINS = "pins.json"
 
@@ -89,12 +88,11 @@ def fetch(wanted: Parcel, given: Path | None = None, on_bytes: OnBytes | None = 
     source = wanted.source
     if given is not None:
         require(given.exists(), wanted.name, "a file or a folder", str(given))
-        parts = [given]
+        parts = {_role(source, given): given}
         if given.is_dir():
-            parts = [path for path in sorted(given.iterdir()) if _belongs(source, path.name)]
+            parts = {path.name: path for path in given.iterdir() if _belongs(source, path.name)}
             require(bool(parts), str(given), "the files of a checkpoint or data set", "none")
-        for path in parts:
-            place(wanted, path, _role(source, path), given=True)
+        place(wanted, parts)
         return
     if not source.addresses and wanted.found:
         return
@@ -102,66 +100,84 @@ def fetch(wanted: Parcel, given: Path | None = None, on_bytes: OnBytes | None = 
         raise NoDownload(f"{wanted.name}: expected an address, got none: {source.note}")
     for file, address in source.addresses.items():
         path = wanted.folder / file
-        if not (path.exists() and verified(source, file, path)):
-            try:
+        here = path.exists() and verified(source, file, path)
+        try:
+            if not here:
                 download(address, path, on_bytes)
-            except NoDownload as error:
-                what = f"the content of {file}" if file.endswith(ARCHIVES) else file
-                raise NoDownload(f"{error}; put {what} into {wanted.folder} yourself") from error
-        place(wanted, path, file)
+            place(wanted, {file: path})
+        except NoDownload as error:
+            what = f"the content of {file}" if file.endswith(ARCHIVES) else file
+            raise NoDownload(f"{error}; put {what} into {wanted.folder} yourself") from error
+        except InputError:
+            if not here:  # else it is not known whose file it is
+                path.unlink(missing_ok=True)
+            raise
+        if file.endswith(ARCHIVES):
+            path.unlink()
 
 
 def _belongs(source: Source, file: str) -> bool:
-    return file in source.addresses or source.wanted.fullmatch(file) is not None
+    """Whether a file of this name is one of a source's, or of what its archive holds."""
+    if file in source.addresses:
+        return True
+    return file in source.names if source.names else source.wanted.fullmatch(file) is not None
 
 
 def _role(source: Source, path: Path) -> str:
-    """Which file of a source was given; the only file of a source may have another name."""
-    if _belongs(source, path.name) or not source.addresses:
+    """Which file of a source was given; the only file of a source may have another name.
+
+    So the whole archive under the name of one of its files is still verified as the archive.
+    """
+    whole = path.name in source.addresses
+    if whole or path.is_dir() or (_belongs(source, path.name) and not is_archive(path)):
+        return path.name
+    if not source.addresses:
+        require(
+            is_archive(path), str(path), "the files of a checkpoint or their archive", path.name
+        )
         return path.name
     expected = ", ".join(source.addresses)
     require(len(source.addresses) == 1, str(path), f"one of {expected}", path.name)
     return expected
 
 
-def place(wanted: Parcel, path: Path, file: str, given: bool = False) -> None:
-    """Verifies a file that was downloaded or given, and unpacks or copies it into its folder.
+def place(wanted: Parcel, parts: Mapping[str, Path]) -> None:
+    """Verifies files that were downloaded or given, and puts them or what they hold in their place.
+
+    All of them are verified and unpacked before the first one is put in its place, so that a
+    damaged one leaves the older files as they are.
 
     Args:
-        wanted: what the file belongs to.
-        path: of the file.
-        file: its name in the source.
-        given: whether it belongs to the user, who keeps it; a download that is refused or unpacked
-            is deleted.
+        wanted: what the files belong to.
+        parts: {name in the source: path}. The files stay where they are.
 
     Raises:
         InputError: another hash than published or than at the first time; a damaged archive.
     """
-    folder = wanted.folder
-    pins, digest = load_pins(folder), files.sha256(path)
-    refused = None
-    if not verified(wanted.source, file, path):
-        refused = f"expected {wanted.source.hashes[file]} as published, got another hash"
-    elif pins.get(file, digest) != digest:
-        refused = (
-            f"expected sha256 {pins[file]} as at the first time, got {digest}; "
-            f"if the new file is right, remove it from {folder / PINS}"
-        )
-    if refused:
-        if not given:
-            path.unlink()
-        raise InputError(f"{path}: {refused}")
-    if file.endswith(ARCHIVES):
-        match = wanted.source.wanted.fullmatch
-        written = unpack(path, folder, lambda part: match(part) is not None)
-        if not given:
-            path.unlink()
-    else:
-        written = [folder / file]
-        if given:
-            files.write_atomically(folder / file, path.read_bytes())
-    pins |= {file: digest, **{part.name: files.sha256(part) for part in written}}
-    files.write_atomically(folder / PINS, (json.dumps(pins, indent=2) + "\n").encode())
+    folder, source = wanted.folder, wanted.source
+    pins = load_pins(folder)
+    for file, path in parts.items():
+        files.plain(path, "a file")
+        digest = files.sha256(path)
+        if not verified(source, file, path):
+            raise InputError(
+                f"{path}: expected {source.hashes[file]} as published, got another hash"
+            )
+        if pins.get(file, digest) != digest:
+            raise InputError(
+                f"{path}: expected sha256 {pins[file]} as at the first time, got {digest}; "
+                f"if the new file is right, remove it from {folder / PINS}"
+            )
+        pins[file] = digest
+    with files.together(folder) as temporary:
+        for file, path in parts.items():
+            archive = file.endswith(ARCHIVES) if file in source.addresses else is_archive(path)
+            if archive:
+                written = unpack(path, temporary, lambda part: _belongs(source, part))
+                pins |= {part: files.sha256(temporary / part) for part in written}
+            elif path.resolve() != (folder / file).resolve():
+                shutil.copyfile(path, temporary / file)
+        (temporary / PINS).write_text(json.dumps(pins, indent=2) + "\n", encoding="utf-8")
 
 
 def load_pins(folder: Path) -> dict[str, str]:
@@ -169,11 +185,11 @@ def load_pins(folder: Path) -> dict[str, str]:
     path = folder / PINS
     if not path.exists():
         return {}
-    try:
-        pins = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: expected a JSON mapping, got {error}") from error
+    pins = files.read_json(path, "a JSON mapping")
     require(isinstance(pins, dict), str(path), "a JSON mapping", type(pins).__name__)
+    for file, digest in pins.items():
+        fits = Path(file).name == file and isinstance(digest, str)
+        require(fits, str(path), "file names without folders and their hashes", {file: digest})
     return pins
 
 
@@ -187,8 +203,8 @@ def verified(source: Source, file: str, path: Path) -> bool:
     if not file.endswith(".gz") or file.endswith(ARCHIVES):
         return files.sha256(path) == expected
     try:
-        return hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest() == expected
-    except (OSError, EOFError, zlib.error):
+        return hashlib.sha256(files.gunzip(path)).hexdigest() == expected
+    except InputError:
         return False
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from daa.errors import require
+from daa.errors import InputError, require
 
 
 def data_dir(folder: str | Path | None = None) -> Path:
     """Folder of the data sets: the argument, else `DAA_DATA`, else a folder in the user's cache.
 
     Raises:
-        InputError: the argument or the variable names a folder that doesn't exist.
+        InputError: the argument or the variable names a folder that doesn't exist; neither is
+            given, and the user has no home.
     """
     return _folder(folder, "DAA_DATA", "data")
 
@@ -21,7 +22,7 @@ def model_dir(folder: str | Path | None = None) -> Path:
     """Folder of the weights: the argument, else `DAA_MODELS`, else a folder in the user's cache.
 
     Raises:
-        InputError: the argument or the variable names a folder that doesn't exist.
+        InputError: as `data_dir`.
     """
     return _folder(folder, "DAA_MODELS", "models")
 
@@ -29,8 +30,17 @@ def model_dir(folder: str | Path | None = None) -> Path:
 def _folder(folder: str | Path | None, variable: str, name: str) -> Path:
     named = folder or os.environ.get(variable)
     if not named:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Path(cache) / "daa" / name
+        return _cache(variable) / "daa" / name
     path = Path(named)
     require(path.is_dir(), f"{name} folder", "a folder", str(path))
     return path
+
+
+def _cache(variable: str) -> Path:
+    """The user's cache folder."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(named) if named else Path.home() / ".cache"
+    except RuntimeError as error:  # HOME is not set and the user has no entry, as in a container
+        expected = f"a home folder, or {variable} or XDG_CACHE_HOME with the name of a folder"
+        raise InputError(f"cache: expected {expected}, got none") from error

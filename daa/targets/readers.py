@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import warnings
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 
 from daa.errors import InputError, require
 from daa.target import Dataset
+from daa.targets import files
 
 _PREFIX = {"train": "train", "test": "t10k"}
 # Bytes of a record: the label, then the planes red, green, blue of 32 x 32 pixels.
@@ -66,14 +65,11 @@ def exists(folder: Path, file: str) -> bool:
 
 def _read(folder: Path, file: str, name: str) -> tuple[Path, bytes]:
     packed, plain = folder / f"{file}.gz", folder / file
-    try:
-        if plain.exists():
-            return plain, plain.read_bytes()
-        return packed, gzip.decompress(packed.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(missing(packed, name)) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{packed}: expected a whole gzip file, got {error}") from error
+    if plain.exists():
+        return plain, files.read_bytes(plain, "an idx file")
+    if not packed.exists():
+        raise InputError(missing(packed, name))
+    return packed, files.gunzip(packed)
 
 
 def missing(path: Path, name: str) -> str:
@@ -138,7 +134,7 @@ def cifar10_images(folder: Path, split: str, name: str) -> Dataset:
         raise InputError(missing(paths[0], name))
     digest, parts = hashlib.sha256(), []
     for path in found:
-        content = path.read_bytes()
+        content = files.read_bytes(path, "a file of images")
         digest.update(content)
         if len(content) % _CIFAR_RECORD or not content:
             raise InputError(

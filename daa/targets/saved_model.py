@@ -51,6 +51,9 @@ def from_saved_model(
     folder = Path(folder)
     is_one = (folder / "saved_model.pb").is_file()
     require(is_one, str(folder), "a SavedModel folder with saved_model.pb", folder.name)
+    for path in folder.rglob("*"):
+        if not path.is_dir():
+            files.plain(path, "a file of a SavedModel")
     name = name or folder.resolve().name
     try:
         loaded = tf.saved_model.load(str(folder))

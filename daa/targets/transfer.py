@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
-import shutil
 import tarfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any, NamedTuple
 
-from daa.errors import InputError
-from daa.targets.files import CHUNK
+from daa.errors import InputError, shown
+from daa.targets.files import CHUNK, plain, reason, unpacked_limit
 
 _TIMEOUT = 30.0
 
 # Called with a file's name, the bytes just added, and the size of the whole file or None.
 OnBytes = Callable[[str, int, "int | None"], None]
-# Path inside the archive, whether it is a plain file, and what opens it.
-_Member = tuple[str, bool, Callable[[], IO[bytes] | None]]
+_GZIP = b"\x1f\x8b"
+_ENCRYPTED = 1
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_EXPECTED = "a whole zip or tar file"
+# What zipfile, tarfile and their decompressors raise on damaged files.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    LookupError,
+    OverflowError,
+    zlib.error,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+)
+
+
+class _Member(NamedTuple):
+    """A member of an archive.
+
+    Args:
+        name: path inside the archive.
+        size: that it has unpacked, in bytes, as the archive says.
+        plain: whether it is a file, and no link or device.
+        read: opens it.
+    """
+
+    name: str
+    size: int
+    plain: bool
+    read: Callable[[], IO[bytes] | None]
 
 
 class NoDownload(InputError):
@@ -77,11 +110,21 @@ def _open(address: str, begin: int) -> http.client.HTTPResponse:
     return urllib.request.urlopen(address, timeout=_TIMEOUT)
 
 
-def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> list[Path]:
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip or tar archive, told by its content."""
+    try:
+        with _members(path):
+            return True
+    except InputError:
+        return False
+
+
+def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> list[str]:
     """Unpacks the wanted files of a zip or tar archive straight into a folder.
 
     The folders inside the archive are dropped, as MadryLab's archives nest theirs in different
-    ways. All members are checked before anything is written, and each file appears whole.
+    ways. All members are checked before anything is written. A damaged member is noticed when it
+    is written, so give a temporary folder (`files.together`).
 
     Args:
         archive: .zip, .tar or .tar.gz, told by its content.
@@ -89,62 +132,143 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> list[P
         wanted: whether a file of this name is taken.
 
     Returns:
-        The files written.
+        The names of the files written.
 
     Raises:
-        InputError: not an archive or a damaged one; a member outside the archive's own folder, a
-            link or a device; two wanted files of one name; no wanted file.
+        InputError: not an archive, a damaged or an encrypted one, or one that unpacks to far more
+            than its own size; a member without a name or outside the archive's own folder, a link
+            or a device; two wanted files of one name; no wanted file.
     """
+    with _members(archive) as members:
+        chosen = _chosen(archive, members, wanted)
+        for name, member in chosen.items():
+            with (folder / name).open("wb") as file:
+                for chunk in _chunks(archive, member):
+                    file.write(chunk)
+    return list(chosen)
+
+
+@contextmanager
+def _members(archive: Path) -> Iterator[Iterable[_Member]]:
+    """The members of an archive, which are to be read while it is open."""
+    most = unpacked_limit(plain(archive, _EXPECTED))
+    with archive.open("rb") as file:
+        with _noticed(archive):
+            if zipfile.is_zipfile(file):
+                members = _of_zip(archive, zipfile.ZipFile(file))
+            else:
+                file.seek(0)
+                packed: Any = gzip.GzipFile(fileobj=file) if file.read(2) == _GZIP else file
+                file.seek(0)
+                limited: Any = _Limited(packed, most)
+                members = _of_tar(archive, tarfile.TarFile(fileobj=limited))
+        yield members
+
+
+@contextmanager
+def _noticed(archive: Path) -> Iterator[None]:
+    """Says in one line that an archive is damaged."""
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as opened:
-                return _extract(archive, _zip_members(opened), folder, wanted)
-        with tarfile.open(archive) as tar:
-            return _extract(archive, _tar_members(tar), folder, wanted)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, OSError) and error.filename:
-            raise
-        raise InputError(f"{archive}: expected a whole zip or tar file, got {error}") from error
+        yield
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        raise InputError(f"{archive}: expected {_EXPECTED}, got {reason(error)}") from error
 
 
-def _zip_members(opened: zipfile.ZipFile) -> Iterator[_Member]:
+class _Limited:
+    """A packed file that refuses to be unpacked beyond a limit, as a header of a tar file may ask.
+
+    Args:
+        file: that is read.
+        most: bytes from its begin.
+    """
+
+    def __init__(self, file: Any, most: int) -> None:
+        self._file, self._most = file, most
+
+    def read(self, size: int) -> bytes:
+        self._check(self._file.tell() + size)
+        content: bytes = self._file.read(size)
+        return content
+
+    def seek(self, position: int) -> None:
+        self._check(position)
+        self._file.seek(position)
+
+    def tell(self) -> int:
+        position: int = self._file.tell()
+        return position
+
+    def _check(self, position: int) -> None:
+        if position > self._most:
+            raise ValueError(f"more than {self._most:,} bytes unpacked")
+
+
+def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
     for info in opened.infolist():
-        if not info.is_dir():
+        if info.flag_bits & _ENCRYPTED or info.compress_type not in _PACKED:
+            raise InputError(
+                f"{archive}: expected files packed as usual, got {shown(info.filename)}, which is "
+                "encrypted or packed otherwise"
+            )
+        if not info.filename.endswith("/"):
             kind = info.external_attr >> 28  # the type of a Unix file; 0 where there is none
-            yield info.filename, kind in (0, 8), partial(opened.open, info)
+            read = partial(opened.open, info)
+            yield _Member(info.filename, info.file_size, kind in (0, 8), read)
 
 
-def _tar_members(opened: tarfile.TarFile) -> Iterator[_Member]:
-    for info in opened.getmembers():
-        if not info.isdir():
-            yield info.name, info.isfile(), partial(opened.extractfile, info)
+def _of_tar(archive: Path, opened: tarfile.TarFile) -> Iterator[_Member]:
+    with _noticed(archive):
+        for info in opened:
+            if not info.isdir():
+                # The parts of a sparse file may lie anywhere.
+                file = info.isfile() and not info.issparse()
+                yield _Member(info.name, info.size, file, partial(opened.extractfile, info))
 
 
-def _extract(
-    archive: Path, members: Iterator[_Member], folder: Path, wanted: Callable[[str], bool]
-) -> list[Path]:
-    chosen: dict[str, Callable[[], IO[bytes] | None]] = {}
-    for name, plain, read in list(members):
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-            raise InputError(f"{archive}: expected files inside the archive's folder, got {name!r}")
-        if not plain:
-            raise InputError(f"{archive}: expected plain files, got the link or device {name!r}")
+def _chosen(
+    archive: Path, members: Iterable[_Member], wanted: Callable[[str], bool]
+) -> dict[str, _Member]:
+    """The wanted members by their names, when all members have been checked."""
+    chosen: dict[str, _Member] = {}
+    for member in members:
+        path = PurePosixPath(member.name.replace("\\", "/"))
+        inside = bool(path.name) and not path.is_absolute() and ".." not in path.parts
+        if not inside or ":" in path.parts[0] or "\0" in member.name:
+            raise InputError(
+                f"{archive}: expected files inside the archive's folder, got {shown(member.name)}"
+            )
+        if not member.plain:
+            raise InputError(
+                f"{archive}: expected plain files, got the link or device {shown(member.name)}"
+            )
         if wanted(path.name):
             if path.name in chosen:
-                raise InputError(f"{archive}: expected one file {path.name}, got two")
-            chosen[path.name] = read
+                raise InputError(f"{archive}: expected one file {shown(path.name)}, got two")
+            chosen[path.name] = member
     if not chosen:
         raise InputError(f"{archive}: expected the files of a checkpoint or data set, got none")
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_write(folder / name, read) for name, read in chosen.items()]
+    size = sum(member.size for member in chosen.values())
+    most = unpacked_limit(plain(archive, _EXPECTED))
+    if size > most:
+        raise InputError(f"{archive}: expected at most {most:,} bytes unpacked, got {size:,}")
+    return chosen
 
 
-def _write(path: Path, read: Callable[[], IO[bytes] | None]) -> Path:
-    part = path.with_name(f"{path.name}.partial")
-    source = read()
-    assert source is not None  # a plain file always opens
-    with source, part.open("wb") as file:
-        shutil.copyfileobj(source, file, CHUNK)
-    part.replace(path)
-    return path
+def _chunks(archive: Path, member: _Member) -> Iterator[bytes]:
+    """The content of a member; that it is damaged is told apart from a full disk."""
+    with _noticed(archive):
+        source = member.read()
+        assert source is not None  # a plain file always opens
+        left = member.size
+    with source:
+        while True:
+            with _noticed(archive):
+                chunk = source.read(CHUNK)
+                left -= len(chunk)
+                if not chunk and left:
+                    raise EOFError(f"{member.name} without its last {left:,} bytes")
+            if not chunk:
+                return
+            yield chunk

@@ -187,8 +187,8 @@ def test_a_plan_chooses_images_from_the_report_and_waits_for_it(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"restarts": 0}, "restarts: expected at least 1, got 0"),
-        ({"restarts": "2"}, "restarts: expected at least 1, got '2'"),
+        ({"restarts": 0}, "restarts: expected a whole number from 1 to 1,000,000, got 0"),
+        ({"restarts": "2"}, "restarts: expected a whole number from 1 to 1,000,000, got '2'"),
         ({"seed": -1}, "seed: expected a whole number >= 0, got -1"),
     ],
 )

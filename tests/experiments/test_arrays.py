@@ -46,12 +46,16 @@ def test_a_radius_is_in_the_unit_of_the_network():
 def test_a_built_array_is_exactly_inside_the_ball_of_the_challenge():
     x = BYTES / np.float32(255)
     adv = np.clip(x + np.float32(0.3), 0, 1)
-    built = arrays.build(GREY, adv, data(x), 0.3)
+    built, moved = arrays.build(GREY, adv, data(x), 0.3)
     natural = arrays.natural(GREY, data(x)).astype(np.float64)
     assert np.abs(built - natural).max() <= 0.3
     assert (built >= 0).all()
     assert (built <= 1).all()
     np.testing.assert_allclose(built, adv.reshape(4, 64), atol=1e-6)
+    assert moved.max() < 1e-6
+    adv[2, 0, 0] = 0
+    _, moved = arrays.build(GREY, adv, data(x), 0.3)
+    assert moved.round(2).tolist() == [0, 0, pytest.approx(0.2, abs=0.05), 0]
 
 
 def judged(tmp_path, array, target=GREY, eps=0.1):
@@ -116,6 +120,15 @@ def test_the_version_with_the_lowest_margin_is_taken():
     merged, source = arrays.merge([a, b], checks)
     assert source.tolist() == [1, 0, 0]
     assert merged.tolist() == [[2, 2], [1, 1], [1, 1]]
+    assert merged.dtype == np.float32
+
+
+def test_a_merged_array_has_the_very_values_of_the_versions():
+    exact = np.nextafter(np.full((1, 2), 0.3), 1)
+    checks = [check(0, margin=[1]), check(0, margin=[0])]
+    merged, _ = arrays.merge([np.zeros((1, 2), np.float32), exact], checks)
+    assert (merged == exact).all()
+    assert merged.dtype == np.float64
 
 
 def test_an_accuracy_on_the_board_is_in_percent(monkeypatch, tmp_path):
@@ -131,19 +144,29 @@ def test_an_accuracy_on_the_board_is_in_percent(monkeypatch, tmp_path):
 
 def test_a_merged_array_has_the_accuracy_of_the_versions_taken(tmp_path, monkeypatch):
     checks = [check(1, 0, 0, margin=[-1, 1, 1]), check(0, 0, 1, margin=[1, 1, -1])]
+    zeros = np.zeros((3, 8, 8, 1), np.float32)
     about = SimpleNamespace(
-        data=SimpleNamespace(y=np.zeros(3, int)),
-        check=lambda paths: ([np.zeros((3, 2), "f4")] * 2, checks),
+        target=GREY,
+        data=Dataset("test", zeros, np.zeros(3, int), "data hash"),
+        eps=0.1,
+        check=lambda paths: ([zeros.reshape(3, 64)] * 2, checks),
     )
     text = submission.merge(about, [tmp_path / "a", tmp_path / "b"], tmp_path / "m.npy")
     assert "accuracy 33.33 %" in text.splitlines()[-1]
     assert "breaks 1, 1 of them alone" in text
+    assert "m.npy: float32, exact ball and range: kept; largest |adv - x| 0.0, eps 0.1" in text
 
 
 def test_the_radius_of_a_setting_may_be_given():
     assert submission.setting("digits/cnn", images=3).eps == 0.15
     about = submission.setting("digits/cnn", images=3, eps=0.2)
     assert (about.eps, len(about.data)) == (0.2, 3)
+
+
+@pytest.mark.parametrize("eps", [0, 0.0, -0.1, np.inf, np.nan, 8])
+def test_a_radius_that_is_none_is_refused(eps):
+    with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, got"):
+        submission.setting("digits/cnn", images=3, eps=eps)
 
 
 @pytest.fixture(scope="module")
@@ -156,12 +179,14 @@ def finished(folder, digits_data, margin, shift, name="pgd-xent", restarts=1, **
     attack = AttackConfig("pgd", eps=0.15, clip_range=changes.pop("clip_range", True))
     row = Row(name=name, attack=attack)
     experiment = Experiment(name="t", title="T", target="digits/cnn", rows=(row,))
-    sha256 = changes.pop("weights_sha256", "w")
+    sha256 = changes.pop("weights_sha256", targets.load_target("digits/cnn").weights_sha256)
     ident = records.identity(experiment, row, "digits/cnn", "own", sha256, digits_data, restarts, 0)
     ident |= changes
     natural = np.ones(4, np.float32)
     margin = np.array(margin, np.float32)
     adv = np.clip(digits_data.x + np.float32(shift), 0, 1)
+    if changes.pop("keep_range", False):
+        adv = digits_data.x + np.float32(shift)
     report = Report(adv, margin, natural, (Outcome(None, margin, 1.0),) * restarts)
     record = records.finished_run(
         ident, experiment, row, clean=1.0, report=report, seconds=1, origin={"device": ["A"]}
@@ -171,10 +196,13 @@ def finished(folder, digits_data, margin, shift, name="pgd-xent", restarts=1, **
     return folder / f"{name}.json"
 
 
-def test_an_array_has_the_worst_version_of_each_image(tmp_path, digits_data):
+def test_an_array_has_the_worst_version_of_each_image(tmp_path, digits_data, monkeypatch):
     first = finished(tmp_path, digits_data, [1, -1, 0.5, 2], 0.05)
     other = finished(tmp_path, digits_data, [2, 1, -0.5, 1], 0.1, name="other")
+    margins = iter([np.array([1, -1, 0.5, 2]), np.array([2, 1, -0.5, 1])])
+    monkeypatch.setattr(arrays, "margins_of", lambda *_: next(margins))
     said = submission.build([first, other], tmp_path / "a.npy")
+    assert len(said.splitlines()) == 1
     found = np.load(tmp_path / "a.npy").reshape(digits_data.x.shape) - digits_data.x
     assert np.round(found.max(axis=(1, 2, 3)), 3).tolist() == [
         pytest.approx(0.05),
@@ -188,7 +216,7 @@ def test_an_array_has_the_worst_version_of_each_image(tmp_path, digits_data):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"weights_sha256": "other"}, "weights_sha256: expected 'w', got 'other'"),
+        ({"weights_sha256": "other"}, "weights_sha256: expected '.*', got 'other'"),
         ({"data_sha256": "other"}, "data_sha256: expected '.*', got 'other'"),
         ({"images": 3}, "images: expected 4, got 3"),
         ({"target": "digits/other"}, "target: expected 'digits/cnn', got 'digits/other'"),
@@ -203,6 +231,52 @@ def test_runs_that_do_not_go_together_or_left_the_range_are_refused(
     with pytest.raises(InputError, match=rf"other.json: {message}"):
         submission.build([first, other], tmp_path / "a.npy")
     assert not (tmp_path / "a.npy").exists()
+
+
+def test_the_network_is_asked_anew_and_images_outside_the_ball_are_told(tmp_path, digits_data):
+    """A file that says of natural images that they are all broken."""
+    path = finished(tmp_path, digits_data, [-1, -1, -1, -1], 0)
+    said = submission.build([path], tmp_path / "a.npy").splitlines()
+    assert "accuracy 100.00 % (the strongest run alone 100.00 %)" in said[1]
+    assert said[0].startswith(f"{path}: images that the network now judges otherwise than in the")
+    assert "run: 4; its verdict" in said[0]
+    path = finished(tmp_path, digits_data, [1, 1, 1, 1], 0.3, name="far")
+    said = submission.build([path], tmp_path / "a.npy").splitlines()
+    assert said[0] == f"{path}: images outside ball or range: 4; they were moved to its edge, by " \
+        "up to 0.15"  # fmt: skip
+
+
+def test_a_run_on_other_weights_than_those_here_is_refused(tmp_path, digits_data):
+    path = finished(tmp_path, digits_data, [1, 1, 1, 1], 0.05, weights_sha256="other")
+    with pytest.raises(InputError, match=r"pgd-xent.json: expected weights with sha256 other, got"):
+        submission.build([path], tmp_path / "a.npy")
+
+
+def test_nothing_is_written_over_an_input(tmp_path, digits_data, monkeypatch):
+    path = finished(tmp_path, digits_data, [1, 1, 1, 1], 0.05)
+    for out in (path, path.with_suffix(".npz")):
+        before = out.read_bytes()
+        with pytest.raises(InputError, match=f"{out.name}: expected another file than the input"):
+            submission.build([path], out)
+        assert out.read_bytes() == before
+    array, link = tmp_path / "pred.npy", tmp_path / "link.npy"
+    submission.build([path], array)
+    link.symlink_to(array)
+    before = array.read_bytes()
+    about = submission.setting("digits/cnn", images=4)
+    picture = tmp_path / "array.png"
+    picture.symlink_to(array)
+    for write in (
+        lambda: submission.verify(about, array),
+        lambda: submission.verify(about, array, link),
+        lambda: submission.verify(about, link, array),
+        lambda: submission.merge(about, [link, array], array),
+        lambda: submission.compare(about, [array, array], picture),
+    ):
+        with pytest.raises(InputError, match="expected another file than the input"):
+            write()
+    assert array.read_bytes() == before
+    assert link.is_symlink()
 
 
 def test_images_of_other_restarts_are_refused(tmp_path, digits_data):

@@ -1,3 +1,4 @@
+import json
 import sys
 
 import benchmark
@@ -78,6 +79,27 @@ def test_the_report_shows_what_was_measured_and_nothing_else(tmp_path):
     assert "Peers" not in text
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"schema": 1, "steps": {"madry_mnist": {}}},
+        {"schema": 1, "measured": {}, "steps": {"madry_mnist": {}}},
+        {"schema": 1, "measured": []},
+        {"schema": 1, "measured": {"parts": {"nothing": {"device": "A"}}}, "parts": {"nothing": 3}},
+        {"schema": 1, "measured": {"limit": {"a": {"device": "A"}}}, "limit": {"a": []}},
+        {"schema": 1, "steps": 3},
+        {"schema": 2},
+        [],
+    ],
+)
+def test_a_file_that_is_no_benchmark_is_refused_before_anything_is_measured(tmp_path, content):
+    out = tmp_path / "benchmark.json"
+    out.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"benchmark.json: .*expected"):
+        benchmark.main(["--out", str(out), "--only", "limit"])
+    assert json.loads(out.read_text()) == content
+
+
 def test_a_part_measured_again_leaves_the_others_and_the_other_networks(tmp_path, monkeypatch):
     out = tmp_path / "benchmark.json"
     parts = {
@@ -88,13 +110,13 @@ def test_a_part_measured_again_leaves_the_others_and_the_other_networks(tmp_path
     limit |= {"best_product_gigaflops": 2.0, "fraction": 0.5}
     monkeypatch.setattr(runs, "MEASUREMENTS", parts)
     benchmark.main(["--out", str(out), "--repeats", "5"])
-    content = runs.load(out)
+    content = report.load(out)
     content["measured"]["limit"]["locuslab"]["device"] = "CPU of another machine"
     content["measured"]["limit"]["madry_mnist"]["device"] = "CPU of another machine"
     records.write_json(out, content)
     again = ["--only", "limit", "--networks", "locuslab", "--repeats", "7"]
     benchmark.main(["--out", str(out), *again])
-    content = runs.load(out)
+    content = report.load(out)
     assert content["parts"]["nothing"]["rounds"] == 5
     assert content["limit"]["locuslab"]["rounds"] == 7
     assert content["limit"]["madry_mnist"]["rounds"] == 5
@@ -104,5 +126,5 @@ def test_a_part_measured_again_leaves_the_others_and_the_other_networks(tmp_path
 
 def test_the_committed_tables_are_those_of_the_committed_figures():
     path = config.RESULTS / "benchmark.json"
-    expected = report.markdown(runs.load(path))
+    expected = report.markdown(report.load(path))
     assert path.with_suffix(".md").read_text(encoding="utf-8") == expected

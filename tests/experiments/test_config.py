@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from daa import InputError
-from daa.experiments import config
+from daa.experiments import config, records
 
 GOOD = """
 name: small
@@ -66,6 +66,17 @@ def test_a_shared_setting_is_for_the_rows_that_read_it(tmp_path):
             "method: pgd, c: 5",
             r"rows\[0\]: c: expected no such option for pgd, got 5",
         ),
+        (
+            "paper: 45.09",
+            "paper: .nan",
+            r"rows\[0\]: paper: expected to be a finite number",
+        ),
+        ("paper: 45.09", "paper: -.inf", r"rows\[0\]: paper: expected to be"),
+        (
+            "paper: 45.09",
+            "paper: 101",
+            r"rows\[0\]: paper: expected to be less than or",
+        ),
         ("paper: 45.09", "paper: high", r"rows\[0\]: paper: .*number, got 'high'"),
         ("name: mine", "name: pgd-xent", r"rows\[1\]: name: expected a new name"),
         ("name: mine", "name: ../up", r"rows\[1\]: name: .*got '../up'"),
@@ -78,6 +89,24 @@ def test_a_shared_setting_is_for_the_rows_that_read_it(tmp_path):
         ("loss: cw", "loss: cw, loss: xent", "small.yaml: line 8: .* got 'loss' again"),
         ("eps: 8/255", "eps: 0.1, eps: 0.2", "small.yaml: line 5: .* got 'eps' again"),
         ("paper: 45.09", "[1]: 2", "expected YAML, got .*unhashable key"),
+        ("c: 0.005", f"c: {10**60}0000", r"line 8: expected a number of at most 64 char"),
+        ("c: 0.005", "c: .inf", r"rows\[1\]: c: expected a finite number, got inf"),
+        ("steps: 20", f"steps: {2**63}", r"rows\[0\]: steps: expected a whole number >= 1"),
+        ("eps: 8/255", f"eps: {'9' * 400}/255", r"eps: expected 0 < eps <= 1, got '9999"),
+        ("eps: 8/255", f"eps: 8/{'9' * 5000}", r"eps: expected 0 < eps <= 1, got '8/9999"),
+        ("step_size: 0.01", f"step_size: eps/{'9' * 5000}", "step_size: expected a finite number"),
+        ("title: A test", "title: A test\nrestarts: 1000000000000", "restarts: .*equal to 1000000"),
+        ("title: A test", 'title: "A\\ntest"', r"title: .* printable characters, got 'A\\ntest'"),
+        ("title: A test", r'title: "A\ud800test"', r"title: .*got 'A\\ud800test'"),
+        ("title: A test", f"title: {'x' * 501}", "title: .* at most 500 characters"),
+        ("name: mine", f"name: {'x' * 151}", r"rows\[1\]: name: .* at most 150 characters"),
+        ("name: mine", "name: examples", r"rows\[1\]: name: .* examples or evaluation, which"),
+        ("name: mine", "name: evaluation", r"rows\[1\]: name: .*got 'evaluation'"),
+        (
+            "title: A test",
+            f"title: A\nseeds: {list(range(5001))}",
+            "rows: expected at most 10,000, those of sweep and seeds included, got 10002",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path, old, new, message):
@@ -88,7 +117,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path, old, new, message):
 
 
 def test_a_file_that_is_missing_or_no_mapping(tmp_path):
-    with pytest.raises(InputError, match=r"none.yaml: expected a readable YAML file, got No such"):
+    with pytest.raises(InputError, match=r"none.yaml: expected a readable YAML file, got none"):
         config.load(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="expected a mapping with name"):
         config.load(write(tmp_path, "- 1"))
@@ -150,3 +179,7 @@ def test_every_config_of_the_project_loads(path):
     assert config.load(path).rows
     text = path.read_text(encoding="utf-8")
     assert re.match(r"# \w", text)
+
+
+def test_the_names_that_are_taken_are_those_of_the_files_beside_the_records():
+    assert [f"{name}.json" for name in config.TAKEN] == [records.EXAMPLES, records.EVALUATION]

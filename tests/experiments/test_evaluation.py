@@ -1,9 +1,11 @@
 """Any classifier in, an honest verdict out: the function, the command, what it reads and writes."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
+import zlib
 from pathlib import Path
 
 import keras
@@ -169,6 +171,47 @@ def test_images_of_a_folder_and_of_arrays_of_all_kinds(tmp_path):
         assert notes == []
 
 
+def test_images_that_are_damaged_or_vast_are_named(tmp_path):
+    picture = tmp_path / "a.png"
+    Image.fromarray(BYTES[0, ..., 0]).save(picture)
+    whole = picture.read_bytes()
+    (tmp_path / "labels.csv").write_text("a.png,0\n")
+    vast = bytearray(whole)
+    vast[16:24] = b"\x00\x01\x00\x00" * 2  # 65,536 x 65,536 pixels
+    vast[29:33] = zlib.crc32(vast[12:29]).to_bytes(4, "big")
+    for content in (vast, whole[:40], whole[:-30], b"", b"\x89PNG\r\n\x1a\n" + bytes(99)):
+        picture.write_bytes(content)
+        with pytest.raises(InputError, match=r"a.png: expected an image, got"):
+            data.load(str(tmp_path))
+    picture.unlink()
+    os.mkfifo(picture)
+    with pytest.raises(InputError, match=r"a.png: expected an image, got a pipe or a device"):
+        data.load(str(tmp_path))
+    for label in ("9" * 5000, "9" * 200_000, "-1", "1.5", "\u00b2"):
+        (tmp_path / "labels.csv").write_text(f"file,label\na.png,{label}\n")
+        with pytest.raises(InputError, match=r"labels.csv: expected lines file,label"):
+            data.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((1, 0, 0, 1)), [0], r"x: expected images \[N >= 1, H, W, C\], got"),
+        (np.full((1, 2, 2, 1), 1e300), [0], "x: expected values from 0 to 1"),
+        (np.full((1, 2, 2, 1), "a"), [0], "x: expected uint8 or floats, got <U1"),
+        (np.zeros((1, 2, 2, 1)), np.array([2**63], np.uint64), "y: expected labels below"),
+        (np.zeros((1, 2, 2, 1)), ["a"], "y: expected 1 whole numbers"),
+        (np.zeros((1, 2, 2, 1)), [["a", "b"]], "y: expected 1 whole numbers"),
+        (np.zeros((1, 2, 2, 1)), [2**70], "y: expected 1 whole numbers"),
+        (np.zeros((1, 2, 2, 1)), [[]], "y: expected 1 whole numbers"),
+        (np.zeros((1, 2, 2, 1)), [[0.5, 0.5]], "y: expected 1 whole numbers"),
+    ],
+)
+def test_arrays_that_are_no_data_are_refused(x, y, message):
+    with pytest.raises(InputError, match=message):
+        data.dataset(x, y)
+
+
 def data_files():
     np.savez("other.npz", images=BYTES, y=DIGITS.y)
     np.savez("nan.npz", x=DIGITS.x * np.nan, y=DIGITS.y)
@@ -206,7 +249,7 @@ def data_files():
         ("net.keras --data shape.npz", r"x: expected shape .* for net, got \[60, 7, 8, 1\]"),
         ("net.keras", "data: expected images and labels for a model of your own, got None"),
         ("net.keras --data none", "data: expected one of mnist, .*labels.csv, got 'none'"),
-        ("net.keras --data none.npz", "none.npz: expected an .npz file of arrays, got .*No such"),
+        ("net.keras --data none.npz", "none.npz: expected an .npz file of arrays, got none"),
         ("net.keras --data torn.npz", "torn.npz: expected an .npz file of arrays"),
         ("net.keras --data pickled.npz", "pickled.npz: expected an .npz file of arrays"),
         ("net.keras --data other.npz", "other.npz: expected an array x, got 'images, y'"),
@@ -221,7 +264,7 @@ def data_files():
         ("net.keras --data d.npz --bounds 1 0", "net: bounds: expected the lowest and the highest"),
         ("net.keras --data d.npz --signature s", "signature: expected one for a SavedModel alone"),
         ("net.keras --data d.npz --minutes 1 --method pgd", "minutes: expected no such option for"),
-        ("net.keras --data d.npz --budget 0.5", "budget: expected at least 1, got 0.5"),
+        ("net.keras --data d.npz --budget 0.5", "budget: expected a finite number >= 1, got 0.5"),
         (f"{REFERENCE} --bounds 0 255", "bounds: expected no such option for"),
     ],
 )

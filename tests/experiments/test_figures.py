@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from daa.experiments import config, figures, pictures, plotting
+from daa.experiments import budget, config, figures, pictures, plotting
 from daa.experiments.collection import Collected, collect
+from daa.methods import AttackConfig
 
 
 def test_the_script_draws_png_and_svg_and_the_same_bytes_each_time(folder, capsys):
@@ -78,7 +79,7 @@ def test_images_of_runs_without_records_are_not_drawn(folder):
 
 def test_one_restart_each_is_nothing_to_draw(folder, change, capsys):
     for path in folder.glob("*.json"):
-        change(path, restarts=1)
+        change(path, restarts=1, robust_accuracy=[0.9], accuracy_per_restart=[0.9])
     assert figures.write(collect(folder), folder) == []
     script.main([str(folder)])
     assert "nothing to draw" in capsys.readouterr().out
@@ -102,3 +103,22 @@ def test_images_of_each_kind_stand_beside_their_changes(tmp_path):
     path = plotting.save(figure, tmp_path / "kinds.png")
     assert Image.open(path).size[0] > 300
     assert (tmp_path / "kinds.svg").exists()
+
+
+AFTER = tuple(float(k) for k in range(5, 105, 10))
+
+
+@pytest.mark.parametrize(
+    "title", [r"A $\frac{x}{$ formula", "$ $", "5 $ or _^ $", "\u2603 \U0001f600"]
+)
+def test_a_title_is_a_text_and_no_formula(title, folder, change):
+    for path in folder.glob("*.json"):
+        change(path, title=title, device=title)
+    found = collect(folder)
+    written = figures.write(found, folder)
+    assert written == [folder / "restarts.png"]
+    curves = [
+        r.model_copy(update={"attack": AttackConfig("adaptive"), "gradients_after": AFTER})
+        for r in found.records
+    ]
+    plotting.save(budget.figure(curves, None), folder / "budget.png")

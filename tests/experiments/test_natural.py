@@ -31,13 +31,13 @@ def test_an_image_that_only_the_list_has_counts_as_broken(folder, change, listed
     before = {record.run: record for record in collect(folder).records}
     everywhere = sorted(set.intersection(*(set(record.broken) for record in before.values())))
     left = [i for i in broken if i not in everywhere[:2]]
-    change(folder / "pgd-xent.json", broken=left, robust_accuracy=[0.9, 0.8826])
+    change(folder / "pgd-xent.json", broken=left, robust_accuracy=[0.9] * 9 + [0.8826])
     listed(*everywhere[:3], 10_000)
     found = collect(folder)
     after = {record.run: record for record in found.records}
     assert found.natural == {"pgd-xent": 2}
     assert list(after["pgd-xent"].broken) == broken
-    assert after["pgd-xent"].robust_accuracy == (0.8998, 0.8824)
+    assert after["pgd-xent"].robust_accuracy == (*[0.8998] * 9, 0.8824)
     assert after["dgf-xent"] == before["dgf-xent"]
     row = next(row for row in tables.table(found).rows if row["attack"] == "PGD")
     assert (row["first run"], row["worst case"]) == ("89.98", "88.24")
@@ -55,14 +55,21 @@ def test_the_list_of_another_network_or_data_set_does_not_count(folder, listed, 
 
 def test_images_beyond_those_of_the_run_do_not_count(folder, listed, change):
     for path in folder.glob("*.json"):
-        change(path, images=9_990)
-    listed(9_995)
+        change(path, images=9_999)
+    listed(9_999)
     assert collect(folder).natural == {}
 
 
-def test_a_damaged_list_is_refused(folder, listed):
+def test_a_damaged_list_is_refused(folder, listed, change):
     listed(0).write_text("{")
     with pytest.raises(InputError, match=r"natural.json: expected images of networks, got"):
+        collect(folder)
+    listed(-1)
+    with pytest.raises(InputError, match=r"networks\[0\].images\[0\]: expected to be greater than"):
+        collect(folder)
+    listed(*range(10_000))
+    change(folder / "pgd-xent.json", robust_accuracy=[0.1] * 10)
+    with pytest.raises(InputError, match=r"robust_accuracy: expected \d+ more images that no"):
         collect(folder)
     listed(0).write_text('{"networks": [{}]}')
     with pytest.raises(InputError, match=r"networks\[0\].target: expected a value, got none"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import page as script
 import pytest
 
+from daa import InputError
 from daa.experiments import collection, config, living, page, races
 from daa.experiments.collection import collect
 
@@ -19,6 +20,15 @@ def test_the_page_is_one_file_with_links_to_records(folder, capsys):
     assert '<p class="note">The papers&#39; t-tests of PGD against DAA over the restarts' in html
     assert "no run on the original weights yet" in html
     assert "86.40" in (folder.parent / "README.md").read_text()
+
+
+def test_no_folder_to_show_is_a_mistake_and_writes_nothing(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
+        page.write([])
+    with pytest.raises(InputError, match="empty: expected result records, got none"):
+        script.main([str(tmp_path / "empty")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty"]
 
 
 def test_the_page_loads_nothing(folder):
@@ -130,13 +140,25 @@ def test_only_runs_on_the_boards_network_are_ranked(folder, change):
     for path in folder.glob("*.json"):
         change(path, target="madry_mnist/secret", weights="surrogate")
     assert page.entries({folder: collect(folder)}) == []
-    change(folder / "dgf-xent.json", weights="original", robust_accuracy=[0.8801])
+    change(folder / "dgf-xent.json", weights="original", robust_accuracy=[0.8801] * 10)
     results = {folder: collect(folder)}
     assert page.entries(results) == [
         ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01))
     ]
     assert "|    2 | **DAA-DGF (this project)**" in page.markdown(results)
     assert '<tr class="own"><td>2</td>' in page.html(results)
+
+
+@pytest.mark.parametrize("name", ["README.md", "index.html"])
+def test_a_file_of_the_users_own_is_not_overwritten(folder, capsys, name):
+    (folder.parent / name).write_text("# My thesis")
+    with pytest.raises(InputError, match=rf"{name}: expected no file, or one that this project wr"):
+        script.main([str(folder)])
+    assert (folder.parent / name).read_text() == "# My thesis"
+    assert sorted(p.name for p in folder.parent.iterdir()) == sorted([folder.name, name])
+    (folder.parent / name).unlink()
+    for _ in range(2):  # its own are written anew
+        script.main([str(folder)])
 
 
 def test_the_page_opens_with_the_main_tables_and_leaves_out_what_is_not_committed():

@@ -80,7 +80,9 @@ def test_a_race_replaces_the_one_with_as_many_cores(tmp_path):
     assert races.load(tmp_path / "elsewhere") == ()
 
 
-@pytest.mark.parametrize("content", ["[", "[]", '{"schema": 2, "races": []}', '{"schema": 1}'])
+@pytest.mark.parametrize(
+    "content", ["[", "[" * 9999, "[]", '{"schema": 2, "races": []}', '{"schema": 1}']
+)
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / races.NAME).write_text(content)
     with pytest.raises(InputError, match=races.NAME):

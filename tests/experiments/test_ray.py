@@ -102,6 +102,17 @@ def test_a_plan_that_waits_gets_its_result_before_it_is_asked_again(fake):
     assert list(results) == [0, 1, 2]
 
 
+def test_a_head_that_dies_is_one_line_and_the_driver_leaves(fake, monkeypatch):
+    def dead(*_, **__):
+        raise fake.exceptions.RayError("the head is gone")
+
+    monkeypatch.setattr(fake, "wait", dead)
+    monkeypatch.setattr(fake, "shutdown", dead)
+    message = "ray: expected a cluster that goes on, got OSError; what is finished is kept, the sam"
+    with pytest.raises(InputError, match=message):
+        list(engine()(iter([UNIT])))
+
+
 def test_a_worker_reads_its_target_once(monkeypatch):
     calls = []
 
@@ -190,7 +201,9 @@ def test_more_cores_than_a_machine_has_are_refused():
         list(found(iter([UNIT])))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port", "127.0.0.1:99999"]
+)
 def test_no_cluster_at_the_address_is_said_at_once(address):
     pytest.importorskip("ray", reason="the optional package ray is not installed")
     found = on_ray(targets.loader("digits/cnn"), None, np.zeros(1), np.zeros(1), address=address)

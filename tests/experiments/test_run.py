@@ -194,17 +194,31 @@ def test_with_more_restarts_a_finished_run_goes_on(config, tmp_path, monkeypatch
         go(config, tmp_path, "--restarts", "4")
 
 
-def test_a_state_of_more_restarts_than_asked_for_is_begun_anew(config, tmp_path):
+def test_a_state_of_more_restarts_than_asked_for_is_kept(config, tmp_path):
+    """A run was killed after its third restart; then fewer are asked for."""
     folder = go(config, tmp_path, "--restarts", "3")
     whole = json.loads((folder / "pgd-xent.json").read_text())
     (folder / "pgd-xent.json").unlink()
     (folder / "blob-xent.json").unlink()
-    go(config, tmp_path, "--restarts", "2")
+    before = (folder / "pgd-xent.npz").read_bytes()
+    message = r"pgd-xent.npz: expected at most 2 restarts as asked for now, got 3 finished ones"
+    with pytest.raises(InputError, match=message):
+        go(config, tmp_path, "--restarts", "2")
+    assert (folder / "pgd-xent.npz").read_bytes() == before
+    go(config, tmp_path, "--restarts", "3")
     record = json.loads((folder / "pgd-xent.json").read_text())
-    assert record["restarts"] == 2
-    assert record["robust_accuracy"] == whole["robust_accuracy"][:2]
-    with np.load(folder / "pgd-xent.npz") as kept:
-        assert len(kept["unit_size"]) == 2
+    assert record["robust_accuracy"] == whole["robust_accuracy"]
+    (folder / "pgd-xent.json").unlink()
+    go(config, tmp_path, "--restarts", "2", "--force")
+    assert json.loads((folder / "pgd-xent.json").read_text())["restarts"] == 2
+
+
+def test_options_that_could_not_count_are_refused(config, tmp_path):
+    with pytest.raises(InputError, match="target: expected FOLDER/NAME or a model, got ''"):
+        go(config, tmp_path, "--target", "")
+    with pytest.raises(InputError, match="--address: expected it with --engine ray alone, got 'a'"):
+        go(config, tmp_path, "--address", "a")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_row_may_have_a_seed_of_its_own(config, tmp_path):
@@ -264,6 +278,16 @@ def test_examples_are_kept_for_the_figure(config, tmp_path):
     )
     assert set(content["images"]) <= second - first
     assert (folder / "examples.png").exists() == bool(content["images"])
+
+
+def test_a_run_that_breaks_no_image_more_shows_none(config, tmp_path):
+    text = config.read_text().replace("attack: {eps: 0.15, step_size: 0.03", "attack: {eps: 0.01")
+    rows = text.replace("\nrows:", "\nexamples: [blob-xent, pgd-xent]\nrows:")
+    config.write_text(rows, encoding="utf-8")
+    folder = go(config, tmp_path)
+    shown = json.loads((folder / "examples.json").read_text())
+    assert shown["images"] == shown["labels"] == shown["natural"] == []
+    assert not (folder / "examples.png").exists()
 
 
 def test_a_truncated_record_is_named(config, tmp_path):

@@ -1,5 +1,9 @@
+import errno
+import json
+import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +15,8 @@ from daa.methods import AttackConfig
 from daa.plans import Outcome, Report
 from daa.targets.files import save_npz
 
-IDENT = {"run": "pgd-xent", "attack": AttackConfig("pgd").settings(), "restarts": 3, "seed": 0}
+SETTINGS = AttackConfig("pgd").settings()
+IDENT = {"run": "pgd-xent", "attack": SETTINGS, "images": 5, "restarts": 3, "seed": 0}
 
 
 def reached(*outcomes):
@@ -87,6 +92,49 @@ def test_files_that_are_no_state_are_refused(tmp_path):
         state.load(path, IDENT)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"adv": np.zeros((4, 2, 2, 1), "f4")}, r"adv: expected numbers of shape \[5, None, None"),
+        ({"adv": np.zeros(5, "f4")}, "adv: expected numbers of shape"),
+        ({"adv": np.zeros((5, 2, 2, 1), "c8")}, "adv: .*, got 'complex64 of shape"),
+        ({"adv": np.full((5, 2, 2, 1), np.inf, "f4")}, "adv: expected finite numbers, got inf"),
+        ({"margin": np.zeros((5, 1), "f4")}, r"margin: expected numbers of shape \[5\]"),
+        ({"margin": np.array("a")}, "a.npz: expected|margin: expected"),
+        ({"natural": np.full(5, np.nan, "f4")}, "natural: expected numbers, got nan"),
+        ({"seconds": np.zeros(3)}, r"seconds: expected numbers of shape \[\], got"),
+        ({"seconds": np.array(np.inf)}, "seconds: expected finite numbers, got inf"),
+        ({"unit_size": np.array([5, 3])}, "unit_margin: expected numbers of shape"),
+        ({"unit_size": np.array([5, -2])}, r"unit_size: expected 0 to 5, got \[5, -2\]"),
+        ({"unit_size": np.array([5, 2**40])}, "unit_size: expected 0 to 5"),
+        ({"unit_size": np.array([4, 3])}, "unit_size: expected 0 to 5"),
+        ({"unit_size": np.array(7)}, "unit_on_all: expected whole numbers of shape"),
+        ({"unit_on_all": np.array([1, 0])}, "unit_on_all: expected whole numbers of shape"),
+        ({"unit_on_all": np.array([True, True])}, "unit_size: expected 0 to 5"),
+        ({"unit_images": np.array([3, -1])}, "unit_images: expected 0 to 4"),
+        ({"unit_images": np.array([3, 5])}, "unit_images: expected 0 to 4"),
+        ({"unit_images": np.array([3])}, r"unit_images: expected whole numbers of shape \[2\]"),
+        ({"unit_gradients": np.array(["a", "b"])}, "unit_gradients: expected numbers of shape"),
+        ({"origin": np.array("[" * 9000)}, "expected the state of a run, got too many levels"),
+        ({"origin": np.array('{"device": 3}')}, "origin: expected lists of texts"),
+        ({"origin": np.array("[1]")}, "origin: expected lists of texts"),
+        ({"ident": np.array("[]")}, "expected the state of a run, got 'list' object"),
+        ({"ident": np.array("{}")}, "expected the state of a run, got"),
+        ({"ident": np.array('{"attack": {"method": []}}')}, "expected the state of a run, got"),
+        ({"ident": np.array('{"attack": {"eps": NaN}}')}, "got the number NaN"),
+        ({"ident": np.frombuffer(b"\xff" * 8, "<U2")[0:1]}, "expected the state of a run, got"),
+    ],
+)
+def test_arrays_that_are_no_state_are_refused(tmp_path, changes, message):
+    path = tmp_path / "a.npz"
+    state.save(path, IDENT, reached(ALL, SOME))
+    with np.load(path) as whole:
+        save_npz(path, {**whole, **changes})
+    with pytest.raises(InputError, match=message) as error:
+        state.load(path, IDENT)
+    assert "\n" not in str(error.value)
+
+
 def test_a_folder_is_held_by_one_process(tmp_path):
     folder = tmp_path / "new" / "results"
     code = f"""
@@ -111,3 +159,31 @@ except InputError as error:
         assert other().endswith("got one that has just begun")
     assert other() == "held"
     assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_clock_that_jumps_makes_no_negative_minutes(tmp_path, monkeypatch):
+    for since in (time.time() + 7200, time.time() - 7200):
+        (tmp_path / ".owner").write_text(json.dumps({"pid": 1, "host": "h", "since": since}))
+        minutes = 0 if since > time.time() else 120
+        assert state._named(tmp_path / ".owner") == f"process 1 on h, for {minutes} min"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (NotImplementedError("no flock"), "expected a file system with locks, got one without; ch"),
+        (OSError(errno.ENOLCK, "No locks available"), "expected to write there, got No locks avai"),
+    ],
+)
+def test_a_network_folder_without_locks_is_said(error, message, tmp_path, monkeypatch):
+    def acquire(*_):
+        raise error
+
+    monkeypatch.setattr(state.FileLock, "acquire", acquire)
+    with pytest.raises(InputError, match=message), state.sole(tmp_path / "results"):
+        pytest.fail("it holds the folder")
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_let_go(tmp_path):
+    with state.sole(tmp_path / "results"):
+        shutil.rmtree(tmp_path / "results")

@@ -45,7 +45,7 @@ def moved(target, data, eps):
     """A valid array: every pixel eps away where the range allows it."""
     signs = np.where(np.random.default_rng(1).random(data.x.shape) < 0.5, -1, 1)
     adv = np.clip(data.x + np.float32(eps) * signs, 0, 1).astype(np.float32)
-    return arrays.build(target, adv, data, eps)
+    return arrays.build(target, adv, data, eps)[0]
 
 
 def check(tmp_path, array, target, data, eps):
@@ -98,7 +98,7 @@ def test_accepts_what_run_attack_accepts(tmp_path, kind, request):
     images = arrays.natural(target, data)
     rng, verdicts = np.random.default_rng(2), []
     for k in range(60):
-        dtype = [np.float32, np.float64, np.uint8, np.float16][k % 4]
+        dtype = [np.float32, np.float64, np.int16, np.float16][k % 4]
         reach = radius + rng.choice([-1e-3, 0, 0.9e-4, 1e-4, 1.1e-4, 1e-3])
         low, high = rng.choice([0, -0.9e-4, -1.1e-4]), scale + rng.choice([0, 0.9e-4, 1.1e-4])
         noise = rng.choice([-reach, 0.0, reach], images.shape, p=[0.01, 0.98, 0.01])
@@ -112,6 +112,21 @@ def test_accepts_what_run_attack_accepts(tmp_path, kind, request):
         assert verdicts[-1] == expected, (k, dtype)
     assert any(verdicts)
     assert not all(verdicts)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint64, bool])
+def test_arrays_in_which_differences_wrap_around_are_refused(tmp_path, colour, grey, kind):
+    """In bytes 0 - 248 is 8, and the challenge would accept an image that is far away."""
+    target, data = colour
+    images = arrays.natural(target, data)
+    far = np.where(images < 8, images + np.uint8(248), images).astype(np.uint8)
+    assert accepted_by_madrylab(images, far, 8, 255, False)
+    with pytest.raises(InputError, match=r"attack.npy: expected numbers with a sign, got u?[bi]"):
+        check(tmp_path, far.astype(kind), target, data, 8 / 255)
+    found = check(tmp_path, images.astype(np.int16), target, data, 8 / 255)
+    assert (found.distance, found.beyond) == (0, 0)
+    target, data = grey  # floats, from which bytes can be subtracted
+    check(tmp_path, arrays.natural(target, data).astype(kind), target, data, 1.0)
 
 
 @pytest.mark.parametrize("kind", ["grey", "colour"])
@@ -161,7 +176,7 @@ def test_bytes_and_a_whole_eps_are_kept_exactly(tmp_path, colour):
         (lambda p: np.save(p, np.zeros((100, 64), "U3")), "expected numbers, got <U3"),
         (lambda p: p.write_bytes(b""), "expected a whole .npy file of numbers"),
         (lambda p: p.write_bytes(b"x" * 999), "expected a whole .npy file of numbers"),
-        (lambda p: None, "expected an .npy file, got none"),
+        (lambda p: None, "expected a whole .npy file of numbers, got none"),
     ],
 )
 def test_files_that_are_no_array_are_named(tmp_path, grey, write, message):
@@ -280,7 +295,7 @@ def test_an_array_for_the_boards_network_is_inserted(tmp_path, capsys):
     target = madry_mnist.load_target("secret", model_dir=tmp_path / "models")
     data = madry_mnist.load_dataset("test")
     path = tmp_path / "attack.npy"
-    arrays.save(path, arrays.build(target, data.x, data, 0.3))
+    arrays.save(path, arrays.build(target, data.x, data, 0.3)[0])
     models = ["--model-dir", str(tmp_path / "models")]
     submit.main(["board", str(path), "--target", "madry_mnist/secret", *models])
     out = capsys.readouterr().out

@@ -1,5 +1,7 @@
 """Runs that are killed, interrupted, locked out, or find no room."""
 
+import contextlib
+import itertools
 import random
 import re
 import resource
@@ -15,7 +17,7 @@ import survive
 
 from daa.attack import Attack
 from daa.errors import InputError
-from daa.experiments import state
+from daa.experiments import records, state
 
 SCRIPT = Path(reproduce.__file__)
 PATIENCE = 900  # seconds; far more than any of these processes needs
@@ -135,3 +137,37 @@ def test_other_records_outlive_a_run_that_stops(tmp_path, monkeypatch):
         reproduce.main([str(config), "--images", "50", "--out", str(tmp_path)])
     names = sorted(path.stem for path in (tmp_path / "survivor").glob("*.json"))
     assert names == ["momentum-cw", "pgd-xent"]
+
+
+def test_two_machines_whose_lock_does_not_reach_each_other_lose_nothing(tmp_path, monkeypatch):
+    """A second run in the same folder, from beginning to end, in the middle of the first one."""
+    config = tmp_path / "survivor.yaml"
+    config.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 2"), encoding="utf-8")
+    command = [str(config), "--images", "50", "--out"]
+    reproduce.main([*command, str(tmp_path / "alone")])
+    monkeypatch.setattr(state, "sole", lambda _: contextlib.nullcontext())
+    call, calls = Attack.__call__, []
+
+    def interrupted(self, *args, **options):
+        calls.append(self.config.method)
+        if len(calls) == 4:
+            reproduce.main([*command, str(tmp_path / "both")])
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(Attack, "__call__", interrupted)
+    reproduce.main([*command, str(tmp_path / "both")])
+    assert len(calls) > 8
+    survive.compare(tmp_path / "alone" / "survivor", tmp_path / "both" / "survivor")
+
+
+def test_a_clock_that_jumps_back_changes_no_result(tmp_path, monkeypatch):
+    config = tmp_path / "survivor.yaml"
+    config.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 1"), encoding="utf-8")
+    command = [str(config), "--images", "50", "--out"]
+    reproduce.main([*command, str(tmp_path / "steady")])
+    clock = itertools.count(2e9, -3600)
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    monkeypatch.setattr("tqdm.std.time", lambda: next(clock))
+    reproduce.main([*command, str(tmp_path / "jumps")])
+    survive.compare(tmp_path / "steady" / "survivor", tmp_path / "jumps" / "survivor")
+    assert all(records.load(p).seconds >= 0 for p in (tmp_path / "jumps").glob("*/*.json"))

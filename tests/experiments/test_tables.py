@@ -7,7 +7,7 @@ import sys
 import pytest
 import tables as script
 
-from daa import AttackConfig
+from daa import AttackConfig, InputError
 from daa.experiments import config, page, stats, tables, tabular, tidy, wording
 from daa.experiments.collection import Collected, collect
 from daa.experiments.comparisons import compare
@@ -95,7 +95,7 @@ def test_what_the_paper_says_is_taken_from_the_config(folder, change):
 
 
 def test_the_accuracy_after_a_unit_of_a_plan_is_no_first_run(folder, change):
-    change(folder / "pgd-cw.json", gradients_after=[5.0, 150.0])
+    change(folder / "pgd-cw.json", gradients_after=[5.0] * 9 + [150.0])
     first = column(collect(folder), "first run")
     assert (first["pgd-cw"], first["pgd-xent"]) == ("", "90.30")
 
@@ -260,3 +260,13 @@ def test_reports_load_no_tensorflow(module):
     code = f"import sys, daa.experiments.{module}; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_title_cannot_leave_the_comment_of_the_latex_file(folder, change):
+    for path in folder.glob("*.json"):
+        change(path, title="Title\n\\input{secret}")
+    with (
+        pytest.warns(UserWarning, match=r"title: expected one line of printable characters, got"),
+        pytest.raises(InputError, match="expected result records, got none"),
+    ):
+        tables.latex(collect(folder))

@@ -90,6 +90,99 @@ def test_the_state_of_another_config_is_refused(config, tmp_path, monkeypatch):
         run(config, tmp_path / "cnn.npz")
 
 
+@pytest.mark.parametrize("foreign", ["notes.txt", "state", "log.jsonl"])
+def test_a_foreign_folder_is_not_touched(config, tmp_path, foreign):
+    folder = tmp_path / "cnn-training"
+    folder.mkdir()
+    (folder / foreign).write_text("mine")
+    with pytest.raises(
+        InputError, match=rf"cnn-training: expected no folder, .*, got {foreign} in"
+    ):
+        run(config, tmp_path / "cnn.npz")
+    assert (folder / foreign).read_text() == "mine"
+    assert [path.name for path in folder.iterdir()] == [foreign]
+    (folder / foreign).unlink()
+    (folder / ".lock").write_text("")  # as a training leaves it that was killed at once
+    run(config, tmp_path / "cnn.npz")
+    assert not folder.exists()
+
+
+def test_what_is_put_into_the_folder_meanwhile_stays(config, tmp_path, monkeypatch):
+    epoch = trainer.Trainer.epoch
+
+    def noted(self, *args):
+        (tmp_path / "cnn-training" / "notes.txt").write_text("mine")
+        return epoch(self, *args)
+
+    monkeypatch.setattr(trainer.Trainer, "epoch", noted)
+    run(config, tmp_path / "cnn.npz")
+    assert [path.name for path in (tmp_path / "cnn-training").iterdir()] == ["notes.txt"]
+    assert (tmp_path / "cnn.log.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("held", "value", "message"),
+    [
+        (197, 0.0, r"accuracy \d+.\d\d % on digits/test, where a guess has"),
+        (0, np.nan, "numbers that are not finite; older weights are as they were"),
+    ],
+)
+def test_weights_that_learned_nothing_replace_none(
+    config, tmp_path, monkeypatch, held, value, message
+):
+    config.write_text(CONFIG.replace("holdout: 197", f"holdout: {held}"), encoding="utf-8")
+    out = tmp_path / "cnn.npz"
+    out.write_bytes(b"older weights")
+
+    def diverged(self, number, x, y, on_batch):
+        for variable in self.variables.values():
+            variable.assign(np.full(variable.shape, value))
+        return 0.0
+
+    monkeypatch.setattr(trainer.Trainer, "epoch", diverged)
+    with pytest.raises(InputError, match=message):
+        run(config, out)
+    assert out.read_bytes() == b"older weights"
+    assert not (tmp_path / "cnn.log.jsonl").exists()
+
+
+def test_a_rate_that_is_none_is_refused(config, tmp_path):
+    config.write_text(CONFIG.replace("0.003", ".inf"), encoding="utf-8")
+    with pytest.raises(InputError, match="learning_rate: expected a finite number, got inf"):
+        run(config, tmp_path / "cnn.npz")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network/Variable": np.zeros(3)}, "network/Variable.*: expected float32 of shape"),
+        ({"network/Variable": None}, "network/Variable.*: expected float32 of shape .* got None"),
+        ({"optimizer/0": np.array("a")}, "optimizer/0: expected int64 of shape"),
+        ({"best/Variable": np.zeros(3)}, "best/Variable.*: expected float32 of shape"),
+        ({"log": np.array("[" * 9000)}, "log: expected the lines of a log, got too many levels"),
+        ({"log": np.array("{}")}, "log: expected the lines of a log, got"),
+        ({"log": np.array('[{"pgd": "a"}]')}, "log: expected the lines of a log, got"),
+        ({"log": None}, "log: expected the lines of a log, got Expecting value"),
+        ({"config": None}, "expected a training of this config"),
+    ],
+)
+def test_a_damaged_state_of_a_training_is_refused(config, tmp_path, changes, message):
+    recipe_ = recipe.load(config)
+    model = targets.model_of("digits/cnn")
+    fresh = training.make_trainer(recipe_, model, 100)
+    weights = fresh.arrays()
+    first = sorted(weights)[0]
+    kept = {**fresh.state(), **{f"best/{k}": v for k, v in weights.items()}}
+    kept |= {"log": np.array("[]"), "config": np.array("this")}
+    for name, value in changes.items():
+        name = name.replace("Variable", first)
+        kept.pop(name)
+        kept |= {} if value is None else {name: value}
+    np.savez(tmp_path / "state.npz", **kept)
+    with pytest.raises(InputError, match=rf"state.npz: {message}".replace("Variable.*", first)):
+        training.restore(fresh, tmp_path / "state.npz", "this")
+
+
 def test_patience_stops_early(config, tmp_path, monkeypatch):
     config.write_text(CONFIG.replace("epochs: 3", "epochs: 9\npatience: 2"), encoding="utf-8")
     # As if no epoch were better than the first.
@@ -120,6 +213,9 @@ def test_since_best_counts_epochs_after_the_best():
         ("ramp: 0.2", "augment: 1", "augment: expected true or false, got 1"),
         ("holdout: 197", "holdout: 1290", "holdout: expected 0 to 1247, got 1290"),
         ("target: digits/cnn", "target: nowhere/cnn", "target: expected FOLDER/NAME"),
+        ("target: digits/cnn", "target: digits/../../x", r"digits: expected one of .* '../../x'"),
+        ("target: digits/cnn", "target: imagenet_ens/adv", "imagenet: split: expected test, got"),
+        ("target: digits/cnn", "target: ../digits/cnn", "target: expected FOLDER/NAME"),
         ("ramp: 0.2", "optimizer: sgd", "optimizer: expected one of adam, momentum, got 'sgd'"),
     ],
 )

@@ -120,6 +120,14 @@ def test_select_names_what_does_not_fit(arrays):
         checkpoints.select({**arrays, "Variable": np.full((3, 2), np.nan)}, SHAPES, "w")
 
 
+@pytest.mark.parametrize("value", [1e300, -1e39, np.inf, np.nan])
+def test_weights_that_float32_can_not_hold_are_refused(arrays, value):
+    large = np.full((3, 2), 0.5)
+    large[1, 1] = value
+    with pytest.raises(InputError, match="w: Variable: expected finite numbers of float32, got"):
+        checkpoints.select({**arrays, "Variable": large}, SHAPES, "w")
+
+
 def test_the_hash_is_of_the_numbers_wherever_they_lie(prefix, tmp_path):
     shutil.copytree(prefix.parent, tmp_path / "moved")
     assert checkpoints.sha256(prefix) == checkpoints.sha256(tmp_path / "moved")
@@ -138,6 +146,10 @@ class Tensor:
 
     def __init__(self, array):
         self.array = array
+        self.dtype = array.dtype
+
+    def detach(self):
+        return self
 
     def numpy(self):
         return self.array
@@ -175,6 +187,8 @@ def test_a_pth_file_is_read_without_running_what_it_holds(tmp_path, arrays, monk
     [
         ([], "expected a mapping of arrays, got 'list'"),
         ({"a": 3}, "expected a mapping of arrays, got 'dict'"),
+        ({1: Tensor(np.zeros(3))}, "expected a mapping of arrays, got 'dict'"),
+        (KeyError("anything"), "weights.pth: expected PyTorch weights, got 'anything'"),
         (RuntimeError("bad\nfile"), "weights.pth: expected PyTorch weights, got bad file"),
         (pickle.UnpicklingError("code"), "weights.pth: expected PyTorch weights, got code"),
     ],
@@ -185,6 +199,31 @@ def test_a_pth_file_that_holds_something_else_is_named(tmp_path, monkeypatch, st
     path.write_bytes(b"a file")
     with pytest.raises(InputError, match=message):
         checkpoints.read(path)
+
+
+def test_tensors_of_pytorch_of_all_kinds(tmp_path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    path = tmp_path / "weights.pth"
+    torch.save(
+        {
+            "half": torch.ones(2, dtype=torch.bfloat16),
+            "trained": torch.nn.Parameter(torch.ones(2)),
+            "whole": torch.ones(2, dtype=torch.int64),
+        },
+        path,
+    )
+    for array in checkpoints.read(path).values():
+        assert array.tolist() == [1, 1]
+    torch.save({"sparse": torch.eye(3).to_sparse()}, path)
+    with pytest.raises(InputError, match=r"weights.pth: sparse: expected a plain array, got can't"):
+        checkpoints.read(path)
+    torch.save({1: torch.ones(2)}, path)
+    with pytest.raises(InputError, match="expected a mapping of arrays"):
+        checkpoints.read(path)
+    for seed in range(200):
+        path.write_bytes(np.random.default_rng(seed).bytes(seed))
+        with pytest.raises(InputError, match="expected PyTorch weights, got"):
+            checkpoints.read(path)
 
 
 def test_a_pth_file_is_read(tmp_path, arrays):

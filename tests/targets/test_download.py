@@ -18,7 +18,7 @@ import pytest
 
 import madry_mnist
 from daa import InputError
-from daa.targets import DATASETS, Source, checkpoints
+from daa.targets import DATASETS, Source, checkpoints, files
 from daa.targets import download as downloads
 from daa.targets.sources import archive, packed
 from daa.targets.transfer import download, unpack
@@ -86,7 +86,7 @@ def test_no_server_and_no_file(server, tmp_path):
 
 
 def zipped(path, **files):
-    with zipfile.ZipFile(path, "w") as opened:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
         for name, content in files.items():
             opened.writestr(name.replace("|", "/"), content)
     return path
@@ -98,8 +98,9 @@ def everything(_):
 
 def test_unpacks_wanted_files_flat(tmp_path):
     path = zipped(tmp_path / "a.zip", **{"models|secret|checkpoint": b"1", "models|read.me": b"2"})
+    (tmp_path / "out").mkdir()
     written = unpack(path, tmp_path / "out", lambda name: name == "checkpoint")
-    assert [p.relative_to(tmp_path).as_posix() for p in written] == ["out/checkpoint"]
+    assert written == ["checkpoint"]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["checkpoint"]
 
 
@@ -132,12 +133,91 @@ def test_damaged_and_useless_archives(tmp_path):
     path = zipped(tmp_path / "a.zip", x=b"1" * 1000)
     with pytest.raises(InputError, match="expected the files of a checkpoint"):
         unpack(path, tmp_path / "out", lambda _: False)
-    path.write_bytes(path.read_bytes()[:200])
+    path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(InputError, match=r"a.zip: expected a whole zip or tar file"):
         unpack(path, tmp_path / "out", everything)
     two = zipped(tmp_path / "b.zip", **{"a|checkpoint": b"1", "b|checkpoint": b"2"})
-    with pytest.raises(InputError, match="expected one file checkpoint, got two"):
+    with pytest.raises(InputError, match="expected one file 'checkpoint', got two"):
         unpack(two, tmp_path / "out", everything)
+
+
+def tarred(path, *infos, mode="w:gz"):
+    """A tar file of members: (name or TarInfo, content)."""
+    with tarfile.open(path, mode) as opened:
+        for info, content in infos:
+            info = tarfile.TarInfo(info) if isinstance(info, str) else info
+            info.size = len(content)
+            opened.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "a/.."])
+def test_a_member_without_a_name_is_refused(tmp_path, name):
+    path = tarred(tmp_path / "a.tar", (name, b"1"))
+    with pytest.raises(InputError, match=r"a.tar: expected .* got"):
+        unpack(path, tmp_path, everything)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
+        info = zipfile.ZipInfo("x")
+        info.filename = name
+        opened.writestr(info, b"1")
+    with pytest.raises(InputError, match=r"a.zip: expected .* got"):
+        unpack(tmp_path / "a.zip", tmp_path, everything)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tar", "a.zip"]
+
+
+def test_an_encrypted_zip_is_refused(tmp_path):
+    path = zipped(tmp_path / "a.zip", checkpoint=b"1")
+    content = bytearray(path.read_bytes())
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a.zip: expected .* 'checkpoint', which is encrypted"):
+        unpack(path, tmp_path, everything)
+
+
+def long_header(path):
+    """A tar file whose first header says that the next one is far away, or long."""
+    info = tarfile.TarInfo("header")
+    info.type, info.size = tarfile.XHDTYPE, 10**9
+    path.write_bytes(gzip.compress(info.tobuf(tarfile.USTAR_FORMAT) + bytes(100_000)))
+
+
+def sparse(path):
+    info = tarfile.TarInfo("checkpoint")
+    info.type = tarfile.GNUTYPE_SPARSE
+    path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda path: zipped(path, checkpoint=bytes(10**6)), "got 1,000,000"),
+        (lambda path: tarred(path, ("checkpoint", bytes(10**6))), "got .*1,000,000|bytes unpacked"),
+        (lambda path: tarred(path, ("x", bytes(10**6)), ("checkpoint", b"1")), "bytes unpacked"),
+        (long_header, "got more than [\\d,]+ bytes unpacked"),
+        (sparse, "expected plain files, got the link or device 'checkpoint'"),
+    ],
+)
+def test_an_archive_that_would_fill_disk_or_memory_is_refused(
+    tmp_path, monkeypatch, write, message
+):
+    monkeypatch.setattr(files, "_UNPACKED", 50_000)
+    write(tmp_path / "a")
+    with pytest.raises(InputError, match=message):
+        unpack(tmp_path / "a", tmp_path, everything)
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, 600, 1100, -600])
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_torn_tar_file_is_refused(tmp_path, cut, mode):
+    path = tarred(tmp_path / "a", ("checkpoint", np.random.default_rng(0).bytes(2000)), mode=mode)
+    path.write_bytes(path.read_bytes()[:cut])
+    if mode == "w" and cut < 0:
+        unpack(path, tmp_path, everything)  # the padding at the end says nothing
+        return
+    with pytest.raises(InputError, match=r"a: expected a whole zip or tar file, got"):
+        unpack(path, tmp_path, everything)
 
 
 def set_source(monkeypatch, name: str, source: Source) -> None:
@@ -231,6 +311,84 @@ def test_the_folder_of_a_checkpoint_becomes_a_target(tmp_path, secret):
     assert found.weights_sha256 == checkpoints.sha256(tmp_path / "original")
     with pytest.raises(InputError, match="expected the files of a checkpoint or data set, got"):
         run(tmp_path, "madry_mnist/natural", "--from", tmp_path / "models")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_damaged_archive_leaves_the_old_files_whole(tmp_path, secret, monkeypatch):
+    """The second file of the archive is damaged, so the first one could have been replaced."""
+    set_source(monkeypatch, "secret", archive("http://127.0.0.1:9/secret.zip"))
+    run(tmp_path, "madry_mnist/secret", "--from", tmp_path / "original")
+    before = contents(tmp_path / "models")
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(other, "w") as opened:
+        opened.writestr("checkpoint-1.index", b"of another checkpoint")
+        opened.writestr("checkpoint-1.data-00000-of-00001", b"DATA" * 1000)
+    damaged = other.read_bytes().replace(b"DATADATA", b"DATAdata", 1)
+    other.write_bytes(damaged)
+    with pytest.raises(
+        InputError, match=r"other.zip: expected a whole zip or tar file, got Bad CRC"
+    ):
+        run(tmp_path, "madry_mnist/secret", "--from", other)
+    assert contents(tmp_path / "models") == before
+    assert other.read_bytes() == damaged  # it is the user's
+
+
+def test_one_refused_file_of_a_folder_leaves_the_old_files_whole(tmp_path, secret):
+    run(tmp_path, "madry_mnist/natural", "--from", tmp_path / "original")
+    before = contents(tmp_path / "models")
+    (tmp_path / "original" / "checkpoint-0.index").write_bytes(b"new, and first in line")
+    (tmp_path / "original" / "checkpoint-1.index").write_bytes(b"changed")
+    with pytest.raises(InputError, match=r"expected sha256 \w+ as at the first time"):
+        run(tmp_path, "madry_mnist/natural", "--from", tmp_path / "original")
+    assert contents(tmp_path / "models") == before
+
+
+def test_an_archive_in_the_name_of_one_of_its_files_is_verified_as_the_archive(tmp_path, secret):
+    path = tmp_path / "model.index"
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr("checkpoint", b"")
+    with pytest.raises(InputError, match=r"model.index: expected \w+ as published, got another"):
+        run(tmp_path, "madry_mnist/secret", "--from", path)
+    path.write_bytes(secret.read_bytes())
+    run(tmp_path, "madry_mnist/secret", "--from", path)
+    assert madry_mnist.load_target("secret", model_dir=tmp_path / "models").classes == 10
+
+
+def test_a_file_that_nobody_would_read_is_not_stored(tmp_path, secret):
+    for name in ("weights.npz", "read.me"):
+        (tmp_path / name).write_bytes(b"no archive")
+        with pytest.raises(InputError, match=rf"{name}: expected the files of a checkpoint or the"):
+            run(tmp_path, "fmnist/authors", "--from", tmp_path / name)
+    (tmp_path / "x.bin").write_bytes(b"")
+    with pytest.raises(InputError, match=r"x.bin: expected md5:\w+ as published, got another hash"):
+        fetch.main(["cifar10", "--from", str(tmp_path / "x.bin"), "--data-dir", str(tmp_path)])
+    assert not list((tmp_path / "models").rglob("*.*"))
+    renamed = tmp_path / "checkpoint.backup"
+    renamed.write_bytes(secret.read_bytes())  # where no address is known, an archive will do
+    run(tmp_path, "fmnist/authors", "--from", renamed)
+    found = contents(tmp_path / "models" / "fmnist" / "authors")
+    assert {"checkpoint", "checkpoint-1.index", "pins.json"} < set(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "too many levels"),
+        ("[1]", "expected a JSON mapping, got 'list'"),
+        ('{"../x": "a"}', "expected file names without folders and their hashes"),
+        ('{"x": 3}', "expected file names without folders and their hashes"),
+        ("{", "expected a JSON mapping, got Expecting property name"),
+    ],
+)
+def test_pins_that_are_none_are_refused(tmp_path, secret, text, message):
+    (tmp_path / "models" / "madry_mnist" / "secret").mkdir(parents=True)
+    (tmp_path / "models" / "madry_mnist" / "secret" / "pins.json").write_text(text)
+    for arguments in (["--list"], ["madry_mnist/secret", "--from", secret]):
+        with pytest.raises(InputError, match=rf"pins.json: .*{message}"):
+            run(tmp_path, *arguments)
 
 
 def test_a_given_file_may_have_another_name_but_not_another_content(tmp_path, secret):

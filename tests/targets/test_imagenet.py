@@ -8,7 +8,7 @@ from test_networks import conv, count, listed, random_arrays
 
 import imagenet_ens
 from daa import Attack, AttackConfig, InputError
-from daa.targets import checkpoints
+from daa.targets import checkpoints, memory
 from imagenet_ens import images, model
 
 needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
@@ -248,7 +248,7 @@ def test_images_are_resized_as_tensorflow_1_does_it(monkeypatch):
     """Against the formula, on noise, where half a pixel or aligned corners would show."""
     pixels = np.random.default_rng(0).integers(0, 256, (160, 240, 3)).astype(np.uint8)
     monkeypatch.setattr(tf.io, "decode_jpeg", lambda content, channels: tf.constant(pixels))
-    found = images.preprocess(b"", "here")
+    found = images.preprocess(tf.io.encode_jpeg(pixels).numpy(), "here")
     cropped = pixels[10:150, 15:225] / 255  # the central 87.5 %
     np.testing.assert_allclose(found, legacy_resize(cropped, 299), atol=1e-5)
 
@@ -264,10 +264,17 @@ def test_the_hash_is_of_images_and_labels(folder):
     [
         ("name,class\na.JPEG,1\n", "expected the line file,label and rows after it, got name,cla"),
         ("", "got an empty file"),
+        ("x" * 3000, "expected the line file,label and rows after it, got x{100}$"),
+        (
+            "file,label\n" + "y/" * 3000 + ",1\n",
+            "file names without folders, got 'y.{198}",
+        ),
         ("file,label\na.JPEG,1000\n", "line 2: expected a file and a class from 0 to 999, got"),
+        (f"file,label\na.JPEG,{'9' * 5000}\n", "line 2: expected a file and a class"),
+        ("file,label\na.JPEG," + "9" * 200_000, "expected a file of labels, got field larger"),
         ("file,label\na.JPEG\n", "line 2: expected a file and a class"),
         ("file,label\n../a.JPEG,1\n", "expected file names without folders, got '../a.JPEG'"),
-        ("file,label\nb.JPEG,1\n", "b.JPEG: expected an image, got No such file"),
+        ("file,label\nb.JPEG,1\n", "b.JPEG: expected an image, got none"),
     ],
 )
 def test_labels_that_do_not_fit_are_named(folder, labels, message):
@@ -279,7 +286,14 @@ def test_labels_that_do_not_fit_are_named(folder, labels, message):
 def test_what_is_no_jpeg_is_named(folder):
     path = folder / "imagenet" / "a.JPEG"
     whole = path.read_bytes()
-    for content in (b"not an image", whole[: len(whole) // 20]):
+    vast = whole.replace(b"\x01\x90\x01\xf4", b"\x80\x00\x80\x00")  # 400 x 500 in the header
+    assert vast != whole
+    other = tf.io.encode_png(np.zeros((9, 9, 3), np.uint8)).numpy()
+    gif = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;"
+    path.write_bytes(vast)
+    with pytest.raises(InputError, match=r"a.JPEG: expected at most 100,000,000 pixels, got 1"):
+        imagenet_ens.load_dataset(data_dir=folder)
+    for content in (b"not an image", whole[: len(whole) // 20], other, gif, b""):
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"a.JPEG: expected a whole JPEG file"):
             imagenet_ens.load_dataset(data_dir=folder)
@@ -287,3 +301,25 @@ def test_what_is_no_jpeg_is_named(folder):
         imagenet_ens.load_dataset(data_dir=folder, images=2)
     with pytest.raises(InputError, match="imagenet: split: expected test, got 'train'"):
         imagenet_ens.load_dataset("train", data_dir=folder)
+
+
+def test_damage_that_the_decoder_passes_is_a_warning_with_the_name(folder, capfd):
+    path = folder / "imagenet" / "a.JPEG"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-200] + b"\xff\xd9\x00\x01" + whole[-196:])
+    with pytest.warns(UserWarning, match=r"a.JPEG: a damaged image that .*: premature end"):
+        imagenet_ens.load_dataset(data_dir=folder)
+    assert "JPEG" not in capfd.readouterr().err
+    write(folder, "file,label\n" + "".join(f"{k}.JPEG,1\n" for k in range(5)))
+    for k in range(5):
+        (folder / "imagenet" / f"{k}.JPEG").write_bytes(path.read_bytes())
+    with pytest.warns(UserWarning, match="imagenet: 2 more damaged images") as found:
+        imagenet_ens.load_dataset(data_dir=folder)
+    assert sum("damaged" in str(warning.message) for warning in found) == 4
+
+
+def test_more_images_than_memory_are_refused_before_the_first_is_read(folder, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 5 * 299 * 299 * 3 * 4 - 1)
+    monkeypatch.setattr(images, "preprocess", lambda *_: pytest.fail("it reads an image"))
+    with pytest.raises(InputError, match=r"imagenet: images: expected 0.0 GiB .* in which 0 fit"):
+        imagenet_ens.load_dataset(data_dir=folder)

@@ -9,10 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from daa.errors import InputError, require
 from daa.experiments import palette, plots, plotting, tabular
 from daa.experiments.plots import Line, Plot
+from daa.experiments.records import SCHEMA
 from daa.methods import METHODS
-from daa.targets.files import write_atomically
+from daa.targets.files import read_json, reason, write_atomically
 
 # The network whose steps the figure shows.
 _NETWORK = "madry_mnist"
@@ -33,6 +35,27 @@ def write(content: dict[str, Any], path: Path) -> str:
     if drawable(content):
         plotting.save(draw(content), path)
     return text
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a benchmark's JSON file.
+
+    Raises:
+        InputError: the file is no such file.
+    """
+    content = read_json(path, "the JSON file of a benchmark")
+    found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+    require(found == SCHEMA, f"{path}: schema", str(SCHEMA), found)
+    try:
+        markdown(content)
+        if drawable(content):
+            draw(content)
+        content.setdefault("measured", {}).items()
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise InputError(
+            f"{path}: expected the JSON file of a benchmark, got another: {reason(error)}"
+        ) from error
+    return content
 
 
 def drawable(content: dict[str, Any]) -> bool:

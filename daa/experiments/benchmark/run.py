@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from daa.errors import InputError, require
 from daa.experiments import device, provenance, records
 from daa.experiments.benchmark import growth, measure, report
 from daa.experiments.benchmark.measure import Options
@@ -37,7 +35,7 @@ def benchmark(out: Path, options: Options, only: Sequence[str] | None = None) ->
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),
     }
-    content = load(out) if out.exists() and only else {}
+    content = report.load(out) if out.exists() and only else {}
     measured = content.setdefault("measured", {})
     for part in only or MEASUREMENTS:
         # A network or axis measured anew replaces what is there of it; the others stay.
@@ -46,18 +44,3 @@ def benchmark(out: Path, options: Options, only: Sequence[str] | None = None) ->
         measured[part] = measured.get(part, {}) | dict.fromkeys(found, about)
         records.write_json(out, {"schema": records.SCHEMA, **content})
     return report.write(content, out)
-
-
-def load(path: Path) -> dict[str, Any]:
-    """The content of a benchmark's JSON file.
-
-    Raises:
-        InputError: the file is no such file.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected the JSON file of a benchmark, got {error}") from error
-    found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-    require(found == records.SCHEMA, f"{path}: schema", str(records.SCHEMA), found)
-    return content
