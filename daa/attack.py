@@ -267,7 +267,8 @@ def compile_visit(target: Target, config: AttackConfig, jit: bool | None = None)
                 return k + 1, ball.project(moved, lower, upper), memory, finite
 
             first = (begin, adv, memory, tf.ones_like(real))
-            return tf.while_loop(lambda k, *_: k < end, step, first)[1:]
+            with kernels.for_xla(jit):
+                return tf.while_loop(lambda k, *_: k < end, step, first)[1:]
 
         # TensorFlow takes graphs of one piece of code for needless retracing, and warns. A partial
         # is one of its own.

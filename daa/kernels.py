@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 
 from daa.tensorflow import tf
@@ -63,10 +67,24 @@ def median(d: tf.Tensor, count: tf.Tensor | int | None = None, *, lower: bool = 
 
 
 def _nth_smallest(values: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
-    # Selection is 10 times faster than sorting on a CPU, but TensorFlow has it for CPUs alone.
-    if on_gpu():
+    # Selection is 10 times faster than sorting on a CPU, but TensorFlow has it for plain graphs on
+    # CPUs alone.
+    if on_gpu() or _xla.get():
         return tf.sort(values)[n]
     return tf.raw_ops.NthElement(input=values, n=n)
+
+
+_xla: ContextVar[bool] = ContextVar("xla", default=False)
+
+
+@contextmanager
+def for_xla(compiled: bool) -> Iterator[None]:
+    """Within it, graphs that are traced have only operations that XLA has, if `compiled`."""
+    token = _xla.set(compiled)
+    try:
+        yield
+    finally:
+        _xla.reset(token)
 
 
 def on_gpu() -> bool:

@@ -19,15 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--images", type=console.positive, help="attack only the first IMAGES")
     parser.add_argument("--restarts", type=console.positive, help="instead of the config's")
     parser.add_argument("--seed", type=console.whole, help="instead of the config's")
-    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
-    parser.add_argument(
-        "--jit", choices=("auto", "on", "off"), default="auto", help="XLA; auto: on a GPU only"
-    )
-    parser.add_argument("--engine", choices=("local", "ray"), default="local")
-    parser.add_argument("--address", help="of a Ray cluster; else a cluster is started here")
-    parser.add_argument(
-        "--cpus-per-unit", type=console.positive, default=1, help="cores of a restart under Ray"
-    )
+    console.add_engine(parser)
     parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
     parser.add_argument("--force", action="store_true", help="start anew; overwrite results")
     args = parser.parse_args(arguments)

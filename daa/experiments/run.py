@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def reproduce(
     target, data, folder = setup.target, setup.data, setup.folder
     with state.sole(folder):
         # All that is there is looked at before the first run, so that a clash costs no hours.
-        runs = [_planned(setup, k, force) for k in range(len(setup.experiment.rows))]
+        runs = [planned(setup, k, force) for k in range(len(setup.experiment.rows))]
         clean = clean_accuracy(target, data.x, data.y)
         say(
             f"{setup.experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
@@ -100,14 +101,23 @@ def reproduce(
             if run.finished:
                 say(f"{run.row.name}: kept from {run.path}")
         left = [run for run in runs if not run.finished]
-        for run, reached in _attack(setup, left, engine, jit):
-            records.save(run.path, _record(setup, run, clean, reached))
+        for run, reached in attack(setup, left, engine, jit):
+            records.save(run.path, record(setup, run, clean, reached))
         examples.save(setup.experiment, folder, data)
         say(publish(setup.experiment, folder))
 
 
-def _planned(setup: Setup, number: int, force: bool) -> Run:
-    """The run of a row. Refuses what is there of another run."""
+def planned(setup: Setup, number: int, force: bool = False) -> Run:
+    """The run of a row.
+
+    Args:
+        setup: the experiment.
+        number: of the row.
+        force: remove what is already there.
+
+    Raises:
+        InputError: the folder holds another run under this name.
+    """
     target, experiment = setup.target, setup.experiment
     row = experiment.rows[number]
     ident = records.identity(
@@ -132,12 +142,23 @@ def _planned(setup: Setup, number: int, force: bool) -> Run:
     return run
 
 
-def _attack(
-    setup: Setup, runs: list[Run], engine: Engine | None, jit: bool | None
+def attack(
+    setup: Setup,
+    runs: Sequence[Run],
+    engine: Engine | None,
+    jit: bool | None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Run, State]]:
     """Attacks in one stream over all runs; gives each run when it is finished.
 
     So Ray gets units of the next run while it ends the present one, and no worker waits.
+
+    Args:
+        setup: target and images of all runs, which may belong to several experiments.
+        runs: unfinished ones, as of `planned`.
+        engine: where the units run; None for this process.
+        jit: as of `Attack`, for this process.
+        stop: asked before each unit; once it is true no further unit begins.
     """
     x, y = setup.data.x, setup.data.y
     bars: dict[int, _Bar] = {}
@@ -158,7 +179,7 @@ def _attack(
     try:
         if runs:
             bar(0)
-        for progress in worst_cases(setup.target, jobs(), x, y, engine=engine):
+        for progress in worst_cases(setup.target, jobs(), x, y, engine=_until(stop, engine)):
             bar(progress.job).take(progress)
             if progress.finished:
                 left.remove(progress.job)
@@ -168,6 +189,11 @@ def _attack(
     finally:
         for shown in bars.values():
             shown.close()
+
+
+def _until(stop: Callable[[], bool], engine: Engine) -> Engine:
+    """An engine that gets no further unit once `stop` is true."""
+    return lambda units: engine(takewhile(lambda _: not stop(), units))
 
 
 class _Bar:
@@ -225,7 +251,8 @@ class _Bar:
         return self._state
 
 
-def _record(setup: Setup, run: Run, clean: float, reached: State) -> records.Record:
+def record(setup: Setup, run: Run, clean: float, reached: State) -> records.Record:
+    """The record of a finished run; `clean` is the accuracy on natural images, in [0, 1]."""
     target, report = setup.target, reached.report
     assert report is not None
     many = target.classes > TOP5_FROM

@@ -26,11 +26,15 @@ def model_dir(folder: str | Path | None = None) -> Path:
     return _folder(folder, "DAA_MODELS", "models")
 
 
+def cache(name: str) -> Path:
+    """A folder of this project in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "daa" / name
+
+
 def _folder(folder: str | Path | None, variable: str, name: str) -> Path:
     named = folder or os.environ.get(variable)
     if not named:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Path(cache) / "daa" / name
+        return cache(name)
     path = Path(named)
     require(path.is_dir(), f"{name} folder", "a folder", str(path))
     return path

@@ -1,0 +1,102 @@
+"""Time and memory of one step of DAA on a network.
+
+    python -m daa.experiments.paper.cost '{"reference": "FOLDER/NAME", "particles": 200}'
+
+prints them as JSON; the memory is that of the whole process, so it is measured apart.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from daa import targets
+from daa.attack import Attack
+from daa.errors import InputError
+from daa.experiments import console, device
+from daa.experiments.benchmark.growth import peak_memory
+from daa.methods import AttackConfig
+from daa.target import Precision, Target
+
+
+def seconds_per_step(
+    target: Target,
+    eps: float,
+    particles: int,
+    precision: Precision = "float32",
+    jit: bool | None = None,
+    repeats: int = 2,
+) -> float:
+    """Seconds of one DAA-BLOB step of a minibatch; the fastest of some, after one that traces.
+
+    Args:
+        target: the network.
+        eps: radius, for images in [0, 1].
+        particles: images of the minibatch, which are random.
+        precision: of the gradients.
+        jit: as of `Attack`.
+        repeats: how many steps are timed.
+    """
+    rng = np.random.default_rng(0)
+    x = rng.random((particles, *target.image_shape), dtype=np.float32)
+    y = rng.integers(0, target.classes, particles)
+    config = AttackConfig(
+        "blob",
+        eps=eps,
+        step_size=eps / 10,
+        steps=1,
+        steps_per_shuffle=1,
+        batch_size=particles,
+        precision=precision,
+    )
+    attack, times = Attack(target, config, jit), []
+    for _ in range(repeats + 1):
+        begin = time.perf_counter()
+        attack(x, y)
+        times.append(time.perf_counter() - begin)
+    return min(times[1:])
+
+
+def measure(
+    reference: str,
+    particles: int,
+    model_dir: str | None = None,
+    precision: Precision = "float32",
+    repeats: int = 2,
+) -> dict[str, Any]:
+    """Milliseconds of one step, and peak gigabytes of this process."""
+    console.start_tensorflow()
+    target = targets.load_target(reference, model_dir=model_dir)
+    eps = targets.row(reference).eps
+    seconds = seconds_per_step(target, eps, particles, precision, repeats=repeats)
+    return {
+        "target": reference,
+        "precision": precision,
+        "particles": particles,
+        "ms_per_step": round(1000 * seconds, 1),
+        "gigabytes": round(peak_memory() / 1e9, 2),
+        "device": device.name(),
+    }
+
+
+def measure_apart(**options: Any) -> dict[str, Any]:
+    """`measure` in a process of its own.
+
+    Raises:
+        InputError: that process failed, as when the memory does not do.
+    """
+    command = [sys.executable, "-m", __name__, json.dumps(options)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise InputError(f"{options['reference']}: expected the cost of a step, got {why}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(**json.loads(sys.argv[1]))))
