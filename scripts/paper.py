@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 from typing import get_args
 
@@ -11,7 +12,7 @@ from daa.restarts import Engine
 from daa.target import Precision
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     from daa.experiments import provenance
 
@@ -24,9 +25,10 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.experiments.ray import on_ray
 
     only = tuple(args.only.split(",")) if args.only else ()
+    say = functools.partial(print, flush=True)  # the lines of a long run are read as they come
     if args.rehearse:
-        rehearsal.rehearse(args.device, only, args.out, args.data_dir)
-        return
+        sound = rehearsal.rehearse(args.device, only, args.out, args.data_dir, say=say)
+        return 0 if sound else 1
     device.use(args.device)
     options = plan.Options(
         out=args.out or Path("results") / ("paper_surrogates" if args.surrogates else "paper"),
@@ -47,7 +49,8 @@ def main(arguments: list[str] | None = None) -> None:
         how = {"jit": jit, "address": args.address, "cpus_per_unit": args.cpus_per_unit}
         return on_ray(network.load, network.sha256, network.data.x, network.data.y, **how)
 
-    whole.reproduce(options, hours=args.hours, engines=engines, jit=jit)
+    whole.reproduce(options, hours=args.hours, engines=engines, jit=jit, say=say)
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from daa.experiments import check, config, device
 from daa.experiments.paper import cost
 from daa.experiments.paper.plan import Options, Task, load_images, references
 from daa.experiments.records import write_json
-from daa.target import Dataset, Provenance, Target
+from daa.target import Dataset, Precision, Provenance, Target
 from daa.targets import checkpoints, download, files
 
 FOLDER = "networks"
@@ -70,7 +70,7 @@ class Network:
     images: int | None
     paper_images: int
     options: Options
-    batch: tuple[int, str]
+    batch: tuple[int, Precision]
 
     @cached_property
     def target(self) -> Target:
@@ -127,7 +127,7 @@ class Network:
         if file.startswith("not the published"):
             misses.append(f"file: expected the published sha256, got another: {file}")
         particles, precision = self.batch
-        seconds = cost.seconds_per_step(target, row.eps, particles, precision)  # type: ignore[arg-type]
+        step = cost.step(target, row.eps, particles, precision)
         found = Known(
             target=self.reference,
             weights=target.provenance,
@@ -139,7 +139,7 @@ class Network:
             published=finding.published,
             file=file,
             misses=tuple(misses),
-            ms_per_image=1000 * seconds / particles,
+            ms_per_image=1000 * step.seconds / particles,
             particles=particles,
             precision=precision,
             device=device.name(),

@@ -146,7 +146,7 @@ def _accuracy(entry: Entry, run: str | None, kind: Kind, value: float) -> Number
 def _texts(name: str) -> Iterator[Number]:
     for found in _paper().numbers:
         if found.config == name:
-            text = f"{found.printed:.2f}" if found.kind in ACCURACIES else f"{found.printed:g}"
+            text = f"{found.printed:g}"
             yield Number(name, found.run, found.kind, text, found.source, found.printed)
 
 

@@ -175,10 +175,10 @@ def _sizes(references: list[str], options: Options) -> str:
                 precision=precision,
                 repeats=1,
             )
-            each = found["ms_per_step"] / particles
-            rows.append([reference, precision, str(particles), f"{found['ms_per_step']:,.0f}",
-                         f"{each:.2f}", f"{found['gigabytes']:.1f}", found["device"]])  # fmt: skip
-    header = ["network", "precision", "images of a step", "ms per step", "ms per image", "GB"]
+            cells = [f"{found[name]:,.0f}" for name in ("ms_per_step", "processor_ms_per_step")]
+            memory = f"{found['gigabytes']:.1f}"
+            rows.append([reference, precision, str(particles), *cells, memory, found["device"]])
+    header = ["network", "precision", "images of a step", "ms per step", "processor ms", "GB"]
     align: list[tabular.Align] = ["left", "left", "right", "right", "right", "right", "left"]
     return "\n".join(["", *tabular.markdown([*header, "device"], rows, align), ""])
 
@@ -200,11 +200,11 @@ def _images(folder: Path, data_dir: str | None, only: tuple[str, ...]) -> Path:
         except (InputError, OSError):
             if not place.exists():
                 place.mkdir()
-                _generate(place, targets.model_of(reference).image_shape)
+                generate(place, targets.model_of(reference).image_shape)
     return folder
 
 
-def _generate(folder: Path, shape: tuple[int, int, int]) -> None:
+def generate(folder: Path, shape: tuple[int, int, int]) -> None:
     """Random test images in the format of the data set."""
     rng = np.random.default_rng(0)
     labels = np.arange(IMAGES, dtype=np.uint8)

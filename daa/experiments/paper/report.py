@@ -67,7 +67,8 @@ def make(work: Sequence[Task], out: Path) -> Report:
         for task in work
         for path in sorted(task.folder(out).glob("*.png"))
     }
-    return Report(_summary(lines, networks), lines, networks, tuple(remarks), figures)
+    summary = _summary(lines, networks, _progress(work, found))
+    return Report(summary, lines, networks, tuple(remarks), figures)
 
 
 def write(work: Sequence[Task], out: Path) -> list[Path]:
@@ -112,7 +113,14 @@ def _strangers(
     return why
 
 
-def _summary(lines: Sequence[Line], networks: Sequence[Known]) -> str:
+def _progress(work: Sequence[Task], found: Mapping[str, Collected | None]) -> str:
+    """How many restarts of all runs are done."""
+    records = [r for one in found.values() if one is not None for r in one.records]
+    whole = sum(task.experiment.restarts * len(task.experiment.rows) for task in work)
+    return f"{sum(r.restarts for r in records):,} of {whole:,} restarts of all runs are done."
+
+
+def _summary(lines: Sequence[Line], networks: Sequence[Known], progress: str) -> str:
     """One paragraph that can be quoted."""
     if networks and all(known.weights == "own" for known in networks):
         return (
@@ -131,10 +139,7 @@ def _summary(lines: Sequence[Line], networks: Sequence[Known]) -> str:
             f"{', '.join(stand_ins)} stood in for networks whose weights are missing: what was "
             "measured on them is no value of the paper's, and only orders are judged there."
         )
-    done = sum(line.verdict.restarts for line in lines)
-    parts.append(
-        f"{done:,} of the {sum(x.verdict.of for x in lines):,} restarts behind them are done."
-    )
+    parts.append(progress)
     hashes = [f"{known.target} {str(known.weights_sha256)[:8]}" for known in networks]
     if hashes:
         parts.append(f"Weights (sha256): {', '.join(hashes)}.")

@@ -17,7 +17,7 @@ from daa.errors import InputError
 from daa.experiments import device
 from daa.losses import xent
 from daa.methods import AttackConfig
-from daa.target import Precision, Target, gradient_of, in_precision
+from daa.target import Target, gradient_of, in_precision
 from daa.tensorflow import tf
 
 # How far directions on two devices may be apart, relative to the largest value.
@@ -71,7 +71,7 @@ def examine(target: Target, x: np.ndarray, y: np.ndarray, eps: float) -> list[Fi
     )
     found.append(_no_host(target, config, x, y, place))
     found.append(_xla(target, config, x, y))
-    return [*found, *_precisions(target, x, y, grad)]
+    return [*found, _bfloat16(target, x, y, grad), _tf32(bool(gpus))]
 
 
 def _gradient(target: Target, x: np.ndarray, y: np.ndarray, place: str) -> np.ndarray:
@@ -165,15 +165,16 @@ def _xla(target: Target, config: AttackConfig, x: np.ndarray, y: np.ndarray) -> 
     return Finding("XLA on against off", text, sound=moved <= 0.02)
 
 
-def _precisions(
-    target: Target, x: np.ndarray, y: np.ndarray, grad: np.ndarray
-) -> Iterator[Finding]:
-    half: Precision = "bfloat16"
-    rough = gradient_of(in_precision(target, half), xent, tf.constant(x), tf.constant(y))[0]
-    there = np.abs(grad) > 0
-    agree = float((np.sign(rough.numpy()) == np.sign(grad))[there].mean())
+def _bfloat16(target: Target, x: np.ndarray, y: np.ndarray, grad: np.ndarray) -> Finding:
+    half = in_precision(target, "bfloat16")
+    rough = gradient_of(half, xent, tf.constant(x), tf.constant(y))[0].numpy()
+    agree = float((np.sign(rough) == np.sign(grad))[grad != 0].mean())
     fast = "fast here" if device.fast_bfloat16() else "slower than float32 here"
-    text = f"{fast}; the gradient's sign agrees in {100 * agree:.1f} % of the pixels"
-    yield Finding("bfloat16", text)
+    return Finding("bfloat16", f"{fast}; the gradient has the same sign in {100 * agree:.1f} %")
+
+
+def _tf32(on_gpu: bool) -> Finding:
+    if not on_gpu:
+        return Finding("TF32", "GPUs alone have it")
     allowed = tf.config.experimental.tensor_float_32_execution_enabled()
-    yield Finding("TF32", "on: float32 is not float32" if allowed else "off", sound=not allowed)
+    return Finding("TF32", "on: float32 is not float32" if allowed else "off", sound=not allowed)
