@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
-from daa.experiments import console, provenance
+from daa import targets
+from daa.errors import require
+from daa.experiments import console, provenance, races
 from daa.experiments.benchmark.contestants import NETWORKS
 from daa.experiments.benchmark.measure import Options
 from daa.experiments.benchmark.run import MEASUREMENTS, benchmark
@@ -24,10 +27,39 @@ def main(arguments: list[str] | None = None) -> None:
         "--repeats", type=console.positive, default=default.repeats, help="rounds (default 5)"
     )
     parser.add_argument("--out", type=Path, default=Path("results/benchmark.json"))
+    parser.add_argument(
+        "--peers", choices=["autoattack"], help="only time Adaptive DAA beside AutoAttack"
+    )
+    peers = parser.add_argument_group("with --peers")
+    peers.add_argument("--target", help="folder/name")
+    peers.add_argument("--images", type=console.positive, default=1000, help="the first IMAGES")
+    peers.add_argument("--cores", type=console.positive, help="CPU cores (default: all)")
+    peers.add_argument("--folder", type=Path, help="of results, into which the race goes")
+    console.add_folders(parser)
     args = parser.parse_args(arguments)
     provenance.git_commit()
+    if args.peers:
+        require(args.target, "--target", "folder/name", args.target)
+        require(args.folder, "--folder", "a result folder", args.folder)
+        return _race(args)
     console.start_tensorflow()
     print(benchmark(args.out, Options(args.networks, args.batch_sizes, args.repeats), args.only))
+
+
+def _race(args: argparse.Namespace) -> None:
+    eps = targets.row(args.target).eps
+    console.start_tensorflow()
+    from daa.experiments.benchmark.race import race
+    from daa.plugins import autoattack
+    from daa.plugins.cores import on_cores
+
+    target = targets.load_target(args.target, model_dir=args.model_dir)
+    data = targets.load_dataset(args.target, data_dir=args.data_dir, images=args.images)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    with on_cores(args.cores):
+        found = race(target, data, eps, autoattack.attack)
+    path = races.add(args.folder, found)
+    print(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from daa.experiments.races import Race
 from daa.experiments.records import Record
 from daa.experiments.wording import loss, source
 from daa.methods import METHODS
@@ -29,6 +30,7 @@ _COLOURS = {
 }
 _DASHES = ("-", "--", ":", "-.")
 _FIRST = 4.0
+_TICKS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 def has_curves(records: Iterable[Record]) -> bool:
@@ -51,12 +53,15 @@ def curve(record: Record, points: np.ndarray) -> np.ndarray:
     return np.where(points <= 1.05 * spent[-1], reached, np.nan)
 
 
-def figure(records: Sequence[Record], floor: float | None = None) -> Figure:
+def figure(
+    records: Sequence[Record], floor: float | None = None, races: Sequence[Race] = ()
+) -> Figure:
     """Robust accuracy against gradients per image, a line per attack, a band over the seeds.
 
     Args:
         records: with `gradients_after`.
         floor: exact robust accuracy in percent, where it is known.
+        races: beside AutoAttack; its attacks become points.
     """
     drawn = Figure(figsize=(7.6, 5.0))
     axis = drawn.subplots()
@@ -78,9 +83,13 @@ def figure(records: Sequence[Record], floor: float | None = None) -> Figure:
         _line(axis, points, curves, title, colour, dashes, 2.5 if method == "adaptive" else 1.3)
     if floor is not None:
         axis.axhline(floor, color="#555555", linestyle=":", label=f"exact: {floor:.2f}")
+    for race in races[-1:]:
+        _autoattack(axis, race, records[0].images)
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(ScalarFormatter())
-    axis.set_xticks([5, 10, 20, 50, 100, *([200] if most > 180 else [])])
+    if races:
+        most = max(most, *(race.autoattack.last.gradients for race in races))
+    axis.set_xticks([tick for tick in _TICKS if tick <= 1.1 * most])
     axis.minorticks_off()
     low = min(100 * record.worst for record in records)
     high = 100 * max(record.clean_accuracy for record in records)
@@ -108,6 +117,21 @@ def _line(
     axis.plot(points, curves.mean(axis=0), color=colour, label=title, **style)
     low, high = curves.min(axis=0), curves.max(axis=0)
     axis.fill_between(points, low, high, color=colour, alpha=0.2, linewidth=0, step="post")
+
+
+def _autoattack(axis: Axes, race: Race, images: int) -> None:
+    """AutoAttack's attacks as points, and Adaptive DAA on the same images where those are fewer."""
+    same = race.images == images
+    on = "" if same else f", first {race.images:,} images"
+    points = race.autoattack.points
+    gradients, accuracy = [p.gradients for p in points], [100 * p.accuracy for p in points]
+    style: dict[str, Any] = {"color": "#882255", "marker": "*", "markersize": 9, "linestyle": ":"}
+    axis.plot(gradients, accuracy, label=f"AutoAttack{on}", **style)
+    if not same:
+        course = race.adaptive[0].points
+        x, y = [p.gradients for p in course], [100 * p.accuracy for p in course]
+        thin: dict[str, Any] = {"drawstyle": "steps-post", "linewidth": 1, "linestyle": "--"}
+        axis.plot(x, y, color=_COLOURS["adaptive"], label=f"Adaptive DAA{on}", **thin)
 
 
 def _about(records: Sequence[Record]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daa.errors import InputError
-from daa.experiments import config, natural, records
+from daa.experiments import config, natural, races, records
 from daa.experiments.config import Experiment, Row
 from daa.experiments.records import Record
 
@@ -83,7 +83,7 @@ def _read(folder: Path) -> dict[str, Record]:
     """The readable records of a folder, {run: record}."""
     found: dict[str, Record] = {}
     for path in sorted(folder.glob("*.json")):
-        if path.name in (records.EXAMPLES, records.EVALUATION):
+        if path.name in (records.EXAMPLES, records.EVALUATION, races.NAME):
             continue
         try:
             record = records.load(path)

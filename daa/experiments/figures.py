@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from daa import targets
-from daa.experiments import budget, examples, pictures, plotting
+from daa.experiments import budget, examples, pictures, plotting, races
 from daa.experiments.collection import Collected
 from daa.experiments.records import Record
 from daa.experiments.wording import label, source
@@ -47,7 +47,7 @@ def write(collected: Collected, folder: Path) -> list[Path]:
         name = collected.records[0].target
         exact = targets.row(name).robust if name in targets.every_target() else None
         floor = None if exact is None else 100 * exact.accuracy
-        drawn = budget.figure(collected.records, floor)
+        drawn = budget.figure(collected.records, floor, races.load(folder))
         written.append(plotting.save(drawn, folder / "budget.png"))
     elif collected.sweep and _one_value_each(collected.records, collected.sweep):
         path = folder / f"{collected.sweep}.png"

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from daa.experiments import natural, tabular, tidy
 from daa.experiments.examples import Examples
+from daa.experiments.races import NAME, Point, Race
 from daa.experiments.records import EVALUATION, EXAMPLES, Record
 from daa.experiments.verdict import Verdict
 
@@ -49,6 +50,17 @@ is left out where it has nothing to say.
 
 {{verdict}}
 
+## Beside AutoAttack: `{NAME}`
+
+{{race_about}} The file is a list `races` of such objects, one for each number of cores;
+`{NAME[:-5]}.md` has its numbers as a table.
+
+{{race}}
+
+An attack's run has a `seed` and `points`, which are in the order of time:
+
+{{point}}
+
 ## Tidy table: `table.csv`
 
 {{csv_about}}
@@ -72,6 +84,9 @@ def markdown() -> str:
         natural=_fields(natural.Misclassified),
         verdict_about=_wrapped(Verdict.__doc__),
         verdict=_fields(Verdict),
+        race_about=_wrapped(Race.__doc__),
+        race=_fields(Race),
+        point=_fields(Point),
         csv_about=_wrapped(str(tidy.__doc__).partition("\n\n")[2]),
         csv=_table(["column", "meaning"], [[f"`{c.name}`", c.meaning] for c in columns]),
     )

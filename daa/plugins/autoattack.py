@@ -50,12 +50,14 @@ class Stage:
         accuracy: in [0, 1].
         gradients: spent until then, per image of all.
         seconds: since the begin.
+        cpu_seconds: processor time of this process since the begin, all its threads together.
     """
 
     attack: str
     accuracy: float
     gradients: float
     seconds: float
+    cpu_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +223,7 @@ class _Log:
     network: Network
     images: int
     begin: float = field(default_factory=time.perf_counter)
+    cpu_begin: float = field(default_factory=time.process_time)
     stages: list[Stage] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -233,7 +236,8 @@ class _Log:
             standing = round(float(found[2]) / 100 * self.images)
             accuracy, seconds = standing / self.images, time.perf_counter() - self.begin
             gradients = self.network.gradients / self.images
-            self.stages.append(Stage(found[1].lower(), accuracy, gradients, seconds))
+            cpu = time.process_time() - self.cpu_begin
+            self.stages.append(Stage(found[1].lower(), accuracy, gradients, seconds, cpu))
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import pytest
 
 from daa.experiments import budget, collection
 from daa.experiments.config import RESULTS
+from daa.experiments.races import Race
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,47 @@ def test_every_seed_stays_inside_its_budget_and_below_the_baselines(committed):
     for record in adaptive:
         assert record.gradients_per_image <= 150
         assert record.worst < min(other.worst for other in others)
+
+
+def test_autoattack_stands_as_points_beside_the_same_images(committed):
+    race = race_of(committed, images=1000)
+    axis = budget.figure(committed, races=[race]).axes[0]
+    lines = {line.get_label(): line for line in axis.get_lines()}
+    found = lines["AutoAttack, first 1,000 images"]
+    assert list(found.get_xdata()) == [100, 5000]
+    assert list(found.get_ydata()) == pytest.approx([88, 85])
+    assert list(lines["Adaptive DAA, first 1,000 images"].get_xdata()) == [20]
+    assert 5000 in axis.get_xticks()
+
+
+def test_no_second_line_of_adaptive_where_the_images_are_the_same(committed):
+    axis = budget.figure(committed, races=[race_of(committed, images=10_000)]).axes[0]
+    labels = [line.get_label() for line in axis.get_lines()]
+    assert "AutoAttack" in labels
+    assert sum("Adaptive" in str(label) for label in labels) == 1
+
+
+def race_of(records, images):
+    def course(*points):
+        made = [{"attack": "a", "accuracy": a, "gradients": g} for a, g in points]
+        return {"seed": 0, "points": [{**p, "seconds": 1, "cpu_seconds": 1} for p in made]}
+
+    first = records[0]
+    return Race.model_validate(
+        {
+            "target": first.target,
+            "weights": first.weights,
+            "weights_sha256": None,
+            "data": first.data,
+            "data_sha256": None,
+            "images": images,
+            "eps": 0.3,
+            "cores": 2,
+            "clean_accuracy": first.clean_accuracy,
+            "autoattack": course((0.88, 100), (0.85, 5000)),
+            "adaptive": [course((0.86, 20))],
+            "device": "CPU",
+            "versions": {},
+            "git_commit": None,
+        }
+    )
