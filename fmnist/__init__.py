@@ -25,6 +25,7 @@ FAMILY = Family(
             eps=0.2,
             weights="weights/surrogate/model",
             source=SURROGATE,
+            board=True,
         ),
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from daa.targets import DATASETS, Family, Published, Source, TargetRow
-from locuslab.model import MODEL
+from locuslab.model import MODEL, OWN
 
 _FAST = "https://github.com/locuslab/fast_adversarial/raw/master"
 _CONVEX = "https://github.com/locuslab/convex_adversarial/raw"
@@ -16,6 +16,14 @@ FAMILY = Family(
     folder=Path(__file__).parent,
     dataset=DATASETS["mnist"],
     targets={
+        "own_mnist": TargetRow(
+            "the same architecture trained by this project against PGD at eps 0.3",
+            model=OWN,
+            provenance="own",
+            eps=0.3,
+            weights="weights/own_mnist.npz",
+            board=True,
+        ),
         "fast_pgd_mnist": TargetRow(
             "trained against PGD at eps 0.3 (Wong, Rice and Kolter 2020)",
             model=MODEL,

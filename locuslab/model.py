@@ -21,6 +21,11 @@ VARIABLES = {
     "7.weight": (10, 100),
     "7.bias": (10,),
 }
+# The same in TensorFlow's layout, which `network` takes: convolutions HWIO, dense [in, out].
+TRANSPOSED = {
+    name: (*shape[:1:-1], *shape[1::-1]) if len(shape) == 4 else shape[::-1]
+    for name, shape in VARIABLES.items()
+}
 _PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]
 
 
@@ -105,4 +110,15 @@ def blockwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.conv2d(tf.nn.space_to_depth(tf.pad(x, _PADDING), 2), blocks, 1, "VALID")
 
 
+def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """He-normal kernels and zero biases, in TensorFlow's layout."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, shape in TRANSPOSED.items():
+        scale = np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.0
+        arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
+    return arrays
+
+
 MODEL = Model(network, VARIABLES, image_shape=(28, 28, 1), convert=to_tensorflow, half=half)
+# Of the network that this project trains, whose file has TensorFlow's layout.
+OWN = Model(network, TRANSPOSED, image_shape=(28, 28, 1), initialize=initialize, half=half)

@@ -45,6 +45,7 @@ FAMILY = Family(
             eps=8 / 255,
             weights="weights/surrogate/model",
             source=SURROGATE,
+            board=True,
         ),
     },
 )

@@ -45,6 +45,7 @@ FAMILY = Family(
             eps=0.3,
             weights="weights/surrogate/model",
             source=SURROGATE,
+            board=True,
         ),
     },
 )

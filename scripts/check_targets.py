@@ -11,6 +11,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = console.parser(__doc__, "check_targets --images 1000")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: all at hand")
     console.add_folders(parser)
+    console.add_targets(parser)
     parser.add_argument(
         "--images", type=console.positive, help="only the first IMAGES of the test set"
     )

@@ -12,9 +12,10 @@ from daa.methods import METHODS
 def main(arguments: list[str] | None = None) -> None:
     args = parser().parse_args(arguments)
     console.start_tensorflow()
-    from daa.experiments import verdict
+    from daa.experiments import device, verdict
     from daa.experiments.evaluation import evaluate
 
+    device.use(args.device)
     out = args.out or verdict.folder_of(args.model, args.data, args.method, f"eps{args.eps}")
     found = evaluate(
         args.model,
@@ -31,9 +32,12 @@ def main(arguments: list[str] | None = None) -> None:
         data_dir=args.data_dir,
         model_dir=args.model_dir,
         out=out,
+        force=args.force,
+        progress=not args.quiet,
     )
     print(found)
-    print(f"  written          {out}: evaluation.json, index.html, record, table, figures")
+    say = console.say(args.quiet)
+    say(f"  written          {out}: evaluation.json, index.html, record, table, figures")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,8 +67,12 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
     parser.add_argument("--signature", help="of a SavedModel")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
     parser.add_argument("--out", type=Path, help="folder (default: evaluations/NAME)")
+    parser.add_argument("--force", action="store_true", help="start anew; overwrite results")
     console.add_folders(parser)
+    console.add_targets(parser)
+    console.add_quiet(parser)
     return parser
 
 

@@ -21,10 +21,10 @@ def main(arguments: list[str] | None = None) -> int | None:
         raise InputError(f"--from: expected one name with it, got {len(args.names)}")
     for parcel in [download.parcel(name, args.data_dir, args.model_dir) for name in args.names]:
         try:
-            download.fetch(parcel, args.given, progress())
+            download.fetch(parcel, args.given, None if args.quiet else progress())
         except download.NoDownload as error:
             raise InputError(f"{error}; or run: daa fetch {parcel.name} --from FILE") from error
-        print(f"{parcel.name}: in {parcel.found or parcel.folder}")
+        console.say(args.quiet)(f"{parcel.name}: in {parcel.found or parcel.folder}")
     return None
 
 
@@ -40,6 +40,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="a file or folder that is here, for one NAME",
     )
     console.add_folders(parser)
+    console.add_quiet(parser)
     return parser.parse_args(arguments)
 
 

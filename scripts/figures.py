@@ -8,11 +8,13 @@ from daa.experiments import collection, console, figures
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = console.parser(__doc__, "figures results/robust_mnist")
+    parser = console.parser(__doc__, "figures results/robust_mnist --out build")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all")
-    for folder in collection.folders(parser.parse_args(arguments).folders):
-        written = figures.write(collection.collect(folder), folder)
-        print(f"{folder}: {', '.join(path.name for path in written) or 'nothing to draw'}")
+    console.add_out(parser)
+    args = parser.parse_args(arguments)
+    for folder, out in collection.places(args.folders, args.out):
+        written = figures.write(collection.collect(folder), folder, out)
+        print(f"{out}: {', '.join(path.name for path in written) or 'nothing to draw'}")
 
 
 if __name__ == "__main__":

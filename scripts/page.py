@@ -8,10 +8,12 @@ from daa.experiments import collection, console, page
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = console.parser(__doc__, "page")
+    parser = console.parser(__doc__, "page results/robust_mnist --out build")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all")
-    folders = collection.folders(parser.parse_args(arguments).folders)
-    written = page.write(folders)
+    parser.add_argument("--out", type=Path, help="folder (default: that of the result folders)")
+    args = parser.parse_args(arguments)
+    folders = collection.folders(args.folders)
+    written = page.write(folders, args.out)
     print(f"{', '.join(map(str, written))}: experiments: {len(page.shown(folders))}")
 
 

@@ -1,39 +1,40 @@
-"""Build, verify, merge, compare and rank arrays for MadryLab's leaderboards."""
+"""Build, verify, merge, compare and rank arrays of adversarial images."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from daa.errors import InputError
-from daa.experiments import boards, console, submission
-from daa.targets import every_target
+from daa.experiments import boards, console, entering, living, submission
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = console.parser(__doc__, "submit build results/quickstart -o attack.npy")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    digits = f"--target {every_target()[0]}"
+    own = f"--target {living.TARGETS[0]}"
     build = command(commands, "build results/quickstart -o attack.npy", "make an array of runs")
     build.add_argument("results", nargs="+", type=Path, metavar="RESULT", help="record or folder")
-    verify = command(
-        commands, f"verify attack.npy {digits}", "check an array as the challenge does"
-    )
+    verify = command(commands, f"verify attack.npy {own}", "check an array as the challenge does")
     verify.add_argument("array", type=Path)
     verify.add_argument("--pred", type=Path, help="default: pred.npy beside the array")
     merge = command(
-        commands, f"merge a.npy b.npy -o c.npy {digits}", "take the strongest version of each image"
+        commands, f"merge a.npy b.npy -o c.npy {own}", "take the strongest version of each image"
     )
     merge.add_argument("arrays", nargs="+", type=Path)
-    compare = command(
-        commands, f"compare a.npy b.npy {digits}", "say which images two arrays break"
-    )
+    compare = command(commands, f"compare a.npy b.npy {own}", "say which images two arrays break")
     compare.add_argument("arrays", nargs=2, type=Path)
     compare.add_argument("--picture", type=Path, help="default: compare.png beside the first array")
-    board = command(commands, "board", "print both leaderboards, with the rank of an array")
+    entry = f'{own} --name "My attack" --by "A. Name" --method "20 restarts"'
+    board = command(
+        commands, f"board attack.npy {entry}", "print the boards, rank an array, enter it"
+    )
     board.add_argument("array", nargs="?", type=Path)
-    board.add_argument("--target", choices=[b.target for b in boards.load()])
-    board.set_defaults(images=None, eps=None)  # the challenge's own
+    board.add_argument("--target", choices=[*living.TARGETS, *(b.target for b in boards.load())])
+    board.add_argument("--name", help="of the attack; the array is entered on the living board")
+    board.add_argument("--by", help="who made the array")
+    board.add_argument("--method", help="how the images were found, in one line")
+    board.add_argument("--url", help="https address of a paper, of code or of the array")
+    board.add_argument("--board", type=Path, default=living.FOLDER, help="default: results/board")
     for sub in (build, merge):
         sub.add_argument("-o", "--out", type=Path, required=True, help="the .npy file")
     for sub in (verify, merge, compare):
@@ -41,8 +42,6 @@ def main(arguments: list[str] | None = None) -> None:
         sub.add_argument("--images", type=console.positive, help="only the first IMAGES")
         sub.add_argument("--eps", type=float, help="in [0, 1]; default: the challenge's")
     args = parser.parse_args(arguments)
-    if args.command == "board" and (args.array is None) != (args.target is None):
-        raise InputError("board: expected an array together with --target, got one of them")
     console.start_tensorflow()
     print(run(args))
 
@@ -63,11 +62,10 @@ def run(args: argparse.Namespace) -> str:
     folders = {"data_dir": args.data_dir, "model_dir": args.model_dir}
     if args.command == "build":
         return submission.build(args.results, args.out, **folders)
-    if args.command == "board" and args.array is None:
-        return submission.board()
-    about = submission.setting(args.target, images=args.images, eps=args.eps, **folders)
     if args.command == "board":
-        return submission.board(about, args.array)
+        words = {key: getattr(args, key) for key in ("name", "by", "method", "url")}
+        return entering.board(args.array, args.target, words=words, folder=args.board, **folders)
+    about = submission.setting(args.target, images=args.images, eps=args.eps, **folders)
     if args.command == "verify":
         return submission.verify(about, args.array, args.pred)
     if args.command == "merge":

@@ -8,11 +8,13 @@ from daa.experiments import collection, console, tables
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = console.parser(__doc__, "tables results/robust_mnist")
+    parser = console.parser(__doc__, "tables results/robust_mnist --out build")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all")
-    for folder in collection.folders(parser.parse_args(arguments).folders):
-        tables.write(collection.collect(folder), folder)
-        print(f"{folder}: table.md, table.csv, table.tex")
+    console.add_out(parser)
+    args = parser.parse_args(arguments)
+    for folder, out in collection.places(args.folders, args.out):
+        tables.write(collection.collect(folder), out)
+        print(f"{out}: table.md, table.csv, table.tex")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--out", type=Path, help="weights: NAME.npz, or the prefix of a TF1 checkpoint"
     )
+    console.add_quiet(parser)
     args = parser.parse_args(arguments)
     console.start_tensorflow()
     path = console.find_config(args.config)
-    done = training.train(load(path), out=args.out, data_dir=args.data_dir)
+    recipe = load(path)
+    done = training.train(recipe, out=args.out, data_dir=args.data_dir, progress=not args.quiet)
     print(
         f"{done.path}: {done.data}, {done.images:,} images: clean {100 * done.clean:.2f} %, "
         f"{training.EVALUATION_STEPS}-step PGD {100 * done.robust:.2f} %"

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from textwrap import fill
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
 
-from daa.experiments.races import Race
+from daa.experiments import palette, plots
+from daa.experiments.plots import Line, Plot
+from daa.experiments.races import Point, Race
 from daa.experiments.records import Record
 from daa.experiments.wording import loss, source
 from daa.methods import METHODS
 
 # Gradients per image at which the seeds of a method are compared.
 _POINTS = 200
-# Of the methods that a figure is about, in the order of the legend; others are grey.
-_COLOURS = {
-    "adaptive": "#D55E00",
-    "blob": "#0072B2",
-    "dgf": "#009E73",
-    "pgd": "#000000",
-    "apgd": "#CC79A7",
-    "apgd_t": "#E69F00",
-    "square": "#56B4E9",
-}
+# The methods that a figure is about come first in its legend, in this order.
+_ORDER = ("adaptive", "blob", "dgf", "pgd", "apgd", "apgd_t", "square")
 _DASHES = ("-", "--", ":", "-.")
 _FIRST = 4.0
 _TICKS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -63,78 +53,78 @@ def figure(
         floor: exact robust accuracy in percent, where it is known.
         races: beside AutoAttack; its attacks become points.
     """
-    drawn = Figure(figsize=(7.6, 5.0))
-    axis = drawn.subplots()
+    about = f"{source(records)} The band spans the seeds."
+    return plots.figure([plot(records, floor, races)], records[0].title, about)
+
+
+def plot(records: Sequence[Record], floor: float | None = None, races: Sequence[Race] = ()) -> Plot:
+    """The lines of the figure; arguments as of `figure`."""
     most = max(record.gradients_per_image for record in records)
     points = np.geomspace(_FIRST, most, _POINTS)
+    lines = [*_methods(records, points)]
+    for race in races[-1:]:
+        lines += _autoattack(race, records[0].images)
+    most = max([most, *(race.autoattack.last.gradients for race in races)])
+    low = min(100 * record.worst for record in records)
+    high = 100 * max(record.clean_accuracy for record in records)
+    return Plot(
+        "",
+        "gradients per image (a forward pass alone counts half)",
+        "robust accuracy (%)",
+        tuple(lines),
+        log=True,
+        ticks=tuple((tick, f"{tick:,}") for tick in _TICKS if tick <= 1.1 * most),
+        limits=(low - 0.06 * (high - low), low + 0.75 * (high - low)),
+        level=None if floor is None else (floor, f"exact: {floor:.2f}"),
+    )
+
+
+def _methods(records: Sequence[Record], points: np.ndarray) -> Iterator[Line]:
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         groups.setdefault((record.attack.method, loss(record.attack)), []).append(record)
-    order = list(_COLOURS)
-    named = sorted(groups, key=lambda key: order.index(key[0]) if key[0] in order else len(order))
+    order = {method: k for k, method in enumerate(_ORDER)}
     used: dict[str, int] = {}
-    for method, of in named:
+    for method, of in sorted(groups, key=lambda key: order.get(key[0], len(order))):
         several = sum(key[0] == method for key in groups) > 1
-        title = METHODS[method].title + (f", {of}" if several else "")
         curves = np.array([curve(record, points) for record in groups[method, of]])
-        colour = _COLOURS.get(method, "#888888")
-        dashes = _DASHES[used.get(colour, 0) % len(_DASHES)]
+        kept = _changes(curves)
+        curves = curves[:, kept]
+        colour = palette.of(method)
+        dash = _DASHES[used.get(colour, 0) % len(_DASHES)]
         used[colour] = used.get(colour, 0) + 1
-        _line(axis, points, curves, title, colour, dashes, 2.5 if method == "adaptive" else 1.3)
-    if floor is not None:
-        axis.axhline(floor, color="#555555", linestyle=":", label=f"exact: {floor:.2f}")
-    for race in races[-1:]:
-        _autoattack(axis, race, records[0].images)
-    axis.set_xscale("log")
-    axis.xaxis.set_major_formatter(ScalarFormatter())
-    if races:
-        most = max(most, *(race.autoattack.last.gradients for race in races))
-    axis.set_xticks([tick for tick in _TICKS if tick <= 1.1 * most])
-    axis.minorticks_off()
-    low = min(100 * record.worst for record in records)
-    high = 100 * max(record.clean_accuracy for record in records)
-    axis.set_ylim(low - 0.06 * (high - low), low + 0.75 * (high - low))
-    axis.set_xlabel("gradients per image (a forward pass alone counts half)")
-    axis.set_ylabel("robust accuracy (%)")
-    axis.grid(alpha=0.3)
-    axis.legend(frameon=False, fontsize=8.5)
-    axis.set_title(fill(records[0].title, 80), fontsize=11)
-    drawn.text(0.5, 0.01, fill(_about(records), 120), ha="center", fontsize=8, color="#555555")
-    drawn.tight_layout(rect=(0, 0.07, 1, 1))
-    return drawn
+        yield Line(
+            METHODS[method].title + (f", {of}" if several else ""),
+            colour,
+            points[kept],
+            curves.mean(axis=0),
+            curves.min(axis=0),
+            curves.max(axis=0),
+            dash=dash,
+            width=2.8 if method == "adaptive" else 1.4,
+            step=True,
+        )
 
 
-def _line(
-    axis: Axes,
-    points: np.ndarray,
-    curves: np.ndarray,
-    title: str,
-    colour: str,
-    dashes: str,
-    width: float,
-) -> None:
-    style: dict[str, Any] = {"drawstyle": "steps-post", "linewidth": width, "linestyle": dashes}
-    axis.plot(points, curves.mean(axis=0), color=colour, label=title, **style)
-    low, high = curves.min(axis=0), curves.max(axis=0)
-    axis.fill_between(points, low, high, color=colour, alpha=0.2, linewidth=0, step="post")
+def _changes(curves: np.ndarray) -> np.ndarray:
+    """Where a curve takes another value, and the ends; a step needs no points between these."""
+    there = np.flatnonzero(np.isfinite(curves).all(axis=0))
+    changed = (np.diff(curves[:, there], axis=1) != 0).any(axis=0)
+    return there[np.concatenate([[True], changed[:-1], [True]])]
 
 
-def _autoattack(axis: Axes, race: Race, images: int) -> None:
+def _autoattack(race: Race, images: int) -> Iterator[Line]:
     """AutoAttack's attacks as points, and Adaptive DAA on the same images where those are fewer."""
     same = race.images == images
     on = "" if same else f", first {race.images:,} images"
-    points = race.autoattack.points
-    gradients, accuracy = [p.gradients for p in points], [100 * p.accuracy for p in points]
-    style: dict[str, Any] = {"color": "#882255", "marker": "*", "markersize": 9, "linestyle": ":"}
-    axis.plot(gradients, accuracy, label=f"AutoAttack{on}", **style)
+    colour = palette.of("autoattack")
+    x, y = _course(race.autoattack.points)
+    yield Line(f"AutoAttack{on}", colour, x, y, dash=":", marker="*")
     if not same:
-        course = race.adaptive[0].points
-        x, y = [p.gradients for p in course], [100 * p.accuracy for p in course]
-        thin: dict[str, Any] = {"drawstyle": "steps-post", "linewidth": 1, "linestyle": "--"}
-        axis.plot(x, y, color=_COLOURS["adaptive"], label=f"Adaptive DAA{on}", **thin)
+        x, y = _course(race.adaptive[0].points)
+        yield Line(f"Adaptive DAA{on}", palette.of("adaptive"), x, y, dash="--", width=1, step=True)
 
 
-def _about(records: Sequence[Record]) -> str:
-    seeds = sorted({record.seed for record in records})
-    text = source(records).replace(f"seed {records[0].seed}", f"seeds {', '.join(map(str, seeds))}")
-    return f"{text} The band spans the seeds."
+def _course(points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray]:
+    gradients = np.array([point.gradients for point in points])
+    return gradients, 100 * np.array([point.accuracy for point in points])

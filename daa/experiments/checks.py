@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from daa.errors import InputError, require
-from daa.experiments import models
 from daa.experiments.stats import interval
 from daa.losses import margin
 from daa.restarts import margins
@@ -74,7 +73,7 @@ class Finding:
 
 def before(
     target: Target, x: np.ndarray, y: np.ndarray, published: Published | None = None
-) -> tuple[Target, list[Finding]]:
+) -> list[Finding]:
     """The checks that need no attack.
 
     Args:
@@ -82,32 +81,31 @@ def before(
         x, y: images and labels that fit it.
         published: clean accuracy that somebody published; None where there is none.
 
-    Returns:
-        The target as it should be attacked, without a sigmoid behind its logits; and the findings.
-
     Raises:
         InputError: a logit that is no finite number.
     """
-    outputs = predict(target, x)
+    logits = predict(target, x)
     require(
-        outputs.shape == (len(x), target.classes),
+        logits.shape == (len(x), target.classes),
         f"{target.name}: output",
         f"logits {[len(x), target.classes]}",
-        list(outputs.shape),
+        list(logits.shape),
     )
-    finite = np.isfinite(outputs).all(axis=1)
+    finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
         image = int(np.flatnonzero(~finite)[0])
         raise InputError(
             f"{target.name}: image {image}: expected finite logits, got nan or inf for "
             f"{(~finite).sum():,} of {len(x):,} images"
         )
-    found = list(_stability(target, x, outputs))
-    target = models.unsquashed(target, outputs)
-    logits = predict(target, x)
-    found += [*_images(x), *_classes(y, target.classes), *_labels(y, logits)]
-    found += _accuracy(target, x, y, logits, published)
-    return target, [*found, *_gradients(target, x, y, logits)]
+    return [
+        *_stability(target, x, logits),
+        *_images(x),
+        *_classes(y, target.classes),
+        *_labels(y, logits),
+        *_accuracy(target, x, y, logits, published),
+        *_gradients(target, x, y, logits),
+    ]
 
 
 def _images(x: np.ndarray) -> Iterator[Finding]:

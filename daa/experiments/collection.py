@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daa.errors import InputError
+from daa.errors import InputError, require
 from daa.experiments import config, natural, races, records
 from daa.experiments.config import Experiment, Row
 from daa.experiments.records import Record
@@ -129,3 +129,18 @@ def folders(named: Iterable[Path] = ()) -> list[Path]:
         if not folder.is_dir():
             raise InputError(f"{folder}: expected a result folder, got none")
     return named or sorted({path.parent for path in config.RESULTS.glob("*/*.json")})
+
+
+def places(named: Iterable[Path], out: Path | None) -> list[tuple[Path, Path]]:
+    """Each of `folders` with the folder of its reports: itself, or one of its name in `out`.
+
+    Raises:
+        InputError: a folder that does not exist, or two of one name for `out`.
+    """
+    found = folders(named)
+    if out is None:
+        return [(folder, folder) for folder in found]
+    names = [folder.resolve().name for folder in found]
+    for k, name in enumerate(names):
+        require(name not in names[:k], "out", "result folders of different names", name)
+    return [(folder, out / name) for folder, name in zip(found, names, strict=True)]

@@ -158,3 +158,30 @@ def _alike(daa: Record, pgd: Record) -> bool:
     same_run = all(getattr(daa, name) == getattr(pgd, name) for name in _SAME)
     names = {*pgd.settings, *BLOCKS} - _COUPLING
     return same_run and all(getattr(daa.attack, n) == getattr(pgd.attack, n) for n in names)
+
+
+def budgeted(records: Sequence[Record]) -> list[Comparison]:
+    """Each run of a method that spends a budget of gradients against PGD with the same seed.
+
+    Of several runs of PGD with this seed the strongest counts. The corrected p is for all
+    comparisons that are returned.
+
+    Args:
+        records: all runs of an experiment.
+    """
+    found = []
+    for record in records:
+        if record.attack.reads("budget"):
+            same = [other for other in records if _alike_in_budget(record, other)]
+            if same:
+                found.append(Comparison(record, min(same, key=lambda other: other.worst)))
+    corrected = stats.holm([comparison.p for comparison in found])
+    return [replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)]
+
+
+def _alike_in_budget(record: Record, pgd: Record) -> bool:
+    """Whether a run is of PGD, on the same images, under a budget of about the same size."""
+    names = [name for name in _SAME if name != "restarts"]
+    same_run = all(getattr(record, name) == getattr(pgd, name) for name in names)
+    same_ball = record.attack.eps == pgd.attack.eps
+    return pgd.attack.method == "pgd" and same_run and same_ball

@@ -157,6 +157,40 @@ def add_engine(to: argparse.ArgumentParser) -> None:
     )
 
 
+def add_out(to: argparse.ArgumentParser) -> None:
+    """Adds the argument that names the folder into which reports of result folders go."""
+    to.add_argument(
+        "--out", type=Path, help="a folder for each result folder goes here (default: beside it)"
+    )
+
+
+def add_quiet(to: argparse.ArgumentParser) -> None:
+    """Adds the argument that leaves only the result, warnings and mistakes."""
+    to.add_argument(
+        "--quiet", action="store_true", help="print the result alone: no progress, no notes"
+    )
+
+
+def say(quiet: bool) -> Callable[[str], None]:
+    """What takes notes on the way: `print`, or nothing for a user who wants the result alone."""
+    return (lambda _: None) if quiet else print
+
+
+def add_targets(to: argparse.ArgumentParser) -> None:
+    """Adds the argument that lists the targets and ends the command."""
+    to.add_argument("--list-targets", action=_ListTargets, nargs=0, help="print them, and stop")
+
+
+class _ListTargets(argparse.Action):
+    """Prints the targets as soon as it is read, as --help does, so that nothing else is needed."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from daa.experiments import listing
+
+        print(listing.text())
+        parser.exit()
+
+
 def positive(text: str) -> int:
     """A whole number above 0, as an argument."""
     return whole(text, least=1)

@@ -14,7 +14,8 @@ from daa.errors import InputError, require
 from daa.target import Bounds, Dataset, Note
 from daa.targets import files
 from daa.targets.files import read_npz, reason
-from daa.targets.models import DataFormat, sha256_of_arrays
+from daa.targets.layouts import DataFormat
+from daa.targets.models import sha256_of_arrays
 
 LABELS = "labels.csv"
 

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import importlib
-import time
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from daa.errors import InputError, require
-from daa.experiments import attack_checks, checks, device, given, provenance, stats
-from daa.experiments.checks import ADVICE, Finding, percent
+from daa.errors import InputError
+from daa.experiments import attack_checks, attacking, checks, given, provenance, state, stats
+from daa.experiments.checks import ADVICE, Finding
+from daa.experiments.state import Origin
 from daa.experiments.wording import radius
 from daa.methods import METHODS, AttackConfig
 from daa.plans import Report
-from daa.restarts import Job, local, margins, worst_cases
+from daa.restarts import margins
 from daa.target import Bounds, Dataset, Note, Target, check_images
-from daa.targets.models import DataFormat
+from daa.targets.layouts import DataFormat
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Evaluation:
         notes: what was done to the model and to the images.
         seconds: that the attack took; the checks are not counted.
         seed: of all random numbers.
-        device: that it was computed on.
+        origin: devices and commits that the attack was computed with.
     """
 
     target: Target
@@ -48,7 +48,12 @@ class Evaluation:
     notes: tuple[Note, ...]
     seconds: float
     seed: int
-    device: str
+    origin: Origin
+
+    @property
+    def device(self) -> str:
+        """What the attack was computed on."""
+        return " and ".join(self.origin["device"])
 
     @property
     def clean_accuracy(self) -> float:
@@ -126,6 +131,7 @@ def evaluate(
     name: str | None = None,
     published: float | None = None,
     out: str | Path | None = None,
+    force: bool = False,
     progress: bool = True,
     data_dir: str | Path | None = None,
     model_dir: str | Path | None = None,
@@ -155,7 +161,9 @@ def evaluate(
         signature: of a SavedModel.
         name: of a model that is not given by a text.
         published: clean accuracy in [0, 1] that the model should have, for a check.
-        out: folder that is written, as by `Evaluation.save`; None to write nothing.
+        out: folder that is written, as by `Evaluation.save`; None to write nothing. What an attack
+            has reached is kept there, and the same call goes on from it.
+        force: start anew, and overwrite what is in the folder.
         progress: show a bar.
         data_dir, model_dir: folders of this project's data sets and weights.
         options: further options of the method, as for `AttackConfig`.
@@ -164,7 +172,8 @@ def evaluate(
         The evaluation; `print` shows it, `.save(folder)` writes it.
 
     Raises:
-        InputError: a model, images, labels or options that can't be used; says why in one line.
+        InputError: a model, images, labels or options that can't be used, or a folder that holds
+            another run; says why in one line.
     """
     provenance.git_commit()  # asked for now, as a later commit is not the code that runs
     config = given.attack_of(method, eps, budget, minutes, options)
@@ -182,63 +191,40 @@ def evaluate(
             model_dir=model_dir,
         )
     images_, labels = check_images(target, found.x, found.y)
-    target, first = checks.before(target, images_, labels, given.published_of(model, published))
-    if out is not None:  # a clash with what is there should cost no hours
-        verdict().planned(target, config, found, seed, Path(out))
+    first = checks.before(target, images_, labels, given.published_of(model, published))
     if not any(margins(target, images_, labels) > 0):
         known = "; ".join(f"{finding.code}: {finding.message}" for finding in first)
         raise InputError(
             f"{target.name}: expected a model that gets some images right, got none of "
             f"{len(labels):,}; {known or 'check labels, range of the pixels and weights'}"
         )
-    report, seconds = _attacked(target, config, images_, labels, seed, progress)
-    last = attack_checks.after(target, images_, labels, report, config.eps, seed)
     notes = (*target.notes, *done)
     told = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
-    evaluation = Evaluation(
-        target,
-        config,
-        found,
-        report,
-        (*told, *first, *last),
-        tuple(note for note in notes if note.code not in ADVICE),
-        seconds,
-        seed,
-        device.name(),
-    )
-    if out is not None:
-        evaluation.save(out)
+    kept: dict[str, Any] = {}
+    with nullcontext() if out is None else state.sole(Path(out)):
+        if out is not None:
+            plan = verdict().planned(target, config, found, seed, Path(out), force)
+            kept = {"kept": plan.kept, "ident": plan.ident}
+        reached = attacking.attack(target, config, images_, labels, seed, progress=progress, **kept)
+        report = reached.report
+        assert report is not None
+        last = attack_checks.after(target, images_, labels, report, config.eps, seed)
+        evaluation = Evaluation(
+            target,
+            config,
+            found,
+            report,
+            (*told, *first, *last),
+            tuple(note for note in notes if note.code not in ADVICE),
+            reached.seconds,
+            seed,
+            reached.origin,
+        )
+        if out is not None:
+            verdict().fill(evaluation, Path(out))
     return evaluation
 
 
 def verdict() -> ModuleType:
     """The module that writes evaluations, which draws figures and so takes a second to import."""
     return importlib.import_module("daa.experiments.verdict")
-
-
-def _attacked(
-    target: Target,
-    config: AttackConfig,
-    x: np.ndarray,
-    y: np.ndarray,
-    seed: int,
-    progress: bool,
-) -> tuple[Report, float]:
-    """The report of the attack, and the seconds that it took."""
-    begin = time.perf_counter()
-    whole = config.budget if config.reads("budget") else config.gradients_per_image
-    total = None if whole >= given.ENDLESS else round(whole * len(x))
-    with tqdm(
-        total=total, unit="gradient", unit_scale=True, desc=target.name, disable=not progress
-    ) as bar:
-        engine = local(target, x, y, on_steps=lambda steps: _move(bar, steps))
-        for state in worst_cases(target, [Job(config, seed=seed)], x, y, engine=engine):
-            bar.update(round(state.report.gradients.sum()) - bar.n)
-            bar.set_postfix_str(f"robust accuracy {percent((state.report.margin > 0).mean())}")
-    spent = config.budget if config.reads("budget") else None
-    require(bool(state.report.history), "budget", "enough for one round", spent)
-    return state.report, time.perf_counter() - begin
-
-
-def _move(bar: tqdm, steps: int) -> None:
-    bar.update(steps)

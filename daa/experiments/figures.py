@@ -4,62 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from textwrap import fill
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from daa import targets
-from daa.experiments import budget, examples, pictures, plotting, races
+from daa.experiments import budget, examples, palette, pictures, plots, plotting, races
 from daa.experiments.collection import Collected
+from daa.experiments.plots import Line, Plot
 from daa.experiments.records import Record
 from daa.experiments.wording import label, source
 from daa.losses import LOSSES
 from daa.methods import METHODS
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-COLOURS = {
-    "fgsm": "#999999",
-    "rand_fgsm": "#E69F00",
-    "pgd": "#000000",
-    "mi_fgsm": "#F0E442",
-    "momentum": "#56B4E9",
-    "blob": "#D55E00",
-    "dgf": "#009E73",
-}
-# Matplotlib's colours, for methods that the palette has none for.
-_MORE = [f"C{k}" for k in range(10)]
 AXES = {"eps": "eps", "c": "c, the weight of the particle terms"}
+# Shapes that tell lines apart without their colours.
+_MARKERS = {"pgd": "o", "momentum": "s", "blob": "^", "dgf": "D", "rand_fgsm": "v", "adaptive": "*"}
 # Accuracies of repeated single runs in percent, by the value of the swept setting.
 Runs = dict[float, np.ndarray]
 
 
-def write(collected: Collected, folder: Path) -> list[Path]:
+def write(collected: Collected, folder: Path, out: Path | None = None) -> list[Path]:
     """Draws what the records of an experiment allow: restarts, sweep, examples; PNG and SVG each.
+
+    Args:
+        collected: of the folder.
+        folder: of the records.
+        out: folder of the figures; None for that of the records.
 
     Returns:
         The paths of the PNG files.
     """
-    written = []
-    if budget.has_curves(collected.records):
-        name = collected.records[0].target
-        exact = targets.row(name).robust if name in targets.every_target() else None
+    written, out = [], out or folder
+    name, panels = of(collected, folder)
+    if panels:
+        about = source(collected.records)
+        if name == "budget":
+            about += " The band spans the seeds."
+        figure = plots.figure(panels, collected.title, about)
+        written.append(plotting.save(figure, out / f"{name}.png"))
+    if (shown := shown_examples(collected, folder)) is not None:
+        written.append(plotting.save(shown, out / "examples.png"))
+    return written
+
+
+def of(collected: Collected, folder: Path) -> tuple[str, list[Plot]]:
+    """The name and the panels of an experiment's figure; no panels where there is nothing to draw.
+
+    Args:
+        collected: the records.
+        folder: that they come from; races with AutoAttack lie beside them.
+    """
+    records = collected.records
+    if budget.has_curves(records):
+        target = records[0].target
+        exact = targets.row(target).robust if target in targets.every_target() else None
         floor = None if exact is None else 100 * exact.accuracy
-        drawn = budget.figure(collected.records, floor, races.load(folder))
-        written.append(plotting.save(drawn, folder / "budget.png"))
-    elif collected.sweep and _one_value_each(collected.records, collected.sweep):
-        path = folder / f"{collected.sweep}.png"
-        written.append(plotting.save(sweep(collected.records, collected.sweep), path))
-    elif max(record.restarts for record in collected.records) > 1 and _distinct(collected.records):
-        written.append(plotting.save(restarts(collected.records), folder / "restarts.png"))
+        return "budget", [budget.plot(records, floor, races.load(folder))]
+    if collected.sweep and _one_value_each(records, collected.sweep):
+        return collected.sweep, sweep(records, collected.sweep)
+    if max(record.restarts for record in records) > 1 and _distinct(records):
+        return "restarts", restarts(records)
+    return "", []
+
+
+def shown_examples(collected: Collected, folder: Path) -> Figure | None:
+    """The images that an experiment shows; None where it shows none."""
     shown = examples.load(folder)
     by_name = {record.run: record for record in collected.records}
-    if shown is not None and shown.images and set(shown.rows) <= set(by_name):
-        figure = pictures.examples(shown, [by_name[row] for row in shown.rows])
-        written.append(plotting.save(figure, folder / "examples.png"))
-    return written
+    if shown is None or not shown.images or not set(shown.rows) <= set(by_name):
+        return None
+    return pictures.examples(shown, [by_name[row] for row in shown.rows])
 
 
 def _distinct(records: Iterable[Record]) -> bool:
@@ -79,87 +94,68 @@ def _one_value_each(records: Iterable[Record], setting: str) -> bool:
     return len(points) == len(values)
 
 
-def restarts(records: Sequence[Record]) -> Figure:
+def restarts(records: Sequence[Record]) -> list[Plot]:
     """Worst-case accuracy after each restart, one panel per loss."""
-    figure, axes = _panels(records)
-    for axis, loss in zip(axes[0], _losses(records), strict=True):
+    panels = []
+    for loss in _losses(records):
+        lines = []
         for record in (r for r in records if r.attack.loss == loss):
-            accuracy = [100 * a for a in record.robust_accuracy]
-            axis.plot(
-                range(1, len(accuracy) + 1),
-                accuracy,
-                marker="o",
-                markersize=4,
-                color=colour(record.attack.method),
-                label=label(record.attack),
-            )
-        axis.set_xlabel("restarts")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0, 0].set_ylabel("worst-case accuracy (%)")
-    axes[0, -1].legend(frameon=False)
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
-    return figure
+            method, accuracy = record.attack.method, 100 * np.array(record.robust_accuracy)
+            # Markers on many points hide the lines.
+            marker = _MARKERS.get(method, "o") if len(accuracy) <= 20 else None
+            count = np.arange(1, len(accuracy) + 1)
+            name = label(record.attack)
+            lines.append(Line(name, palette.of(method), count, accuracy, marker=marker))
+        title, axis = LOSSES[loss].title, "worst-case accuracy (%)"
+        panels.append(Plot(title, "restarts", axis, tuple(lines), whole=True))
+    return plots.alike(panels)
 
 
-def sweep(records: Sequence[Record], setting: str) -> Figure:
-    """Accuracy of a single run against the swept setting; the band spans the repeated runs.
+def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
+    """How far single runs are from PGD's mean against the swept setting, one panel per loss.
 
-    Where PGD was swept too, panels below show how far the other methods of many steps are from it.
+    The band spans the repeated runs. PGD's own accuracy stands below each value. Where PGD was not
+    swept, and for methods of one step, the accuracies themselves are drawn.
     """
-    accuracy: dict[tuple[str, str], Runs] = {}
+    accuracy: dict[str, dict[str, Runs]] = {}
     for record in records:
         attack = record.attack
-        line = accuracy.setdefault((str(attack.loss), attack.method), {})
+        line = accuracy.setdefault(str(attack.loss), {}).setdefault(attack.method, {})
         line[getattr(attack, setting)] = 100 * np.array(record.accuracy_per_restart)
-    apart = {
-        (loss, method): {x: run - pgd[x].mean() for x, run in line.items() if x in pgd}
-        for (loss, method), line in accuracy.items()
-        if METHODS[method].steps is None and (pgd := accuracy.get((loss, "pgd")))
-    }
-    compared = any(line for (_, method), line in apart.items() if method != "pgd")
-    figure, axes = _panels(records, rows=2 if compared else 1)
-    for loss, column in zip(_losses(records), axes.T, strict=True):
-        for method in METHODS:
-            for axis, lines in zip(column, (accuracy, apart), strict=False):
-                _band(axis, lines.get((loss, method), {}), method)
-        column[-1].set_xlabel(AXES[setting])
-    axes[0, 0].set_ylabel("accuracy of a single run (%)")
-    axes[0, 0].legend(frameon=False)
-    if compared:
-        axes[1, 0].set_ylabel("minus PGD's (points)")
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
-    return figure
+    panels = []
+    for loss in _losses(records):
+        of_loss = accuracy[loss]
+        pgd = of_loss.get("pgd", {})
+        apart = {
+            method: {x: run - pgd[x].mean() for x, run in line.items() if x in pgd}
+            for method, line in of_loss.items()
+            if METHODS[method].steps is None
+        }
+        compared = any(line for method, line in apart.items() if method != "pgd")
+        lines = apart if compared else of_loss
+        drawn = [_band(lines[method], method) for method in METHODS if lines.get(method)]
+        below = {x: f"\n{run.mean():.1f}" if compared else "" for x, run in sorted(pgd.items())}
+        panels.append(
+            Plot(
+                LOSSES[loss].title,
+                f"{AXES[setting]}; below it PGD's accuracy (%)" if compared else AXES[setting],
+                "accuracy minus PGD's (points)" if compared else "accuracy of a single run (%)",
+                tuple(drawn),
+                ticks=tuple((x, f"{x:.4g}{text}") for x, text in below.items()) or None,
+            )
+        )
+    return plots.alike(panels)
 
 
-def colour(method: str) -> str:
-    """The colour of a method in all figures."""
-    return COLOURS.get(method, _MORE[list(METHODS).index(method) % len(_MORE)])
-
-
-def _band(axis: Axes, runs: Runs, method: str) -> None:
-    if not runs:
-        return
+def _band(runs: Runs, method: str) -> Line:
     x, values = zip(*sorted(runs.items()), strict=True)
-    means = [run.mean() for run in values]
-    lows, highs = [run.min() for run in values], [run.max() for run in values]
-    axis.plot(x, means, marker="o", markersize=3, color=colour(method), label=METHODS[method].title)
-    axis.fill_between(x, lows, highs, color=colour(method), alpha=0.25, linewidth=0)
+    means, lows, highs = (
+        np.array([of_run(run) for run in values]) for of_run in (np.mean, np.min, np.max)
+    )
+    marker = _MARKERS.get(method, "o")
+    title = METHODS[method].title
+    return Line(title, palette.of(method), np.array(x), means, lows, highs, marker=marker)
 
 
 def _losses(records: Sequence[Record]) -> list[str]:
     return [loss for loss in LOSSES if any(record.attack.loss == loss for record in records)]
-
-
-def _panels(records: Sequence[Record], rows: int = 1) -> tuple[Figure, np.ndarray]:
-    """Panels, one per loss in each row, under the title; the numbers' origin stands below."""
-    losses = _losses(records)
-    figure = Figure(figsize=(5.2 * len(losses), 1.2 + 3 * rows))
-    axes = figure.subplots(rows, len(losses), sharex=True, sharey="row", squeeze=False)
-    for axis, loss in zip(axes[0], losses, strict=True):
-        axis.set_title(LOSSES[loss].title)
-    for axis in axes.flat:
-        axis.grid(alpha=0.3)
-    figure.suptitle(fill(records[0].title, 60 * len(losses)), fontsize=11)
-    origin = fill(source(records), 110 * len(losses))
-    figure.text(0.5, 0.01, origin, ha="center", fontsize=6.5, color="#555555")
-    return figure, axes

@@ -14,7 +14,7 @@ from daa.methods import METHODS, AttackConfig
 from daa.parts import is_number
 from daa.target import Bounds, Dataset, Note, Target
 from daa.targets import Published
-from daa.targets.models import DataFormat
+from daa.targets.layouts import DataFormat
 
 # Mean gradients per image, and a number of them that no number of minutes reaches.
 BUDGET, ENDLESS = 150.0, 1e6

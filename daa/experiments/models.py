@@ -6,7 +6,6 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -16,14 +15,11 @@ import numpy as np
 
 from daa import targets
 from daa.errors import InputError, require
-from daa.target import Bounds, Note, Target
-from daa.targets import models
+from daa.target import Bounds, Target
+from daa.targets import layouts, models
 from daa.targets.files import reason
-from daa.targets.models import DataFormat, Shape
+from daa.targets.layouts import DataFormat, Shape
 from daa.tensorflow import tf
-
-# Outputs that lie in [0, 1] by chance are fewer.
-_ENOUGH = 20
 
 
 def of_project(reference: str) -> bool:
@@ -96,7 +92,7 @@ def target_of(
     """A target from a model.
 
     Args:
-        model: a `Target`, which is returned as it is; a Keras model; the path of a .keras file or
+        model: a `Target`; a Keras model; the path of a .keras file or
             of a SavedModel; a PyTorch module; or a function of native pixels [N, H, W, C] that
             returns logits [N, K].
         image_shape, bounds, data_format, signature: as for `load`.
@@ -109,7 +105,7 @@ def target_of(
         for option, value in {"bounds": bounds, "data_format": data_format}.items():
             require(value is None, option, "none, as the target has its own", value)
         models.check_gradient(model)
-        return model
+        return models.with_logits(model)
     options: dict[str, Any] = {"bounds": bounds, "name": name}
     make: Callable[..., Target]
     if isinstance(model, Path) and (model / "saved_model.pb").is_file():
@@ -124,35 +120,6 @@ def target_of(
         expected = "a Target, a Keras model, a PyTorch module or a function of pixels"
         require(False, name or "model", expected, model)
     return _first_that_fits(make, image_shape, data_format)
-
-
-def unsquashed(target: Target, outputs: np.ndarray) -> Target:
-    """The target with the inverse of a sigmoid behind it, where its outputs lie in [0, 1].
-
-    A saturated sigmoid has next to no gradient. The inverse rises everywhere, so that no verdict
-    changes, whatever the outputs are.
-
-    Args:
-        target: the classifier.
-        outputs: of some images. [N, K].
-    """
-    if outputs.size < _ENOUGH or outputs.min() < 0 or outputs.max() > 1:
-        return target
-    network = target.network
-    message = "The outputs lie in [0, 1]; the inverse of a sigmoid is attacked."
-    return replace(
-        target,
-        network=lambda x: _inverse_sigmoid(network(x)),
-        half=None,
-        notes=(*target.notes, Note("sigmoid-inverted", message)),
-    )
-
-
-def _inverse_sigmoid(s: tf.Tensor) -> tf.Tensor:
-    """log(s / (1 - s)), which goes on as a line where float32 has no numbers closer to 0 or 1."""
-    low, high = 1e-30, 2.0**-24
-    below = tf.math.log(tf.maximum(s, low)) + tf.minimum(s - low, 0) / low
-    return below - tf.math.log(tf.maximum(1 - s, high)) - tf.minimum(1 - s - high, 0) / high
 
 
 def _first_that_fits(
@@ -188,9 +155,9 @@ def _of_function(
     call: Any, *, name: str | None, bounds: Any, image_shape: Shape | None, data_format: DataFormat
 ) -> Target:
     name = name or getattr(call, "__name__", None) or type(call).__name__
-    shape = models.image_shape_of(None, image_shape, data_format, name)
+    shape = layouts.image_shape_of(None, image_shape, data_format, name)
     return models.target_of(
-        models.in_layout(call, None, shape, data_format),
+        layouts.in_layout(call, None, shape, data_format),
         name,
         image_shape=shape,
         bounds=models.bounds_of(bounds, name),

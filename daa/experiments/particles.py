@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from daa import directions
 from daa.directions import Formula
-from daa.experiments import config, examples, figures, plotting
+from daa.experiments import config, examples, palette, plotting
 from daa.experiments.examples import Examples
 
 PLACES = (0.0, 0.3, 1.0)
@@ -64,22 +64,28 @@ def draw(shown: Examples) -> Figure:
     Args:
         shown: images of Figure 1, attacked by PGD and by DAA-BLOB.
     """
-    figure = Figure(figsize=(10, 2.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _particles(left)
-    _histogram(right, shown)
+    with plotting.look():
+        figure = Figure(figsize=(10, 2.8), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _particles(left)
+        _histogram(right, shown)
     return figure
 
 
 def _particles(axis: Axes) -> None:
     for row, (formula, name) in enumerate(_ROWS):
         moves = directions_of(formula)
-        axis.axhline(-row, color="#cccccc", linewidth=1, zorder=0)
-        axis.plot(PLACES, [-row] * 3, "o", color=figures.colour("blob"))
+        axis.axhline(-row, color=palette.light("rule"), linewidth=1, zorder=0)
+        axis.plot(PLACES, [-row] * 3, "o", color=palette.light(palette.of("blob")))
         for place, move in zip(PLACES, moves, strict=True):
             # Arrows stand above the line, or opposite ones would hide each other.
             start, end = (place, 0.12 - row), (place + 0.16 * move, 0.12 - row)
-            axis.annotate("", xy=end, xytext=start, arrowprops={"arrowstyle": "->"})
+            axis.annotate(
+                "",
+                xy=end,
+                xytext=start,
+                arrowprops={"arrowstyle": "->", "color": palette.light("ink")},
+            )
             axis.text(place, -0.3 - row, f"{move:+.3f}", ha="center", fontsize=8)
         axis.text(-0.3, -row, name, ha="right", va="center", fontsize=9)
     axis.set_xlim(-0.25, 1.15)
@@ -100,7 +106,7 @@ def _histogram(axis: Axes, shown: Examples) -> None:
             bins=np.linspace(0, EPS, 31).tolist(),
             histtype="step",
             linewidth=1.5,
-            color=figures.colour(method),
+            color=palette.light(palette.of(method)),
             label=name,
         )
     axis.set_xlabel("value of a background pixel (0 in the natural image)")

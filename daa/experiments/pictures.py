@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from daa.experiments import plotting
 from daa.experiments.examples import Examples
 from daa.experiments.records import Record
 from daa.experiments.wording import label
@@ -26,30 +28,34 @@ def examples(shown: Examples, attacked: Sequence[Record]) -> Figure:
     # Name, images, and whether the images are perturbations, which have negative values.
     rows = [
         ("natural", natural, False),
-        (names[0], first, False),
-        (names[1], second, False),
-        (f"{names[0]} - natural", first - natural, True),
-        (f"{names[1]} - natural", second - natural, True),
+        (f"attacked by {names[0]}", first, False),
+        (f"attacked by {names[1]}", second, False),
+        (f"change by {names[0]}: red is darker, blue is brighter", first - natural, True),
+        (f"change by {names[1]}", second - natural, True),
     ]
     count = len(natural)
-    figure = Figure(figsize=(1.1 * count + 1.6, 1.15 * len(rows) + 0.4), layout="constrained")
-    axes = figure.subplots(len(rows), count, squeeze=False)
-    for line, (name, images, signed) in zip(axes, rows, strict=True):
-        largest = float(np.abs(images).max()) if signed else 1.0
-        for axis, image in zip(line, images, strict=False):
-            picture = _picture(image)
-            if signed and picture.ndim == 3:
-                picture = 0.5 + picture / (2 * largest)
+    with plotting.look():
+        height = 0.78 * len(rows) + 0.6
+        figure = Figure(figsize=(0.52 * count, height))
+        around = {"left": 0.005, "right": 0.995, "bottom": 0.005, "wspace": 0.04, "hspace": 0.5}
+        grid = figure.add_gridspec(len(rows), count, top=1 - 0.85 / height, **around)
+        axes = grid.subplots(squeeze=False)
+        for line, (name, images, signed) in zip(axes, rows, strict=True):
+            largest = float(np.abs(images).max()) if signed else 1.0
             limits = (-largest, largest) if signed else (0, 1)
-            axis.imshow(picture, cmap="RdBu" if signed else "gray", vmin=limits[0], vmax=limits[1])
-        for axis in line:
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.set_frame_on(False)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    of = f"{attacked[0].target} ({attacked[0].weights} weights)"
-    title = f"Broken by {names[1]}, not by {names[0]}; restarts: {attacked[0].restarts}; {of}"
-    figure.suptitle(title, fontsize=11)
+            for axis, image in zip(line, images, strict=False):
+                picture = _picture(image)
+                if signed and picture.ndim == 3:
+                    picture = 0.5 + picture / (2 * largest)
+                colours = "RdBu" if signed else "gray"
+                # Not smoothed, so that the SVG holds each pixel once.
+                axis.imshow(picture, colours, vmin=limits[0], vmax=limits[1], interpolation="none")
+            for axis in line:
+                axis.axis("off")
+            line[0].set_title(name, loc="left", fontsize=11, pad=3)
+        of = f"{attacked[0].target} ({attacked[0].weights} weights)"
+        title = f"Broken by {names[1]}, not by {names[0]}; restarts: {attacked[0].restarts}; {of}"
+        figure.suptitle(fill(title, 6 * count), fontsize=11)
     return figure
 
 
@@ -72,19 +78,20 @@ def kinds(
     """
     shown = {name: images[:count] for name, images in chosen.items() if len(images)}
     sources = [("natural", natural), *zip(names, adv, strict=True)]
-    figure = Figure(figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5), layout="constrained")
-    axes = figure.subplots(len(shown), 3 * count, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for line, (kind, images) in zip(axes, shown.items(), strict=True):
-        title = line[0].set_title(f"by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
-        title.set_in_layout(False)  # it may be wider than its image
-        for k, image in enumerate(images):
-            for j, (_, pixels) in enumerate(sources):
-                picture = _picture(np.clip(pixels[image], 0, 1))
-                line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
-    order = ", ".join(name for name, _ in sources)
-    figure.suptitle(f"Images broken; each three times: {order}", fontsize=9)
+    with plotting.look():
+        figure = Figure(figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5), layout="constrained")
+        axes = figure.subplots(len(shown), 3 * count, squeeze=False)
+        for axis in axes.flat:
+            axis.axis("off")
+        for line, (kind, images) in zip(axes, shown.items(), strict=True):
+            title = line[0].set_title(f"by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
+            title.set_in_layout(False)  # it may be wider than its image
+            for k, image in enumerate(images):
+                for j, (_, pixels) in enumerate(sources):
+                    picture = _picture(np.clip(pixels[image], 0, 1))
+                    line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
+        order = ", ".join(name for name, _ in sources)
+        figure.suptitle(f"Images broken; each three times: {order}", fontsize=9)
     return figure
 
 

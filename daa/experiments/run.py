@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from daa import plans
+from daa.errors import require
 from daa.experiments import (
     collection,
     device,
@@ -73,8 +75,10 @@ def reproduce(
     engine: Engine | None = None,
     jit: bool | None = None,
     force: bool = False,
+    minutes: float | None = None,
+    progress: bool = True,
     say: Callable[[str], None] = print,
-) -> None:
+) -> str:
     """Runs what is left of an experiment, then writes tables and figures.
 
     Args:
@@ -82,12 +86,20 @@ def reproduce(
         engine: where the units run; None for this process.
         jit: as of `Attack`, for this process.
         force: run again what is already there.
-        say: takes what the user is told.
+        minutes: stop after the unit in which this time ends; what was reached is kept, and the next
+            call goes on from there. None for no end.
+        progress: show bars.
+        say: takes what the user is told on the way.
+
+    Returns:
+        The table of what is finished and the names of what was written.
 
     Raises:
         InputError: another process is at work in the folder; the folder holds results of another
             run; a gradient is not finite; the disk is full.
     """
+    require(minutes is None or minutes > 0, "minutes", "more than 0", minutes)
+    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
     target, data, folder = setup.target, setup.data, setup.folder
     with state.sole(folder):
         # All that is there is looked at before the first run, so that a clash costs no hours.
@@ -101,10 +113,18 @@ def reproduce(
             if run.finished:
                 say(f"{run.row.name}: kept from {run.path}")
         left = [run for run in runs if not run.finished]
-        for run, reached in attack(setup, left, engine, jit):
+        finished = len(runs) - len(left)
+        for run, reached in attack(setup, left, engine, jit, end, progress):
             records.save(run.path, record(setup, run, clean, reached))
-        examples.save(setup.experiment, folder, data)
-        say(publish(setup.experiment, folder))
+            finished += 1
+        if finished < len(runs):
+            say(
+                f"stopped, as {minutes:g} min are over: {finished} of {len(runs)} runs are "
+                "finished; the same command goes on from there"
+            )
+        else:
+            examples.save(setup.experiment, folder, data)
+        return publish(setup.experiment, folder) if finished else ""
 
 
 def planned(setup: Setup, number: int, force: bool = False) -> Run:
@@ -145,9 +165,10 @@ def planned(setup: Setup, number: int, force: bool = False) -> Run:
 def attack(
     setup: Setup,
     runs: Sequence[Run],
-    engine: Engine | None,
-    jit: bool | None,
-    stop: Callable[[], bool] = lambda: False,
+    engine: Engine | None = None,
+    jit: bool | None = None,
+    end: float = math.inf,
+    progress: bool = True,
 ) -> Iterator[tuple[Run, State]]:
     """Attacks in one stream over all runs; gives each run when it is finished.
 
@@ -158,7 +179,8 @@ def attack(
         runs: unfinished ones, as of `planned`.
         engine: where the units run; None for this process.
         jit: as of `Attack`, for this process.
-        stop: asked before each unit; once it is true no further unit begins.
+        end: in seconds of the monotonic clock; the first unit that ends after it is the last one.
+        progress: show bars.
     """
     x, y = setup.data.x, setup.data.y
     bars: dict[int, _Bar] = {}
@@ -166,7 +188,7 @@ def attack(
 
     def bar(k: int) -> _Bar:
         if k not in bars:
-            bars[k] = _Bar(runs[k], len(x))
+            bars[k] = _Bar(runs[k], len(x), progress)
         return bars[k]
 
     def jobs() -> Iterator[Job]:
@@ -179,27 +201,24 @@ def attack(
     try:
         if runs:
             bar(0)
-        for progress in worst_cases(setup.target, jobs(), x, y, engine=_until(stop, engine)):
-            bar(progress.job).take(progress)
-            if progress.finished:
-                left.remove(progress.job)
-                yield runs[progress.job], bars.pop(progress.job).close()
-                if left:
-                    bar(left[0])
+        for reached in worst_cases(setup.target, jobs(), x, y, engine=engine):
+            bar(reached.job).take(reached)
+            if reached.finished:
+                left.remove(reached.job)
+                yield runs[reached.job], bars.pop(reached.job).close()
+            if time.monotonic() >= end:
+                return
+            if reached.finished and left:
+                bar(left[0])
     finally:
         for shown in bars.values():
             shown.close()
 
 
-def _until(stop: Callable[[], bool], engine: Engine) -> Engine:
-    """An engine that gets no further unit once `stop` is true."""
-    return lambda units: engine(takewhile(lambda _: not stop(), units))
-
-
 class _Bar:
     """The progress bar of a run, and the run's state, which is kept on disk after each unit."""
 
-    def __init__(self, run: Run, images: int) -> None:
+    def __init__(self, run: Run, images: int, shown: bool) -> None:
         self._run, self._state = run, run.state()
         attack, restarts = run.row.attack, run.ident["restarts"]
         # A plan that has a budget spends the budget; others repeat one unit.
@@ -210,6 +229,7 @@ class _Bar:
             unit="image-step",
             unit_scale=True,
             desc=self._description,
+            disable=not shown,
         )
 
     @property

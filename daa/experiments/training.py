@@ -49,7 +49,11 @@ class Trained:
 
 
 def train(
-    config: TrainConfig, *, out: Path | None = None, data_dir: str | Path | None = None
+    config: TrainConfig,
+    *,
+    out: Path | None = None,
+    data_dir: str | Path | None = None,
+    progress: bool = True,
 ) -> Trained:
     """Trains a network, or goes on where an interrupted training was; writes weights and log.
 
@@ -58,6 +62,7 @@ def train(
         out: of the weights: NAME.npz, or the prefix of a TF1 checkpoint. None for the place in the
             target's folder.
         data_dir: folder of all data sets.
+        progress: show a bar for each epoch.
 
     Raises:
         InputError: a target that is not trained here, data that is missing, more images held out
@@ -75,7 +80,7 @@ def train(
     folder = out.parent / f"{out.stem}-training"
     trainer = make_trainer(config, model, kept)
     with state.sole(folder):
-        best = fit(trainer, model, seen, held, folder)
+        best = fit(trainer, model, seen, held, folder, progress)
     write = save_npz if out.suffix == ".npz" else checkpoints.write
     write(out, best)
     attack = attack_on(trainer, model, checkpoints.cast(best, "float32"))
@@ -104,7 +109,12 @@ def make_trainer(config: TrainConfig, model: Model, images: int) -> Trainer:
 
 
 def fit(
-    trainer: Trainer, model: Model, seen: Dataset, held: Dataset, folder: Path
+    trainer: Trainer,
+    model: Model,
+    seen: Dataset,
+    held: Dataset,
+    folder: Path,
+    progress: bool = True,
 ) -> dict[str, np.ndarray]:
     """All epochs, or the rest of them.
 
@@ -117,6 +127,7 @@ def fit(
         seen: the training images.
         held: the images kept out; there may be none.
         folder: of state and log.
+        progress: show a bar for each epoch.
 
     Returns:
         The weights with the best PGD accuracy on the images kept out, else the last weights.
@@ -131,7 +142,8 @@ def fit(
         if config.patience and since_best(lines) >= config.patience:
             break
         begin = time.perf_counter()
-        with tqdm(total=updates, unit="batch", desc=f"epoch {epoch + 1}/{config.epochs}") as bar:
+        name = f"epoch {epoch + 1}/{config.epochs}"
+        with tqdm(total=updates, unit="batch", desc=name, disable=not progress) as bar:
 
             def show(loss: float, bar: tqdm = bar) -> None:
                 bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field
 
+from daa.errors import require
 from daa.experiments import plotting, provenance, records, state, tables, verdict_figures
 from daa.experiments.collection import Collected
 from daa.experiments.config import Experiment, Row
@@ -19,6 +20,8 @@ from daa.methods import METHODS
 from daa.targets.files import write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from daa.experiments.evaluation import Evaluation
     from daa.methods import AttackConfig
     from daa.target import Dataset, Target
@@ -98,7 +101,7 @@ def of(evaluation: Evaluation) -> Verdict:
         data_sha256=evaluation.data.sha256,
         device=evaluation.device,
         versions=provenance.versions(),
-        commit=provenance.git_commit(),
+        commit=" and ".join(evaluation.origin.get("git_commit", ())) or None,
     )
 
 
@@ -113,41 +116,40 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._") or "model"
 
 
-def write(evaluation: Evaluation, folder: Path) -> Path:
-    """Writes all files of an evaluation; one that is there of the same run is replaced.
+@dataclass(frozen=True)
+class Planned:
+    """The experiment that an evaluation is, with one row.
 
-    Returns:
-        The path of the page.
-
-    Raises:
-        InputError: the folder holds the result of another run, or can't be written to.
+    Args:
+        experiment: with the row.
+        ident: of `records.identity`.
+        path: of the record.
     """
-    with state.sole(folder):
-        record = _record(evaluation, folder)
-        records.save(folder / f"{record.run}.json", record)
-        collected = Collected(record.title, (record,))
-        tables.write(collected, folder)
-        pictures = {
-            "accuracy": verdict_figures.accuracy(evaluation),
-            "worst": verdict_figures.worst(evaluation),
-        }
-        shown = [
-            plotting.save(figure, folder / f"{name}.png")
-            for name, figure in pictures.items()
-            if figure is not None
-        ]
-        verdict = of(evaluation)
-        page = folder / "index.html"
-        write_atomically(page, _html(evaluation, verdict, shown, collected).encode())
-        # The last one, so that a reader who finds it finds all others.
-        records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
-    return page
+
+    experiment: Experiment
+    ident: dict[str, Any]
+    path: Path
+
+    @property
+    def kept(self) -> Path:
+        """The file of the state, which lies beside the record."""
+        return self.path.with_suffix(".npz")
 
 
 def planned(
-    target: Target, config: AttackConfig, data: Dataset, seed: int, folder: Path
-) -> tuple[Experiment, dict[str, Any]]:
-    """The experiment that an evaluation is, with one row, and the identity of its record.
+    target: Target,
+    config: AttackConfig,
+    data: Dataset,
+    seed: int,
+    folder: Path,
+    force: bool = False,
+) -> Planned:
+    """What an evaluation is to write.
+
+    Args:
+        target, config, data, seed: of the evaluation.
+        folder: in which it is written.
+        force: remove the result of another evaluation, and what it has reached.
 
     Raises:
         InputError: the folder holds the result of another run.
@@ -158,41 +160,92 @@ def planned(
     experiment = Experiment(name=name, title=title, target=target.name, seed=seed, rows=(row,))
     about = (target.name, target.provenance, target.weights_sha256, data, 1, seed)
     ident = records.identity(experiment, row, *about)
-    records.finished(folder / f"{row.name}.json", ident)
-    return experiment, ident
+    others = [folder / f"{name}.{kind}" for name in METHODS for kind in ("json", "npz")]
+    if force:
+        for path in (*others, folder / EVALUATION):
+            path.unlink(missing_ok=True)
+    for path in others:
+        require(
+            path.stem == row.name or not path.exists(),
+            str(folder),
+            f"an evaluation with {row.name}, or an empty folder",
+            path.name,
+        )
+    path = folder / f"{row.name}.json"
+    records.finished(path, ident)
+    return Planned(experiment, ident, path)
+
+
+def write(evaluation: Evaluation, folder: Path) -> Path:
+    """Writes all files of an evaluation; one that is there of the same run is replaced.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: the folder holds the result of another run, or can't be written to.
+    """
+    with state.sole(folder):
+        return fill(evaluation, folder)
+
+
+def fill(evaluation: Evaluation, folder: Path) -> Path:
+    """As `write`, for a process that holds the folder."""
+    record = _record(evaluation, folder)
+    records.save(folder / f"{record.run}.json", record)
+    collected = Collected(record.title, (record,))
+    tables.write(collected, folder)
+    pictures = {
+        "accuracy": verdict_figures.accuracy(evaluation),
+        "worst": verdict_figures.worst(evaluation),
+    }
+    for name, figure in pictures.items():
+        if figure is not None:
+            plotting.save(figure, folder / f"{name}.png")
+    verdict = of(evaluation)
+    page = folder / "index.html"
+    write_atomically(page, _html(verdict, pictures, collected).encode())
+    # The last one, so that a reader who finds it finds all others.
+    records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
+    return page
 
 
 def _record(evaluation: Evaluation, folder: Path) -> records.Record:
-    experiment, ident = planned(
-        evaluation.target, evaluation.config, evaluation.data, evaluation.seed, folder
-    )
-    commit = provenance.git_commit()
+    plan = planned(evaluation.target, evaluation.config, evaluation.data, evaluation.seed, folder)
     return records.finished_run(
-        ident,
-        experiment,
-        experiment.rows[0],
+        plan.ident,
+        plan.experiment,
+        plan.experiment.rows[0],
         clean=evaluation.clean_accuracy,
         report=evaluation.report,
         seconds=evaluation.seconds,
-        origin={"device": [evaluation.device], "git_commit": [commit] if commit else []},
+        origin=evaluation.origin,
     )
 
 
-def _html(
-    evaluation: Evaluation, verdict: Verdict, pictures: list[Path], collected: Collected
-) -> str:
+def _html(verdict: Verdict, pictures: dict[str, Figure | None], collected: Collected) -> str:
     environment = Environment(
         loader=PackageLoader("daa.experiments"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    images = {path.stem: base64.b64encode(path.read_bytes()).decode() for path in pictures}
+    falls = f"from {100 * verdict.clean_accuracy:.1f} to {100 * verdict.robust_accuracy:.1f} %"
+    about = {
+        "accuracy": f"Robust accuracy falls {falls} as gradients are spent",
+        "worst": "Natural images, the worst ones found, and the changes",
+    }
+    figures = {
+        name: plotting.inline(figure, name, about[name])
+        for name, figure in pictures.items()
+        if figure is not None
+    }
     return environment.get_template("evaluation.html").render(
         verdict=verdict,
         attack=METHODS[verdict.method].title,
         eps=radius(verdict.eps),
-        images=images,
+        figures=figures,
+        figure_style=plotting.page_style(),
         table=tables.table(collected),
         settings=verdict.attack.settings(),
     )

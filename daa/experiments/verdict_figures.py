@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from daa.experiments import palette, plotting
 from daa.experiments.wording import radius
 from daa.methods import METHODS
 from daa.target import predict
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from daa.experiments.evaluation import Evaluation
 
 # Images that the picture shows.
-_SHOWN = 8
+_SHOWN = 6
 
 
 def accuracy(evaluation: Evaluation) -> Figure:
@@ -24,21 +26,23 @@ def accuracy(evaluation: Evaluation) -> Figure:
     spent = np.concatenate([[0.0], report.gradients_after])
     reached = 100 * np.concatenate([[report.clean_accuracy], report.robust_accuracy])
     low, high = (100 * end for end in evaluation.interval)
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axis = figure.subplots()
-    axis.axhspan(low, high, color="#D55E00", alpha=0.15, linewidth=0, label="95 % interval")
     title = METHODS[evaluation.config.method].title
-    axis.step(spent, reached, where="post", color="#D55E00", linewidth=2, label=title)
-    axis.axhline(reached[0], color="#555555", linestyle=":", label="clean accuracy")
-    axis.set_xlabel("gradients per image (a forward pass alone counts half)")
-    axis.set_ylabel("accuracy (%)")
-    axis.set_xlim(0, max(spent[-1], 1))
-    axis.set_ylim(0, min(100, 1.1 * reached[0] + 5))
-    axis.grid(alpha=0.3)
-    axis.legend(frameon=False)
-    eps = radius(evaluation.config.eps)
-    about = f"{len(evaluation.data):,} images of {evaluation.data.name}, eps {eps}"
-    axis.set_title(f"{evaluation.target.name}: {about}", fontsize=10)
+    soft, colour = palette.light("soft"), palette.light(palette.of(evaluation.config.method))
+    with plotting.look():
+        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+        axis = figure.subplots()
+        axis.axhspan(low, high, color=colour, alpha=0.15, linewidth=0, label="95 % interval")
+        axis.step(spent, reached, where="post", color=colour, linewidth=2, label=title)
+        axis.axhline(reached[0], color=soft, linestyle=":", label="clean accuracy")
+        axis.set_xlabel("gradients per image (a forward pass alone counts half)")
+        axis.set_ylabel("accuracy (%)")
+        axis.set_xlim(0, max(spent[-1], 1))
+        axis.set_ylim(0, min(100, 1.1 * reached[0] + 5))
+        axis.grid()
+        axis.legend()
+        eps = radius(evaluation.config.eps)
+        about = f"{len(evaluation.data):,} images of {evaluation.data.name}, eps {eps}"
+        axis.set_title(fill(f"{evaluation.target.name}: {about}", 60), fontsize=10)
     return figure
 
 
@@ -56,16 +60,18 @@ def worst(evaluation: Evaluation) -> Figure | None:
     taken_for = predict(evaluation.target, adv).argmax(axis=1)
     change = 0.5 + (adv - natural) / (2 * evaluation.config.eps)
     rows = [("natural", natural), ("worst found", adv), ("change", np.clip(change, 0, 1))]
-    figure = Figure(figsize=(1.2 * len(chosen) + 1, 4.2), layout="constrained")
-    axes = figure.subplots(3, len(chosen), squeeze=False)
-    for line, (name, images) in zip(axes, rows, strict=True):
-        for axis, image in zip(line, images, strict=True):
-            axis.imshow(image[..., 0] if image.shape[-1] == 1 else image, "gray", vmin=0, vmax=1)
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.set_frame_on(False)
-        line[0].set_ylabel(name, fontsize=9)
-    for k, image in enumerate(chosen):
-        axes[0, k].set_title(f"image {image}\nlabel {data.y[image]}", fontsize=8)
-        axes[1, k].set_title(f"taken for {taken_for[k]}", fontsize=8)
+    with plotting.look():
+        figure = Figure(figsize=(0.85 * len(chosen) + 0.5, 3.7), layout="constrained")
+        axes = figure.subplots(3, len(chosen), squeeze=False)
+        for line, (name, images) in zip(axes, rows, strict=True):
+            for axis, image in zip(line, images, strict=True):
+                pixels = image[..., 0] if image.shape[-1] == 1 else image
+                axis.imshow(pixels, "gray", vmin=0, vmax=1, interpolation="none")
+                axis.set_xticks([])
+                axis.set_yticks([])
+                axis.set_frame_on(False)
+            line[0].set_ylabel(name, fontsize=9)
+        for k, image in enumerate(chosen):
+            axes[0, k].set_title(f"image {image}\nlabel {data.y[image]}", fontsize=8)
+            axes[1, k].set_title(f"taken for {taken_for[k]}", fontsize=8)
     return figure

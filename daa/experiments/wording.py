@@ -23,24 +23,30 @@ _FORMULAS = {"paper": "the paper's formula", "pytorch": "the PyTorch script's fo
 
 def label(attack: AttackConfig) -> str:
     """The title of the method, with the options that change what it may do in brackets."""
-    options = []
+    found = options(attack)
+    return METHODS[attack.method].title + (f" ({found})" if found else "")
+
+
+def options(attack: AttackConfig) -> str:
+    """The options that change what an attack may do, in words; empty for none."""
+    found = []
     if attack.rand_fgsm == "tramer":
-        options.append("Tramer et al.")
+        found.append("Tramer et al.")
     if attack.targeted:
-        options.append(f"targeted: {attack.targeted.replace('_', ' ')}")
+        found.append(f"targeted: {attack.targeted.replace('_', ' ')}")
     if not attack.clip_range:
-        options.append("not clipped to [0, 1]")
+        found.append("not clipped to [0, 1]")
     if attack.formula in _FORMULAS:
-        options.append(_FORMULAS[attack.formula])
+        found.append(_FORMULAS[attack.formula])
     if attack.precision != "float32":
-        options.append(attack.precision)
+        found.append(attack.precision)
     if attack.clip_start:
-        options.append("start clipped")
+        found.append("start clipped")
     own = METHODS[attack.method].options
     for name, text in _BLOCKS.items():
         if attack.reads(name) and getattr(attack, name) != own.get(name):
-            options.append(text.format(getattr(attack, name)))
-    return METHODS[attack.method].title + (f" ({', '.join(options)})" if options else "")
+            found.append(text.format(getattr(attack, name)))
+    return ", ".join(found)
 
 
 def loss(attack: AttackConfig) -> str:

@@ -83,6 +83,7 @@ class TargetRow:
         weights: of a network that this project trained: its .npz file or the prefix of its
             checkpoint, inside the target folder.
         source: where its weights are downloaded from.
+        board: whether the living board ranks arrays for it.
     """
 
     description: str
@@ -93,6 +94,7 @@ class TargetRow:
     robust: Published | None = None
     weights: str | None = None
     source: Source | None = None
+    board: bool = False
 
 
 @dataclass(frozen=True)

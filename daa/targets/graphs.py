@@ -13,7 +13,7 @@ from typing import Any
 from daa.errors import InputError
 from daa.target import Note
 from daa.targets.files import reason
-from daa.targets.models import Network
+from daa.targets.logits import ENDS, THROUGH, Guess, Network
 from daa.tensorflow import tf
 
 
@@ -108,8 +108,8 @@ def of_whole_pixels(function: Flat, name: str) -> tuple[Network, list[Note]]:
     return (lambda x: inner(rounded(tf.cast(x, spec.dtype)))), [note]
 
 
-def without_softmax(flat: Callable[[], Flat], name: str) -> Iterator[Network]:
-    """A function up to its final softmax, if it ends in one.
+def without_end(flat: Callable[[], Flat], name: str) -> Iterator[Guess]:
+    """A function up to its final softmax or sigmoid, if it ends in one.
 
     Args:
         flat: makes its graph, if that is needed.
@@ -120,14 +120,15 @@ def without_softmax(flat: Callable[[], Flat], name: str) -> Iterator[Network]:
     except Exception:  # no graph, no guess
         return
     nodes = {node.name: node for node in function.graph.node}
-    end = _source(function.output)
-    while nodes[end].op in ("Identity", "StopGradient"):
-        end = _source(nodes[end].input[0])
-    if nodes[end].op == "Softmax":
-        logits = nodes[end].input[0]
+    end = nodes[_source(function.output)]
+    while end.op in THROUGH:
+        end = nodes[_source(end.input[0])]
+    if end.op in ENDS:
+        logits = end.input[0]
         shorter = replace(function, output=logits if ":" in logits else f"{logits}:0")
         whole = not function.spec.dtype.is_floating
-        yield of_whole_pixels(shorter, name)[0] if whole else runnable(shorter)
+        network = of_whole_pixels(shorter, name)[0] if whole else runnable(shorter)
+        yield Guess(ENDS[end.op], network)
 
 
 def runnable(function: Flat) -> Network:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,9 @@ import numpy as np
 
 from daa.errors import InputError, require
 from daa.target import Bounds, Target
-from daa.targets import files, graphs, models
-from daa.targets.models import DataFormat, Network
+from daa.targets import files, graphs, layouts, models
+from daa.targets.layouts import DataFormat
+from daa.targets.logits import Guess
 from daa.tensorflow import tf
 
 
@@ -29,9 +28,10 @@ def from_keras(
 ) -> Target:
     """A target from a Keras model, always in inference mode.
 
-    A final softmax is taken off; where that can't be done, the logarithm of the probabilities is
-    attacked. `Target.notes` says so, and a warning. Preprocessing inside the model stays there.
-    Make a new target after you have trained the model further.
+    A final softmax or sigmoid is taken off; where that can't be done, the logarithm of the
+    probabilities or the inverse of the sigmoid is attacked. `Target.notes` says so, and a warning.
+    Preprocessing inside the model stays there. Make a new target after you have trained the model
+    further.
 
     Args:
         model: a Keras 3 model (TensorFlow backend) or the path of a .keras file, which is loaded
@@ -56,7 +56,7 @@ def from_keras(
     name = name or (str(model.name) if path is None else path.stem)
     spec = input_of(model, name)
     shape = None if spec is None else spec.shape
-    image_shape = models.image_shape_of(shape, image_shape, data_format, name)
+    image_shape = layouts.image_shape_of(shape, image_shape, data_format, name)
     if spec is None:
         height, width, channels = image_shape
         first = data_format == "channels_first"
@@ -66,25 +66,17 @@ def from_keras(
     def raw(x: tf.Tensor) -> tf.Tensor:
         return models.output_of(model(x, training=False), output, name)
 
-    def without(layer: Any, x: tf.Tensor) -> tf.Tensor:
-        with linear(layer):
-            return raw(x)
-
     def flat() -> graphs.Flat:
         return graphs.flat(tf.function(raw).get_concrete_function(spec), name)
-
-    def guesses() -> Iterator[Network]:
-        if not whole:
-            yield from (partial(without, layer) for layer in softmax_layers(model))
-        yield from graphs.without_softmax(flat, name)
 
     whole = not spec.dtype.is_floating
     # Keras casts its input to integers, which has no gradient, so the graph takes its place.
     network, notes = graphs.of_whole_pixels(flat(), name) if whole else (raw, [])
     default = (0.0, 255.0) if whole else (0.0, 1.0)
     layout = partial(
-        models.in_layout, shape=shape, image_shape=image_shape, data_format=data_format
+        layouts.in_layout, shape=shape, image_shape=image_shape, data_format=data_format
     )
+    ends = graphs.without_end(flat, name) if whole else ()
     return models.target_of(
         layout(network),
         name,
@@ -93,7 +85,7 @@ def from_keras(
         weights_sha256=partial(weights_sha256, model)
         if path is None
         else lambda: files.sha256(path),
-        without_softmax=map(layout, guesses()),
+        guesses=(Guess(guess.end, layout(guess.network)) for guess in ends),
         notes=notes,
     )
 
@@ -145,36 +137,6 @@ def input_of(model: Any, name: str) -> tf.TensorSpec | None:
         return None
     require(len(inputs) == 1, f"{name}: inputs", "1", [x.name for x in inputs])
     return tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
-
-
-def softmax_layers(model: Any) -> list[Any]:
-    """The layers and operations of a model that end in a softmax, the last one first."""
-    layers = model._flatten_layers(include_self=False)  # inside nested models, too
-    every = [*layers, *getattr(model, "operations", [])]
-    unique = {id(layer): layer for layer in every}.values()
-    return [layer for layer in unique if _ends_in_softmax(layer)][::-1]
-
-
-def _ends_in_softmax(layer: Any) -> bool:
-    activation = getattr(layer, "activation", None)
-    return activation is keras.activations.softmax or type(layer).__name__ == "Softmax"
-
-
-@contextmanager
-def linear(layer: Any) -> Iterator[None]:
-    """Takes the softmax off a layer or an operation for the time of a call."""
-    if type(layer).__name__ == "Softmax":
-        layer.call = lambda inputs, mask=None: inputs
-        try:
-            yield
-        finally:
-            del layer.call
-    else:
-        layer.activation = keras.activations.linear
-        try:
-            yield
-        finally:
-            layer.activation = keras.activations.softmax
 
 
 def weights_sha256(model: Any) -> str:

@@ -59,6 +59,11 @@ def idx_images(folder: Path, split: str, name: str, hashes: Mapping[str, str]) -
     return Dataset(f"{name}/{split}", x, labels.astype(np.int64), digest.hexdigest())
 
 
+def exists(folder: Path, file: str) -> bool:
+    """Whether an idx file is there, packed or not."""
+    return any((folder / name).exists() for name in (file, f"{file}.gz"))
+
+
 def _read(folder: Path, file: str, name: str) -> tuple[Path, bytes]:
     packed, plain = folder / f"{file}.gz", folder / file
     try:

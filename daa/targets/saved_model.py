@@ -9,8 +9,9 @@ from typing import Any
 
 from daa.errors import InputError, require
 from daa.target import Bounds, Target
-from daa.targets import files, graphs, models
-from daa.targets.models import DataFormat
+from daa.targets import files, graphs, layouts, models
+from daa.targets.layouts import DataFormat
+from daa.targets.logits import Guess
 from daa.tensorflow import tf
 
 
@@ -26,9 +27,9 @@ def from_saved_model(
 ) -> Target:
     """A target from a SavedModel.
 
-    A final softmax is taken off its graph; where that can't be done, the logarithm of the
-    probabilities is attacked. A signature that takes uint8 images gets them rounded, and the
-    gradient passes the rounding. `Target.notes` says both, and a warning.
+    A final softmax or sigmoid is taken off its graph; where that can't be done, the logarithm of
+    the probabilities or the inverse of the sigmoid is attacked. A signature that takes uint8 images
+    gets them rounded, and the gradient passes the rounding. `Target.notes` says so, and a warning.
 
     A SavedModel is a program. TensorFlow runs it without a sandbox, so load none that you don't
     trust.
@@ -64,7 +65,7 @@ def from_saved_model(
     ((key, spec),) = specs.items()
     spec = tf.TensorSpec(spec.shape, spec.dtype)
     shape = spec.shape.as_list() if spec.shape.rank is not None else None
-    image_shape = models.image_shape_of(shape, image_shape, data_format, name)
+    image_shape = layouts.image_shape_of(shape, image_shape, data_format, name)
 
     def call(x: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, spec.dtype)
@@ -79,15 +80,16 @@ def from_saved_model(
     network, notes = graphs.of_whole_pixels(flat(), name) if whole else (call, [])
     default = (0.0, 255.0) if whole else (0.0, 1.0)
     layout = partial(
-        models.in_layout, shape=shape, image_shape=image_shape, data_format=data_format
+        layouts.in_layout, shape=shape, image_shape=image_shape, data_format=data_format
     )
+    ends = graphs.without_end(flat, name) if whole else ()
     return models.target_of(
         layout(network),
         name,
         image_shape=image_shape,
         bounds=models.bounds_of(bounds, name, default),
         weights_sha256=partial(folder_sha256, folder),
-        without_softmax=map(layout, graphs.without_softmax(flat, name)),
+        guesses=(Guess(guess.end, layout(guess.network)) for guess in ends),
         notes=notes,
     )
 

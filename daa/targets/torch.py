@@ -11,8 +11,9 @@ import numpy as np
 
 from daa.errors import InputError, require
 from daa.target import Bounds, Target
-from daa.targets import files, models
-from daa.targets.models import DataFormat, Network, Shape
+from daa.targets import files, layouts, models
+from daa.targets.layouts import DataFormat, Shape
+from daa.targets.logits import Guess, Network
 from daa.tensorflow import tf
 
 try:
@@ -35,8 +36,8 @@ def from_torch(
     """A target from a copy of a PyTorch module, in evaluation mode on the CPU.
 
     Every gradient crosses from TensorFlow to PyTorch and back, and runs the module twice. A final
-    softmax is taken off; where that can't be done, the logarithm of the probabilities is attacked.
-    `Target.notes` says so, and a warning.
+    softmax or sigmoid is taken off; where that can't be done, the logarithm of the probabilities or
+    the inverse of the sigmoid is attacked. `Target.notes` says so, and a warning.
 
     Args:
         module: a `torch.nn.Module`. Normalisation of the pixels must be part of it.
@@ -51,13 +52,13 @@ def from_torch(
     """
     require(isinstance(module, torch.nn.Module), "module", "a torch.nn.Module", module)
     name = name or type(module).__name__
-    image_shape = models.image_shape_of(None, image_shape, data_format, name)
+    image_shape = layouts.image_shape_of(None, image_shape, data_format, name)
     module = copy.deepcopy(module).cpu().eval().requires_grad_(False)
     classes = _classes(module, image_shape, data_format, output, name)
 
     def network(module: Any) -> Network:
         function = bridge(lambda x: models.output_of(module(x), output, name), classes)
-        return models.in_layout(function, None, image_shape, data_format)
+        return layouts.in_layout(function, None, image_shape, data_format)
 
     return models.target_of(
         network(module),
@@ -65,7 +66,7 @@ def from_torch(
         image_shape=image_shape,
         bounds=models.bounds_of(bounds, name),
         weights_sha256=partial(weights_sha256, module),
-        without_softmax=map(network, _without_softmax(module)),
+        guesses=(Guess(end, network(other)) for end, other in _without_end(module)),
         xla=False,
     )
 
@@ -130,14 +131,16 @@ def _classes(
     return out.shape[1]
 
 
-def _without_softmax(module: Any) -> Iterator[Any]:
-    """Copies of a module, each without one of its softmax layers, the last one first."""
-    layers = [path for path, part in module.named_modules() if isinstance(part, torch.nn.Softmax)]
-    for path in filter(None, reversed(layers)):
-        other = copy.deepcopy(module)
-        parent, _, leaf = path.rpartition(".")
-        setattr(other.get_submodule(parent), leaf, torch.nn.Identity())
-        yield other
+def _without_end(module: Any) -> Iterator[tuple[str, Any]]:
+    """Copies of a module, each without one of its softmax or sigmoid layers, the last one first."""
+    ends = {torch.nn.Softmax: "softmax", torch.nn.Sigmoid: "sigmoid"}
+    layers = [(path, ends.get(type(part))) for path, part in module.named_modules()]
+    for path, end in reversed(layers):
+        if path and end:
+            other = copy.deepcopy(module)
+            parent, _, leaf = path.rpartition(".")
+            setattr(other.get_submodule(parent), leaf, torch.nn.Identity())
+            yield end, other
 
 
 def weights_sha256(module: Any) -> str:

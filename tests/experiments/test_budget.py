@@ -27,8 +27,9 @@ def test_a_curve_holds_the_accuracy_reached_so_far(committed):
 
 def test_the_figure_has_a_line_per_attack_and_the_exact_floor(committed):
     assert budget.has_curves(committed)
-    axis = budget.figure(committed, floor=80.0).axes[0]
-    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    figure = budget.figure(committed, floor=80.0)
+    (axis,), (legend,) = figure.axes, figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels[0] == "Adaptive DAA"
     assert {"Auto-PGD, cross-entropy", "Auto-PGD, DLR", "PGD", "exact: 80.00"} <= set(labels)
     assert len(labels) == len(set(labels)) == 13

@@ -10,9 +10,8 @@ import pytest
 import tensorflow as tf
 
 from daa import Bounds, InputError, Target, targets
-from daa.experiments import attack_checks, checks, models
+from daa.experiments import checks, models
 from daa.experiments.evaluation import evaluate
-from daa.plans import Outcome, Report
 from daa.target import Note, check_images
 from daa.targets import Published
 
@@ -43,7 +42,7 @@ def found_before(network, data=DATA, bounds=None, published=None):
         warnings.simplefilter("ignore")
         target = models.target_of(network, image_shape=(8, 8, 1), bounds=bounds)
     told = published and Published(published, "a paper")
-    target, findings = checks.before(target, *check_images(target, data.x, data.y), told)
+    findings = checks.before(target, *check_images(target, data.x, data.y), told)
     return {finding.code for finding in (*target.notes, *findings)}
 
 
@@ -65,8 +64,16 @@ def test_pgd_on_scaled_logits_does_nothing_and_random_search_says_so():
     assert wrong.robust_accuracy > evaluated(NETWORK).robust_accuracy + 0.05
 
 
+def opaque_softmax(z):
+    """A softmax that no graph shows as one."""
+    e = tf.exp(z - tf.reduce_max(z, axis=1, keepdims=True))
+    return e / tf.reduce_sum(e, axis=1, keepdims=True)
+
+
 def test_softmax_of_scaled_logits():
-    codes = found(lambda x: tf.nn.softmax(1000 * NETWORK(x)))
+    codes = found_before(lambda x: tf.nn.softmax(1000 * NETWORK(x)))
+    assert {"softmax-removed", "scaled-logits", "vanishing-gradients"} <= codes
+    codes = found(lambda x: opaque_softmax(1000 * NETWORK(x)))
     assert {"softmax-logarithm", "vanishing-gradients"} <= codes
 
 
@@ -158,38 +165,8 @@ def test_a_gradient_that_vanishes():
     assert "vanishing-gradients" not in found_before(network)
 
 
-def test_more_steps_that_make_the_attack_weaker():
-    broken = np.arange(60) < 30
-    (finding,) = attack_checks.more_steps(broken, np.zeros(60, bool))
-    assert finding.code == "more-steps-weaker"
-    assert attack_checks.more_steps(broken, broken) == []
-    assert attack_checks.more_steps(broken, np.ones(60, bool)) == []
-
-
-def test_an_attack_that_is_still_falling():
-    margin = np.ones((3, 100), np.float32)
-    margin[2, :10] = -1
-    report = Report(
-        np.zeros((100, 8, 8, 1), np.float32),
-        margin.min(axis=0),
-        margin[0],
-        tuple(Outcome(None, row, 10.0) for row in margin),
-    )
-    assert [f.code for f in attack_checks.falling(report)] == ["still-falling"]
-
-
-def test_images_that_do_not_hold():
-    """A model that gives other verdicts later: the worst images are judged once more."""
-    late = tf.Variable(0.0)
-    target = own(lambda x: NETWORK(x) * (1 - 2 * late))
-    report = evaluated(target).report
-    late.assign(1.0)
-    codes = [f.code for f in attack_checks.unstable(target, DATA.y, report)]
-    assert codes == ["unstable-images"]
-
-
 def test_outputs_that_tie():
-    assert "tied-outputs" in found_before(lambda x: tf.sigmoid(10 * NETWORK(x)))
+    assert "tied-outputs" in found_before(lambda x: tf.minimum(NETWORK(x), 2))
 
 
 def test_images_outside_the_range_and_of_another_unit():
@@ -207,32 +184,6 @@ def test_images_outside_the_range_and_of_another_unit():
 def test_logits_that_are_no_numbers():
     with pytest.raises(InputError, match="image 0: expected finite logits, got nan or inf"):
         found_before(lambda x: NETWORK(x) * np.nan)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [lambda z: 1000 * z, lambda z: tf.sigmoid(z), lambda z: tf.sigmoid(z - 4)],
-    ids=["times 1000", "sigmoid", "sigmoid far from its middle"],
-)
-def test_the_adaptive_attack_does_not_fall_for_scaled_or_squashed_logits(change):
-    data = targets.load_dataset(REFERENCE).first(300)
-    plain, other = (
-        evaluated(network, data, budget=60.0).robust_accuracy
-        for network in (NETWORK, lambda x: change(NETWORK(x)))
-    )
-    assert abs(plain - other) <= 0.01 + 1e-9
-
-
-def test_the_inverse_of_the_sigmoid_rises_and_is_exact():
-    from daa.experiments.models import unsquashed
-
-    z = np.linspace(-40, 12, 400, dtype=np.float32).reshape(-1, 10)
-    target = unsquashed(own(lambda x: tf.sigmoid(z)), tf.sigmoid(z).numpy())
-    assert [note.code for note in target.notes] == ["sigmoid-inverted"]
-    np.testing.assert_allclose(target.network(None), z, rtol=1e-3, atol=0.02)
-    s = tf.constant([[-2.0, 0.0, 1e-20, 0.5, 1 - 2.0**-24, 1.0, 3.0]])
-    rising = np.diff(unsquashed(own(lambda x: s), np.full((20, 1), 0.5)).network(None).numpy())
-    assert (rising > 0).all()
 
 
 def test_every_code_has_its_section_and_every_section_its_code():

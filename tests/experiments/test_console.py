@@ -48,6 +48,24 @@ def test_help_of_a_part_of_submit_ends_with_an_example(name, capsys):
     assert last.startswith(f"example: daa submit {name}")
 
 
+@pytest.mark.parametrize("name", ["reproduce", "quickstart", "evaluate", "check_targets"])
+def test_targets_are_listed_without_further_arguments(name, capsys, monkeypatch, tmp_path):
+    from daa.targets import every_target
+
+    monkeypatch.setenv("DAA_MODELS", str(tmp_path))
+    (tmp_path / "locuslab").mkdir()
+    (tmp_path / "locuslab" / "wk_mnist.npz").touch()
+    with pytest.raises(SystemExit) as stopped:
+        console.command(name).main(["--list-targets"])
+    assert stopped.value.code == 0
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == every_target()
+    found = {line.split()[0]: line.split()[1:4] for line in lines}
+    assert found["locuslab/wk_mnist"] == ["0.1", "third-party", "yes"]
+    assert found["madry_cifar10/secret"] == ["8/255", "original", "no"]
+    assert found["madry_mnist/surrogate"][1:] == ["surrogate", "yes"]
+
+
 def test_the_version_is_that_of_the_package(capsys):
     import daa
 

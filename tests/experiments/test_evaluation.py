@@ -273,6 +273,17 @@ def test_a_config_names_a_model_of_the_users_own(place, capsys):
         config.load("own.yaml")
 
 
+@pytest.mark.parametrize("end", ["sigmoid", "softmax"])
+def test_the_model_of_a_config_loses_its_end(place, end):
+    last = keras.layers.Dense(10, activation=end)
+    keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), last]).save("end.keras")
+    head = "name: own\ntitle: Mine\ntarget: end.keras\ndata: d.npz\nattack: {eps: 0.1}\n"
+    Path("own.yaml").write_text(f"{head}rows: [{{method: pgd, steps: 3, step_size: 0.05}}]\n")
+    with pytest.warns(UserWarning, match=f"final {end} of the model is taken off"):
+        ready = setup.prepare(Path("own.yaml"), Path("results"))
+    assert [note.code for note in ready.target.notes] == [f"{end}-removed"]
+
+
 def test_the_keys_of_the_file_are_documented():
     assert "evaluation.json" in schema.markdown()
     for name, field in verdict.Verdict.model_fields.items():

@@ -5,7 +5,6 @@ from PIL import Image
 
 from daa.experiments import config, figures, pictures, plotting
 from daa.experiments.collection import Collected, collect
-from daa.methods import METHODS
 
 
 def test_the_script_draws_png_and_svg_and_the_same_bytes_each_time(folder, capsys):
@@ -21,15 +20,18 @@ def test_the_script_draws_png_and_svg_and_the_same_bytes_each_time(folder, capsy
 
 def test_a_line_per_run_and_a_panel_per_loss(committed):
     found = collect(committed)
-    panels = figures.restarts(found.records).axes
-    assert [panel.get_title() for panel in panels] == ["cross-entropy", "CW"]
+    panels = figures.restarts(found.records)
+    assert [panel.title for panel in panels] == ["cross-entropy", "CW"]
     assert [len(panel.lines) for panel in panels] == [5, 5]
     record = next(record for record in found.records if record.run == "dgf-cw")
-    line = next(line for line in panels[1].lines if line.get_label() == "DAA-DGF")
-    assert line.get_ydata() == pytest.approx(100 * np.array(record.robust_accuracy))
+    line = next(line for line in panels[1].lines if line.label == "DAA-DGF")
+    assert line.y == pytest.approx(100 * np.array(record.robust_accuracy))
+    assert panels[0].limits == panels[1].limits
+    drawn = [one.y for panel in panels for one in panel.lines]
+    assert panels[0].limits[0] < np.min(drawn) < np.max(drawn) < panels[0].limits[1]
 
 
-def test_a_sweep_is_drawn_over_its_setting(folder):
+def test_a_sweep_shows_how_far_methods_are_from_pgd(folder):
     found = collect(folder)
     runs = [
         record.model_copy(update={"attack": record.attack.replace(eps=eps)})
@@ -37,31 +39,33 @@ def test_a_sweep_is_drawn_over_its_setting(folder):
         for eps in (0.1, 0.3)
     ]
     assert figures.write(Collected("t", tuple(runs), sweep="eps"), folder)[0] == folder / "eps.png"
-    accuracy, _, apart, _ = figures.sweep(runs, "eps").axes
+    apart, _ = figures.sweep(runs, "eps")
     pgd, dgf = (found.records[k].accuracy_per_restart for k in (2, 8))
-    assert accuracy.lines[-1].get_ydata() == pytest.approx([100 * np.mean(dgf)] * 2)
-    assert apart.lines[-1].get_ydata() == pytest.approx([100 * (np.mean(dgf) - np.mean(pgd))] * 2)
+    assert [line.label for line in apart.lines] == ["PGD", "Momentum PGD", "DAA-BLOB", "DAA-DGF"]
+    assert apart.lines[-1].y == pytest.approx([100 * (np.mean(dgf) - np.mean(pgd))] * 2)
+    mean = f"{100 * np.mean(pgd):.1f}"
+    assert apart.ticks == ((0.1, f"0.1\n{mean}"), (0.3, f"0.3\n{mean}"))
+
+
+def test_a_sweep_without_pgd_shows_the_accuracies(committed):
+    records = [r for r in collect(committed).records if r.attack.method != "pgd"]
+    plot, _ = figures.sweep(records, "eps")
+    dgf = next(record for record in records if record.run == "dgf-xent")
+    assert plot.lines[-1].y == pytest.approx([100 * np.mean(dgf.accuracy_per_restart)])
+    assert "PGD" not in plot.x_label + plot.y_label
 
 
 def test_the_band_of_a_sweep_spans_the_single_runs_and_the_line_is_their_mean(committed):
     found = collect(committed)
     runs = {record.run: 100 * np.array(record.accuracy_per_restart) for record in found.records}
-    accuracy, _, apart, _ = figures.sweep(found.records, "eps").axes
-    names = ["rand_fgsm-xent", "pgd-xent", "momentum-xent", "blob-xent", "dgf-xent"]
-    names = [name for name in names if name in runs]
-    assert len(accuracy.collections) == len(accuracy.lines) == len(names)
-    for name, band, line in zip(names, accuracy.collections, accuracy.lines, strict=True):
-        heights = band.get_paths()[0].vertices[:, 1]
-        assert heights.min() == pytest.approx(runs[name].min()), name
-        assert heights.max() == pytest.approx(runs[name].max()), name
-        assert line.get_ydata() == pytest.approx([runs[name].mean()])
-    assert any(np.ptp(values) > 0 for values in runs.values())
-    many = [name for name in names if name != "rand_fgsm-xent"]
-    for name, band in zip(many, apart.collections, strict=True):
-        heights = band.get_paths()[0].vertices[:, 1]
+    apart, _ = figures.sweep(found.records, "eps")
+    names = ["pgd-xent", "momentum-xent", "blob-xent", "dgf-xent"]
+    for name, line in zip(names, apart.lines, strict=True):
         apart_by = runs[name] - runs["pgd-xent"].mean()
-        assert heights.min() == pytest.approx(apart_by.min(), abs=1e-9), name
-        assert heights.max() == pytest.approx(apart_by.max(), abs=1e-9), name
+        assert line.y == pytest.approx([apart_by.mean()], abs=1e-9), name
+        assert line.low == pytest.approx([apart_by.min()], abs=1e-9), name
+        assert line.high == pytest.approx([apart_by.max()], abs=1e-9), name
+    assert any(np.ptp(values) > 0 for values in runs.values())
 
 
 def test_images_of_runs_without_records_are_not_drawn(folder):
@@ -86,7 +90,7 @@ def test_shown_images_are_drawn_with_both_attacks(tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     written = figures.write(collect(committed), tmp_path)
     assert [path.name for path in written] == ["restarts.png", "examples.png"]
-    assert Image.open(tmp_path / "examples.png").size[0] > 1000
+    assert Image.open(tmp_path / "examples.png").size[0] > 700
 
 
 def test_images_of_each_kind_stand_beside_their_changes(tmp_path):
@@ -98,10 +102,3 @@ def test_images_of_each_kind_stand_beside_their_changes(tmp_path):
     path = plotting.save(figure, tmp_path / "kinds.png")
     assert Image.open(path).size[0] > 300
     assert (tmp_path / "kinds.svg").exists()
-
-
-def test_every_method_has_a_colour(monkeypatch):
-    for name in ("new", "newer"):
-        monkeypatch.setitem(METHODS, name, METHODS["pgd"])
-    assert figures.colour("blob") == "#D55E00"
-    assert figures.colour("new") != figures.colour("newer")

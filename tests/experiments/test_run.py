@@ -1,6 +1,9 @@
 import json
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +14,13 @@ from PIL import Image
 from daa.attack import Attack
 from daa.errors import InputError
 from daa.experiments import config as configs
-from daa.experiments import device, provenance, run, setup
+from daa.experiments import device, provenance, records, run, setup
 from daa.experiments.setup import Setup
 from daa.methods import METHODS, Method
 from daa.plans import Unit
 from daa.restarts import Engine, run_unit
 
+QUICK = ("pgd-xent", "blob-xent", "dgf-xent", "adaptive")
 _SMALL = ["--images", "100", "--restarts", "2"]
 CONFIG = """
 name: tiny
@@ -58,23 +62,73 @@ def test_one_command_gives_records_table_and_figure(config, tmp_path, capsys):
 
 
 def test_quickstart_end_to_end(tmp_path):
-    """The command of `make quickstart`, in a process of its own, on all its methods and losses."""
+    """The command of `make quickstart`, in a process of its own, without any data at hand."""
+    place = {"DAA_DATA": str(tmp_path / "none"), "DAA_MODELS": str(tmp_path / "none")}
     done = subprocess.run(
-        [sys.executable, quickstart.__file__, *_SMALL, "--force", "--out", tmp_path],
+        [sys.executable, quickstart.__file__, "--images", "100", "--force", "--out", tmp_path],
         capture_output=True,
         text=True,
         cwd=tmp_path,
+        env={**os.environ, **place},
     )
-    assert done.returncode == 0
-    names = ("Rand+FGSM", "PGD", "Momentum PGD", "DAA-BLOB", "DAA-DGF")
-    for name in names:
-        assert done.stdout.count(f"| {name} ") >= 2
-    assert "clean accuracy" in done.stdout
+    assert done.returncode == 0, done.stderr
     assert "worst case" in done.stderr  # the progress bar
     assert "Traceback" not in done.stderr
     folder = tmp_path / "quickstart"
-    assert len(list(folder.glob("*.json"))) == 10
-    assert Image.open(folder / "restarts.png").size[0] > 500
+    found = {run: records.load(folder / f"{run}.json") for run in QUICK}
+    for record in found.values():
+        assert f"{len(record.broken)} of 100" in done.stdout
+        assert record.gradients_per_image <= 100
+    sentence = (
+        r"Adaptive DAA breaks (\d+) of 100 digits, (\d+) more than PGD with the same number of "
+        r"gradients \(p = [\d.e-]+\)\."
+    )
+    *_, line, _, figure, page = done.stdout.splitlines()
+    breaks, more = map(int, re.fullmatch(sentence, line).groups())
+    assert breaks == len(found["adaptive"].broken)
+    assert more == breaks - len(found["pgd-xent"].broken) > 0
+    assert Image.open(figure.removeprefix("figure").strip()).size[0] > 500
+    html = Path(page.removeprefix("page").strip()).read_text(encoding="utf-8")
+    assert 'href="./adaptive.json"' in html
+
+
+def test_minutes_stop_after_the_unit_in_which_they_end(config, tmp_path, capsys, monkeypatch):
+    whole = go(config, tmp_path / "whole", "--restarts", "3")
+    capsys.readouterr()
+    clock = iter([0, 30, 61])
+    with monkeypatch.context() as patch:
+        patch.setattr(run.time, "monotonic", lambda: next(clock))
+        folder = go(config, tmp_path, "--restarts", "3", "--minutes", "1")
+    out = capsys.readouterr().out
+    assert "stopped, as 1 min are over: 0 of 2 runs are finished" in out
+    assert "table.md" not in out
+    assert not list(folder.glob("*.json"))
+    with np.load(folder / "pgd-xent.npz") as kept:
+        assert len(kept["unit_on_all"]) == 2
+    clock = iter([0, 61])
+    with monkeypatch.context() as patch:
+        patch.setattr(run.time, "monotonic", lambda: next(clock))
+        go(config, tmp_path, "--restarts", "3", "--minutes", "1")
+    out = capsys.readouterr().out
+    assert "1 of 2 runs are finished" in out
+    assert re.search(r"DAA-BLOB .* missing \|", out)
+    go(config, tmp_path, "--restarts", "3")
+    for name in ("pgd-xent", "blob-xent"):
+        a, b = (json.loads((path / f"{name}.json").read_text()) for path in (whole, folder))
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+
+
+def test_no_time_is_refused(config, tmp_path):
+    with pytest.raises(InputError, match="minutes: expected more than 0, got 0"):
+        go(config, tmp_path, "--minutes", "0")
+
+
+def test_quiet_leaves_the_result_alone(config, tmp_path, capsys):
+    folder = go(config, tmp_path, "--quiet")
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.strip().startswith((folder / "table.md").read_text().strip())
+    assert len(out.strip().splitlines()) == len((folder / "table.md").read_text().splitlines()) + 2
 
 
 def test_a_finished_run_is_kept_and_another_config_refused(config, tmp_path, capsys):

@@ -59,7 +59,9 @@ def test_a_wheel_holds_what_it_needs_and_no_more(wheel):
         "daa/scripts/reproduce.py",
         "daa/configs/quickstart.yaml",
         "daa/experiments/boards.yaml",
-        "digits/weights/cnn.npz",
+        "daa/targets/first500/README.md",
+        "daa/targets/first500/t10k-images-idx3-ubyte.gz",
+        "locuslab/weights/own_mnist.npz",
     }
     assert wanted <= names
     for path in [*ROOT.glob("daa/**/*.py"), *ROOT.glob("scripts/*.py")]:
@@ -74,11 +76,10 @@ def test_a_wheel_runs_outside_the_checkout(elsewhere, tmp_path):
     where = run(elsewhere / "python", "-c", "import daa; print(daa.__file__)", cwd=tmp_path)
     assert where.startswith(str(elsewhere.parent))
     assert "quickstart" in run(elsewhere / "daa", "--help", cwd=tmp_path)
-    options = ["--images", "100", "--restarts", "1"]
-    out = run(elsewhere / "daa", "quickstart", *options, cwd=tmp_path)
-    assert out.count("| DAA-BLOB ") >= 2
+    out = run(elsewhere / "daa", "quickstart", "--images", "100", cwd=tmp_path)
+    assert "Adaptive DAA breaks" in out
     folder = tmp_path / "results" / "quickstart"
-    assert len(list(folder.glob("*.json"))) == 10
+    assert (folder / "index.html").exists()
     # What reads records finds their config in the package too.
     assert "table.md" in run(elsewhere / "daa", "tables", folder, cwd=tmp_path)
 

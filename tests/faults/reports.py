@@ -37,6 +37,40 @@ FAULTS = [
         ],
     ),
     (
+        "daa/experiments/summary.py",
+        "experiments/test_summary.py experiments/test_page.py",
+        [
+            # A difference without a small p; a card of another radius or seed.
+            (
+                '{"DAA": "stronger", "PGD": "weaker", None: "none"}[comparison.stronger]',
+                '{"DAA": "stronger", "PGD": "weaker", "equal": "none"}[comparison.more]',
+            ),
+            ("return own if own in radii else radii[0]", "return max(radii)"),
+            ("record.attack.eps == eps and record.seed == seed", "record.attack.eps == eps"),
+            ("key=lambda one: (one.daa.worst, one.p_holm)", "key=lambda one: -one.daa.worst"),
+            ("max(one.p_holm for one in pairs)", "min(one.p_holm for one in pairs)"),
+            ("original and (path.stem, target) not in done", "original"),
+        ],
+    ),
+    (
+        "daa/experiments/plots.py",
+        "experiments/test_plots.py experiments/test_figures.py",
+        [
+            ("line.x, line.low, line.high, color", "line.x, line.y, line.high, color"),
+            ("there = np.isfinite(line.y)", "there = np.isfinite(line.x)"),
+            ("bottom = (foot + legend) / height", "bottom = 0"),
+        ],
+    ),
+    (
+        "daa/experiments/plotting.py",
+        "experiments/test_plots.py experiments/test_page.py",
+        [
+            (r'rf"\1{name}-"', r'r"\1"'),
+            ('"svg.fonttype": "none"', '"svg.fonttype": "path"'),
+            ("SMALL = 8", "SMALL = 7"),
+        ],
+    ),
+    (
         "daa/experiments/boards.py",
         "experiments/test_boards.py",
         [
@@ -48,6 +82,32 @@ FAULTS = [
             ("if entry.target == self.target]", "]"),
             ("rows.sort(key=lambda row: (row[1], row[2]))", "pass"),
         ],
+    ),
+    (
+        "daa/experiments/living.py",
+        "experiments/test_living.py",
+        [
+            ("entry.accuracy, entry.date, entry.name", "entry.accuracy, entry.name"),
+            ("1 + values.index(entry.accuracy)", "1 + ordered.index(entry)"),
+            ("        if same_array:", "        if False:"),
+            ("        if same_name:", "        if False:"),
+            ("return path, False", "pass"),
+            ('require(entry.target == target, f"{path}: target"', "require(True, ''"),
+        ],
+    ),
+    (
+        "daa/experiments/entering.py",
+        "experiments/test_living.py",
+        [
+            ('update={"accuracy": _verified(about, path)}', 'update={"accuracy": 0.5}'),
+            ("    page = living.write(folder)", "    page = folder"),
+            ("require(key in said,", "require(True,"),
+        ],
+    ),
+    (
+        "daa/experiments/collection.py",
+        "experiments/test_out.py",
+        [("(folder, out / name) for", "(folder, out) for"), ("name not in names[:k]", "True")],
     ),
     (
         "daa/experiments/tables.py",

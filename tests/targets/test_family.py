@@ -17,6 +17,7 @@ from daa.targets import checkpoints
 # The radii of the challenges and of the papers, and the accuracies that were published.
 EPS = {
     "digits/cnn": 0.15,
+    "locuslab/own_mnist": 0.3,
     "locuslab/fast_pgd_mnist": 0.3,
     "locuslab/wk_mnist": 0.1,
     "locuslab/wk17a_mnist": 0.1,
@@ -125,7 +126,7 @@ def test_the_weights_of_an_installed_package_lie_with_all_others(tmp_path, monke
 def test_where_a_training_puts_its_weights():
     assert targets.own_weights("digits/cnn").name == "cnn.npz"
     assert targets.own_weights("fmnist/surrogate").parts[-3:] == ("weights", "surrogate", "model")
-    message = "locuslab: expected a target that this project trains, none here, got 'wk_mnist'"
+    message = "locuslab: expected a target that this project trains, own_mnist, got 'wk_mnist'"
     with pytest.raises(InputError, match=message):
         targets.own_weights("locuslab/wk_mnist")
 

@@ -259,7 +259,7 @@ def test_signatures_with_several_outputs(tmp_path):
         np.testing.assert_allclose(predict(target, X), expected, rtol=1e-5, atol=1e-5)
     with pytest.raises(InputError, match="signature: expected one of first, plain, a, b, got None"):
         Target.from_saved_model(tmp_path)
-    message = r"output: expected logits \[4, K >= 2\] of 4 images, got \[4\]"
+    message = r"output: expected logits \[10, K >= 2\] of 10 images, got \[10\]"
     with pytest.raises(InputError, match=message):
         Target.from_saved_model(tmp_path, signature="a", output="classes")
 

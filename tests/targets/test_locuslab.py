@@ -56,6 +56,24 @@ def test_logits_equal_an_independent_network(weights):
     assert np.abs(half - expected).max() > 1e-4 * np.abs(expected).max()
 
 
+def test_the_own_network_has_the_same_architecture_in_tensorflows_layout():
+    converted = model.to_tensorflow(random_arrays())
+    assert {name: array.shape for name, array in converted.items()} == model.TRANSPOSED
+    first = model.initialize(np.random.default_rng(0))
+    assert {name: array.shape for name, array in first.items()} == model.TRANSPOSED
+    assert first["5.weight"].std() == pytest.approx(np.sqrt(2 / 1568), rel=0.01)
+
+
+def test_the_own_network_is_robust_without_any_files(tmp_path):
+    """Its accuracy on the embedded images; its model card has the number for all of them."""
+    target = locuslab.load_target("own_mnist", model_dir=tmp_path)
+    assert target.provenance == "own"
+    data = locuslab.load_dataset("test", tmp_path, images=100)
+    assert clean_accuracy(target, data.x, data.y) >= 0.97
+    pgd = AttackConfig("pgd", eps=0.3, step_size=0.03, steps=20)
+    assert 0.8 < worst_case(target, pgd, data.x, data.y).robust_accuracy[-1] < 0.97
+
+
 def test_half_precision_leaves_the_first_layer_and_so_the_images_in_float32(weights):
     arrays = model.to_tensorflow(random_arrays())
     variables = model.half({name: tf.constant(value) for name, value in arrays.items()})

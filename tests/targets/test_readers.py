@@ -45,6 +45,35 @@ def test_images_are_scaled_to_one(folder):
         DATASETS["mnist"].load("test", folder, images=4)
 
 
+def test_the_first_500_test_images_of_mnist_need_no_files(tmp_path):
+    found = DATASETS["mnist"].load("test", tmp_path, images=500)
+    assert found.x.shape == (500, 28, 28, 1)
+    assert found.y[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert len(DATASETS["mnist"].load("test", tmp_path, images=3)) == 3
+    for split, images in [("test", 501), ("test", None), ("train", 1)]:
+        with pytest.raises(InputError, match="expected the file, got none; set DAA_DATA"):
+            DATASETS["mnist"].load(split, tmp_path, images=images)
+
+
+@real
+@needs_data
+def test_the_first_images_are_those_of_the_official_files(tmp_path):
+    embedded = DATASETS["mnist"].load("test", tmp_path, images=500)
+    official = DATASETS["mnist"].load("test", images=500)
+    np.testing.assert_array_equal(embedded.x, official.x)
+    np.testing.assert_array_equal(embedded.y, official.y)
+    assert (embedded.name, embedded.sha256) == (official.name, official.sha256)
+
+
+@pytest.mark.filterwarnings("ignore:.*not the official file")
+def test_files_that_are_there_are_read_instead_of_the_first_images(folder):
+    assert DATASETS["mnist"].load("test", folder, images=3).y.tolist() == [7, 0, 9]
+    (folder / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
+    message = r"t10k-labels-idx1-ubyte\.gz: expected the file, got none"
+    with pytest.raises(InputError, match=message):
+        DATASETS["mnist"].load("test", folder, images=3)
+
+
 def test_another_file_than_the_official_one_is_said(folder):
     with pytest.warns(UserWarning, match="not the official file of mnist"):
         DATASETS["mnist"].load("test", folder)

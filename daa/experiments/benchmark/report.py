@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from daa.experiments import plotting, tabular
+from daa.experiments import palette, plots, plotting, tabular
+from daa.experiments.plots import Line, Plot
+from daa.methods import METHODS
 from daa.targets.files import write_atomically
+
+# The network whose steps the figure shows.
+_NETWORK = "madry_mnist"
 
 
 def write(content: dict[str, Any], path: Path) -> str:
@@ -24,9 +30,14 @@ def write(content: dict[str, Any], path: Path) -> str:
     """
     text = markdown(content)
     write_atomically(path.with_suffix(".md"), text.encode())
-    if "madry_mnist" in content.get("steps", {}) and "growth" in content:
+    if drawable(content):
         plotting.save(draw(content), path)
     return text
+
+
+def drawable(content: dict[str, Any]) -> bool:
+    """Whether all that the figure shows was measured."""
+    return _NETWORK in content.get("steps", {}) and "growth" in content
 
 
 def markdown(content: dict[str, Any]) -> str:
@@ -148,27 +159,88 @@ def _table(header: list[str], cells: list[list[str]]) -> list[str]:
     return tabular.markdown(header, cells)
 
 
+def peers(content: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Images per second of whole attacks, other libraries' too: {attack: {network: speed}}."""
+    found: dict[str, dict[str, float]] = {}
+    for network, rows in content.get("peers", {}).items():
+        for name, row in rows.items():
+            found.setdefault(names(name), {})[network] = row["images_per_second"]
+    return found
+
+
+def names(row: str) -> str:
+    """A row of the file as a reader knows it: the method's title instead of its name."""
+    first, *rest = row.split(", ")
+    if first == "gradient":
+        return ", ".join(["the gradient alone", *rest])
+    if rest and rest[-1] in METHODS:
+        return f"{METHODS[rest[-1]].title}, {first}"
+    return ", ".join([METHODS[first].title if first in METHODS else first, *rest])
+
+
 def draw(content: dict[str, Any]) -> Figure:
     """The time of a step over that of the gradient, and the growth of time and memory."""
-    layout = [["steps", "particles time", "images time"], ["steps", "particles", "images"]]
-    figure = Figure(figsize=(13, 6.5))
-    axes: dict[str, Axes] = figure.subplot_mosaic(layout)
-    sizes = content["steps"]["madry_mnist"]
-    rows = sizes.get("200") or next(iter(sizes.values()))
-    names = list(rows)[::-1]
-    axes["steps"].barh(names, [rows[name]["over_gradient"] for name in names], color="#0072B2")
-    axes["steps"].axvline(1, color="black", linewidth=0.8)
-    axes["steps"].set_xlabel("time of a step / the gradient's\n(MadryLab's MNIST network)")
-    for kind, points in content["growth"].items():
-        for axis, y, what in [
-            (axes[f"{kind} time"], "microseconds_per_image_step", "µs per image-step"),
-            (axes[kind], "gigabytes", "peak memory (GB)"),
-        ]:
-            values = [point[y] for point in points]
-            axis.plot([point[kind] for point in points], values, marker="o", color="#D55E00")
-            axis.set_xlabel(kind)
-            axis.locator_params(axis="x", nbins=4)
-            axis.set_ylabel(what)
-            axis.set_ylim(0, 1.1 * max(values))
-    figure.tight_layout()
+    with plotting.look():
+        figure = Figure(figsize=(13, 6.5), layout="constrained")
+        layout = [["steps", "0", "1"], ["steps", "2", "3"]]
+        axes: dict[str, Axes] = figure.subplot_mosaic(layout, width_ratios=[1.2, 1, 1])
+        _bars(axes["steps"], content)
+        for k, plot in enumerate(growth(content)):
+            plots.draw(axes[str(k)], plot)
+        figure.suptitle("What a step of an attack costs, and how the cost grows", fontsize=13)
+        figure.supxlabel(about(content), fontsize=plotting.SMALL, color=palette.light("soft"))
     return figure
+
+
+def bars(content: dict[str, Any]) -> Figure:
+    """The time of a step over that of the gradient, for a page."""
+    with plotting.look():
+        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+        _bars(figure.subplots(), content)
+    return figure
+
+
+def about(content: dict[str, Any]) -> str:
+    """What the figure's times were measured on."""
+    size, rows = _size(content)
+    device = content["measured"]["steps"][_NETWORK]["device"]
+    return (
+        f"Steps: MadryLab's MNIST network, random weights, minibatches of {size}, medians of "
+        f"{_rounds(rows)}. Growth: DAA-BLOB, 10 steps on the small network. {device}."
+    )
+
+
+def growth(content: dict[str, Any]) -> list[Plot]:
+    """Time and memory of DAA-BLOB against the numbers of particles and of images."""
+    measures = [
+        ("microseconds_per_image_step", "µs per image and step"),
+        ("gigabytes", "peak memory (GB)"),
+    ]
+    panels = []
+    for measure, what in measures:
+        for kind, points in content["growth"].items():
+            x, y = (np.array([point[name] for point in points]) for name in (kind, measure))
+            line = Line("DAA-BLOB", palette.of("blob"), x, y, marker="o")
+            ticks = tuple((x, f"{x:,.0f}") for x in np.linspace(0, x.max(), 5))
+            limits = (0, 1.1 * y.max())
+            panels.append(Plot("", kind, what, (line,), ticks=ticks, limits=limits))
+    return panels
+
+
+def _size(content: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The size of the minibatches that the figure shows, and its rows."""
+    sizes = content["steps"][_NETWORK]
+    size = "200" if "200" in sizes else next(iter(sizes))
+    return size, sizes[size]
+
+
+def _bars(axis: Axes, content: dict[str, Any]) -> None:
+    _, rows = _size(content)
+    order = list(rows)[::-1]
+    times = [rows[name]["over_gradient"] for name in order]
+    drawn = axis.barh([names(name) for name in order], times, color=palette.light("blue"))
+    axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=9, color=palette.light("ink"))
+    axis.axvline(1, color=palette.light("soft"), linewidth=0.8)
+    axis.set_xlim(0, 1.15 * max(times))
+    axis.set_xlabel("time of a step over that of the gradient alone")
+    axis.tick_params(axis="y", length=0)

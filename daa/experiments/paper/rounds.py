@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -141,7 +143,7 @@ def go(
     *,
     engines: Engines = lambda network: None,
     jit: bool | None = None,
-    over: Callable[[], bool] = lambda: False,
+    end: float = math.inf,
     on_network: Callable[[int, str], None] = lambda turn, reference: None,
 ) -> bool:
     """Runs what is left, round after round.
@@ -151,7 +153,7 @@ def go(
         order: references of networks, in which each round visits them.
         engines: where the units run.
         jit: as of `Attack`, for this process.
-        over: asked before each unit; once it is true no further unit begins.
+        end: in seconds of the monotonic clock; the first unit that ends after it is the last one.
         on_network: called with the round and the network whose cells have been run.
 
     Returns:
@@ -165,9 +167,9 @@ def go(
             own = [cell for cell in found if cell.network.reference == reference]
             if all(cell.done >= cell.due(turn) for cell in own):
                 continue
-            if over():
+            if time.monotonic() >= end:
                 return False
-            _turn(turn, own, engines(own[0].network), jit, over)
+            _turn(turn, own, engines(own[0].network), jit, end)
             on_network(turn, reference)
     return all(cell.done >= cell.restarts for cell in found)
 
@@ -177,7 +179,7 @@ def _turn(
     own: Sequence[Cell],
     engine: Engine | None,
     jit: bool | None,
-    over: Callable[[], bool],
+    end: float,
 ) -> None:
     """The restart of a round, of all cells of one network."""
     groups: list[tuple[Cell, list[Cell]]] = []
@@ -196,7 +198,7 @@ def _turn(
             runs[replace(planned, label=label)] = cell, others, setup
         elif any(other.done < other.due(turn) for other in others):
             _follow(others, state.load(cell.kept, cell.ident(cell.done)), turn)
-    for finished, reached in run.attack(own[0].setup(1), list(runs), engine, jit, over):
+    for finished, reached in run.attack(own[0].setup(1), list(runs), engine, jit, end):
         cell, others, setup = runs[finished]
         _write(cell, finished, setup, reached)
         _follow(others, reached, turn)

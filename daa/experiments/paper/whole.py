@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -26,7 +27,7 @@ def reproduce(
 
     Args:
         options: of the user.
-        hours: no further unit begins after so many; None for no limit.
+        hours: the unit in which they end is the last one; None for no limit.
         engines: where the units run.
         jit: as of `Attack`, for this process.
         say: takes what the user is told.
@@ -38,7 +39,7 @@ def reproduce(
         InputError: an unknown part of the paper; another process at work in the folder; results of
             another run there; a gradient that is not finite; a full disk.
     """
-    end = None if hours is None else time.monotonic() + _HOUR * hours
+    end = math.inf if hours is None else time.monotonic() + _HOUR * hours
     with state.sole(options.out):
         work = plan.tasks(options, say)
         networks = of_tasks(work, options)
@@ -50,7 +51,7 @@ def reproduce(
             by_cost(found, known),
             engines=engines,
             jit=jit,
-            over=lambda: end is not None and time.monotonic() >= end,
+            end=end,
             on_network=lambda turn, name: _told(work, options, say, f"round {turn}, {name}"),
         )
         page, *_ = report.write(work, options.out)

@@ -107,15 +107,15 @@ def test_a_stranger_gets_no_verdict_and_is_named_on_top(out):
 
 @pytest.mark.parametrize("right", [9252, 9180])
 def test_the_leaderboards_pgd_shows_a_stranger(right, out):
-    (entry,) = (e for e in numbers.entries() if e.config == "board_mnist")
-    board = Task(entry, numbers.load("board_mnist"), numbers.load("board_mnist"))
+    (entry,) = (e for e in numbers.entries() if e.config == "leaderboard_mnist")
+    board = Task(entry, numbers.load("leaderboard_mnist"), numbers.load("leaderboard_mnist"))
     assert boards.value(board.experiment.target, entry.board) == 92.52
     record = json.loads((out / "table1" / "pgd-xent.json").read_text())
     attack = board.experiment.rows[0].attack.settings()
-    changed = {"experiment": "board_mnist", "attack": attack, "config": "board_mnist"}
+    changed = {"experiment": "leaderboard_mnist", "attack": attack, "config": "leaderboard_mnist"}
     changed |= {"broken": list(range(10_000 - right)), "robust_accuracy": [right / 10_000]}
     changed |= {"restarts": 1, "accuracy_per_restart": [right / 10_000]}
-    write_json(out / "board_mnist" / "pgd-xent.json", record | changed)
+    write_json(out / "leaderboard_mnist" / "pgd-xent.json", record | changed)
     found = report.make([board, table1()], out)
     words = {line.verdict.word for line in found.lines}
     if right == 9252:

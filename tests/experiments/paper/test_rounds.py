@@ -1,5 +1,7 @@
 """Rounds over all cells: their order, shared units, time limits and kills."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -80,12 +82,15 @@ def test_a_config_that_comes_later_takes_the_units_that_are_there(work, options,
     assert records_in(second.folder(options.out))["blob-xent"] == found
 
 
-def test_the_time_ends_it_after_a_unit_and_it_goes_on(work, options, calls, records_in, tmp_path):
-    units = iter(range(100))
-    assert not go(work, options, over=lambda: next(units) >= 5)
+def test_the_time_ends_it_after_a_unit_and_it_goes_on(work, options, calls, monkeypatch):
+    # A clock that advances with the units.
+    clock = SimpleNamespace(monotonic=lambda: len(calls))
+    for module in (run, rounds):
+        monkeypatch.setattr(module, "time", clock)
+    assert not go(work, options, end=3)
     done = list(calls)
-    assert 0 < len(done) < 6
-    assert not go(work, options, over=lambda: True)
+    assert len(done) == 3
+    assert not go(work, options, end=0)
     assert calls == done
     assert go(work, options)
     assert calls == [(method, k) for k in range(3) for method in ("pgd", "blob")]
@@ -123,8 +128,8 @@ def test_what_is_left_counts_shared_units_once(work, options):
     found = cells(work, options)
     assert rounds.image_steps(found) == {"one": 2 * 3 * 4 * 40}
     assert rounds.image_steps(found, 1) == {"one": 2 * 4 * 40}
-    rounds.go(found, [DIGITS], over=iter([False] * 3 + [True] * 9).__next__)
-    assert rounds.image_steps(cells(work, options))["one"] < 2 * 3 * 4 * 40
+    found[0].done = 1
+    assert rounds.image_steps(found) == {"one": 5 * 4 * 40}
 
 
 def test_the_first_units_of_a_report(options, task):

@@ -1,0 +1,112 @@
+"""The same robust accuracy through Python, the command line, Foolbox and ART."""
+
+import json
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import daa
+import digits
+from daa.experiments import console
+
+BUDGET, EPS = 20, 24.0  # in pixel values
+METHODS = ["adaptive", "pgd", "blob"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Preprocessing, batch normalisation, dropout and a softmax inside; pixels from 0 to 255."""
+    train = digits.load_dataset("train").first(600)
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    normalise = layers.Normalization(axis=-1)
+    normalise.adapt(255 * train.x)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            normalise,
+            layers.Conv2D(8, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dropout(0.2),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    model.fit(255 * train.x, train.y, epochs=4, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def images():
+    data = digits.load_dataset("test").first(80)
+    return np.rint(255 * data.x).astype(np.uint8), data.y
+
+
+@pytest.fixture(scope="module")
+def reports(model, images):
+    """Evaluations through Python."""
+    options = {"eps": EPS / 255, "budget": BUDGET, "bounds": (0, 255), "progress": False}
+    return {method: daa.evaluate(model, *images, method=method, **options) for method in METHODS}
+
+
+def options_of(method):
+    return {"budget": float(BUDGET)} if method == "adaptive" else {"steps": BUDGET}
+
+
+def test_the_attacks_differ_and_find_something(reports):
+    found = [reports[method].robust_accuracy for method in METHODS]
+    assert 0 < max(found) < reports["pgd"].clean_accuracy - 0.1
+    assert [note.code for note in reports["pgd"].notes] == ["softmax-removed"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_command_line(model, images, reports, method, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("warnings.showwarning", warnings.showwarning)  # the command sets it
+    model.save("net.keras")
+    np.savez("data.npz", x=images[0], y=images[1])
+    command = ["evaluate", "net.keras", "--data", "data.npz", "--bounds", "0", "255"]
+    attack = ["--eps", f"{EPS:g}/255", "--method", method, "--budget", str(BUDGET)]
+    assert console.main([*command, *attack, "--out", "out"]) == 0
+    written = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert written["robust_accuracy"] == reports[method].robust_accuracy
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_foolbox(model, images, reports, method):
+    foolbox = pytest.importorskip("foolbox", reason="Foolbox is not installed")
+    from daa.plugins.foolbox import DAA
+
+    wrapped = foolbox.TensorFlowModel(model, bounds=(0, 255), device="/CPU:0")
+    attack = DAA(method, rel_stepsize=0.1, **options_of(method))
+    x, y = tf.constant(images[0], tf.float32), tf.constant(images[1])
+    adv, _, success = attack(wrapped, x, y, epsilons=EPS)
+    assert 1 - success.numpy().mean() == pytest.approx(reports[method].robust_accuracy)
+    np.testing.assert_allclose(adv.numpy() / 255, reports[method].adv, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_art(model, images, reports, method):
+    pytest.importorskip("art", reason="adversarial-robustness-toolbox is not installed")
+    from art.estimators.classification import TensorFlowV2Classifier
+
+    from daa.plugins.art import DAA
+
+    classifier = TensorFlowV2Classifier(
+        model=model,
+        nb_classes=10,
+        input_shape=(8, 8, 1),
+        loss_object=keras.losses.SparseCategoricalCrossentropy(),
+        clip_values=(0, 255),
+    )
+    attack = DAA(classifier, method, eps=EPS, eps_step=EPS / 10, options=options_of(method))
+    adv = attack.generate(images[0].astype(np.float32), images[1])
+    right = classifier.predict(adv).argmax(axis=1) == images[1]
+    assert right.mean() == pytest.approx(reports[method].robust_accuracy)
+    np.testing.assert_allclose(adv / 255, reports[method].adv, atol=1e-6)

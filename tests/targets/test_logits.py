@@ -1,0 +1,154 @@
+"""A final softmax or sigmoid is taken off, or inverted, for every kind of model."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import digits
+from daa import AttackConfig, Target, worst_case
+from daa.experiments import models
+from daa.target import input_gradient, predict
+from daa.targets import logits
+
+DATA = digits.load_dataset("test").first(200)
+NETWORK = digits.load_target("cnn").network
+Z = NETWORK(DATA.x).numpy()
+
+
+def target_of(network):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return models.target_of(network, image_shape=(8, 8, 1))
+
+
+def opaque_sigmoid(z):
+    """A sigmoid that no graph shows as one."""
+    return 1 / (1 + tf.exp(-z))
+
+
+def opaque_softmax(z):
+    e = tf.exp(z - tf.reduce_max(z, axis=1, keepdims=True))
+    return e / tf.reduce_sum(e, axis=1, keepdims=True)
+
+
+def after(end):
+    return lambda x: end(NETWORK(x))
+
+
+@pytest.mark.parametrize(
+    ("network", "code"),
+    [
+        (after(tf.sigmoid), "sigmoid-removed"),
+        (after(tf.nn.softmax), "softmax-removed"),
+        (tf.function(after(tf.sigmoid)), "sigmoid-removed"),
+        (tf.function(after(tf.nn.softmax)), "softmax-removed"),
+        (lambda x: tf.identity(tf.reshape(tf.sigmoid(NETWORK(x)), [-1, 10])), "sigmoid-removed"),
+        (lambda x: tf.cast(tf.nn.softmax(NETWORK(x)), tf.float64), "softmax-removed"),
+        (Target("own", after(tf.sigmoid), (8, 8, 1), 10), "sigmoid-removed"),
+    ],
+    ids=["sigmoid", "softmax", "graph", "graph of softmax", "reshaped", "cast", "target"],
+)
+def test_the_end_is_taken_off(network, code):
+    target = target_of(network)
+    assert [note.code for note in target.notes if note.code != "output-cast"] == [code]
+    np.testing.assert_allclose(predict(target, DATA.x), Z, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [(opaque_sigmoid, "sigmoid-inverted"), (opaque_softmax, "softmax-logarithm")],
+)
+def test_an_end_that_cannot_be_taken_off_is_inverted(end, code):
+    target = target_of(after(end))
+    assert [note.code for note in target.notes] == [code]
+    found = predict(target, DATA.x)
+    small = np.abs(Z).max(axis=1) < 10  # float32 has few numbers next to 1
+    known = Z - (tf.reduce_logsumexp(Z, axis=1, keepdims=True) if end is opaque_softmax else 0)
+    np.testing.assert_allclose(found[small], known[small], rtol=1e-2, atol=1e-2)
+    assert small.sum() > 10
+
+
+@pytest.mark.parametrize("kind", ["model", "file", "saved"])
+def test_a_keras_model_that_ends_in_sigmoids(kind, tmp_path):
+    keras.utils.set_random_seed(0)
+    dense = keras.layers.Dense(10, activation="sigmoid")
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), dense])
+    expected = DATA.x.reshape(-1, 64) @ dense.kernel.numpy() + dense.bias.numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind == "saved":
+            model.export(tmp_path / "m", verbose=False)
+            target = Target.from_saved_model(tmp_path / "m")
+        else:
+            model.save(tmp_path / "m.keras")
+            target = Target.from_keras(model if kind == "model" else tmp_path / "m.keras")
+    assert [note.code for note in target.notes] == ["sigmoid-removed"]
+    np.testing.assert_allclose(predict(target, DATA.x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_that_the_user_defined_stay():
+    @tf.custom_gradient
+    def rounded(x):
+        return tf.round(4 * x) / 4, lambda upstream: 3 * upstream
+
+    x, y = DATA.x[:5], DATA.y[:5]
+    plain = target_of(lambda x: NETWORK(rounded(x)))
+    ended = target_of(lambda x: tf.nn.softmax(NETWORK(rounded(x))))
+    assert ended.notes and not plain.notes
+    np.testing.assert_allclose(input_gradient(ended, x, y), input_gradient(plain, x, y), atol=1e-5)
+
+
+def test_weights_stay_variables_and_code_runs_anew():
+    weight = tf.Variable(1.0)
+    target = target_of(lambda x: tf.sigmoid(weight * NETWORK(x)))
+    weight.assign(2.0)
+    np.testing.assert_allclose(target(DATA.x[:3]).numpy(), 2 * Z[:3], rtol=1e-4, atol=1e-4)
+
+
+def test_outputs_that_leave_the_range_are_logits():
+    z = tf.constant(np.linspace(0, 1, 200, dtype=np.float32).reshape(-1, 10))
+    network, notes = logits.of(lambda x: z + 0.01, z, z + 0.01)
+    assert notes == [] and network(None) is not None
+    few = z[:1, :2]
+    assert logits.of(lambda x: few, few, few)[1] == []  # so few may lie there by chance
+
+
+def test_the_inverse_of_the_sigmoid_rises_and_is_exact():
+    z = np.linspace(-40, 12, 400, dtype=np.float32).reshape(-1, 10)
+    s = tf.sigmoid(z)
+    network, notes = logits.of(lambda x: s, s, s)
+    assert [note.code for note in notes] == ["sigmoid-inverted"]
+    np.testing.assert_allclose(network(None), z, rtol=1e-3, atol=0.02)
+    wide = tf.constant([[-1e9, -2.0, 0.0, 1e-20, 0.5, 1 - 2.0**-24, 1.0, 3.0, 1e9]])
+    network, _ = logits.of(lambda x: wide, s, s)
+    found = network(None).numpy()
+    assert np.isfinite(found).all() and (np.diff(found) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda z: 1000 * z,
+        tf.sigmoid,
+        lambda z: tf.sigmoid(z - 4),
+        lambda z: tf.sigmoid(100 * z),
+        lambda z: tf.nn.softmax(1000 * z),
+        opaque_sigmoid,
+    ],
+    ids=["times 1000", "sigmoid", "low", "saturated", "softmax of times 1000", "opaque"],
+)
+def test_the_bare_attack_does_not_fall_for_what_saturates(end, plain_accuracy):
+    """Within one point of the network's own robust accuracy."""
+    report = worst_case(target_of(after(end)), ADAPTIVE, DATA.x, DATA.y)
+    assert abs(report.robust_accuracy[-1] - plain_accuracy) <= 0.01 + 1e-9
+
+
+ADAPTIVE = AttackConfig("adaptive", eps=0.15, budget=60.0)
+
+
+@pytest.fixture(scope="module")
+def plain_accuracy():
+    return worst_case(target_of(NETWORK), ADAPTIVE, DATA.x, DATA.y).robust_accuracy[-1]
