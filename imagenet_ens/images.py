@@ -64,9 +64,9 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
 
 def _labels(path: Path) -> list[tuple[str, int]]:
     rows = files.read_csv(path, "a file of labels")
-    if not rows or rows[0] != ["file", "label"] or len(rows) == 1:
-        found = ",".join(rows[0])[:100] if rows else "an empty file"
-        raise InputError(f"{path}: expected the line file,label and rows after it, got {found}")
+    fits = len(rows) > 1 and rows[0] == ["file", "label"]
+    found = ",".join(rows[0]) if rows else "an empty file"
+    require(fits, str(path), "the line file,label and rows after it", found)
     for number, row in enumerate(rows[1:], start=2):
         fits = len(row) == 2 and re.fullmatch(r"\d{1,3}", row[1], re.ASCII) is not None
         require(fits, f"{path}: line {number}", "a file and a class from 0 to 999", row)

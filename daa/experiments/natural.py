@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from daa import targets
 from daa.errors import InputError, require
-from daa.experiments import config, records
+from daa.experiments import config, races, records
 from daa.experiments.records import EVALUATION, EXAMPLES, Record, Whole
 from daa.restarts import margins
 from daa.targets.files import read_json
@@ -151,7 +151,7 @@ def write(results: Path = config.RESULTS) -> Path:
     """
     found = []
     for path in results.glob("*/*.json"):
-        if path.name not in (EXAMPLES, EVALUATION):
+        if path.name not in (EXAMPLES, EVALUATION, races.NAME):
             found.append(records.load(path))
     if not found:
         raise InputError(f"{results}: expected result records, got none")
