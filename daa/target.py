@@ -90,7 +90,7 @@ class Target:
     _graphs: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        fits = isinstance(self.name, str) and self.name.isprintable() and bool(self.name)
+        fits = _is_name(self.name) and bool(self.name)
         require(fits, "target: name", "one line of printable characters", self.name)
         shape = self.image_shape
         fits = isinstance(shape, tuple) and len(shape) == 3
@@ -152,6 +152,11 @@ class Target:
         return self._graphs[key]
 
 
+def _is_name(name: object) -> bool:
+    """Whether a name can stand in messages, tables and figures."""
+    return isinstance(name, str) and name.isprintable() and len(name) <= 255
+
+
 def _floor_above(module: str) -> Any:
     """A module of `daa.targets`, which `daa` itself never imports, for the sake of a short name."""
     return importlib.import_module(f"daa.targets.{module}")
@@ -175,8 +180,7 @@ class Dataset:
     sha256: str
 
     def __post_init__(self) -> None:
-        fits = isinstance(self.name, str) and self.name.isprintable()
-        require(fits, "data: name", "printable characters", self.name)
+        require(_is_name(self.name), "data: name", "printable characters", self.name)
         fits = len(np.shape(self.x)) == 4 and np.shape(self.y) == np.shape(self.x)[:1]
         require(fits, self.name, "images [N, H, W, C] and labels [N]", type(self.x).__name__)
 

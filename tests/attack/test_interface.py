@@ -86,6 +86,7 @@ def test_every_way_to_the_logits_looks_at_them():
         ({"image_shape": (4, None, 1)}, "t: image_shape: expected"),
         ({"name": "a\nb"}, r"target: name: expected one line of printable .* got 'a\\nb'"),
         ({"name": 3}, "target: name: expected one line"),
+        ({"name": "x" * 256}, "target: name: expected one line"),
         ({"network": None}, "t: network: expected a function, got None"),
     ],
 )
