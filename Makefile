@@ -4,10 +4,14 @@ BIN := .venv/bin
 API := daa daa.attack daa.errors daa.methods daa.plans daa.restarts daa.target \
 	daa.targets.keras daa.targets.saved_model daa.experiments.checks daa.experiments.evaluation
 
-.PHONY: quickstart test fuzz lint format docs clean
+.PHONY: quickstart paper test fuzz lint format docs clean
 
 quickstart: .venv/ready
 	$(BIN)/python scripts/quickstart.py --force
+
+# Both versions of the paper; DAA_DATA and DAA_MODELS name the folders of data sets and weights.
+paper: .venv/ready
+	$(BIN)/python scripts/paper.py $(PAPER)
 
 test: .venv/tested
 	$(BIN)/python -m pytest

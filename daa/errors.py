@@ -7,8 +7,18 @@ class InputError(ValueError):
     """Something that the user gave can't work: a config, a file, an array.
 
     The message is one line: where, what was expected, what was got. The command line prints that
-    line alone and exits with status 2.
+    line alone and exits with status 2. What the message quotes from a user can hold any character;
+    those that would break the line or can't be shown appear as blanks or escapes.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__("".join(map(_printable, str(message))))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else repr(character)[1:-1]
 
 
 def require(fits: bool, where: str, expected: str, got: object) -> None:

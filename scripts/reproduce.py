@@ -33,15 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=float, help="stop after the unit in which they end; goes on when repeated"
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
-    parser.add_argument(
-        "--jit", choices=("auto", "on", "off"), default="auto", help="XLA; auto: on a GPU only"
-    )
-    parser.add_argument("--engine", choices=("local", "ray"), default="local")
-    parser.add_argument("--address", help="of a Ray cluster; else a cluster is started here")
-    parser.add_argument(
-        "--cpus-per-unit", type=console.positive, default=1, help="cores of a restart under Ray"
-    )
+    console.add_engine(parser)
     parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
     parser.add_argument("--force", action="store_true", help="start anew; overwrite results")
     console.add_quiet(parser)

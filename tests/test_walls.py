@@ -13,7 +13,17 @@ from daa.targets import FOLDERS, every_target
 ROOT = Path(__file__).parent.parent
 # From the bottom to the top; each floor knows those before it.
 FLOORS = ["daa", "daa.targets", "folders", "daa.experiments", "scripts"]
-REPORTS = ["config", "records", "stats", "tables", "figures", "page", "boards", "summary"]
+REPORTS = [
+    "config",
+    "records",
+    "stats",
+    "tables",
+    "figures",
+    "page",
+    "boards",
+    "summary",
+    "paper.report",
+]
 
 
 def imported(path: Path) -> set[str]:

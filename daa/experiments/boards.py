@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from daa.errors import InputError, require
 from daa.experiments import documents, tabular
 
 _FILE = Path(__file__).parent / "boards.yaml"
@@ -62,6 +63,20 @@ def load() -> list[Board]:
         Board(b["target"], b["title"], source, tuple((name, acc) for name, acc in b["entries"]))
         for b in raw["boards"]
     ]
+
+
+def value(target: str, entry: str) -> float:
+    """The accuracy in percent of an entry of a target's leaderboard.
+
+    Raises:
+        InputError: no such board or entry.
+    """
+    for board in load():
+        found = dict(board.entries)
+        if board.target == target:
+            require(entry in found, f"{_FILE}: {target}", f"an entry {entry!r}", "none")
+            return found[entry]
+    raise InputError(f"{_FILE}: expected a board of {target}, got none")
 
 
 def markdown(boards: Sequence[Board], own: Sequence[Entry]) -> str:

@@ -65,7 +65,9 @@ def plot(records: Sequence[Record], floor: float | None = None, races: Sequence[
     for race in races[-1:]:
         lines += _autoattack(race, records[0].images)
     most = max([most, *(race.autoattack.last.gradients for race in races)])
-    low = min(100 * record.worst for record in records)
+    raced = [course for race in races[-1:] for course in (race.autoattack, race.adaptive[0])]
+    ends = [record.worst for record in records] + [course.last.accuracy for course in raced]
+    low = 100 * min(ends)
     high = 100 * max(record.clean_accuracy for record in records)
     return Plot(
         "",

@@ -177,6 +177,19 @@ def add_folders(to: argparse.ArgumentParser, *, data: bool = True, models: bool 
         to.add_argument("--model-dir", help="folder of the weights (else DAA_MODELS, or the cache)")
 
 
+def add_engine(to: argparse.ArgumentParser) -> None:
+    """Adds the arguments that say on what the attacks run."""
+    to.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    to.add_argument(
+        "--jit", choices=("auto", "on", "off"), default="auto", help="XLA; auto: on a GPU only"
+    )
+    to.add_argument("--engine", choices=("local", "ray"), default="local")
+    to.add_argument("--address", help="of a Ray cluster; else a cluster is started here")
+    to.add_argument(
+        "--cpus-per-unit", type=positive, default=1, help="cores of a restart under Ray"
+    )
+
+
 def add_out(to: argparse.ArgumentParser) -> None:
     """Adds the argument that names the folder into which reports of result folders go."""
     to.add_argument(
@@ -239,7 +252,7 @@ def start_tensorflow() -> None:
 
             from daa.experiments import device
 
-            device.share_memory()
+            device.prepare()
             # Commands such as the benchmark trace many functions once each, which TensorFlow takes
             # for needless retracing of one.
             tf.get_logger().setLevel("ERROR")

@@ -23,10 +23,15 @@ def use(device: str) -> None:
         raise InputError("device: expected a GPU that TensorFlow sees, got none")
 
 
-def share_memory() -> None:
-    """Takes as much memory of each GPU as is needed, not all: others may use the same GPU."""
+def prepare() -> None:
+    """Takes as much memory of each GPU as is needed, as others may use it; float32 is float32.
+
+    TensorFlow lets GPUs multiply float32 matrices with 10 bits of mantissa (TF32). The squared
+    distances between particles are small differences of large products, which that would drown.
+    """
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def name() -> str:

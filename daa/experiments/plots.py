@@ -143,10 +143,13 @@ def figure(plots: Sequence[Plot], title: str, about: str) -> Figure:
     foot = 0.16 * (note.count("\n") + 1)
     drawn = _drawn(plots, (width, _HEIGHT + foot + 0.3), None if alone else 3 * len(plots), foot)
     with plotting.look():
-        # Texts of a user may hold dollar signs that are no formula.
-        drawn.suptitle(fill(title, round(11 * width)), fontsize=12, parse_math=False)
+        # Over the panel alone, where the legend stands beside it. Texts of a user may hold dollar
+        # signs that are no formula.
+        text = fill(title, round((7 if alone else 11) * width))
+        style: dict[str, Any] = {"x": 0.01, "ha": "left"} if alone else {}
+        drawn.suptitle(text, fontsize=12, parse_math=False, **style)
         soft, small = palette.light("soft"), plotting.SMALL
-        style: dict[str, Any] = {"fontsize": small, "color": soft, "parse_math": False}
+        style = {"fontsize": small, "color": soft, "parse_math": False}
         drawn.text(0.5, 0.01, note, ha="center", va="bottom", **style)
     return drawn
 

@@ -166,7 +166,7 @@ def _prepare(threads: int) -> None:
     """Settings that TensorFlow takes only once in a process, before its first operation."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    device.share_memory()
+    device.prepare()
 
 
 @functools.lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ def reproduce(
     target, data, folder = setup.target, setup.data, setup.folder
     with state.sole(folder):
         # All that is there is looked at before the first run, so that a clash costs no hours.
-        runs = [_planned(setup, k, force) for k in range(len(setup.experiment.rows))]
+        runs = [planned(setup, k, force) for k in range(len(setup.experiment.rows))]
         clean = clean_accuracy(target, data.x, data.y)
         say(
             f"{setup.experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
@@ -126,8 +126,8 @@ def reproduce(
                 say(f"{run.row.name}: kept from {run.path}")
         left = [run for run in runs if not run.finished]
         finished = len(runs) - len(left)
-        for run, reached in _attack(setup, left, engine, jit, end, progress):
-            records.save(run.path, _record(setup, run, clean, reached))
+        for run, reached in attack(setup, left, engine, jit, end, progress):
+            records.save(run.path, record(setup, run, clean, reached))
             finished += 1
         if finished < len(runs):
             say(
@@ -139,8 +139,17 @@ def reproduce(
         return publish(setup.experiment, folder) if finished else ""
 
 
-def _planned(setup: Setup, number: int, force: bool) -> Run:
-    """The run of a row. Refuses what is there of another run."""
+def planned(setup: Setup, number: int, force: bool = False) -> Run:
+    """The run of a row.
+
+    Args:
+        setup: the experiment.
+        number: of the row.
+        force: remove what is already there.
+
+    Raises:
+        InputError: the folder holds another run under this name.
+    """
     target, experiment = setup.target, setup.experiment
     row = experiment.rows[number]
     ident = records.identity(
@@ -165,19 +174,25 @@ def _planned(setup: Setup, number: int, force: bool) -> Run:
     return run
 
 
-def _attack(
+def attack(
     setup: Setup,
-    runs: list[Run],
-    engine: Engine | None,
-    jit: bool | None,
-    end: float,
-    progress: bool,
+    runs: Sequence[Run],
+    engine: Engine | None = None,
+    jit: bool | None = None,
+    end: float = math.inf,
+    progress: bool = True,
 ) -> Iterator[tuple[Run, State]]:
     """Attacks in one stream over all runs; gives each run when it is finished.
 
-    The first unit that ends after `end`, in seconds of the monotonic clock, is the last one.
-
     So Ray gets units of the next run while it ends the present one, and no worker waits.
+
+    Args:
+        setup: target and images of all runs, which may belong to several experiments.
+        runs: unfinished ones, as of `planned`.
+        engine: where the units run; None for this process.
+        jit: as of `Attack`, for this process.
+        end: in seconds of the monotonic clock; the first unit that ends after it is the last one.
+        progress: show bars.
     """
     x, y = setup.data.x, setup.data.y
     bars: dict[int, _Bar] = {}
@@ -268,7 +283,8 @@ class _Bar:
         return self._state
 
 
-def _record(setup: Setup, run: Run, clean: float, reached: State) -> records.Record:
+def record(setup: Setup, run: Run, clean: float, reached: State) -> records.Record:
+    """The record of a finished run; `clean` is the accuracy on natural images, in [0, 1]."""
     target, report = setup.target, reached.report
     assert report is not None
     many = target.classes > TOP5_FROM

@@ -14,7 +14,7 @@ from daa.experiments import config, device, models
 from daa.experiments import data as data_sets
 from daa.experiments.config import Experiment
 from daa.plans import MOST_RESTARTS
-from daa.target import Dataset, Precision, Target
+from daa.target import Dataset, Precision, Provenance, Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def prepare(
     loaded = load()
     if reference != experiment.target:
         about["instead_of"] = experiment.target
-        experiment = _aimed_elsewhere(experiment, loaded)
+        experiment = aimed_elsewhere(experiment, loaded.name, loaded.provenance)
     fits = restarts is None or restarts <= MOST_RESTARTS
     require(fits, "restarts", f"at most {MOST_RESTARTS:,}", restarts)
     require(seed is None or seed < 2**31, "seed", f"less than {2**31:,}", seed)
@@ -123,21 +123,21 @@ def _loader(
     return targets.loader(reference, model_dir)
 
 
-def _aimed_elsewhere(experiment: Experiment, target: Target) -> Experiment:
-    """The same experiment on another target, with a name of its own and a title that says so."""
-    name = f"{experiment.name}-{target.name.replace('/', '-')}"
+def aimed_elsewhere(experiment: Experiment, target: str, provenance: Provenance) -> Experiment:
+    """The same experiment on another target, with a name of its own and a title that says so.
+
+    Args:
+        experiment: of a config.
+        target: its new target.
+        provenance: where the weights of that come from.
+    """
+    name = f"{experiment.name}-{target.replace('/', '-')}"
     if all(row.paper is None for row in experiment.rows):
-        title = f"{experiment.title}; {target.name}"
-        return experiment.model_copy(update={"name": name, "title": title, "target": target.name})
-    original = target.provenance == "original"
-    other = experiment.target if original else "the paper's weights"
-    return experiment.model_copy(
-        update={
-            "name": name,
-            "title": f"{experiment.title}; on {target.name}, not on {other}",
-            "target": target.name,
-        }
-    )
+        title = f"{experiment.title}; {target}"
+        return experiment.model_copy(update={"name": name, "title": title, "target": target})
+    other = experiment.target if provenance == "original" else "the paper's weights"
+    title = f"{experiment.title}; on {target}, not on {other}"
+    return experiment.model_copy(update={"name": name, "title": title, "target": target})
 
 
 def in_precision(experiment: Experiment, precision: Precision | None, here: bool) -> Experiment:

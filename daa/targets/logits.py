@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def of(
     values = tf.cast(out, tf.float64).numpy()
     if not ((values >= 0) & (values <= 1)).all():
         return call, []
-    for guess in (*cut(call), *guesses):
+    for guess in chain(cut(call), guesses):  # each is made only when it is tried
         if _fits(guess, pixels, values, 1e-5 if precise else 1e-2):
             return guess.network, [_REMOVED[guess.end]]
     if np.abs(values.sum(axis=1) - 1).max() < (1e-4 if precise else 1e-2):

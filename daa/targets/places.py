@@ -27,6 +27,15 @@ def model_dir(folder: str | Path | None = None) -> Path:
     return _folder(folder, "DAA_MODELS", "models")
 
 
+def cache(name: str) -> Path:
+    """A folder of this project in the user's cache.
+
+    Raises:
+        InputError: the user has no home.
+    """
+    return _cache("XDG_CACHE_HOME") / "daa" / name
+
+
 def _folder(folder: str | Path | None, variable: str, name: str) -> Path:
     named = folder or os.environ.get(variable)
     if not named:
@@ -42,5 +51,6 @@ def _cache(variable: str) -> Path:
     try:
         return Path(named) if named else Path.home() / ".cache"
     except RuntimeError as error:  # HOME is not set and the user has no entry, as in a container
-        expected = f"a home folder, or {variable} or XDG_CACHE_HOME with the name of a folder"
+        names = " or ".join(dict.fromkeys([variable, "XDG_CACHE_HOME"]))
+        expected = f"a home folder, or {names} with the name of a folder"
         raise InputError(f"cache: expected {expected}, got none") from error

@@ -1,5 +1,7 @@
 """What a user of the Python interface can get wrong ends in one line, an InputError."""
 
+import pickle
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -159,3 +161,10 @@ def test_what_is_given_to_an_evaluation_is_checked(given, message):
 def test_the_name_of_data_is_printable():
     with pytest.raises(InputError, match=r"data: name: expected printable characters, got 'a\\n'"):
         Dataset("a\n", X, Y, "")
+
+
+def test_a_message_is_one_line_whatever_it_quotes():
+    quoted = "a: expected b, got c\n\x85\u2028\t\x00\ud800\x1b[31m é"
+    error = InputError(quoted)
+    assert str(error) == "a: expected b, got c    \\x00\\ud800\\x1b[31m é"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

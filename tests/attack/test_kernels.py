@@ -72,3 +72,15 @@ def test_rows_that_fill_up_are_far_from_all_but_themselves():
     others = u.numpy()[~np.eye(6, dtype=bool)].reshape(6, 5)
     assert (others[4:] > 1e3).all()
     assert (u.numpy()[:4, 4:] > 1e3).all()
+
+
+def test_a_graph_for_xla_has_no_selection_and_the_next_one_has():
+    x = tf.constant(np.random.default_rng(0).random((6, 20)), tf.float32)
+
+    def operations() -> set[str]:
+        graph = tf.function(lambda: kernels.median(kernels.squared_distances(x)))
+        return {op.type for op in graph.get_concrete_function().graph.get_operations()}
+
+    with kernels.traced_for_xla(True):
+        assert "NthElement" not in operations()
+    assert "NthElement" in operations()

@@ -62,6 +62,7 @@ def test_autoattack_stands_as_points_beside_the_same_images(committed):
     assert list(found.get_ydata()) == pytest.approx([88, 85])
     assert list(lines["Adaptive DAA, first 1,000 images"].get_xdata()) == [20]
     assert 5000 in axis.get_xticks()
+    assert axis.get_ylim()[0] < 85
 
 
 def test_no_second_line_of_adaptive_where_the_images_are_the_same(committed):

@@ -53,11 +53,14 @@ def test_gpus_are_shared_with_others(monkeypatch, gpus):
     growing = []
     config = tf.config.experimental
     monkeypatch.setattr(config, "set_memory_growth", lambda *given: growing.append(given))
-    device.share_memory()
+    exact = []
+    monkeypatch.setattr(config, "enable_tensor_float_32_execution", exact.append)
+    device.prepare()
     assert growing == []
     gpus += ["g", "h"]
-    device.share_memory()
+    device.prepare()
     assert growing == [("g", True), ("h", True)]
+    assert exact == [False, False]  # no TF32
 
 
 def test_the_first_gpu_gives_the_name_else_the_processor(monkeypatch, gpus, details):

@@ -272,4 +272,22 @@ FAULTS = [
             ("if whole and published and", "if published and"),
         ],
     ),
+    (
+        "daa/experiments/attacking.py",
+        "experiments/test_attacking.py",
+        [
+            ("else state.load(kept, ident)", "else State()"),
+            ("            written.now(reached)\n    spent", "            pass\n    spent"),
+            ("if 60 * minutes <= seconds:", "if False:"),
+        ],
+    ),
+    (
+        "daa/experiments/attack_checks.py",
+        "experiments/test_attack_checks.py",
+        [
+            ("found += more_steps(few, many)", "more_steps(few, many)"),
+            ("*unstable(target, y, report), ", ""),
+            ("*falling(report)]", "]"),
+        ],
+    ),
 ]

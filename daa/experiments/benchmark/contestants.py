@@ -20,6 +20,7 @@ from daa.errors import InputError
 from daa.losses import xent
 from daa.methods import METHODS, AttackConfig
 from daa.target import Precision, Target, gradient_of
+from daa.targets import untrained
 from daa.tensorflow import tf
 
 EPS, STEP, C = 0.3, 0.01, 1.1
@@ -33,19 +34,9 @@ Contestants = dict[str, Callable[[], object]]
 
 
 def target(name: str) -> Target:
-    """A network with random weights that keep the scale of the signal (He et al. 2015).
-
-    So no softmax saturates.
-    """
+    """A network with random weights."""
     model = NETWORKS[name]
-    rng, arrays = np.random.default_rng(0), {}
-    for key, shape in model.variables.items():
-        # PyTorch's layout has the outputs first, TensorFlow's last.
-        inputs = np.prod(shape[1:] if key.endswith("weight") else shape[:-1])
-        scale = np.sqrt(2 / inputs) if len(shape) > 1 else 0.0
-        arrays[key] = (scale * rng.standard_normal(shape)).astype(np.float32)
-        if key.endswith(("gamma", "moving_variance")):
-            arrays[key] += 1
+    arrays = untrained.arrays(model)
     variables = {key: tf.constant(value) for key, value in model.convert(arrays).items()}
     return Target(
         f"{name}/random",

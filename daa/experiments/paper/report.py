@@ -1,0 +1,212 @@
+"""The report: a row for each thing that the paper prints, as HTML, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from daa.experiments import boards, collection, stats, tabular
+from daa.experiments.collection import Collected
+from daa.experiments.paper import numbers
+from daa.experiments.paper.columns import NETWORKS, PLAIN, SHOWN, Line
+from daa.experiments.paper.networks import FOLDER, Known, load
+from daa.experiments.paper.plan import Task, references
+from daa.experiments.paper.verdicts import SHARE, Verdict, Word, verdicts
+from daa.experiments.tables import Column, Table
+from daa.targets.files import write_atomically
+
+# Kinds that say how DAA and PGD stand to each other.
+ORDERS = ("order", "lowest")
+TITLE = "Distributionally Adversarial Attack: what was reproduced"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the report says.
+
+    Args:
+        summary: one paragraph that can be quoted.
+        lines: one for each thing that the paper prints.
+        networks: what is known about those that were attacked.
+        remarks: why a network is not the paper's, and what is missing, one sentence each.
+        figures: paths of the figures from the report's folder, by title.
+    """
+
+    summary: str
+    lines: tuple[Line, ...]
+    networks: tuple[Known, ...]
+    remarks: tuple[str, ...]
+    figures: Mapping[str, str]
+
+
+def make(work: Sequence[Task], out: Path) -> Report:
+    """The report of what is there now.
+
+    Args:
+        work: the tasks that were asked for.
+        out: folder of their records.
+    """
+    found = {task.entry.config: _collected(task, out) for task in work}
+    networks = tuple(known for path in _known(out, work) if (known := load(path)) is not None)
+    strangers = _strangers(work, found, networks)
+    tasks = {task.entry.config: task for task in work}
+    judged = verdicts(numbers.printed(), work, found, strangers)
+    lines = tuple(Line(verdict, tasks[verdict.number.config]) for verdict in judged)
+    remarks = [f"{name} is not the paper's network: {why}." for name, why in strangers.items()]
+    absent = Counter(task.missing for task in work if task.missing)
+    remarks += [f"Not run: {why} ({_plural(count, 'config')})." for why, count in absent.items()]
+    figures = {
+        f"{task.experiment.title} ({path.stem})": path.relative_to(out).as_posix()
+        for task in work
+        for path in sorted(task.folder(out).glob("*.png"))
+    }
+    summary = _summary(lines, networks, _progress(work, found))
+    return Report(summary, lines, networks, tuple(remarks), figures)
+
+
+def write(work: Sequence[Task], out: Path) -> list[Path]:
+    """Writes index.html, report.md and report.csv; returns their paths."""
+    report = make(work, out)
+    texts = {"index.html": html(report), "report.md": markdown(report), "report.csv": plain(report)}
+    for name, text in texts.items():
+        write_atomically(out / name, text.encode())
+    return [out / name for name in texts]
+
+
+def _collected(task: Task, out: Path) -> Collected | None:
+    """The records of a task; None where it has none."""
+    folder = task.folder(out)
+    if task.missing or not any((folder / f"{r.name}.json").exists() for r in task.experiment.rows):
+        return None
+    return collection.collect(folder, task.experiment)
+
+
+def _known(out: Path, work: Sequence[Task]) -> list[Path]:
+    return [out / FOLDER / f"{name.replace('/', '-')}.json" for name in references(work)]
+
+
+def _strangers(
+    work: Sequence[Task], found: Mapping[str, Collected | None], networks: Sequence[Known]
+) -> dict[str, str]:
+    """Why a network is not the paper's, though its weights lie in the place of those."""
+    why = {known.target: "; ".join(known.misses) for known in networks if known.misses}
+    for task in work:
+        collected = found[task.entry.config]
+        if task.entry.board is None or collected is None or task.stand_in:
+            continue
+        record = collected.records[0]
+        expected = boards.value(record.target, task.entry.board)
+        low, high = stats.interval(record.images - len(record.broken), record.images)
+        whole = record.images >= SHARE * task.entry.images and record.weights != "own"
+        if whole and not 100 * low <= expected <= 100 * high:
+            why[record.target] = (
+                f"{task.entry.board}: expected {expected:.2f} as on the leaderboard, got "
+                f"{100 * record.worst:.2f} (95 % interval {100 * low:.2f} to {100 * high:.2f})"
+            )
+    return why
+
+
+def _progress(work: Sequence[Task], found: Mapping[str, Collected | None]) -> str:
+    """How many restarts of all runs are done."""
+    records = [r for one in found.values() if one is not None for r in one.records]
+    whole = sum(task.experiment.restarts * len(task.experiment.rows) for task in work)
+    return f"{sum(r.restarts for r in records):,} of {whole:,} restarts of all runs are done."
+
+
+def _summary(lines: Sequence[Line], networks: Sequence[Known], progress: str) -> str:
+    """One paragraph that can be quoted."""
+    if networks and all(known.weights == "own" for known in networks):
+        return (
+            "A rehearsal: the networks have random weights, so no number here means anything. It "
+            f"went through {_plural(len(lines), 'row')} of the report."
+        )
+    orders = [line.verdict for line in lines if line.verdict.number.kind in ORDERS]
+    values = [line.verdict for line in lines if line.verdict.number.kind not in ORDERS]
+    stand_ins = sorted({x.task.experiment.target for x in lines if x.task.stand_in})
+    parts = [
+        f"Of {len(values)} numbers that the two versions of the paper print, {_count(values)}.",
+        f"Of {len(orders)} orders of DAA and PGD that they print, {_count(orders)}.",
+    ]
+    if stand_ins:
+        parts.append(
+            f"{', '.join(stand_ins)} stood in for networks whose weights are missing: what was "
+            "measured on them is no value of the paper's, and only orders are judged there."
+        )
+    parts.append(progress)
+    hashes = [f"{known.target} {str(known.weights_sha256)[:8]}" for known in networks]
+    if hashes:
+        parts.append(f"Weights (sha256): {', '.join(hashes)}.")
+    return " ".join(parts)
+
+
+def _count(found: Sequence[Verdict]) -> str:
+    counts = Counter(verdict.word for verdict in found)
+    shares = [f"{counts[word]} {_PHRASES[word]}" for word in get_args(Word) if counts[word]]
+    return ", ".join(shares) or "none was looked at"
+
+
+# How the words of verdicts stand behind a number.
+_PHRASES: dict[Word, str] = {
+    "reproduced": "reproduced",
+    "stronger here": "with a stronger attack here",
+    "weaker here": "with a weaker attack here",
+    "opposite here": "the other way round here",
+    "no difference found": "without a difference that the tests find",
+    "undecided yet": "undecided yet",
+    "no verdict": "without a verdict",
+    "not run": "not run",
+}
+
+
+def _plural(number: int, name: str) -> str:
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
+
+
+def _texts(columns: Sequence[Column], of: Sequence[object]) -> Table:
+    rows = [{column.name: column.value(one) for column in columns} for one in of]
+    return Table(tuple(columns), tuple(rows))
+
+
+def html(report: Report) -> str:
+    """One page with a table that can be sorted."""
+    environment = Environment(
+        loader=PackageLoader("daa.experiments"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template("paper.html").render(
+        title=TITLE,
+        report=report,
+        table=_texts(SHOWN, report.lines),
+        networks=_texts(NETWORKS, report.networks),
+    )
+
+
+def markdown(report: Report) -> str:
+    """The same in Markdown."""
+    parts = [f"# {TITLE}", "", report.summary]
+    for table in (_texts(SHOWN, report.lines), _texts(NETWORKS, report.networks)):
+        parts += ["", *tabular.markdown(table.header, table.cells, table.align)]
+    for remark in report.remarks:
+        parts += ["", remark]
+    for title, path in report.figures.items():
+        parts += ["", f"![{title}]({path})"]
+    return "\n".join(parts) + "\n"
+
+
+def plain(report: Report) -> str:
+    """The rows as comma-separated values."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow([column.name for column in PLAIN])
+    for line in report.lines:
+        writer.writerow([column.value(line) for column in PLAIN])
+    return lines.getvalue()

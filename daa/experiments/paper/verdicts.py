@@ -1,0 +1,261 @@
+"""What was reproduced: one verdict for each thing that the paper prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Literal, NamedTuple
+
+from daa.experiments import stats
+from daa.experiments.collection import Collected
+from daa.experiments.comparisons import LEVEL, Comparison, compare
+from daa.experiments.paper.numbers import ACCURACIES, Number
+from daa.experiments.paper.plan import Task
+from daa.experiments.records import Record
+from daa.methods import METHODS
+
+Word = Literal[
+    "reproduced",
+    "stronger here",
+    "weaker here",
+    "opposite here",
+    "no difference found",
+    "undecided yet",
+    "no verdict",
+    "not run",
+]
+# A verdict on the paper's value needs this share of the images that the paper attacked.
+SHARE = 0.99
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What this project has to say to something that the paper prints.
+
+    Args:
+        number: what is printed.
+        word: the verdict.
+        why: what decided it, in a few words.
+        here: the value found here, as text.
+        low, high: 95 % interval of an accuracy in percent, as the images are a sample.
+        restarts: done.
+        of: restarts that the paper took.
+        record: the run, or the first of all where all runs of the config are meant.
+        comparison: with PGD.
+    """
+
+    number: Number
+    word: Word
+    why: str
+    here: str = ""
+    low: float | None = None
+    high: float | None = None
+    restarts: int = 0
+    of: int = 0
+    record: Record | None = None
+    comparison: Comparison | None = None
+
+
+class Accuracy(NamedTuple):
+    """An accuracy in percent, and all that may be meant by it.
+
+    Args:
+        value: found here.
+        low, high: interval over the images.
+        least, most: over single runs, where it is their mean; else the value.
+    """
+
+    value: float
+    low: float
+    high: float
+    least: float
+    most: float
+
+    def judge(self, paper: float, complete: bool) -> tuple[Word, str]:
+        """The verdict on the paper's value; further restarts can only lower an incomplete one."""
+        if self.high < paper and self.most < paper:
+            return "stronger here", "the paper's value lies above the interval"
+        if not complete:
+            return "undecided yet", "restarts are missing"
+        if self.low <= paper <= self.high:
+            return "reproduced", "the paper's value lies in the interval"
+        if self.least <= paper <= self.most:
+            return "reproduced", "the paper's value lies within the spread of single runs"
+        return "weaker here", "the paper's value lies below the interval"
+
+
+def verdicts(
+    printed: Sequence[Number],
+    work: Sequence[Task],
+    found: Mapping[str, Collected | None],
+    strangers: Mapping[str, str],
+) -> list[Verdict]:
+    """The verdict on everything that the paper prints.
+
+    Args:
+        printed: of the tasks.
+        work: the tasks.
+        found: the records of each config; None where there are none yet.
+        strangers: why a network is not the paper's, by its reference.
+    """
+    tasks = {task.entry.config: task for task in work}
+    return [
+        _verdict(number, tasks[number.config], found.get(number.config), strangers)
+        for number in printed
+        if number.config in tasks
+    ]
+
+
+def _verdict(
+    number: Number, task: Task, found: Collected | None, strangers: Mapping[str, str]
+) -> Verdict:
+    blank = Verdict(number, "not run", task.missing, of=task.config.restarts)
+    if found is None:
+        return blank if task.missing else replace(blank, why="its turn has not come")
+    verdict = _judged(blank, task, found)
+    if verdict.word == "not run":
+        return verdict
+    target = task.experiment.target
+    if found.records[0].weights == "own":
+        return replace(verdict, word="no verdict", why="random weights: a rehearsal")
+    if target in strangers:
+        why = f"{target} is not the paper's network: {strangers[target]}"
+        return replace(verdict, word="no verdict", why=why)
+    if task.stand_in:
+        why = f"on {target}, which stands in for the paper's network"
+        if number.kind in ("order", "lowest", "examples"):
+            return replace(verdict, why=f"{verdict.why}; {why}")
+        return replace(verdict, word="no verdict", why=why)
+    images = found.records[0].images
+    if images < SHARE * task.entry.images:
+        why = f"{images:,} of the paper's {task.entry.images:,} images"
+        return replace(verdict, word="undecided yet", why=why)
+    return verdict
+
+
+def _judged(blank: Verdict, task: Task, found: Collected) -> Verdict:
+    """The verdict of what the records say, whatever network and images they are of."""
+    number = blank.number
+    if number.run is None:
+        return _figure(blank, task, found) if number.kind == "lowest" else _merged(blank, found)
+    record = next((record for record in found.records if record.run == number.run), None)
+    if record is None:
+        return replace(blank, why="its turn has not come")
+    # What stands in has as many restarts as it was given; its verdicts are on orders alone.
+    of = task.experiment.restarts if task.stand_in else task.config.restarts
+    comparison = next((c for c in compare(found.records) if c and c.daa == record), None)
+    blank = replace(blank, restarts=record.restarts, record=record, comparison=comparison, why="")
+    complete = record.restarts >= of
+    if number.kind in ACCURACIES:
+        return _accuracy(blank, record, complete)
+    if number.kind == "examples":
+        return _examples(blank, found, record, complete)
+    if comparison is None:
+        return replace(blank, word="undecided yet", why="PGD has not as many restarts yet")
+    return (_order if number.kind == "order" else _test)(blank, comparison, complete)
+
+
+def _accuracy(blank: Verdict, record: Record, complete: bool) -> Verdict:
+    number = blank.number
+    assert number.value is not None
+    if number.kind == "single":
+        runs = [100 * share for share in record.accuracy_per_restart]
+        # A single run is what the paper has, so one is enough.
+        accuracy, complete = _interval(fmean(runs), record.images, runs), True
+    elif number.kind == "top-5":
+        if record.top5_accuracy is None:
+            return replace(blank, word="not run", why="top-5 accuracy was not computed")
+        accuracy = _interval(100 * record.top5_accuracy, record.images)
+    else:
+        accuracy = _interval(100 * record.worst, record.images)
+    word, why = accuracy.judge(number.value, complete)
+    here = f"{accuracy.value:.2f}"
+    return replace(blank, word=word, why=why, here=here, low=accuracy.low, high=accuracy.high)
+
+
+def _interval(percent: float, images: int, runs: Sequence[float] = ()) -> Accuracy:
+    low, high = stats.interval(round(percent * images / 100), images)
+    runs = runs or [percent]
+    return Accuracy(percent, 100 * low, 100 * high, min(runs), max(runs))
+
+
+def _merged(blank: Verdict, found: Collected) -> Verdict:
+    """All runs of the config together."""
+    number, records = blank.number, found.records
+    assert number.value is not None
+    broken = set().union(*(record.broken for record in records))
+    images, done = records[0].images, min(record.restarts for record in records)
+    accuracy = _interval(100 * (1 - len(broken) / images), images)
+    word, why = accuracy.judge(number.value, not found.missing and done >= blank.of)
+    return replace(
+        blank,
+        word=word,
+        why=why,
+        here=f"{accuracy.value:.2f}",
+        low=accuracy.low,
+        high=accuracy.high,
+        restarts=done,
+        record=records[0],
+    )
+
+
+def _order(blank: Verdict, found: Comparison, complete: bool) -> Verdict:
+    """Whether DAA stands to PGD as in the paper."""
+    side = {"DAA": -1, "PGD": 1, None: 0}[found.stronger]
+    here = {"DAA": "below PGD", "PGD": "above PGD", "equal": "equal to PGD"}[found.more]
+    why = f"only DAA {found.only_daa}, only PGD {found.only_pgd} images, p {found.p_holm:.2g}"
+    if not complete:
+        word: Word = "undecided yet"
+    elif side == blank.number.value:
+        word = "reproduced"
+    else:
+        word = "opposite here" if side else "no difference found"
+    return replace(blank, word=word, here=here, why=why)
+
+
+def _test(blank: Verdict, found: Comparison, complete: bool) -> Verdict:
+    """The papers' t-tests. What is judged is what they are meant to show: DAA below PGD."""
+    test = found.paired if blank.number.kind == "p paired" else found.unpaired
+    if test.t is None or test.p is None:
+        return replace(blank, word="undecided yet", why="a test needs two restarts that differ")
+    here = f"{test.t:.2f}" if blank.number.kind == "t" else f"{test.p:.1e}"
+    why = f"t {test.t:.1f}, p {test.p:.1e}; judged by the sign, as t grows with the restarts"
+    if not complete:
+        return replace(blank, word="undecided yet", why=why, here=here)
+    word: Word = "no difference found"
+    if test.p < LEVEL:
+        word = "reproduced" if test.t > 0 else "opposite here"
+    return replace(blank, word=word, why=why, here=here)
+
+
+def _examples(blank: Verdict, found: Collected, record: Record, complete: bool) -> Verdict:
+    """How many images a run breaks and PGD with all restarts does not."""
+    pgd = next((one for one in found.records if one.attack.method == "pgd"), None)
+    if pgd is None:
+        return replace(blank, word="undecided yet", why="PGD has no record yet")
+    only = len(set(record.broken) - set(pgd.broken))
+    complete = complete and pgd.restarts == record.restarts
+    word: Word = "undecided yet"
+    if complete:
+        word = "reproduced" if only >= (blank.number.value or 0) else "weaker here"
+    return replace(blank, word=word, here=str(only), why="images that DAA alone breaks")
+
+
+def _figure(blank: Verdict, task: Task, found: Collected) -> Verdict:
+    """Whether BLOB or DGF has the lowest mean at every point of a figure."""
+    lines: dict[tuple[str, float], dict[bool, list[float]]] = {}
+    for record in found.records:
+        point = lines.setdefault((str(record.attack.loss), record.attack.eps), {})
+        mean = fmean(record.accuracy_per_restart)
+        point.setdefault(METHODS[record.attack.method].particles, []).append(mean)
+    pairs = [point for point in lines.values() if len(point) == 2]
+    lowest = sum(min(point[True]) <= min(point[False]) for point in pairs)
+    done = min(record.restarts for record in found.records)
+    here = f"{lowest} of {len(pairs)} points"
+    of = task.experiment.restarts if task.stand_in else task.config.restarts
+    word: Word = "undecided yet"
+    if not found.missing and done >= of:
+        word = "reproduced" if lowest == len(pairs) else "weaker here"
+    shown = replace(blank, here=here, restarts=done, record=found.records[0])
+    return replace(shown, word=word, why="means of single runs")

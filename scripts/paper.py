@@ -1,0 +1,76 @@
+"""Reproduce the whole paper and say what was reproduced."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from pathlib import Path
+from typing import get_args
+
+from daa.experiments import console
+from daa.restarts import Engine
+from daa.target import Precision
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parser().parse_args(arguments)
+    from daa.experiments import provenance
+
+    # Asked for now, as a commit made during the run is not the code that runs.
+    provenance.git_commit()
+    console.start_tensorflow()
+    from daa.experiments import device
+    from daa.experiments.paper import plan, rehearsal, whole
+    from daa.experiments.paper.networks import Network
+    from daa.experiments.ray import on_ray
+
+    only = tuple(args.only.split(",")) if args.only else ()
+    say = functools.partial(print, flush=True)  # the lines of a long run are read as they come
+    if args.rehearse:
+        sound = rehearsal.rehearse(args.device, only, args.out, args.data_dir, say=say)
+        return 0 if sound else 1
+    device.use(args.device)
+    options = plan.Options(
+        out=args.out or Path("results") / ("paper_surrogates" if args.surrogates else "paper"),
+        data_dir=args.data_dir,
+        model_dir=args.model_dir,
+        only=only,
+        precision=args.precision,
+        images=args.images,
+        restarts=args.restarts,
+        stand_ins=args.surrogates,
+        here=args.engine == "local" or not args.address,
+    )
+    jit = {"auto": None, "on": True, "off": False}[args.jit]
+
+    def engines(network: Network) -> Engine | None:
+        if args.engine == "local":
+            return None
+        how = {"jit": jit, "address": args.address, "cpus_per_unit": args.cpus_per_unit}
+        return on_ray(network.load, network.sha256, network.data.x, network.data.y, **how)
+
+    whole.reproduce(options, hours=args.hours, engines=engines, jit=jit, say=say)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = console.parser(__doc__, "paper --only mnist,fmnist --hours 8")
+    console.add_folders(parser)
+    parser.add_argument("--only", help="parts of the paper: mnist,fmnist,cifar10,imagenet")
+    parser.add_argument("--hours", type=float, help="stop after the unit in which they are over")
+    parser.add_argument("--precision", choices=get_args(Precision), help="of the gradients")
+    parser.add_argument("--images", type=console.positive, help="at most so many of each data set")
+    parser.add_argument("--restarts", type=console.positive, help="at most so many of each cell")
+    parser.add_argument(
+        "--surrogates", action="store_true", help="attack stand-ins where weights are missing"
+    )
+    parser.add_argument(
+        "--rehearse", action="store_true", help="the whole way on random weights, in minutes"
+    )
+    console.add_engine(parser)
+    parser.add_argument("--out", type=Path, help="default: results/paper")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(console.run(main))

@@ -1,0 +1,48 @@
+"""The command as a user calls it."""
+
+import re
+
+import paper
+import pytest
+
+from daa.errors import InputError
+from daa.targets import download
+from daa.targets.transfer import NoDownload
+
+
+@pytest.fixture
+def command(tmp_path, generated, monkeypatch):
+    def offline(parcel, *_):
+        raise NoDownload(f"{parcel.name}: expected a download, got no connection")
+
+    monkeypatch.setattr(download, "fetch", offline)
+    (tmp_path / "models").mkdir()
+    folders = ["--data-dir", str(generated), "--model-dir", str(tmp_path / "models")]
+    return [*folders, "--out", str(tmp_path / "out")]
+
+
+def test_nothing_is_there(command, tmp_path, capsys):
+    assert paper.main([*command, "--only", "fmnist,cifar10"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("missing: weights of ") == 3
+    assert "no weights of fmnist/authors" in shown
+    assert "0.0 hours are left on this device" in shown
+    rows = (tmp_path / "out" / "report.csv").read_text().splitlines()
+    assert len(rows) == 1 + 22 + 1 + 20 + 2 + 8
+    assert all("not run" in row for row in rows[1:])
+
+
+@pytest.mark.filterwarnings("ignore:.*not the official file")
+def test_the_plan_comes_before_the_time_is_over(command, tmp_path, capsys):
+    more = ["--surrogates", "--only", "fmnist", "--images", "8", "--restarts", "2", "--hours", "0"]
+    assert paper.main([*command, *more]) == 0
+    shown = capsys.readouterr().out
+    assert "a step of 100 images takes" in shown
+    assert re.search(r"\| table_fmnist +\| fmnist/surrogate +\| +8 \| +0 of 20 \|", shown)
+    assert "the time is over; the same command goes on from here" in shown
+    assert "fmnist/surrogate stood in for networks whose weights are missing" in shown
+
+
+def test_an_unknown_part_is_refused(command):
+    with pytest.raises(InputError, match="only: expected some of mnist"):
+        paper.main([*command, "--only", "x"])

@@ -1,0 +1,132 @@
+"""The report as a reader gets it."""
+
+import csv
+import io
+import json
+import shutil
+
+import pytest
+
+from daa.experiments import boards
+from daa.experiments.paper import numbers, report
+from daa.experiments.paper.networks import Known
+from daa.experiments.paper.plan import Task
+from daa.experiments.records import write_json
+
+
+def table1(**changes) -> Task:
+    """Table 1 with ten restarts."""
+    (entry,) = (entry for entry in numbers.entries() if entry.config == "table1")
+    experiment = numbers.load("table1").model_copy(update={"restarts": 10})
+    return Task(entry, experiment, experiment, **changes)
+
+
+@pytest.fixture
+def out(tmp_path, committed):
+    """Committed records in the place of Table 1's, as if they were on its own network."""
+    experiment = table1().experiment
+    shutil.copytree(committed, tmp_path / experiment.name)
+    for path in (tmp_path / experiment.name).glob("*.json"):
+        record = json.loads(path.read_text())
+        record |= {"target": experiment.target, "weights": "original", "weights_sha256": "ab" * 32}
+        write_json(path, record)
+    keep_known(tmp_path)
+    return tmp_path
+
+
+def keep_known(out, **changes):
+    target = table1().experiment.target
+    known = Known(
+        target=target,
+        weights="original",
+        weights_sha256="ab" * 32,
+        data="mnist/test",
+        data_sha256="cd" * 32,
+        images=10_000,
+        clean=98.5,
+        published=98.53,
+        file="the published file",
+        misses=(),
+        ms_per_image=0.3,
+        particles=200,
+        precision="float32",
+        device="CPU",
+    ).model_copy(update=changes)
+    path = out / "networks" / f"{target.replace('/', '-')}.json"
+    write_json(path, known.model_dump(mode="json"))
+
+
+def test_a_row_for_each_printed_number_in_every_form(out):
+    work = [table1(), missing()]
+    paths = report.write(work, out)
+    assert [path.name for path in paths] == ["index.html", "report.md", "report.csv"]
+    printed = [n for n in numbers.printed() if n.config in ("table1", "table_imagenet")]
+    rows = list(csv.DictReader(io.StringIO(paths[2].read_text())))
+    assert len(rows) == len(printed) == paths[0].read_text().count("<tr><td") - 1
+    blob = next(r for r in rows if (r["run"], r["kind"]) == ("blob-xent", "worst"))
+    assert (blob["paper"], blob["here"], blob["word"]) == ("88.79", "86.43", "stronger here")
+    assert (blob["weights_sha256"], blob["restarts"], blob["paper_restarts"]) == (
+        "ab" * 32,
+        "10",
+        "10",
+    )
+    assert len(blob["data_sha256"]) == 64
+    assert blob["only_daa"] == "189"
+    absent = [row for row in rows if row["config"] == "table_imagenet"]
+    assert {row["word"] for row in absent} == {"not run"}
+    assert {row["why"] for row in absent} == {"no weights of it"}
+    text = paths[1].read_text()
+    assert "original abababab" in text
+    assert "Not run: no weights of it (1 config)." in text
+
+
+def missing() -> Task:
+    (entry,) = (entry for entry in numbers.entries() if entry.config == "table_imagenet")
+    experiment = numbers.load("table_imagenet")
+    return Task(entry, experiment, experiment, missing="no weights of it")
+
+
+def test_the_paragraph_counts_what_the_rows_say(out):
+    found = report.make([table1(), missing()], out)
+    words = [line.verdict.word for line in found.lines if line.verdict.number.kind != "order"]
+    assert f"Of {len(words)} numbers that the two versions of the paper print" in found.summary
+    assert f"{words.count('stronger here')} with a stronger attack here" in found.summary
+    assert f"{words.count('not run')} not run" in found.summary
+    assert "Of 4 orders of DAA and PGD that they print, 4 reproduced." in found.summary
+    assert "100 of 104 restarts of all runs are done." in found.summary
+    assert f"{table1().experiment.target} abababab" in found.summary
+
+
+def test_a_stranger_gets_no_verdict_and_is_named_on_top(out):
+    keep_known(out, misses=("clean accuracy: expected 98.53, got 97.00",))
+    found = report.make([table1()], out)
+    assert {line.verdict.word for line in found.lines} == {"no verdict"}
+    assert "is not the paper's network: clean accuracy: expected 98.53" in found.remarks[0]
+    assert found.remarks[0] in report.markdown(found)
+
+
+@pytest.mark.parametrize("right", [9252, 9180])
+def test_the_leaderboards_pgd_shows_a_stranger(right, out):
+    (entry,) = (e for e in numbers.entries() if e.config == "leaderboard_mnist")
+    board = Task(entry, numbers.load("leaderboard_mnist"), numbers.load("leaderboard_mnist"))
+    assert boards.value(board.experiment.target, entry.board) == 92.52
+    record = json.loads((out / "table1" / "pgd-xent.json").read_text())
+    attack = board.experiment.rows[0].attack.settings()
+    changed = {"experiment": "leaderboard_mnist", "attack": attack, "config": "leaderboard_mnist"}
+    changed |= {"broken": list(range(10_000 - right)), "robust_accuracy": [right / 10_000]}
+    changed |= {"restarts": 1, "accuracy_per_restart": [right / 10_000]}
+    write_json(out / "leaderboard_mnist" / "pgd-xent.json", record | changed)
+    found = report.make([board, table1()], out)
+    words = {line.verdict.word for line in found.lines}
+    if right == 9252:
+        assert "no verdict" not in words
+    else:
+        assert words == {"no verdict"}
+        assert "expected 92.52 as on the leaderboard, got 91.80" in found.remarks[0]
+
+
+def test_nothing_has_been_run_yet(tmp_path):
+    report.write([table1()], tmp_path)
+    rows = list(csv.DictReader((tmp_path / "report.csv").open()))
+    assert {row["why"] for row in rows} == {"its turn has not come"}
+    assert {row["restarts"] for row in rows} == {"0"}

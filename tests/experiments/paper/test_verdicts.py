@@ -1,0 +1,154 @@
+"""What is called reproduced, and what is not."""
+
+from dataclasses import replace
+
+import pytest
+
+from daa.experiments.collection import Collected, collect
+from daa.experiments.paper import numbers
+from daa.experiments.paper.numbers import Entry, Number
+from daa.experiments.paper.plan import Task
+from daa.experiments.paper.verdicts import Accuracy, verdicts
+
+IMAGES = 10_000
+
+
+@pytest.fixture
+def work() -> Task:
+    """Table 1 with the ten restarts that the committed records have, as if on its own network."""
+    experiment = numbers.load("table1")
+    ten = experiment.model_copy(update={"restarts": 10})
+    return Task(Entry(config="table1", part="mnist", source="Table 1", images=IMAGES), ten, ten)
+
+
+@pytest.fixture
+def found(committed) -> Collected:
+    """Records of ten restarts: PGD 88.24, DAA-BLOB 86.43 with cross-entropy."""
+    return collect(committed)
+
+
+def judged(number, work, found, strangers=None):
+    (verdict,) = verdicts([number], [work], {"table1": found}, strangers or {})
+    return verdict
+
+
+def worst(value, run="pgd-xent"):
+    return Number("table1", run, "worst", f"{value}", "Table 1", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        (88.24, "reproduced"),
+        (87.60, "reproduced"),  # the interval is 87.59 to 88.87
+        (87.50, "weaker here"),
+        (88.90, "stronger here"),
+    ],
+)
+def test_the_interval_decides(value, word, work, found):
+    verdict = judged(worst(value), work, found)
+    assert (verdict.word, verdict.here) == (word, "88.24")
+    assert 87.5 < verdict.low < 87.6 < 88.8 < verdict.high < 88.9
+    assert (verdict.restarts, verdict.of) == (10, 10)
+
+
+def test_missing_restarts_leave_all_open_but_what_they_can_only_confirm(work, found):
+    fifty = replace(work, config=work.config.model_copy(update={"restarts": 50}))
+    for value, word in [(88.24, "undecided yet"), (80.0, "undecided yet"), (90.0, "stronger here")]:
+        verdict = judged(worst(value), fifty, found)
+        assert (verdict.word, verdict.restarts, verdict.of) == (word, 10, 50)
+
+
+def test_a_single_run_may_lie_within_the_spread():
+    narrow = Accuracy(value=90.0, low=89.9, high=90.1, least=89.0, most=91.0)
+    assert narrow.judge(90.8, complete=True)[0] == "reproduced"
+    assert "spread" in narrow.judge(90.8, complete=True)[1]
+    assert narrow.judge(91.1, complete=True)[0] == "stronger here"
+    assert narrow.judge(88.9, complete=True)[0] == "weaker here"
+
+
+def test_single_runs_are_their_mean(work, found):
+    record = next(r for r in found.records if r.run == "blob-xent")
+    mean = 100 * sum(record.accuracy_per_restart) / 10
+    verdict = judged(Number("table1", "blob-xent", "single", "88", "text", 88.0), work, found)
+    assert verdict.here == f"{mean:.2f}"
+    assert verdict.here != f"{100 * record.accuracy_per_restart[0]:.2f}"
+
+
+@pytest.mark.parametrize(
+    ("run", "value", "word"),
+    [("blob-xent", -1, "reproduced"), ("blob-xent", 1, "opposite here")],
+)
+def test_orders_are_tested_on_pairs_of_images(run, value, word, work, found):
+    verdict = judged(Number("table1", run, "order", "below PGD", "Table 1", value), work, found)
+    assert (verdict.word, verdict.here) == (word, "below PGD")
+    assert verdict.why.startswith("only DAA 189, only PGD 8 images, p 1.7e-45")
+
+
+def test_an_order_without_a_difference_is_no_reproduction(work, found):
+    pgd = next(r for r in found.records if r.run == "pgd-xent")
+    same = [
+        r.model_copy(update={"broken": pgd.broken}) if r.run == "blob-xent" else r
+        for r in found.records
+    ]
+    order = Number("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
+    verdict = judged(order, work, replace(found, records=tuple(same)))
+    assert (verdict.word, verdict.here) == ("no difference found", "equal to PGD")
+
+
+def test_tests_are_judged_by_their_sign(work, found):
+    verdict = judged(Number("table1", "dgf-xent", "t", "75.95", "text", 75.95), work, found)
+    assert (verdict.word, verdict.here) == ("reproduced", "73.05")
+    assert "judged by the sign" in verdict.why
+    paired = judged(Number("table1", "dgf-xent", "p paired", "5e-43", "text"), work, found)
+    assert (paired.word, paired.here) == ("reproduced", "7.6e-14")
+
+
+def test_images_that_daa_alone_breaks(work, found):
+    number = Number("table1", "blob-xent", "examples", "10", "Figure 1", 10)
+    assert judged(number, work, found).word == "reproduced"
+    assert judged(number, work, found).here == "189"
+    more = replace(number, value=200.0)
+    assert judged(more, work, found).word == "weaker here"
+
+
+def test_all_runs_merged(work, found):
+    number = Number("table1", None, "merged", "86", "text", 86.0)
+    verdict = judged(number, work, found)
+    broken = set().union(*(record.broken for record in found.records))
+    assert verdict.here == f"{100 - len(broken) / 100:.2f}"
+    unfinished = replace(found, missing=work.experiment.rows[:1])
+    assert judged(number, work, unfinished).word == "undecided yet"
+
+
+def test_no_value_of_another_network_is_judged(work, found):
+    elsewhere = work.experiment.model_copy(update={"target": "locuslab/fast_pgd_mnist"})
+    stand_in = replace(work, experiment=elsewhere)
+    verdict = judged(worst(88.24), stand_in, found)
+    assert verdict.word == "no verdict"
+    assert verdict.why == "on locuslab/fast_pgd_mnist, which stands in for the paper's network"
+    order = Number("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
+    assert judged(order, stand_in, found).word == "reproduced"
+    assert "stands in" in judged(order, stand_in, found).why
+
+
+def test_a_stranger_and_random_weights_get_no_verdict(work, found):
+    target = work.experiment.target
+    verdict = judged(worst(88.24), work, found, {target: "clean accuracy: expected 98.53"})
+    assert verdict.word == "no verdict"
+    assert verdict.why == f"{target} is not the paper's network: clean accuracy: expected 98.53"
+    own = [record.model_copy(update={"weights": "own"}) for record in found.records]
+    verdict = judged(worst(88.24), work, replace(found, records=tuple(own)))
+    assert (verdict.word, verdict.why) == ("no verdict", "random weights: a rehearsal")
+
+
+def test_some_images_are_not_the_papers(work, found):
+    some = [record.model_copy(update={"images": 9000}) for record in found.records]
+    verdict = judged(worst(88.24), work, replace(found, records=tuple(some)))
+    assert (verdict.word, verdict.why) == ("undecided yet", "9,000 of the paper's 10,000 images")
+
+
+def test_what_is_missing_or_not_begun_says_so(work):
+    assert judged(worst(1.0), work, None).why == "its turn has not come"
+    verdict = judged(worst(1.0), replace(work, missing="no weights of x"), None)
+    assert (verdict.word, verdict.why) == ("not run", "no weights of x")
