@@ -282,7 +282,7 @@ def test_a_verified_array_is_ranked_on_the_board(tmp_path, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "|    1 | Guided Local Attack" in out
     assert "EWR-PGD" in out
-    with pytest.raises(InputError, match="board: expected an array together with --target"):
+    with pytest.raises(InputError, match="board: expected an array together with its target"):
         submit.main(["board", "--target", "madry_mnist/secret"])
 
 

@@ -34,16 +34,12 @@ def pytest_collection_modifyitems(items):
         hypothesis.settings(max_examples=cases)(test)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def tensorflow_and_small_targets(session_patch):
-    """TensorFlow is imported once, and each target and data set is read once."""
-    world.prepare(session_patch)
-
-
-@pytest.fixture(scope="session")
-def session_patch():
+@pytest.fixture(scope="module", autouse=True)
+def small_world():
+    """Targets are read once, nothing reaches the network; other tests see none of it."""
     with pytest.MonkeyPatch.context() as patch:
-        yield patch
+        world.prepare(patch)
+        yield
 
 
 def pytest_terminal_summary(terminalreporter):
