@@ -49,8 +49,8 @@ def test_an_entry_is_read_as_it_was_written(tmp_path):
 def test_equal_accuracies_share_a_rank_and_the_older_entry_stands_first(tmp_path):
     made = [
         entry("c", 0.9),
-        entry("late", 0.88, date="2026-11-25"),
-        entry("early", 0.88, date="2026-11-24"),
+        entry("newer", 0.88, date="2026-11-25"),
+        entry("older", 0.88, date="2026-11-24"),
         entry("best", 0.87),
         entry("elsewhere", 0.1, target="fmnist/surrogate", eps=0.2),
     ]
@@ -58,10 +58,10 @@ def test_equal_accuracies_share_a_rank_and_the_older_entry_stands_first(tmp_path
         living.insert(one, tmp_path)
     board = living.load(tmp_path)
     places = [(place.rank, place.entry.name) for place in board[OWN]]
-    assert places == [(1, "best"), (2, "early"), (2, "late"), (4, "c")]
+    assert places == [(1, "best"), (2, "older"), (2, "newer"), (4, "c")]
     assert [place.entry.name for place in board["fmnist/surrogate"]] == ["elsewhere"]
     text = living.markdown(board)
-    assert text.index("best") < text.index("early") < text.index("late") < text.index("| c ")
+    assert text.index("best") < text.index("older") < text.index("newer") < text.index("| c ")
     assert text.count("  88.00 % |") == 2
     assert "(board/locuslab-own_mnist/best.json)" in text
     assert "## fmnist/surrogate, eps 0.2" in text

@@ -116,7 +116,7 @@ def test_weights_that_do_not_fit_are_named(weights):
 
     refuse(r"5.bias: expected shape \[100\], got no such variable among", **{"5.bias": None})
     refuse(r"7.bias: expected shape \[10\], got \[9\]", **{"7.bias": np.zeros(9)})
-    refuse("expected an .npz file of arrays, got Object", **{"7.bias": np.array([object()])})
+    refuse("of arrays, got 7.bias: pickled objects", **{"7.bias": np.array([object()])})
     weights.write_bytes(weights.read_bytes()[:500])
     with pytest.raises(InputError, match=r"weights.npz: expected an .npz file of arrays"):
         locuslab.load_target("wk_mnist", path=weights)
