@@ -281,12 +281,15 @@ def test_images_held_out_are_the_last_ones_and_never_trained_on(tmp_path, monkey
     )
     given = {}
 
-    def fit(trained, model, seen, held, folder):
+    def fit(trained, model, seen, held, folder, progress):
         given.update(seen=seen, held=held, total=trained.total)
-        (folder / "log.jsonl").write_text("")
+        (folder / training.LOG).write_text("")
+        (folder / training.STATE).write_text("")
         return trained.arrays()
 
     monkeypatch.setattr(training, "fit", fit)
+    # These weights have learned nothing, for which they would be refused.
+    monkeypatch.setattr(training, "judge", lambda *_: (1.0, 0.5))
     config = dataclasses.replace(PLAIN, holdout=5, epochs=7, batch_size=4)
     found = training.train(config, out=tmp_path / "w.npz")
     np.testing.assert_array_equal(given["seen"].x, x[:15])
