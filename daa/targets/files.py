@@ -10,6 +10,7 @@ import json
 import os
 import stat
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,20 @@ import numpy as np
 from daa.errors import InputError, shown
 
 CHUNK = 1 << 20
+# What zipfile and its decompressors raise on damaged files.
+DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    LookupError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+# The flag of an encrypted member of a zip file, and the ways in which members may be packed.
+ENCRYPTED = 1
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # A file of text, such as a record, has at most so many bytes.
 _TEXT = 1 << 26
 # A packed file may always unpack to 1 GiB; a larger one to so many times its own size.

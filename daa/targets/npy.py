@@ -5,14 +5,21 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
 import numpy as np
 
 from daa.errors import InputError
-from daa.targets.files import CHUNK, plain, reason, unpacked_limit
+from daa.targets.files import (
+    CHUNK,
+    DAMAGED,
+    ENCRYPTED,
+    PACKED,
+    plain,
+    reason,
+    unpacked_limit,
+)
 
 # No honest header is longer; that of an array of numbers has 128 bytes.
 _HEADER = 1 << 14
@@ -23,20 +30,6 @@ _VERSIONS = {
 # True or false, whole and real and complex numbers, text.
 _KINDS = "biufcUS"
 _MOST_AXES = 32
-# Members that are packed in another way than those of np.savez need more memory than they say.
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ENCRYPTED = 1
-
-_DAMAGED = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    LookupError,
-    zlib.error,
-    zipfile.BadZipFile,
-)
 
 
 class _Header(NamedTuple):
@@ -68,7 +61,7 @@ def open_npy(path: Path) -> np.ndarray:
         return np.memmap(path, header.dtype, "r", header.begin, header.shape, order)
     except InputError:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
 
 
@@ -90,7 +83,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             if sum(info.file_size for info in members) > most:
                 raise ValueError(f"more than {most:,} bytes unpacked")
             return dict(_member(archive, info) for info in members)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
 
 
@@ -99,7 +92,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[str, np.nd
     name = info.filename.removesuffix(".npy")
     if name == info.filename or archive.getinfo(info.filename) is not info:
         raise ValueError(f"the member {info.filename!r}, which is no array or is there twice")
-    if info.flag_bits & _ENCRYPTED or info.compress_type not in _PACKED:
+    if info.flag_bits & ENCRYPTED or info.compress_type not in PACKED:
         raise ValueError(f"the member {info.filename!r}, which is encrypted or packed otherwise")
     with archive.open(info) as file:
         try:

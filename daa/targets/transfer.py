@@ -8,7 +8,6 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,29 +15,24 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from daa.errors import InputError, shown
-from daa.targets.files import CHUNK, plain, reason, unpacked_limit
+from daa.targets.files import (
+    CHUNK,
+    DAMAGED,
+    ENCRYPTED,
+    PACKED,
+    plain,
+    reason,
+    unpacked_limit,
+)
 
 _TIMEOUT = 30.0
 
 # Called with a file's name, the bytes just added, and the size of the whole file or None.
 OnBytes = Callable[[str, int, "int | None"], None]
 _GZIP = b"\x1f\x8b"
-_ENCRYPTED = 1
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _EXPECTED = "a whole zip or tar file"
-# What zipfile, tarfile and their decompressors raise on damaged files.
-_DAMAGED = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    LookupError,
-    OverflowError,
-    zlib.error,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-)
+# What tarfile raises besides what zipfile does.
+_DAMAGED = (*DAMAGED, OverflowError, tarfile.TarError)
 
 
 class _Member(NamedTuple):
@@ -207,7 +201,7 @@ class _Limited:
 
 def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
     for info in opened.infolist():
-        if info.flag_bits & _ENCRYPTED or info.compress_type not in _PACKED:
+        if info.flag_bits & ENCRYPTED or info.compress_type not in PACKED:
             raise InputError(
                 f"{archive}: expected files packed as usual, got {shown(info.filename)}, which is "
                 "encrypted or packed otherwise"
