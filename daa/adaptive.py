@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daa import starts
+from daa import starts, storage
 from daa.plans import Outcome, Plan, Report, Unit
 
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ def adaptive(
         budget: mean number of forward-backward passes per image; a forward pass alone counts half.
         minutes: stop at the end of the round in which this time is over; None for no limit. With
             it, the result depends on the machine.
+
+    Raises:
+        InputError: more images than memory has room for.
     """
+    storage.require_memory(x, "adaptive")  # a round may hold all images in several versions
     n, begin = len(x), time.monotonic()
     right = report.natural[report.natural > 0]
     batch = min(BATCH, max(10, n // 20))

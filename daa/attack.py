@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from daa import ball, directions, kernels, parts
+from daa import ball, directions, kernels, parts, storage
 from daa.errors import InputError, require
 from daa.losses import LOSSES, margin
 from daa.methods import AttackConfig
@@ -90,17 +90,21 @@ class Attack:
         shared = {name: getattr(config, name) for name in parts.SHARED}
         known = {**shared, **dict(config.options), "x": x, "y": y, "rng": rng}
         known |= {"target": self.target, "target_labels": target_labels, "ranks": ranks}
-        known |= {"best": x if best is None else best, "restart": restart}
+        known |= {"restart": restart}
+
+        def start(x: np.ndarray, y: np.ndarray, best: np.ndarray) -> np.ndarray:
+            return parts.call(method.start, {**known, "x": x, "y": y, "best": best})
+
         if first is None:
-            adv = parts.call(method.start, known)
+            adv = storage.computed(start, x, y, x if best is None else best)
         elif first.ndim == 5:
             adv = self._lowest(np.stack([self._inside(version, x) for version in first]), y)
         else:
-            adv = first.copy()
+            adv = storage.copy(first)
         labels, sign = parts.call(method.aim, {**known, "adv": adv})
         if config.keep:
             adv = self._inside(adv, x)  # the first image may be the best one
-        memory = {k: v for part in remembering(config) for k, v in parts.initial(part, x).items()}
+        memory = {name: storage.computed(first, x) for name, first in initial(config).items()}
         numbers = _numbers(config)
         size = min(config.batch_size, len(x))
         for begin, batch in self._minibatches(len(x), rng):
@@ -129,8 +133,8 @@ class Attack:
                 on_steps(len(batch) * config.steps_per_visit)
         if config.keep:
             last = margin(predict(self.target, adv), y).numpy()
-            worse = memory["best_margin"] < last
-            adv[worse] = memory["best"][worse]
+            worse = np.flatnonzero(memory["best_margin"] < last)
+            storage.put(adv, worse, memory["best"], worse)
         ball.check(adv, x, config.eps, clip_range=config.clip_range)
         return adv
 
@@ -139,7 +143,7 @@ class Attack:
 
     def _inside(self, adv: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Images inside ball and range, one minibatch after another. [N, H, W, C]."""
-        found = np.empty_like(x)
+        found = storage.empty(x.shape)
         for k in range(0, len(x), self.config.batch_size):
             part = slice(k, k + self.config.batch_size)
             found[part] = np.clip(adv[part], *self._bounds(x[part]))
@@ -175,11 +179,12 @@ class Attack:
                 yield begin, order[k : k + config.batch_size]
 
 
-def remembering(config: AttackConfig) -> list[parts.Part]:
-    """What an attack is made of that remembers something."""
+def initial(config: AttackConfig) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """How what an attack remembers begins: {name: function of the images}."""
     found = [config.parts.direction, config.parts.step]
     found += [directions.momentum] if config.momentum is not None else []
-    return [*found, keep_best] if config.keep else found
+    found += [keep_best] if config.keep else []
+    return {name: first for part in found for name, first in parts.initial(part).items()}
 
 
 @parts.remembers(best=np.copy, best_margin=lambda x: np.full(len(x), np.inf, np.float32))

@@ -64,9 +64,9 @@ def cost(part: Part, options: Mapping[str, Any]) -> float:
     return call(spent, options) if callable(spent) else spent
 
 
-def initial(part: Part, x: np.ndarray) -> dict[str, np.ndarray]:
-    """The memory of a part before its first step."""
-    return {name: first(x) for name, first in getattr(part, "initial", {}).items()}
+def initial(part: Part) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """How the memory of a part begins: {name: function of the images}."""
+    return getattr(part, "initial", {})
 
 
 def needs(part: Part) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from daa import parts
+from daa import parts, storage
 from daa.attack import Attack
 from daa.errors import require
 from daa.losses import margin
@@ -29,7 +29,8 @@ def margins(target: Target, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     Returns:
         [N] float32. A tie counts as misclassified.
     """
-    return margin(predict(target, x), y).numpy()
+    sizes = storage.parts(x, storage.PART)
+    return np.concatenate([margin(predict(target, x[part]), y[part]).numpy() for part in sizes])
 
 
 def clean_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
@@ -78,7 +79,7 @@ def run_unit(
     """
     begin = time.perf_counter()
     if unit.images is not None:
-        x, y = x[unit.images], y[unit.images]
+        x, y = storage.taken(x, unit.images), y[unit.images]
     adv = attack(
         x,
         y,
@@ -180,7 +181,7 @@ class _Running:
         self.kept = deque(kept.history if kept else ())
         # An image that is right without an attack has no worst version before its first unit.
         unattacked = np.where(natural > 0, np.float32(np.inf), natural)
-        self.adv = (kept.adv if kept else x).copy()
+        self.adv = storage.copy(kept.adv if kept else x)
         self.margin = unattacked
         self.report = Report(self.adv, self.margin, natural)
         known = {**dict(job.config.options), "x": x, "y": y, "report": self.report}
@@ -217,8 +218,9 @@ class _Running:
 
     def _fold(self, unit: Unit, result: Result) -> None:
         rows = self._rows(unit.images)
-        worse = result.margin < self.margin[rows]
-        self.adv[rows[worse]], self.margin[rows[worse]] = result.adv[worse], result.margin[worse]
+        worse = np.flatnonzero(result.margin < self.margin[rows])
+        storage.put(self.adv, rows[worse], result.adv, worse)
+        self.margin[rows[worse]] = result.margin[worse]
         self._add(Outcome(unit.images, result.margin, unit.gradients))
 
     def _rows(self, images: np.ndarray | None) -> np.ndarray:
@@ -288,6 +290,7 @@ def worst_cases(
                 following = next(waiting, None)
                 if following is not None:
                     running.append(_Running(*following, x, y, natural))
+                    following = None  # the images that it has kept are copied
                 elif all(job.finished for job in running):
                     return
                 elif not owners:
@@ -302,12 +305,16 @@ def worst_cases(
             if not job.announced:
                 yield Progress(job.number, job.report, 0.0, "", finished=True)
 
-    for unit, result in (engine or local(target, x, y))(units()):
-        yield from complete()
+    def folded(unit: Unit, result: Result) -> Iterator[Progress]:
         job = owners.pop(id(unit))
         for added in job.take(unit, result):
             job.announced = job.finished
             yield Progress(job.number, job.report, added.seconds, added.device, job.finished)
+
+    for done in (engine or local(target, x, y))(units()):
+        yield from complete()
+        yield from folded(*done)
+        del done  # else its images would stay until the next unit is finished
     yield from complete()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,14 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from daa import storage
 from daa.errors import InputError, require, shown
 from daa.losses import LOSSES
 from daa.parts import is_number, is_whole
 from daa.tensorflow import tf
+
+# So many bytes of images go through a network at once; more would fill the memory with layers.
+_BATCH = 1 << 26
 
 Provenance = Literal["original", "third-party", "surrogate", "own"]
 Precision = Literal["float32", "bfloat16"]
@@ -248,7 +253,7 @@ def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
 
     with running(target):
         logits = target.compiled("predict", compile)
-        parts = [logits(x[i : i + batch_size]).numpy() for i in range(0, len(x), batch_size)]
+        parts = [logits(x[part]).numpy() for part in _batches(target, x, batch_size)]
     found = np.concatenate(parts)
     # The graph of a SavedModel, for example, does not know its shape before it runs.
     fits = found.shape == (len(x), target.classes)
@@ -315,8 +320,14 @@ def _gradients(
 
     with running(target):
         graph = target.compiled(key, compile)
-        parts = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
+        parts = _batches(target, x, batch_size)
         return np.concatenate([graph(x[part], given[part]).numpy() for part in parts])
+
+
+def _batches(target: Target, x: np.ndarray, batch_size: int) -> Iterator[slice]:
+    """Batches of so many images, or of fewer large ones, whose layers would fill the memory."""
+    size = min(batch_size, max(_BATCH // (4 * math.prod(target.image_shape)), 1))
+    return (slice(k, k + size) for k in range(0, len(x), size))
 
 
 def gradient_of(
@@ -383,11 +394,12 @@ def check_images(
     require(fits, "x", f"shape {shape} for {target.name}", list(x.shape))
     if x.dtype != np.float32:
         raise InputError(f"x: expected float32 images in [0, 1], got {x.dtype}")
-    outside = ~((x >= 0) & (x <= 1))
-    if outside.any():
-        image, *pixel = (int(k) for k in np.argwhere(outside)[0])
-        value = float(x[image][tuple(pixel)])
-        require(False, f"x: image {image}, pixel {tuple(pixel)}", "[0, 1]", value)
+    for part in storage.parts(x):
+        outside = ~((x[part] >= 0) & (x[part] <= 1))
+        if outside.any():
+            k, *pixel = (int(k) for k in np.argwhere(outside)[0])
+            value = float(x[part][k][tuple(pixel)])
+            require(False, f"x: image {part.start + k}, pixel {tuple(pixel)}", "[0, 1]", value)
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise InputError(
             f"{labels_name}: expected {len(x)} integers, got {y.dtype} of shape {list(y.shape)}"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from daa import Dataset, InputError, native
+from daa import Dataset, InputError, native, storage
 from daa.errors import require
-from daa.targets import files, memory
+from daa.targets import files
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
 
@@ -30,22 +30,23 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
 
     Args:
         folder: of the images and labels.csv.
-        images: read the first ones only, as an attack on all 50,000 takes 250 GiB; None for all.
+        images: read the first ones only; None for all. All 50,000 take 50 GiB, those of an attack
+            250 GiB of memory, or 200 GiB of disk where there is less.
 
     Returns:
-        Images [N, 299, 299, 3].
+        Images [N, 299, 299, 3], which lie on disk where memory is too small for an attack on them.
 
     Raises:
         InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for,
-            more than an attack has memory for.
+            more than an attack has memory or disk for.
     """
     rows = _labels(folder / "labels.csv")
     if images is not None:
         if not 1 <= images <= len(rows):
             raise InputError(f"{folder}: images: expected 1 to {len(rows)}, got {images}")
         rows = rows[:images]
-    memory.require(len(rows), SIZE * SIZE * 3 * 4, str(folder), memory.available())
-    x = np.empty((len(rows), SIZE, SIZE, 3), np.float32)
+    storage.require(len(rows), SIZE * SIZE * 3 * 4, str(folder))
+    x = storage.empty((len(rows), SIZE, SIZE, 3))
     digest, damaged = hashlib.sha256(), dict[str, str]()
     with native.caught() as caught:  # libjpeg's own lines about images that it can read
         for i, (name, label) in enumerate(rows):

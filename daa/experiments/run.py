@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from daa import plans
+from daa import plans, storage
 from daa.errors import InputError, require
 from daa.experiments import (
     collection,
@@ -193,8 +193,15 @@ def attack(
         jit: as of `Attack`, for this process.
         end: in seconds of the monotonic clock; the first unit that ends after it is the last one.
         progress: show bars.
+
+    Raises:
+        InputError: the disk is too small for the worst images of these runs.
     """
     x, y = setup.data.x, setup.data.y
+    if runs:
+        # One file more than there are new runs, as each is written beside the one that it replaces.
+        files = 1 + sum(not run.kept.exists() for run in runs)
+        storage.require_disk(runs[0].kept.parent, x, files)
     bars: dict[int, _Bar] = {}
     left = list(range(len(runs)))
 
@@ -204,9 +211,9 @@ def attack(
         return bars[k]
 
     def jobs() -> Iterator[Job]:
-        for run in runs:
+        for k, run in enumerate(runs):
             restarts, seed = run.ident["restarts"], run.ident["seed"]
-            yield Job(run.row.attack, restarts, seed, so_far=run.state().report)
+            yield Job(run.row.attack, restarts, seed, so_far=bar(k).state.report)
 
     # In this process the units are those of the first run that is left.
     engine = engine or local(setup.target, x, y, jit, lambda steps: bar(left[0]).move(steps))
@@ -231,7 +238,7 @@ class _Bar:
     """The progress bar of a run, and the run's state, which is kept on disk after each unit."""
 
     def __init__(self, run: Run, images: int, shown: bool) -> None:
-        self._run, self._state = run, run.state()
+        self._run, self.state = run, run.state()
         attack, restarts = run.row.attack, run.ident["restarts"]
         # A plan that has a budget spends the budget; others repeat one unit.
         each = attack.budget if attack.reads("budget") else restarts * attack.gradients_per_image
@@ -246,11 +253,11 @@ class _Bar:
 
     @property
     def _units(self) -> int:
-        return 0 if self._state.report is None else len(self._state.report.history)
+        return 0 if self.state.report is None else len(self.state.report.history)
 
     @property
     def _steps(self) -> int:
-        return 0 if self._state.report is None else round(self._state.report.gradients.sum())
+        return 0 if self.state.report is None else round(self.state.report.gradients.sum())
 
     @property
     def _description(self) -> str:
@@ -266,13 +273,13 @@ class _Bar:
     def take(self, progress: Progress) -> None:
         """Keeps and shows the state after a unit."""
         if len(progress.report.history) > self._units:  # else nothing was left to do
-            self._state = self._state.after(
+            self.state = self.state.after(
                 progress.report,
                 progress.seconds,
                 progress.device or device.name(),
                 provenance.git_commit(),
             )
-            state.save(self._run.kept, self._run.ident, self._state)
+            state.save(self._run.kept, self._run.ident, self.state)
         self._bar.update(self._steps - self._bar.n)
         self._bar.set_description(self._description)
         self._bar.set_postfix_str(f"worst case {100 * progress.report.robust_accuracy[-1]:.2f} %")
@@ -280,7 +287,7 @@ class _Bar:
     def close(self) -> State:
         """The last state; the bar stays as it is."""
         self._bar.close()
-        return self._state
+        return self.state
 
 
 def record(setup: Setup, run: Run, clean: float, reached: State) -> records.Record:
@@ -303,8 +310,10 @@ def record(setup: Setup, run: Run, clean: float, reached: State) -> records.Reco
 
 def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
     """Share of images whose label is among the five largest logits, in [0, 1]."""
-    logits = predict(target, x, batch_size=50)
-    above = (logits >= logits[np.arange(len(y)), y][:, None]).sum(axis=1)
+    above = np.zeros(len(y), int)
+    for part in storage.parts(x, storage.PART):
+        logits, labels = predict(target, x[part], batch_size=50), y[part]
+        above[part] = (logits >= logits[np.arange(len(labels)), labels][:, None]).sum(axis=1)
     return float((above <= 5).mean())
 
 

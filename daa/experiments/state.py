@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from daa import storage
 from daa.errors import InputError, require
 from daa.methods import AttackConfig
 from daa.plans import Outcome, Report
@@ -151,7 +152,8 @@ def _check(arrays: Mapping[str, np.ndarray], images: int, path: Path) -> None:
         shown = f"{'numbers' if 'f' in kinds else 'whole numbers'} of shape {list(shape)}"
         require(fits, f"{path}: {name}", shown, f"{array.dtype} of shape {list(array.shape)}")
         # A margin may be infinite.
-        require(not np.isnan(array).any(), f"{path}: {name}", "numbers", float("nan"))
+        some = any(np.isnan(part).any() for part in _looked_at(array))
+        require(not some, f"{path}: {name}", "numbers", float("nan"))
 
     check("adv", "f", images, None, None, None)
     check("margin", "f", images)
@@ -169,7 +171,14 @@ def _check(arrays: Mapping[str, np.ndarray], images: int, path: Path) -> None:
     fits = bool((chosen >= 0).all() and (chosen < images).all())
     require(fits, f"{path}: unit_images", f"0 to {images - 1}", chosen.tolist())
     for name in ("adv", "unit_gradients", "seconds"):
-        require(bool(np.isfinite(arrays[name]).all()), f"{path}: {name}", "finite numbers", np.inf)
+        fits = all(bool(np.isfinite(part).all()) for part in _looked_at(arrays[name]))
+        require(fits, f"{path}: {name}", "finite numbers", np.inf)
+
+
+def _looked_at(array: np.ndarray) -> Iterator[np.ndarray]:
+    """An array in parts, as a look at all of it at once would take memory of its size."""
+    array = np.atleast_1d(array)
+    return (array[part] for part in storage.parts(array))
 
 
 def _history(arrays: dict[str, np.ndarray]) -> tuple[Outcome, ...]:

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -42,18 +42,20 @@ _TEXT = 1 << 26
 _UNPACKED, _RATIO = 1 << 30, 100
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name beside it, then renames it.
+@contextmanager
+def _atomically(path: Path, size: int) -> Iterator[IO[bytes]]:
+    """A file under a temporary name beside `path`, renamed when the block ends without an error.
 
-    Raises:
-        InputError: a full disk, or a folder that can't be written to; an older file stays as it is.
+    Args:
+        path: of the file.
+        size: how many bytes it takes, for the message.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
             Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         except BaseException:
@@ -61,19 +63,28 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise InputError(
-            f"{path}: expected to write {len(content):,} bytes, got {error.strerror}"
+            f"{path}: expected to write {size:,} bytes, got {error.strerror}"
         ) from error
 
 
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file under a temporary name beside it, then renames it.
+
+    Raises:
+        InputError: a full disk, or a folder that can't be written to; an older file stays as it is.
+    """
+    with _atomically(path, len(content)) as file:
+        file.write(content)
+
+
 def save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes an .npz file atomically.
+    """Writes an .npz file atomically, without a copy of it in memory.
 
     Raises:
         InputError: as `write_atomically`.
     """
-    buffer = io.BytesIO()
-    np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]
-    write_atomically(path, buffer.getvalue())
+    with _atomically(path, sum(array.nbytes for array in arrays.values())) as file:
+        np.savez(file, **dict(arrays))  # type: ignore[arg-type]
 
 
 @contextmanager

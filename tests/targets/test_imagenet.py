@@ -7,8 +7,8 @@ import tensorflow as tf
 from test_networks import conv, count, listed, random_arrays
 
 import imagenet_ens
-from daa import Attack, AttackConfig, InputError
-from daa.targets import checkpoints, memory
+from daa import Attack, AttackConfig, InputError, storage
+from daa.targets import checkpoints
 from imagenet_ens import images, model
 
 needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
@@ -318,8 +318,24 @@ def test_damage_that_the_decoder_passes_is_a_warning_with_the_name(folder, capfd
     assert sum("damaged" in str(warning.message) for warning in found) == 4
 
 
-def test_more_images_than_memory_are_refused_before_the_first_is_read(folder, monkeypatch):
-    monkeypatch.setattr(memory, "available", lambda: 5 * 299 * 299 * 3 * 4 - 1)
+IMAGE = 299 * 299 * 3 * 4
+
+
+def test_more_images_than_memory_and_disk_are_refused_before_the_first_is_read(folder, monkeypatch):
+    monkeypatch.setattr(storage, "available", lambda: 5 * IMAGE - 1)
+    monkeypatch.setattr(storage, "temporary", lambda: ("/t", 4 * IMAGE - 1))
     monkeypatch.setattr(images, "preprocess", lambda *_: pytest.fail("it reads an image"))
     with pytest.raises(InputError, match=r"imagenet: images: expected 0.0 GiB .* in which 0 fit"):
         imagenet_ens.load_dataset(data_dir=folder)
+
+
+@pytest.mark.parametrize(("room", "disk"), [(5 * IMAGE, 0), (IMAGE, 4 * IMAGE)])
+def test_images_lie_on_disk_where_memory_is_too_small(folder, monkeypatch, room, disk):
+    expected = imagenet_ens.load_dataset(data_dir=folder)
+    monkeypatch.setattr(storage, "SMALL", 0)
+    monkeypatch.setattr(storage, "available", lambda: room)
+    monkeypatch.setattr(storage, "temporary", lambda: (str(folder), disk))
+    data = imagenet_ens.load_dataset(data_dir=folder)
+    assert storage.in_file(data.x) == (disk > 0)
+    assert data.sha256 == expected.sha256
+    np.testing.assert_array_equal(data.x, expected.x)
