@@ -232,6 +232,7 @@ def computed(function: Callable[..., np.ndarray], x: np.ndarray, *more: np.ndarr
         if found is None:
             found = empty((len(x), *rows.shape[1:]), rows.dtype)
         found[part] = rows
+        del rows  # before the next part is computed
     assert found is not None
     return found
 
