@@ -100,6 +100,24 @@ def test_a_file_that_is_no_benchmark_is_refused_before_anything_is_measured(tmp_
     assert json.loads(out.read_text()) == content
 
 
+def test_files_of_others_are_not_overwritten(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "MEASUREMENTS", {"limit": lambda _: pytest.fail("it measures")})
+    out = tmp_path / "notes.json"
+    for name, message in (
+        ("notes.json", "notes.json: expected the JSON file of a benchmark, got"),
+        ("notes.md", "notes.md: expected no file, or that of the benchmark notes.json, got"),
+        ("notes.svg", "notes.svg: expected no file, or that of the benchmark notes.json"),
+    ):
+        (tmp_path / name).write_text("my own", encoding="utf-8")
+        for more in ([], ["--only", "limit"]):
+            with pytest.raises(InputError, match=message):
+                benchmark.main(["--out", str(out), *more])
+        assert (tmp_path / name).read_text(encoding="utf-8") == "my own"
+        (tmp_path / name).unlink()
+    with pytest.raises(InputError, match=r"out: expected a file with the ending .json, got 'b.md'"):
+        benchmark.main(["--out", str(tmp_path / "b.md")])
+
+
 def test_a_part_measured_again_leaves_the_others_and_the_other_networks(tmp_path, monkeypatch):
     out = tmp_path / "benchmark.json"
     parts = {

@@ -16,6 +16,8 @@ from daa.experiments.records import SCHEMA
 from daa.methods import METHODS
 from daa.targets.files import read_json, reason, write_atomically
 
+# The endings of the tables and the figure, which lie beside the JSON file.
+_BESIDE = (".md", ".png", ".svg")
 # The network whose steps the figure shows.
 _NETWORK = "madry_mnist"
 
@@ -56,6 +58,24 @@ def load(path: Path) -> dict[str, Any]:
             f"{path}: expected the JSON file of a benchmark, got another: {reason(error)}"
         ) from error
     return content
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """The content of a JSON file that a benchmark may write anew; empty where there is none.
+
+    Raises:
+        InputError: it is not that of a benchmark, or files lie where its tables and figure go.
+    """
+    require(path.suffix == ".json", "out", "a file with the ending .json", path.name)
+    if path.exists():
+        return load(path)
+    for beside in (path.with_suffix(ending) for ending in _BESIDE):
+        if beside.exists():
+            raise InputError(
+                f"{beside}: expected no file, or that of the benchmark {path.name}, got another "
+                "one; move it away, or choose another file"
+            )
+    return {}
 
 
 def drawable(content: dict[str, Any]) -> bool:

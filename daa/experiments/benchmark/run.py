@@ -29,13 +29,18 @@ def benchmark(out: Path, options: Options, only: Sequence[str] | None = None) ->
 
     Returns:
         The tables.
+
+    Raises:
+        InputError: the file is no benchmark's, or there are files of the tables' and the figure's
+            names without it; they are never overwritten.
     """
+    kept = report.kept(out)
     about = {
         "device": device.name(),
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),
     }
-    content = report.load(out) if out.exists() and only else {}
+    content = kept if only else {}
     measured = content.setdefault("measured", {})
     for part in only or MEASUREMENTS:
         # A network or axis measured anew replaces what is there of it; the others stay.
