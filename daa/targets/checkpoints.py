@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             "pip install torch, or use an .npz file with the same arrays"
         ) from error
     files.plain(path, "PyTorch weights")
+    if zipfile.is_zipfile(path):  # older files are none
+        files.require_unpacks(path, "PyTorch weights")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the pickle of a damaged file can fail in any way

@@ -256,6 +256,27 @@ def unpacked_limit(size: int) -> int:
     return max(_UNPACKED, _RATIO * size)
 
 
+def require_unpacks(path: Path, expected: str) -> None:
+    """Checks that the members of a zip file, as another library will unpack them, fit into memory.
+
+    Args:
+        path: of the file.
+        expected: what it should be, for messages.
+
+    Raises:
+        InputError: no file, no zip file, a damaged one, or one that unpacks to far more than its
+            own size.
+    """
+    most = unpacked_limit(plain(path, expected))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+    except DAMAGED as error:
+        raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
+    if size > most:
+        raise InputError(f"{path}: expected at most {most:,} bytes unpacked, got {size:,}")
+
+
 def gunzip(path: Path) -> bytes:
     """The content of a file packed with gzip.
 

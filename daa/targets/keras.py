@@ -114,6 +114,7 @@ def load(path: Path) -> Any:
             "keras.models.load_model and give the model, or save it as .keras"
         )
     require(path.suffix == ".keras" and path.is_file(), str(path), "a .keras file", path.name)
+    files.require_unpacks(path, "a .keras file")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:

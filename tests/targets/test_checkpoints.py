@@ -1,6 +1,7 @@
 import pickle
 import shutil
 import sys
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from daa import InputError
-from daa.targets import checkpoints
+from daa.targets import checkpoints, files
 from madry_mnist.model import VARIABLES, initialize
 
 SHAPES = {"Variable": (3, 2), "unit/BatchNorm/beta": (4,)}
@@ -199,6 +200,18 @@ def test_a_pth_file_that_holds_something_else_is_named(tmp_path, monkeypatch, st
     path.write_bytes(b"a file")
     with pytest.raises(InputError, match=message):
         checkpoints.read(path)
+
+
+def test_a_pth_file_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    seen = played(monkeypatch, {})
+    path = tmp_path / "weights.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(10**6))
+    monkeypatch.setattr(files, "_UNPACKED", 10**5)
+    monkeypatch.setattr(files, "_RATIO", 1)
+    with pytest.raises(InputError, match=r"weights.pth: expected at most .* unpacked, got 1,0"):
+        checkpoints.read(path)
+    assert not seen
 
 
 def test_tensors_of_pytorch_of_all_kinds(tmp_path):

@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -153,6 +154,21 @@ def test_a_pipe_a_folder_and_a_huge_file_are_no_text(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_TEXT", 8)
     with pytest.raises(InputError, match=r"long: expected a record of at most 8 bytes, got 9"):
         files.read_json(tmp_path / "long", "a record")
+
+
+def test_a_zip_file_that_another_library_unpacks_is_no_bomb(tmp_path, monkeypatch):
+    path = tmp_path / "a.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in "ab":
+            archive.writestr(name, bytes(3000))
+    files.require_unpacks(path, "a model")
+    monkeypatch.setattr(files, "_UNPACKED", 5999)
+    monkeypatch.setattr(files, "_RATIO", 1)
+    with pytest.raises(InputError, match=r"a.keras: expected at most 5,999 bytes unpacked, got 6,"):
+        files.require_unpacks(path, "a model")
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"a.keras: expected a model, got File is not a zip file"):
+        files.require_unpacks(path, "a model")
 
 
 def test_a_gzip_file_unpacks_to_no_more_than_it_may(tmp_path, monkeypatch):

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from daa import AttackConfig, Bounds, InputError, Target, worst_case
 from daa.target import input_gradient, predict
+from daa.targets import files, saved_model
 from daa.targets import keras as made
-from daa.targets import saved_model
 from daa.targets.files import sha256
 
 layers = keras.layers
@@ -345,6 +345,15 @@ def test_a_file_with_code_inside_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected a model that Keras loads without code") as error:
         Target.from_keras(tmp_path / "net.keras")
     assert "\n" not in str(error.value)
+
+
+def test_a_file_that_would_fill_the_memory_is_refused_before_keras_reads_it(tmp_path, monkeypatch):
+    network().save(tmp_path / "net.keras")
+    monkeypatch.setattr(files, "_UNPACKED", 100)
+    monkeypatch.setattr(files, "_RATIO", 0)
+    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("it is read"))
+    with pytest.raises(InputError, match=r"net.keras: expected at most 100 bytes unpacked, got"):
+        Target.from_keras(tmp_path / "net.keras")
 
 
 def test_a_folder_without_a_saved_model_is_refused(tmp_path):
