@@ -32,8 +32,8 @@ FAULTS = [
             ),
             ("        ball.check(adv, x, config.eps, clip_range=config.clip_range)\n", ""),
             (
-                "ball.bounds(x, config.eps, clip_range=config.clip_range)",
-                "ball.bounds(x, config.eps)",
+                "ball.bounds(x, self.config.eps, clip_range=self.config.clip_range)",
+                "ball.bounds(x, self.config.eps)",
             ),
             (
                 "ball.check(adv, x, config.eps, clip_range=config.clip_range)",
@@ -61,12 +61,15 @@ FAULTS = [
                 "on_steps(len(batch) * config.steps_per_visit)",
                 "on_steps(size * config.steps_per_visit)",
             ),
-            ('worse = memory["best_margin"] < last', 'worse = memory["best_margin"] > last'),
             (
-                "            adv = np.clip(adv, lower, upper)  # the first image may be the best one\n",
+                'np.flatnonzero(memory["best_margin"] < last)',
+                'np.flatnonzero(memory["best_margin"] > last)',
+            ),
+            (
+                "            adv = self._inside(adv, x)  # the first image may be the best one\n",
                 "            pass\n",
             ),
-            ("np.clip(first, lower, upper), y", "first, y"),
+            ("[self._inside(version, x) for version in first]", "list(first)"),
             ("np.argmin(margins, axis=0)", "np.argmax(margins, axis=0)"),
             ('lower = now < memory["best_margin"]', 'lower = now > memory["best_margin"]'),
             ('"best_margin": tf.minimum(now, memory["best_margin"])', '"best_margin": now'),
@@ -85,9 +88,9 @@ FAULTS = [
                 "                    pass\n",
             ),
             ("noise[k - begin]", "noise[0]"),
-            ('{"best": x if best is None else best', '{"best": x'),
+            ("(start, x, y, x if best is None else best)", "(start, x, y, x)"),
             ('"ranks": ranks}', '"ranks": None}'),
-            ("else first.copy()", "else first"),
+            ("adv = storage.copy(first)", "adv = first"),
             (
                 'dtype = tf.int32 if name == "steps" else tf.float64',
                 'dtype = tf.int32 if name == "steps" else tf.float16',
@@ -238,7 +241,7 @@ FAULTS = [
                 "return (pixels.astype(np.float32) - np.float32(self.lower)) / span",
                 "return pixels.astype(np.float32) / span",
             ),
-            ("return self.network(self.bounds.to_native(x))", "return self.network(x)"),
+            ("logits = self.network(self.bounds.to_native(x))", "logits = self.network(x)"),
             (
                 "Dataset(self.name, self.x[:images], self.y[:images], self.sha256)",
                 "Dataset(self.name, self.x[-images:], self.y[-images:], self.sha256)",
@@ -249,7 +252,8 @@ FAULTS = [
             ("tf.reduce_sum(logits * w, axis=1)", "tf.reduce_sum(logits, axis=1)"),
             ("graph(x[part], given[part])", "graph(x[part], given[: batch_size][: len(x[part])])"),
             ('("gradient", loss), LOSSES', '"gradient", LOSSES'),
-            ("~((x >= 0) & (x <= 1))", "~(x <= 1)"),
+            ("~((x[part] >= 0) & (x[part] <= 1))", "~(x[part] <= 1)"),
+            ("image {part.start + k}", "image {k}"),
             (
                 "np.flatnonzero((y < 0) | (y >= target.classes))",
                 "np.flatnonzero(y >= target.classes)",
@@ -272,10 +276,13 @@ FAULTS = [
                 "float((margins(target, x, y) >= 0).mean())",
             ),
             (
-                "worse = result.margin < self.margin[rows]",
-                "worse = result.margin > self.margin[rows]",
+                "worse = np.flatnonzero(result.margin < self.margin[rows])",
+                "worse = np.flatnonzero(result.margin > self.margin[rows])",
             ),
-            ("worse = result.margin < self.margin[rows]", "worse = result.margin <= result.margin"),
+            (
+                "worse = np.flatnonzero(result.margin < self.margin[rows])",
+                "worse = np.arange(len(result.margin))",
+            ),
             ("np.where(natural > 0, np.float32(np.inf), natural)", "np.full_like(natural, np.inf)"),
             (
                 "np.where(natural > 0, np.float32(np.inf), natural)",
@@ -283,8 +290,8 @@ FAULTS = [
             ),
             # A run that goes on begins at restart 0.
             ("        self._skip_kept()\n", ""),
-            ("(kept.adv if kept else x).copy()", "x.copy()"),
-            ("(kept.adv if kept else x).copy()", "(kept.adv if kept else x)"),
+            ("storage.copy(kept.adv if kept else x)", "storage.copy(x)"),
+            ("storage.copy(kept.adv if kept else x)", "(kept.adv if kept else x)"),
             ("np.minimum(self.margin[rows], outcome.margin)", "outcome.margin"),
             (
                 "self._add(Outcome(unit.images, result.margin, unit.gradients))",
@@ -298,11 +305,11 @@ FAULTS = [
             ("first=unit.first", "first=None"),
             ("best=unit.best", "best=None"),
             (
-                "x, y = x[unit.images], y[unit.images]",
+                "x, y = storage.taken(x, unit.images), y[unit.images]",
                 "x, y = x[: len(unit.images)], y[: len(unit.images)]",
             ),
             ("found = margins(attack.target, adv, y)", "found = margins(attack.target, x, y)"),
-            ("restarts >= 1", "restarts >= 0"),
+            ("1 <= self.restarts <=", "0 <= self.restarts <="),
             ("self.seed >= 0", "self.seed >= -1"),
             (
                 "            if self.unit is None:\n                self._ask()\n",
@@ -316,6 +323,61 @@ FAULTS = [
             ),
             ("            on_unit(progress.report)\n", "            pass\n"),
             ("return self.over and not self.out", "return self.over"),
+        ],
+    ),
+    (
+        "daa/storage.py",
+        "attack/test_storage.py -k 'not few_images'",
+        [
+            ("if room is None or COPIES * size <= room:", "if room is None or size <= room:"),
+            ("    if size <= disk:", "    if size <= disk and False:"),
+            ("    if size < room:", "    if False:"),
+            ("COPIES * image_bytes, FILES * image_bytes", "image_bytes, image_bytes"),
+            ("max(room // in_memory, disk // on_disk)", "room // in_memory"),
+            ("0 if kind in _MEMORY else free", "free"),
+            ("sorted(over, key=lambda mount: mount[0])[-1][1]", "over[0][1]"),
+            ("folder.is_relative_to(place)", "str(folder).startswith(place)"),
+            ("limit - now + _of_files(groups / about, names)", "limit - now"),
+            ("if line.split()[0] in names)", ")"),
+            ("os.posix_fallocate(file.fileno(), 0, size)", "file.truncate(size)"),
+            ("found[chosen[k : k + step]]", "found[rows[k : k + step]]"),
+            ("found[part] = array[rows[part]]", "found[part] = array[part]"),
+            ("(FILES - 1 if shared else 0)", "0"),
+            ("if x.nbytes > SMALL and room", "if False and room"),
+            ("*(array[part] for array in more)", "*(array[: len(x[part])] for array in more)"),
+        ],
+    ),
+    # What takes memory of the size of all images.
+    (
+        "daa/attack.py",
+        "attack/test_storage.py -k few_images",
+        [
+            ("storage.computed(first, x)", "first(x)"),
+            ("storage.computed(start, x, y, x if", "start(x, y, x if"),
+            ("found = storage.empty(x.shape)", "found = np.empty_like(x)"),
+            (
+                'storage.put(adv, worse, memory["best"], worse)',
+                'adv[worse] = memory["best"][worse]',
+            ),
+        ],
+    ),
+    (
+        "daa/restarts.py",
+        "attack/test_storage.py -k few_images",
+        [
+            ("storage.copy(kept.adv if kept else x)", "x.copy()"),
+            ("storage.taken(x, unit.images)", "x[unit.images]"),
+            (
+                "storage.put(self.adv, rows[worse], result.adv, worse)",
+                "self.adv[rows[worse]] = result.adv[worse]",
+            ),
+        ],
+    ),
+    (
+        "daa/target.py",
+        "attack/test_storage.py -k few_images",
+        [
+            ("for part in storage.parts(x):", "for part in [slice(0, len(x))]:"),
         ],
     ),
     (

@@ -127,7 +127,7 @@ FAULTS = [
         [
             ("and pixels / 255 == eps:", "and True:"),
             ("if float(decimal) != eps and", "if"),
-            ('options.append("not clipped to [0, 1]")', "pass"),
+            ('found.append("not clipped to [0, 1]")', "pass"),
         ],
     ),
     (
@@ -136,19 +136,19 @@ FAULTS = [
         [
             # The band of a figure.
             (
-                "[run.min() for run in values], [run.max() for run in values]",
-                "[run.mean() for run in values], [run.max() for run in values]",
+                "(np.mean, np.min, np.max)",
+                "(np.mean, np.mean, np.max)",
             ),
             (
-                "[run.min() for run in values], [run.max() for run in values]",
-                "[run.min() for run in values], [run.mean() for run in values]",
+                "(np.mean, np.min, np.max)",
+                "(np.mean, np.min, np.mean)",
             ),
             ("run - pgd[x].mean() for x", "run - pgd[x].min() for x"),
             (
-                "accuracy = [100 * a for a in record.robust_accuracy]",
-                "accuracy = [100 * a for a in record.accuracy_per_restart]",
+                "100 * np.array(record.robust_accuracy)",
+                "100 * np.array(record.accuracy_per_restart)",
             ),
-            ("means = [run.mean() for run in values]", "means = [run.min() for run in values]"),
+            ("(np.mean, np.min, np.max)", "(np.min, np.min, np.max)"),
             ("set(shown.rows) <= set(by_name)", "True"),
         ],
     ),
