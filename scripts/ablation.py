@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 from pathlib import Path
 
 from daa import targets
-from daa.experiments import console
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,7 +47,3 @@ def main(arguments: list[str] | None = None) -> None:
     }
     write_json(args.out, content)
     print(args.out)
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 import argparse
 from pathlib import Path
 
 from daa import targets
 from daa.errors import require
-from daa.experiments import console, provenance, races
+from daa.experiments import provenance, races
 from daa.experiments.benchmark.contestants import NETWORKS
 from daa.experiments.benchmark.measure import Options
 from daa.experiments.benchmark.run import MEASUREMENTS, benchmark
@@ -60,7 +65,3 @@ def _race(args: argparse.Namespace) -> None:
         found = race(target, data, eps, autoattack.attack)
     path = races.add(args.folder, found)
     print(path.read_text(encoding="utf-8"))
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 from daa import targets
 from daa.errors import InputError
-from daa.experiments import check, console
+from daa.experiments import check
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +40,3 @@ def main(arguments: list[str] | None = None) -> int:
         for miss in finding.misses:
             print(f"{finding.target}: {miss}")
     return 1 if any(finding.misses for finding in findings) else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 import argparse
 from pathlib import Path
 
-from daa.experiments import console
 from daa.methods import METHODS
 
 
@@ -74,7 +78,3 @@ def parser() -> argparse.ArgumentParser:
     console.add_targets(parser)
     console.add_quiet(parser)
     return parser
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 import argparse
 from pathlib import Path
 
 from daa.errors import InputError
-from daa.experiments import console
 from daa.targets import download
 
 
@@ -65,7 +69,3 @@ def show(args: argparse.Namespace) -> None:
     width = max(map(len, download.names()))
     for parcel, state in download.states(args.data_dir, args.model_dir):
         print(f"{parcel.name:{width}}  {state:10}  {parcel.found or parcel.folder}")
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 from pathlib import Path
 
-from daa.experiments import collection, console, page
+from daa.experiments import collection, page
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -15,7 +20,3 @@ def main(arguments: list[str] | None = None) -> None:
     folders = collection.folders(args.folders)
     written = page.write(folders, args.out)
     print(f"{', '.join(map(str, written))}: experiments: {len(page.shown(folders))}")
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 import argparse
 import functools
 from pathlib import Path
 from typing import get_args
 
-from daa.experiments import console
 from daa.restarts import Engine
 from daa.target import Precision
 
@@ -70,7 +74,3 @@ def parser() -> argparse.ArgumentParser:
     console.add_engine(parser)
     parser.add_argument("--out", type=Path, help="default: results/paper")
     return parser
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

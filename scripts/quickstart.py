@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from daa.experiments import console, quickstart
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
+from daa.experiments import quickstart
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -12,7 +17,3 @@ def main(arguments: list[str] | None = None) -> None:
     reproduce.add_options(parser)
     ready, text = reproduce.reproduce(parser.parse_args(arguments))
     print(quickstart.finish(ready.folder) or text)
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

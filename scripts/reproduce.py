@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 import argparse
 from pathlib import Path
 from typing import get_args
 
 from daa.errors import InputError
-from daa.experiments import console, device, provenance, run, setup
+from daa.experiments import device, provenance, run, setup
 from daa.experiments.ray import on_ray
 from daa.experiments.setup import Setup
 from daa.target import Precision
@@ -66,7 +71,3 @@ def reproduce(args: argparse.Namespace) -> tuple[Setup, str]:
         progress=not args.quiet,
         say=console.say(args.quiet),
     )
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

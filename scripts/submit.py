@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 import argparse
 from pathlib import Path
 
-from daa.experiments import boards, console, entering, living, submission
+from daa.experiments import boards, entering, living, submission
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -71,7 +76,3 @@ def run(args: argparse.Namespace) -> str:
     if args.command == "merge":
         return submission.merge(about, args.arrays, args.out)
     return submission.compare(about, args.arrays, args.picture)
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

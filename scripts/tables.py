@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 from pathlib import Path
 
-from daa.experiments import collection, console, tables
+from daa.experiments import collection, tables
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -15,7 +20,3 @@ def main(arguments: list[str] | None = None) -> None:
     for folder, out in collection.places(args.folders, args.out):
         tables.write(collection.collect(folder), out)
         print(f"{out}: table.md, table.csv, table.tex")
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from daa.experiments import console
+
+if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
+    raise SystemExit(console.script(__file__))
+
 from pathlib import Path
 
-from daa.experiments import console, training
+from daa.experiments import training
 from daa.experiments.recipe import load
 
 
@@ -25,7 +30,3 @@ def main(arguments: list[str] | None = None) -> None:
         f"{done.path}: {done.data}, {done.images:,} images: clean {100 * done.clean:.2f} %, "
         f"{training.EVALUATION_STEPS}-step PGD {100 * done.robust:.2f} %"
     )
-
-
-if __name__ == "__main__":
-    raise SystemExit(console.run(main))

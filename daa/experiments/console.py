@@ -39,7 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
         return run(lambda: print(overview()))
     if name == "--version":
         return run(lambda: print(f"daa {daa.__version__}"))
-    return run(lambda: command(name).main(rest))
+    return run(lambda: _imported(name).main(rest))
+
+
+def script(path: str) -> int:
+    """The command of a script that is run by its path: `python scripts/NAME.py` is `daa NAME`."""
+    return main([Path(path).stem, *sys.argv[1:]])
 
 
 def run(main: Callable[[], int | None]) -> int:
@@ -107,6 +112,12 @@ def command(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _imported(name: str) -> ModuleType:
+    """The module of a command, during whose import an interrupt ends the process."""
+    with _ending_at_once(2):
+        return command(name)
 
 
 def overview() -> str:

@@ -1,8 +1,10 @@
 """The command line: commands and configs by name, mistakes, help, a quiet start."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,33 @@ def test_an_interrupt_has_status_130(capsys, monkeypatch):
 
     assert console.run(interrupted) == 130
     assert capsys.readouterr().err.startswith("interrupted; what is finished is kept")
+
+
+@pytest.mark.parametrize("command", [["scripts/tables.py"], ["-m", "daa", "tables"]])
+def test_an_interrupt_while_modules_are_imported_ends_in_one_line(command, tmp_path):
+    """A slow NumPy, which would swallow the interrupt, stands for all imports."""
+    (tmp_path / "numpy.py").write_text(
+        "import pathlib, time\n"
+        f"pathlib.Path({str(tmp_path / 'begun')!r}).touch()\n"
+        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, *command, "none"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        while not (tmp_path / "begun").exists():
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert error == f"{console._INTERRUPTED}\n"
 
 
 @pytest.mark.parametrize(("text", "least"), [("0", 1), ("-1", 0), ("1.5", 0), ("x", 0)])
