@@ -59,7 +59,7 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             f"{path}: expected PyTorch for reading a .pth file, got no module torch; "
             "pip install torch, or use an .npz file with the same arrays"
         ) from error
-    files.plain(path, "PyTorch weights")
+    most = files.unpacked_limit(files.plain(path, "PyTorch weights"))
     if zipfile.is_zipfile(path):  # older files are none
         files.require_unpacks(path, "PyTorch weights")
     try:
@@ -74,7 +74,10 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
         isinstance(name, str) and torch.is_tensor(value) for name, value in state.items()
     )
     require(fits, str(path), "a mapping of arrays", type(state).__name__)
-    return {name: _array(value, f"{path}: {name}") for name, value in state.items()}
+    arrays = {name: _array(value, f"{path}: {name}") for name, value in state.items()}
+    size = sum(array.nbytes for array in arrays.values())  # one number may be a whole array
+    require(size <= most, str(path), f"at most {most:,} bytes of numbers", size)
+    return arrays
 
 
 def _array(tensor: Any, where: str) -> np.ndarray:

@@ -212,6 +212,10 @@ def test_a_pth_file_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_
     with pytest.raises(InputError, match=r"weights.pth: expected at most .* unpacked, got 1,0"):
         checkpoints.read(path)
     assert not seen
+    played(monkeypatch, {"a": Tensor(np.broadcast_to(np.float32(1), (10**6, 10**6)))})
+    path.write_bytes(b"one number, a million times a million times")
+    with pytest.raises(InputError, match=r"weights.pth: expected at most 100,000 bytes of numbers"):
+        checkpoints.read(path)
 
 
 def test_tensors_of_pytorch_of_all_kinds(tmp_path):
