@@ -53,13 +53,17 @@ def test_the_memory_is_that_of_the_machine_or_of_its_control_group(tmp_path):
         ({"/": "tmpfs"}, False),
         ({"/": "overlay", "{}": "tmpfs"}, False),
         ({"/": "tmpfs", "{}": "xfs"}, True),
-        ({"/": "ext4", "{}x": "tmpfs"}, True),
+        ({"/": "ext4", "{}x": "tmpfs", "{short}": "tmpfs"}, True),
         ({}, True),
     ],
 )
 def test_a_folder_of_temporary_files_that_is_memory_has_no_disk(tmp_path, monkeypatch, kinds, real):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    lines = [f"dev {place.format(tmp_path)} {kind} rw 0 0\n" for place, kind in kinds.items()]
+    short = str(tmp_path)[:-1]  # another folder, though the name begins alike
+    lines = [
+        f"dev {place.format(tmp_path, short=short)} {kind} rw 0 0\n"
+        for place, kind in kinds.items()
+    ]
     machine(tmp_path, proc__self__mounts="".join(lines))
     folder, free = storage.temporary(tmp_path)
     assert folder == str(tmp_path)
