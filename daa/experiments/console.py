@@ -39,12 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
         return run(lambda: print(overview()))
     if name == "--version":
         return run(lambda: print(f"daa {daa.__version__}"))
-    return run(lambda: _imported(name).main(rest))
+    return run(lambda: _imported(_path(name)).main(rest))
 
 
 def script(path: str) -> int:
     """The command of a script that is run by its path: `python scripts/NAME.py` is `daa NAME`."""
-    return main([Path(path).stem, *sys.argv[1:]])
+    return run(lambda: _imported(Path(path)).main(sys.argv[1:]))
 
 
 def run(main: Callable[[], int | None]) -> int:
@@ -103,10 +103,19 @@ def command(name: str) -> ModuleType:
     Raises:
         InputError: no such command.
     """
+    return _module(_path(name))
+
+
+def _path(name: str) -> Path:
+    """The file of a command."""
     paths = _commands()
     if name not in paths:
         raise InputError(f"daa: expected one of {', '.join(paths)}, got {name!r}")
-    spec = importlib.util.spec_from_file_location(f"daa.scripts.{name}", paths[name])
+    return paths[name]
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"daa.scripts.{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -114,10 +123,10 @@ def command(name: str) -> ModuleType:
     return module
 
 
-def _imported(name: str) -> ModuleType:
+def _imported(path: Path) -> ModuleType:
     """The module of a command, during whose import an interrupt ends the process."""
     with _ending_at_once(2):
-        return command(name)
+        return _module(path)
 
 
 def overview() -> str:

@@ -231,6 +231,7 @@ def test_an_attack_holds_no_more_copies_than_it_asks_for(method):
     [
         ("rand_fgsm", {}),
         ("blob", {"steps": 2, "steps_per_shuffle": 1}),
+        ("pgd", {"steps": 2, "keep": "best", "targeted": "least_likely"}),
         ("odi", {"steps": 2, "restarts": "standing"}),
         ("apgd", {"steps": 2}),
     ],
