@@ -176,13 +176,30 @@ FAULTS = [
             ),
             ("experiment.seed if row.seed is None else row.seed", "experiment.seed"),
             ("so_far=bar(k).state.report", "so_far=None"),
-            ("storage.require_disk(runs[0].kept.parent, x, files)", "pass"),
             ("(above <= 5).mean()", "(above < 5).mean()"),
             ("(logits >= logits[", "(logits > logits["),
             ("many = target.classes > TOP5_FROM", "many = False"),
             ("extend=kept.exists()", "extend=False"),
             ("                provenance.git_commit(),\n", "                None,\n"),
             ("            state.save(self._run.kept, self._run.ident, self.state)\n", ""),
+        ],
+    ),
+    (
+        "daa/experiments/run.py",
+        "experiments/test_on_disk.py -k 'not killed'",
+        [
+            ("storage.require_disk(runs[0].kept.parent, x, files)", "pass"),
+            ("files = 1 + sum(not run", "files = sum(not run"),
+        ],
+    ),
+    (
+        "daa/experiments/state.py",
+        "experiments/test_on_disk.py -k state_larger",
+        [
+            (
+                "(array[part] for part in storage.parts(array))",
+                "(array[part] for part in [*storage.parts(array)][:1])",
+            ),
         ],
     ),
     (
