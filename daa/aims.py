@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from daa import storage
 from daa.parts import costs
 from daa.target import Target, check_images, predict
 
@@ -46,7 +47,7 @@ def given(
     if targeted is None:
         return away(y)
     if targeted == "least_likely":
-        return predict(target, x).argmin(axis=1), -1.0
+        return storage.computed(lambda x: predict(target, x).argmin(axis=1), x), -1.0
     return check_images(target, x, np.asarray(target_labels), "target_labels")[1], -1.0
 
 

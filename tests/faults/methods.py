@@ -118,7 +118,7 @@ FAULTS = [
         "attack/test_methods.py attack/test_attack.py",
         [
             ("return y, 1.0", "return y, -1.0"),
-            ("argmin(axis=1), -1.0", "argmax(axis=1), -1.0"),
+            ("argmin(axis=1), x), -1.0", "argmax(axis=1), x), -1.0"),
             ('"target_labels")[1], -1.0', '"target_labels")[1], 1.0'),
             ("logits[rows, y] = -np.inf", "pass"),
             ("np.argsort(-logits", "np.argsort(logits"),
