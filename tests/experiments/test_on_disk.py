@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import bounded
 import numpy as np
 import pytest
 import survive
@@ -149,3 +150,10 @@ def test_a_state_larger_than_a_part_is_checked_to_its_end(tmp_path, little):
         state.save(tmp_path / "a.npz", ident, State(report))
         with pytest.raises(InputError, match=f"a.npz: adv: expected {expected}"):
             state.load(tmp_path / "a.npz", ident)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_images():
+    """The peak of whole processes on images of ImageNet's size; all else takes far more time."""
+    less, more = (bounded.peak(images, part=1 << 26) for images in (200, 400))
+    assert more - less < 0.1 * 200 * 299 * 299 * 3 * 4
