@@ -21,9 +21,8 @@ COPIES = 5
 FILES = 4
 # Arrays up to so many bytes lie in memory; larger ones are looked at in parts of that size.
 SMALL = 1 << 26
-# Arrays up to so many bytes are computed at once; larger ones in parts of that size, so that a part
-# is the same on every machine. It is part of an attack's definition, as random numbers are drawn
-# for one part after another.
+# Arrays up to so many bytes are computed at once; larger ones in parts of that size. As random
+# numbers are drawn for one part after another, a part must be the same on every machine.
 PART = 1 << 30
 _GIB = 2**30
 # Where Linux says how much memory a control group may have and has, and how much of that is only
