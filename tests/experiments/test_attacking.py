@@ -4,14 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import tiny
 
-import digits
 from daa import AttackConfig, InputError, restarts
 from daa.experiments import attacking, console, device, state
 from daa.experiments.evaluation import evaluate
 
-DATA = digits.load_dataset("test").first(60)
-NETWORK = digits.load_target("cnn").network
+DATA = tiny.load_dataset("test").first(60)
+NETWORK = tiny.load_target("cnn").network
 SHORT = {"eps": 0.1, "budget": 30, "progress": False}
 
 
@@ -106,7 +106,7 @@ def test_the_command_passes_device_and_force(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     used = []
     monkeypatch.setattr(device, "use", used.append)
-    arguments = ["evaluate", "digits/cnn", "--eps", "0.1", "--images", "30", "--budget", "6"]
+    arguments = ["evaluate", "tiny/cnn", "--eps", "0.1", "--images", "30", "--budget", "6"]
     assert console.main([*arguments, "--device", "cpu", "--out", "out"]) == 0
     other = [*arguments, "--method", "pgd", "--out", "out"]
     assert console.main(other) == 2

@@ -20,7 +20,7 @@ from daa.experiments import run as running
 from daa.experiments.evaluation import evaluate
 from daa.targets.files import sha256
 
-REFERENCE = targets.FOLDERS[0] + "/cnn"
+REFERENCE = "tiny/cnn"
 DIGITS = targets.load_dataset(REFERENCE).first(60)
 NETWORK = targets.load_target(REFERENCE).network
 BYTES = np.rint(255 * DIGITS.x).astype(np.uint8)
