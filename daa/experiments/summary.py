@@ -51,6 +51,11 @@ def group(folder: Path) -> str:
     return GROUPS[place(folder)[0]][0]
 
 
+def of_paper(folder: Path) -> bool:
+    """Whether an experiment is one of those that the paper is judged by."""
+    return group(folder) != GROUPS[-1][0]
+
+
 def weights(record: Record) -> str:
     """Where the weights of a run's network come from, in words."""
     return _WEIGHTS.get(record.weights, record.weights)

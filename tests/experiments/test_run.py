@@ -90,6 +90,11 @@ def test_quickstart_end_to_end(tmp_path):
     assert Image.open(figure.removeprefix("figure").strip()).size[0] > 200
     html = Path(page.removeprefix("page").strip()).read_text(encoding="utf-8")
     assert 'href="./adaptive.json"' in html
+    lead = html.partition('<p class="lead">')[2].partition("</p>")[0]
+    for name in ("pgd-xent", "adaptive"):
+        assert f"<b>{100 * found[name].worst:.2f}&nbsp;%</b>" in lead
+    assert html.count('<figure class="images">') == 1
+    assert html.index('<figure class="images">') < html.index('id="experiments"')
 
 
 def test_minutes_stop_after_the_unit_in_which_they_end(config, tmp_path, capsys, monkeypatch):
