@@ -49,6 +49,16 @@ def test_trains_logs_and_leaves_weights_alone(config, tmp_path, capsys):
     assert "cnn.npz: digits/test, 500 images: clean" in capsys.readouterr().out
 
 
+def test_quiet_leaves_one_line(config, tmp_path, capsys):
+    run(config, tmp_path / "loud.npz")
+    assert "batch" in capsys.readouterr().err
+    train.main([str(config), "--out", str(tmp_path / "cnn.npz"), "--quiet"])
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith(f"{tmp_path / 'cnn.npz'}: digits/test, 500 images: clean ")
+    assert len(out.splitlines()) == 1
+
+
 def test_a_killed_training_goes_on_to_the_same_weights(config, tmp_path, monkeypatch):
     whole = run(config, tmp_path / "whole" / "cnn.npz")
     epoch = trainer.Trainer.epoch
