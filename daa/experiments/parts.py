@@ -25,7 +25,9 @@ from daa.methods import METHODS
 _LONG = 24
 # What a reader looks for first, beside the names and the settings.
 _KEY = "worst case"
-_SETTINGS = {column.name for column in (*tables.NAMES[1:], tables.EPS, *tables.SETTINGS)}
+_SETTINGS = {
+    column.name for column in (*tables.NAMES[1:], tables.EPS, *tables.SETTINGS, tables.SEED)
+}
 
 
 @dataclass(frozen=True)
@@ -157,16 +159,13 @@ def sheet(place: str, collected: Collected) -> Sheet:
     found: list[Comparison | None] = [*compare(collected.records)]
     found += [None] * (len(table.rows) - len(found))
     spent = {one.daa.run: one for one in budgeted(collected.records)}
-    several = len({record.seed for record in collected.records}) > 1
-    settings = [name for name in table.header if name in _SETTINGS] + ["seed"] * several
+    settings = [name for name in table.header if name in _SETTINGS]
     rows = []
     for cells, record, comparison in zip(table.rows, records, found, strict=True):
         texts = dict(cells)
         if record is None:
             rows.append(Row(texts))
             continue
-        if several:
-            texts["seed"] = str(record.seed)
         comparison = comparison or spent.get(record.run)
         rows.append(
             Row(

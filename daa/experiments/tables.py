@@ -79,6 +79,8 @@ def _random_start(attack: AttackConfig) -> str:
 NAMES = (Column("attack", label, "left"), Column("loss", loss, "left"))
 # A table has this one where the radius differs.
 EPS = Column("eps", lambda attack: radius(attack.eps))
+# A table has this one where runs have seeds of their own. It is called with a `Record`.
+SEED = Column("seed", lambda record: str(record.seed))
 # A table has those of these in which runs of one method and loss differ.
 SETTINGS = (
     Column("c", _of_particles(lambda attack: f"{attack.c:.4g}")),
@@ -193,8 +195,11 @@ def table(collected: Collected) -> Table:
     attacks = [record.attack for record in records]
     attacks += [row.attack for row in collected.missing]
     settings = [*NAMES, *varied(attacks)]
+    seeds = [SEED] if len({record.seed for record in records}) > 1 else []
     rows = [
-        _texts(settings, record.attack) | _texts(NUMBERS, Line(record, comparison))
+        _texts(settings, record.attack)
+        | _texts(seeds, record)
+        | _texts(NUMBERS, Line(record, comparison))
         for record, comparison in zip(records, compare(records), strict=True)
     ]
     rows += [_texts(settings, row.attack) | {"worst case": "missing"} for row in collected.missing]
@@ -204,7 +209,7 @@ def table(collected: Collected) -> Table:
         floor = f"{collected.certified:.2f}"
         rows.append({"attack": "certified: no attack gets below", "worst case": floor})
     numbers = [column for column in NUMBERS if any(row.get(column.name) for row in rows)]
-    return Table((*settings, *numbers), tuple(rows))
+    return Table((*settings, *seeds, *numbers), tuple(rows))
 
 
 def _texts(columns: Iterable[Column], of: Any) -> dict[str, str]:

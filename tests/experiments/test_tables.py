@@ -102,9 +102,12 @@ def test_the_accuracy_after_a_unit_of_a_plan_is_no_first_run(folder, change):
 
 def test_the_source_names_all_seeds_and_devices(folder, change):
     assert ", seed 0, CPU AMD EPYC, 2 cores." in tables.markdown(collect(folder))
+    assert "seed" not in tables.table(collect(folder)).header
     change(folder / "dgf-cw.json", seed=3, device="CPU AMD EPYC, 2 cores and GPU X")
     text = tables.markdown(collect(folder))
     assert ", seeds 0, 3, CPU AMD EPYC, 2 cores and GPU X." in text
+    seeds = column(collect(folder), "seed")
+    assert (seeds["dgf-cw"], seeds["pgd-cw"]) == ("3", "0")
 
 
 def test_a_missing_row_says_so(folder):

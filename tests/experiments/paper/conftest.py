@@ -15,7 +15,7 @@ title: {name}
 target: tiny/cnn
 restarts: {restarts}
 seed: 0
-attack: {{eps: 0.15, step_size: 0.03, steps: 4, batch_size: 20, steps_per_shuffle: 2}}
+attack: {{eps: 0.15, step_size: 0.03, steps: {steps}, batch_size: 20, steps_per_shuffle: 2}}
 rows:
   - {{method: pgd, loss: xent, paper: 60.0}}
   - {{method: blob, loss: xent, paper: 50.0}}
@@ -31,12 +31,13 @@ def options(tmp_path) -> Options:
 def task(tmp_path):
     """Makes a task on the tests' digits."""
 
-    def make(name: str = "one", restarts: int = 2, **changes) -> Task:
+    def make(name: str = "one", restarts: int = 2, steps: int = 4) -> Task:
         path = tmp_path / f"{name}.yaml"
-        path.write_text(CONFIG.format(name=name, restarts=restarts), encoding="utf-8")
+        text = CONFIG.format(name=name, restarts=restarts, steps=steps)
+        path.write_text(text, encoding="utf-8")
         found: Experiment = config.load(path)
         entry = Entry(config=name, part="mnist", source="Table 1", images=40)
-        return Task(entry, found.model_copy(update={"images": 40}), found, **changes)
+        return Task(entry, found.model_copy(update={"images": 40}), found)
 
     return make
 

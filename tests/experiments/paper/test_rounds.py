@@ -82,6 +82,17 @@ def test_a_config_that_comes_later_takes_the_units_that_are_there(work, options,
     assert records_in(second.folder(options.out))["blob-xent"] == found
 
 
+def test_finished_cells_are_left_alone_while_others_run(work, task, options, calls):
+    first = work[0]
+    go([first], options)
+    records = sorted(first.folder(options.out).glob("*.json"))
+    written = {path: path.stat().st_mtime_ns for path in records}
+    calls.clear()
+    assert go([first, task("other", 3, steps=2)], options)
+    assert len(calls) == 2 * 3
+    assert {path: path.stat().st_mtime_ns for path in records} == written
+
+
 def test_the_time_ends_it_after_a_unit_and_it_goes_on(work, options, calls, monkeypatch):
     # A clock that advances with the units.
     clock = SimpleNamespace(monotonic=lambda: len(calls))
