@@ -40,6 +40,9 @@ def main(arguments: list[str] | None = None) -> None:
     peers.add_argument("--images", type=console.positive, default=1000, help="the first IMAGES")
     peers.add_argument("--cores", type=console.positive, help="CPU cores (default: all)")
     peers.add_argument("--folder", type=Path, help="of results, into which the race goes")
+    peers.add_argument(
+        "--keep-autoattack", action="store_true", help="take its run from the folder's race"
+    )
     console.add_folders(parser)
     args = parser.parse_args(arguments)
     provenance.git_commit()
@@ -62,6 +65,7 @@ def _race(args: argparse.Namespace) -> None:
     data = targets.load_dataset(args.target, data_dir=args.data_dir, images=args.images)
     args.folder.mkdir(parents=True, exist_ok=True)
     with on_cores(args.cores):
-        found = race(target, data, eps, autoattack.attack)
+        keep = args.folder if args.keep_autoattack else None
+        found = race(target, data, eps, autoattack.attack, keep=keep)
     path = races.add(args.folder, found)
     print(path.read_text(encoding="utf-8"))

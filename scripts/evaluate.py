@@ -51,18 +51,18 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="a .keras file, a SavedModel folder, package.module:function, or FOLDER/NAME of this "
-        "project",
+        help="a .keras file, SavedModel folder, package.module:function, or one of --list-targets",
     )
     parser.add_argument(
         "--data",
         help="mnist, fashion_mnist, cifar10, an .npz file with x and y, or a folder of images with "
-        "labels.csv; a model of this project has its own",
+        "labels.csv; one of --list-targets has its own",
     )
     parser.add_argument("--eps", required=True, help="radius for images in [0, 1], as 8/255")
     spent = parser.add_mutually_exclusive_group()
     spent.add_argument("--budget", type=float, help="mean gradients per image (default 150)")
-    spent.add_argument("--minutes", type=float, help="stop after so many, instead of a budget")
+    minutes = "end with the round in which they are over (adaptive; the others make one run)"
+    spent.add_argument("--minutes", type=float, help=minutes)
     parser.add_argument("--method", choices=METHODS, default="adaptive")
     parser.add_argument("--images", type=console.positive, help="only the first IMAGES")
     parser.add_argument("--seed", type=console.whole, default=0)

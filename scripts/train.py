@@ -14,7 +14,7 @@ from daa.experiments.recipe import load
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = console.parser(__doc__, "train train_digits --out cnn.npz")
+    parser = console.parser(__doc__, "train train_own_mnist --out own.npz")
     parser.add_argument("config", help="YAML file, or the name of one, as train_mnist")
     console.add_folders(parser, models=False)
     parser.add_argument(

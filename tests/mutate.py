@@ -34,7 +34,7 @@ LIMIT = 300
 # What the tests import; loaded once and inherited by each process, as TensorFlow takes seconds.
 LOADED = [
     *("tensorflow", "keras", "numpy", "scipy.stats", "scipy.spatial.distance"),
-    *("sklearn.datasets", "matplotlib.figure", "pydantic", "yaml", "jinja2", "tqdm"),
+    *("matplotlib.figure", "pydantic", "yaml", "jinja2", "tqdm"),
     *("filelock", "tabulate", "lazy_loader", "PIL.Image", "pytest", "_pytest.config"),
 ]
 

@@ -19,13 +19,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import plugged
 from tqdm import tqdm
 
 ROOT = Path(__file__).parent.parent
 CONFIG = """
 name: survivor
 title: Survivor
-target: digits/cnn
+target: tiny/cnn
 restarts: 4
 attack: {eps: 0.15, step_size: 0.001, steps: 100, batch_size: 50, steps_per_shuffle: 10}
 rows:
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     args = parser.parse_args(arguments)
+    plugged.make_known()
     with tempfile.TemporaryDirectory() as name:
         killed = survive(Path(name), args.kills, random.Random(args.seed))
     print(f"{killed} runs killed; records and images equal an undisturbed run's")

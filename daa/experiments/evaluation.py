@@ -153,7 +153,8 @@ def evaluate(
         eps: radius of the L-infinity ball, for images in [0, 1]; a text such as "8/255" will do.
         method: a row of `daa.methods.METHODS`.
         budget: mean number of gradients per image; None for 150, or for no limit with `minutes`.
-        minutes: stop after so many; the result then depends on the machine. Adaptive attack only.
+        minutes: end with the round in which so many are over; the result then depends on the
+            machine. Only for the adaptive attack, as the other methods make one run.
         images: only the first ones; None for all.
         seed: of all random numbers.
         bounds: lowest and highest pixel value that the model takes; None for (0, 1).

@@ -58,7 +58,7 @@ def of(collected: Collected, folder: Path) -> tuple[str, list[Plot]]:
     records = collected.records
     if budget.has_curves(records):
         target = records[0].target
-        exact = targets.row(target).robust if target in targets.every_target() else None
+        exact = targets.row(target).robust if targets.exists(target) else None
         floor = None if exact is None else 100 * exact.accuracy
         return "budget", [budget.plot(records, floor, races.load(folder))]
     if collected.sweep and _one_value_each(records, collected.sweep):

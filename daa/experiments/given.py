@@ -45,7 +45,12 @@ def attack_of(
     if "budget" in known:
         given |= {"budget": float(spent), "minutes": minutes}
     else:
-        require(minutes is None, "minutes", f"no such option for {method}", minutes)
+        in_rounds = [name for name in METHODS if "minutes" in AttackConfig.readable(name, {})]
+        if minutes is not None:
+            raise InputError(
+                f"minutes: expected them for {', '.join(in_rounds)} alone, got them for {method}, "
+                "which makes one run that nothing can end early; a budget sets its length instead"
+            )
         if "steps" in known:
             row = METHODS[method]
             steps = int(2 * spent if row.direction is directions.nowhere else spent)

@@ -19,8 +19,9 @@ from daa.errors import InputError, require
 from daa.experiments import config, records, tabular, wording
 from daa.targets.files import read_json, write_atomically
 
-# The networks, in the order of the board.
-TARGETS = tuple(name for name in targets.every_target() if targets.row(name).board)
+# The networks, in the order of the board. Those of other packages are not here for everyone.
+_OWN = targets.every_target(targets.FOLDERS)
+TARGETS = tuple(name for name in _OWN if targets.row(name).board)
 # An entry counts all images of the official test set.
 IMAGES = 10_000
 FOLDER = config.RESULTS / "board"

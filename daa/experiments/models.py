@@ -23,9 +23,9 @@ from daa.tensorflow import tf
 
 
 def of_project(reference: str) -> bool:
-    """Whether a reference names a target of this project, as `madry_mnist/secret`."""
+    """Whether a reference names a target of a target folder, as `madry_mnist/secret`."""
     path = Path(reference)
-    return len(path.parts) == 2 and path.parts[0] in targets.FOLDERS and not path.exists()
+    return len(path.parts) == 2 and path.parts[0] in targets.folders() and not path.exists()
 
 
 def load(
@@ -40,7 +40,7 @@ def load(
     """The target of a text.
 
     Args:
-        reference: `folder/name` of this project, the path of a .keras file, the folder of a
+        reference: `folder/name` of a target folder, the path of a .keras file, the folder of a
             SavedModel, or `package.module:function`. The function takes no arguments and returns
             what `target_of` takes. Modules are looked for in the working directory, too.
         image_shape: (H, W, C) of the images; needed where the model does not say it.
@@ -65,7 +65,7 @@ def load(
     if not of_project(reference):
         raise InputError(
             "model: expected FOLDER/NAME with FOLDER one of "
-            f"{', '.join(targets.FOLDERS)}, a .keras file, a SavedModel folder or "
+            f"{', '.join(targets.folders())}, a .keras file, a SavedModel folder or "
             f"package.module:function, got {reference!r}"
         )
     for option, value in own.items():

@@ -88,21 +88,29 @@ def html(results: Results, out: Path | None = None) -> str:
     )
     root = _root(results)
     made = [parts.part(folder, found, out or root) for folder, found in results.items()]
-    own = entries(results)
+    own, of_paper = entries(results), _of_paper(results)
+    only = made[0].card if len(made) == 1 else None
     return environment.get_template("index.html").render(
         root=parts.path_from(out or root, root),
         places={folder.name: parts.path_from(out or root, folder) for folder in results},
         groups=_grouped(made),
         choices=_choices(made),
         verdict=verdict(results),
-        boards=[(board, board.ranked(own)) for board in boards.load()],
+        of_paper=of_paper,
+        only=only,
+        boards=[(board, board.ranked(own)) for board in _boards(results)],
         mark=_mark(own),
-        living=_living(root),
-        benchmark=parts.benchmark(root),
+        living=_living(root, results),
+        benchmark=parts.benchmark(root) if of_paper else None,
         figure_style=plotting.page_style(),
         radius=radius,
         files={name: _file(environment, name) for name in _FILES},
     )
+
+
+def _of_paper(results: Results) -> bool:
+    """Whether a page is about the paper: it has one of its experiments, or those beside them."""
+    return any(summary.of_paper(folder) for folder in results)
 
 
 def _file(environment: Environment, name: str) -> str:
@@ -136,7 +144,7 @@ def verdict(results: Results) -> dict[str, Any]:
         `headlines` of the experiments with equal budgets; `cards` of the experiments of the
         paper's tables, and `counts` of all their comparisons by outcome; `weights`: networks by
         where their weights come from; `original`: whether some have the paper's own; `unchecked`:
-        experiments of the paper that have no result.
+        experiments of the paper that have no result, on a page that is about the paper.
     """
     cards = [summary.card(folder, found) for folder, found in results.items()]
     of_tables = [
@@ -159,7 +167,7 @@ def verdict(results: Results) -> dict[str, Any]:
         },
         "weights": weights,
         "original": any(card.record.weights == "original" for card in cards),
-        "unchecked": summary.unchecked(results.values()),
+        "unchecked": summary.unchecked(results.values()) if _of_paper(results) else {},
     }
 
 
@@ -178,8 +186,9 @@ def markdown(results: Results, out: Path | None = None) -> str:
         for path in sorted(folder.glob("*.png")):
             lines += ["", f"![{path.stem} of {found.title}]({place}/{path.name})"]
         lines += ["", f"[Records]({place})"]
-    own = entries(results)
-    lines += ["", "## Leaderboards", "", _mark(own), "", boards.markdown(boards.load(), own)]
+    if ranked := _boards(results):
+        own = entries(results)
+        lines += ["", "## Leaderboards", "", _mark(own), "", boards.markdown(ranked, own)]
     return "\n".join(lines) + "\n"
 
 
@@ -199,7 +208,18 @@ def _mark(own: Sequence[Entry]) -> str:
     return "This project has no run on the original weights yet."
 
 
-def _living(root: Path) -> dict[str, Sequence[living.Place]]:
-    """The networks of the living board that have entries."""
+def _boards(results: Results) -> list[boards.Board]:
+    """The leaderboards of a page: all on the paper's, else those of the networks on it."""
+    chosen = boards.load()
+    return chosen if _of_paper(results) else [b for b in chosen if b.target in _networks(results)]
+
+
+def _living(root: Path, results: Results) -> dict[str, Sequence[living.Place]]:
+    """The networks of the living board that have entries, chosen as the leaderboards."""
     board = living.load(root / living.FOLDER.name)
-    return {target: places for target, places in board.items() if places}
+    shown = board if _of_paper(results) else _networks(results)
+    return {target: places for target, places in board.items() if places and target in shown}
+
+
+def _networks(results: Results) -> set[str]:
+    return {record.target for found in results.values() for record in found.records}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from daa.errors import InputError, require
 from daa.experiments import config, records, tabular
 from daa.experiments.config import Line
 from daa.experiments.records import Count, Number, Share, Whole
@@ -59,7 +60,7 @@ class Course(BaseModel):
 
 
 class Race(BaseModel):
-    """Both attacks on the same images, one after the other in one process."""
+    """Both attacks on the same images and cores, one after the other."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,6 +80,9 @@ class Race(BaseModel):
     device: Line = Field(description="What both were computed on.")
     versions: dict[str, str] = Field(description="Of Python and of the packages.")
     git_commit: str | None = Field(description="As in a record.")
+    autoattack_commit: str | None = Field(
+        None, description="The same of the earlier process that AutoAttack's run was kept from."
+    )
 
 
 class Races(BaseModel):
@@ -101,6 +105,27 @@ def load(folder: Path) -> tuple[Race, ...]:
         return ()
     content = read_json(path, "races with AutoAttack")
     return config.check(TypeAdapter(Races), content, str(path)).races
+
+
+def kept(folder: Path, cores: int, same: Mapping[str, object]) -> Race:
+    """The race of a folder whose run of AutoAttack can stand in a new race, too.
+
+    Args:
+        folder: of results.
+        cores: of the new race.
+        same: {field: value in the new race} of all that AutoAttack depends on.
+
+    Raises:
+        InputError: there is no race on as many cores, or it differs.
+    """
+    where = str(folder / NAME)
+    found = next((old for old in load(folder) if old.cores == cores), None)
+    if found is None:
+        raise InputError(f"{where}: expected a race on {cores} cores, got none")
+    for name, value in same.items():
+        old = getattr(found, name)
+        require(old == value, f"{where}: {name}", f"{value} as asked for now", old)
+    return found
 
 
 def add(folder: Path, race: Race) -> Path:
@@ -150,10 +175,11 @@ def _row(name: str, seed: int, point: Point) -> list[str]:
 
 def about(race: Race) -> str:
     """What the numbers of a race were computed on, in one sentence."""
+    processes = "two processes" if race.autoattack_commit else "one process"
     return (
         f"{race.target} ({race.weights} weights), {race.data}, first {race.images:,} images, "
         f"eps {radius(race.eps)}, clean {100 * race.clean_accuracy:.2f}; float32, {race.device}, "
-        f"of which {race.cores} used, one attack after the other in one process."
+        f"of which {race.cores} used, one attack after the other in {processes}."
     )
 
 

@@ -51,6 +51,11 @@ def group(folder: Path) -> str:
     return GROUPS[place(folder)[0]][0]
 
 
+def of_paper(folder: Path) -> bool:
+    """Whether an experiment is one of those that the paper is judged by."""
+    return group(folder) != GROUPS[-1][0]
+
+
 def weights(record: Record) -> str:
     """Where the weights of a run's network come from, in words."""
     return _WEIGHTS.get(record.weights, record.weights)
@@ -175,7 +180,7 @@ def _radius(records: Sequence[Record]) -> float:
     """The radius of the target where it was attacked within it, else the first one."""
     radii = [record.attack.eps for record in records]
     name = records[0].target
-    own = targets.row(name).eps if name in targets.every_target() else None
+    own = targets.row(name).eps if targets.exists(name) else None
     return own if own in radii else radii[0]
 
 
@@ -268,10 +273,11 @@ def unchecked(results: Iterable[Collected]) -> dict[str, list[str]]:
     """
     done = {(r.config or r.experiment, r.target) for found in results for r in found.records}
     missing: dict[str, list[str]] = {}
+    own = targets.every_target(targets.FOLDERS)
     for path in sorted(config.FOLDER.glob("*.yaml")):
         content = documents.read(path)
         target = content.get("target") if isinstance(content, dict) else None
-        if "rows" not in content or target not in targets.every_target():
+        if "rows" not in content or target not in own:
             continue
         original = targets.row(target).provenance == "original"
         if original and (path.stem, target) not in done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from daa.errors import InputError, shown
 from daa.target import Dataset, Target
 from daa.targets.datasets import DATASETS, DatasetRow
 from daa.targets.family import Family, Model, Published, TargetRow
+from daa.targets.installed import FOLDERS, family_of, packages
 from daa.targets.sources import SURROGATE, Source, archive
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "TargetRow",
     "archive",
     "every_target",
+    "exists",
     "family",
+    "folders",
     "load_dataset",
     "load_target",
     "loader",
@@ -34,8 +37,10 @@ __all__ = [
     "row",
 ]
 
-# The target folders; each holds a package with a `FAMILY`.
-FOLDERS = ("digits", "locuslab", "madry_mnist", "madry_cifar10", "fmnist", "imagenet_ens")
+
+def folders() -> tuple[str, ...]:
+    """The target folders: `FOLDERS`, then those of other packages."""
+    return tuple(packages())
 
 
 def family(reference: str) -> Family:
@@ -45,17 +50,12 @@ def family(reference: str) -> Family:
         InputError: no such folder, or a reference without a name.
     """
     folder, _, name = reference.partition("/")
-    if folder not in FOLDERS or not name:
+    if folder not in folders() or not name:
         raise InputError(
-            f"target: expected FOLDER/NAME with FOLDER one of {', '.join(FOLDERS)}, "
+            f"target: expected FOLDER/NAME with FOLDER one of {', '.join(folders())}, "
             f"got {shown(reference)}"
         )
-    return _family(folder)
-
-
-def _family(folder: str) -> Family:
-    found: Family = importlib.import_module(folder).FAMILY
-    return found
+    return family_of(folder)
 
 
 def _name(reference: str) -> str:
@@ -71,9 +71,16 @@ def row(reference: str) -> TargetRow:
     return family(reference).row(_name(reference))
 
 
-def every_target() -> list[str]:
-    """The references of all targets."""
-    return [f"{folder}/{name}" for folder in FOLDERS for name in _family(folder).targets]
+def every_target(of: Iterable[str] | None = None) -> list[str]:
+    """The references of all targets, or of those of some folders."""
+    chosen = folders() if of is None else of
+    return [f"{folder}/{name}" for folder in chosen for name in family_of(folder).targets]
+
+
+def exists(reference: str) -> bool:
+    """Whether a reference names a target that is known here."""
+    folder, _, name = reference.partition("/")
+    return folder in folders() and name in family_of(folder).targets
 
 
 def load_target(reference: str, **options: Any) -> Target:

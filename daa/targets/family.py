@@ -211,7 +211,8 @@ class Family:
         for path in (place, place.with_name(f"{name}.npz"), place.with_name(f"{name}.pth")):
             if path.exists():
                 return path
+        fetched = f", or get them: daa fetch {self.name}/{name}" if self.row(name).source else ""
         raise InputError(
             f"{place}: expected the weights of {self.name}/{name}, got none; set DAA_MODELS to the "
-            f"folder that holds {self.name}, or get them: daa fetch {self.name}/{name}"
+            f"folder that holds {self.name}{fetched}"
         )

@@ -134,6 +134,7 @@ def test_restarts_are_a_whole_number_that_ends(restarts):
         ({"budget": "many"}, "budget: expected a finite number >= 1, got 'many'"),
         ({"budget": float("nan")}, "budget: expected a finite number >= 1, got nan"),
         ({"budget": 10**400}, "budget: expected a finite number >= 1, got 1000"),
+        ({"minutes": 0}, "minutes: expected a finite number > 0, got 0"),
         ({"minutes": "few"}, "minutes: expected a finite number > 0, got 'few'"),
         ({"minutes": float("inf")}, "minutes: expected a finite number > 0, got inf"),
         ({"published": "high"}, r"published: expected an accuracy in \[0, 1\], got 'high'"),

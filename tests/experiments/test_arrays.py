@@ -158,29 +158,29 @@ def test_a_merged_array_has_the_accuracy_of_the_versions_taken(tmp_path, monkeyp
 
 
 def test_the_radius_of_a_setting_may_be_given():
-    assert submission.setting("digits/cnn", images=3).eps == 0.15
-    about = submission.setting("digits/cnn", images=3, eps=0.2)
+    assert submission.setting("tiny/cnn", images=3).eps == 0.15
+    about = submission.setting("tiny/cnn", images=3, eps=0.2)
     assert (about.eps, len(about.data)) == (0.2, 3)
 
 
 @pytest.mark.parametrize("eps", [0, 0.0, -0.1, np.inf, np.nan, 8])
 def test_a_radius_that_is_none_is_refused(eps):
     with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, got"):
-        submission.setting("digits/cnn", images=3, eps=eps)
+        submission.setting("tiny/cnn", images=3, eps=eps)
 
 
 @pytest.fixture(scope="module")
 def digits_data():
-    return targets.load_dataset("digits/cnn", images=4)
+    return targets.load_dataset("tiny/cnn", images=4)
 
 
 def finished(folder, digits_data, margin, shift, name="pgd-xent", restarts=1, **changes):
     """A finished run with its images, as `reproduce` leaves it."""
     attack = AttackConfig("pgd", eps=0.15, clip_range=changes.pop("clip_range", True))
     row = Row(name=name, attack=attack)
-    experiment = Experiment(name="t", title="T", target="digits/cnn", rows=(row,))
-    sha256 = changes.pop("weights_sha256", targets.load_target("digits/cnn").weights_sha256)
-    ident = records.identity(experiment, row, "digits/cnn", "own", sha256, digits_data, restarts, 0)
+    experiment = Experiment(name="t", title="T", target="tiny/cnn", rows=(row,))
+    sha256 = changes.pop("weights_sha256", targets.load_target("tiny/cnn").weights_sha256)
+    ident = records.identity(experiment, row, "tiny/cnn", "own", sha256, digits_data, restarts, 0)
     ident |= changes
     natural = np.ones(4, np.float32)
     margin = np.array(margin, np.float32)
@@ -219,7 +219,7 @@ def test_an_array_has_the_worst_version_of_each_image(tmp_path, digits_data, mon
         ({"weights_sha256": "other"}, "weights_sha256: expected '.*', got 'other'"),
         ({"data_sha256": "other"}, "data_sha256: expected '.*', got 'other'"),
         ({"images": 3}, "images: expected 4, got 3"),
-        ({"target": "digits/other"}, "target: expected 'digits/cnn', got 'digits/other'"),
+        ({"target": "tiny/other"}, "target: expected 'tiny/cnn', got 'tiny/other'"),
         ({"clip_range": False}, "clip_range: expected true for a submission, got False"),
     ],
 )
@@ -263,7 +263,7 @@ def test_nothing_is_written_over_an_input(tmp_path, digits_data, monkeypatch):
     submission.build([path], array)
     link.symlink_to(array)
     before = array.read_bytes()
-    about = submission.setting("digits/cnn", images=4)
+    about = submission.setting("tiny/cnn", images=4)
     picture = tmp_path / "array.png"
     picture.symlink_to(array)
     for write in (

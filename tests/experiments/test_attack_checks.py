@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
-import digits
 from daa import Target
 from daa.experiments import attack_checks
 from daa.experiments.evaluation import evaluate
 from daa.plans import Outcome, Report
 
-DATA = digits.load_dataset("test").first(120)
-NETWORK = digits.load_target("cnn").network
+DATA = tiny.load_dataset("test").first(120)
+NETWORK = tiny.load_target("cnn").network
 EPS, WIDE = 0.15, 0.3
 
 

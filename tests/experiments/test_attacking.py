@@ -4,14 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import tiny
 
-import digits
 from daa import AttackConfig, InputError, restarts
-from daa.experiments import attacking, console, device, state
+from daa.experiments import attacking, console, device, given, state
 from daa.experiments.evaluation import evaluate
 
-DATA = digits.load_dataset("test").first(60)
-NETWORK = digits.load_target("cnn").network
+DATA = tiny.load_dataset("test").first(60)
+NETWORK = tiny.load_target("cnn").network
 SHORT = {"eps": 0.1, "budget": 30, "progress": False}
 
 
@@ -94,6 +94,15 @@ def test_the_minutes_that_are_left():
     assert attacking._left(endless, 600) == endless
 
 
+def test_minutes_take_the_place_of_a_budget_that_is_not_given():
+    config = given.attack_of("adaptive", "8/255", None, 5, {})
+    assert (config.budget, config.minutes) == (given.ENDLESS, 5)
+    config = given.attack_of("adaptive", "8/255", 7, 5, {})
+    assert (config.budget, config.minutes) == (7, 5)
+    config = given.attack_of("adaptive", "8/255", None, None, {})
+    assert (config.budget, config.minutes) == (given.BUDGET, None)
+
+
 def test_an_attack_whose_minutes_are_over_keeps_what_it_has(tmp_path, units):
     options = {"eps": 0.1, "minutes": 0.02, "progress": False}
     first = evaluate(NETWORK, DATA, out=tmp_path, **options)
@@ -102,11 +111,25 @@ def test_an_attack_whose_minutes_are_over_keeps_what_it_has(tmp_path, units):
     assert units == [] and len(again.report.history) == len(first.report.history)
 
 
+def test_quiet_leaves_the_verdict_alone(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["evaluate", "tiny/cnn", "--eps", "0.1", "--images", "30", "--budget", "6"]
+    assert console.main([*arguments, "--out", "a"]) == 0
+    whole, bar = capsys.readouterr()
+    assert "robust accuracy" in bar
+    assert console.main([*arguments, "--out", "b", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    firsts = [line.split()[0] for line in out.splitlines()]
+    assert firsts == ["tiny/cnn", "clean", "robust", "cost", "checks"]
+    assert [line.split()[0] for line in whole.splitlines()] == [*firsts, "written"]
+
+
 def test_the_command_passes_device_and_force(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     used = []
     monkeypatch.setattr(device, "use", used.append)
-    arguments = ["evaluate", "digits/cnn", "--eps", "0.1", "--images", "30", "--budget", "6"]
+    arguments = ["evaluate", "tiny/cnn", "--eps", "0.1", "--images", "30", "--budget", "6"]
     assert console.main([*arguments, "--device", "cpu", "--out", "out"]) == 0
     other = [*arguments, "--method", "pgd", "--out", "out"]
     assert console.main(other) == 2

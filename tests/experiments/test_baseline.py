@@ -47,7 +47,7 @@ def test_minibatches_make_no_other_baseline(committed, changes):
         {"restarts": 7},
         {"seed": 5},
         {"images": 99},
-        {"target": "digits/cnn"},
+        {"target": "tiny/cnn"},
         {"weights_sha256": "other"},
         {"data_sha256": "other"},
     ],

@@ -15,7 +15,7 @@ from daa.experiments.evaluation import evaluate
 from daa.target import Note, check_images
 from daa.targets import Published
 
-REFERENCE = targets.FOLDERS[0] + "/cnn"
+REFERENCE = "tiny/cnn"
 DATA = targets.load_dataset(REFERENCE).first(120)
 NETWORK = targets.load_target(REFERENCE).network
 EPS = targets.row(REFERENCE).eps

@@ -54,7 +54,7 @@ def test_only_the_method_and_the_minibatches_may_differ(pgd):
         {"start": "signs"},
         {"images": 100},
         {"seed": 1},
-        {"target": "digits/cnn"},
+        {"target": "tiny/cnn"},
         {"weights_sha256": "other"},
         {"data": "other"},
         {"data_sha256": "other"},

@@ -9,7 +9,7 @@ from daa.experiments import config, records
 GOOD = """
 name: small
 title: A test
-target: digits/cnn
+target: tiny/cnn
 attack: {eps: 8/255, step_size: 0.01, steps: 20, batch_size: 50}
 rows:
   - {method: pgd, loss: xent, paper: 45.09}
@@ -18,7 +18,7 @@ rows:
 SWEPT = """
 name: s
 title: S
-target: digits/cnn
+target: tiny/cnn
 attack: {loss: cw}
 sweep: {eps: [0.1, 0.2]}
 rows:
@@ -80,8 +80,8 @@ def test_a_shared_setting_is_for_the_rows_that_read_it(tmp_path):
         ("paper: 45.09", "paper: high", r"rows\[0\]: paper: .*number, got 'high'"),
         ("name: mine", "name: pgd-xent", r"rows\[1\]: name: expected a new name"),
         ("name: mine", "name: ../up", r"rows\[1\]: name: .*got '../up'"),
-        ("target: digits/cnn", "target: 3", "target: .*string, got 3"),
-        ("target: digits/cnn", "target: digits/cnn\nseed: -1", "seed: .*got -1"),
+        ("target: tiny/cnn", "target: 3", "target: .*string, got 3"),
+        ("target: tiny/cnn", "target: tiny/cnn\nseed: -1", "seed: .*got -1"),
         ("c: 0.005", "targeted: labels", "targeted: expected null or least_likely"),
         ("attack: {", "attack: [", "expected YAML, got"),
         ("attack: {", "attack: 3 #", "attack: expected a mapping, got 3"),

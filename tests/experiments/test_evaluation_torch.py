@@ -7,25 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 
 import daa
-import digits
 from daa.experiments import console
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-DATA = digits.load_dataset("test").first(60)
+DATA = tiny.load_dataset("test").first(60)
 SHORT = {"eps": 0.1, "budget": 12, "progress": False}
 
 MODULE = """
 import numpy as np, torch
-import digits
+import tiny
 
 def net():
     torch.manual_seed(0)
     nn = torch.nn
     net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2),
                         nn.Flatten(), nn.Linear(288, 10))
-    data = digits.load_dataset("train").first(400)
+    data = tiny.load_dataset("train").first(400)
     x, y = torch.tensor(np.moveaxis(data.x, -1, 1)), torch.tensor(data.y)
     optimizer = torch.optim.Adam(net.parameters(), 0.01)
     for _ in range(30):

@@ -87,6 +87,25 @@ def test_leaderboards_keep_a_place_for_this_projects_runs(folder, change):
     assert "this project: no run on madry_cifar10/secret" in html
 
 
+def test_a_page_about_other_experiments_is_silent_about_the_paper(folder, change):
+    own = folder.rename(folder.with_name("mine"))
+    for path in own.glob("*.json"):
+        change(path, title="My networks")
+    html = page.html({own: collect(own)})
+    assert "<title>My networks: results</title>" in html
+    assert "<h1>My networks</h1>" in html
+    assert "DAA-DGF brings the accuracy of locuslab/fast_pgd_mnist down to <b>86.40" in html
+    assert "PGD to <b>" in html
+    for words in ("could not be checked", "the paper's own", "what was reproduced", "MadryLab"):
+        assert words not in html
+    assert "## Leaderboards" not in page.markdown({own: collect(own)})
+    for path in own.glob("*.json"):
+        change(path, target="madry_mnist/secret", weights="original")
+    for text in (page.html({own: collect(own)}), page.markdown({own: collect(own)})):
+        assert "MNIST, eps 0.3" in text
+        assert "CIFAR10, eps 8" not in text
+
+
 def test_the_living_board_is_shown_where_it_has_entries(folder):
     assert "The living board" not in page.html({folder: collect(folder)})
     record = collect(folder).records[0]
@@ -107,6 +126,8 @@ def test_the_living_board_is_shown_where_it_has_entries(folder):
     html = page.html({folder: collect(folder)})
     assert "The living board" in html
     assert '<td>1</td><td class="text">A strong attack</td><td>81.23</td>' in html
+    other = folder.rename(folder.with_name("mine"))
+    assert "A strong attack" not in page.html({other: collect(other)})
 
 
 def test_races_with_autoattack_have_a_table(folder):

@@ -111,3 +111,30 @@ def test_both_attacks_run_on_the_same_images(tmp_path):
         assert accuracies == sorted(accuracies, reverse=True)
     races.add(tmp_path, found)
     assert json.loads((tmp_path / races.NAME).read_text())["races"][0]["images"] == 60
+
+
+def test_a_run_of_autoattack_is_kept_for_a_new_race(tmp_path):
+    target = network()
+    data = Dataset("test/relu", *labelled(target, 60), "")
+    stage = SimpleNamespace(attack="square", accuracy=0.5, gradients=9.0, seconds=2, cpu_seconds=3)
+    result = SimpleNamespace(stages=[stage], robust_accuracy=0.4)
+    first = race(target, data, 0.03, lambda *given, **more: result, budget=20.0, seeds=(3,))
+    races.add(tmp_path, first.model_copy(update={"git_commit": "old"}))
+
+    def again(images=data, eps=0.03):
+        return race(target, images, eps, None, budget=30.0, seeds=(3,), keep=tmp_path)
+
+    second = again()
+    assert second.autoattack == first.autoattack
+    assert second.adaptive[0].last.gradients > 20
+    assert second.autoattack_commit == "old"
+    assert "in two processes" in races.about(second)
+    with pytest.raises(
+        InputError, match=r"autoattack.json: eps: expected 0.02 as asked .* got 0.0"
+    ):
+        again(eps=0.02)
+    with pytest.raises(InputError, match="images: expected 59 as asked for now, got 60"):
+        again(data.first(59))
+    (tmp_path / races.NAME).unlink()
+    with pytest.raises(InputError, match=r"expected a race on \d+ cores, got none"):
+        again()

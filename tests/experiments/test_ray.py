@@ -67,7 +67,7 @@ def fake(monkeypatch):
 
 
 def engine():
-    load = partial(targets.load_target, "digits/cnn", model_dir=None)
+    load = partial(targets.load_target, "tiny/cnn", model_dir=None)
     return on_ray(load, None, np.zeros(1), np.zeros(1))
 
 
@@ -122,15 +122,15 @@ def test_a_worker_reads_its_target_once(monkeypatch):
 
     monkeypatch.setattr(engines, "_prepare", lambda threads: None)
     engines._target.cache_clear()
-    data = targets.load_dataset("digits/cnn").first(10)
-    sha256 = targets.load_target("digits/cnn").weights_sha256
+    data = targets.load_dataset("tiny/cnn").first(10)
+    sha256 = targets.load_target("tiny/cnn").weights_sha256
     for restart in range(2):
-        source = (load, ("digits/cnn",), (("model_dir", None),), sha256)
+        source = (load, ("tiny/cnn",), (("model_dir", None),), sha256)
         unit = Unit(CONFIG, 0, restart)
         found = engines._work(source, data.x, data.y, unit, None, threads=1)
         assert found.device.startswith("CPU")
-    assert calls == ["digits/cnn"]
-    with pytest.raises(InputError, match="digits/cnn: expected weights with sha256 another on eve"):
+    assert calls == ["tiny/cnn"]
+    with pytest.raises(InputError, match="tiny/cnn: expected weights with sha256 another on eve"):
         engines._work((*source[:3], "another"), data.x, data.y, UNIT, None, threads=1)
 
 
@@ -186,17 +186,17 @@ def ancestors(pid):
 @pytest.mark.slow
 def test_an_error_of_a_worker_is_the_users():
     pytest.importorskip("ray", reason="the optional package ray is not installed")
-    data = targets.load_dataset("digits/cnn").first(10)
-    load = targets.loader("digits/cnn")
+    data = targets.load_dataset("tiny/cnn").first(10)
+    load = targets.loader("tiny/cnn")
     found = on_ray(load, "another", data.x, data.y)(iter([UNIT]))
-    with pytest.raises(InputError, match="digits/cnn: expected weights with sha256 another on eve"):
+    with pytest.raises(InputError, match="tiny/cnn: expected weights with sha256 another on eve"):
         list(found)
 
 
 @pytest.mark.slow
 def test_more_cores_than_a_machine_has_are_refused():
     pytest.importorskip("ray", reason="the optional package ray is not installed")
-    found = on_ray(targets.loader("digits/cnn"), None, np.zeros(1), np.zeros(1), cpus_per_unit=9**9)
+    found = on_ray(targets.loader("tiny/cnn"), None, np.zeros(1), np.zeros(1), cpus_per_unit=9**9)
     with pytest.raises(InputError, match="cpus per unit: expected at most"):
         list(found(iter([UNIT])))
 
@@ -206,6 +206,6 @@ def test_more_cores_than_a_machine_has_are_refused():
 )
 def test_no_cluster_at_the_address_is_said_at_once(address):
     pytest.importorskip("ray", reason="the optional package ray is not installed")
-    found = on_ray(targets.loader("digits/cnn"), None, np.zeros(1), np.zeros(1), address=address)
+    found = on_ray(targets.loader("tiny/cnn"), None, np.zeros(1), np.zeros(1), address=address)
     with pytest.raises(InputError, match=f"address: expected a Ray cluster at {address}, got "):
         list(found(iter([UNIT])))

@@ -15,7 +15,7 @@ from daa.plans import Outcome
 CONFIG = """
 name: tiny
 title: Tiny
-target: digits/cnn
+target: tiny/cnn
 rows:
   - {method: pgd, loss: xent, paper: 60.0}
   - {method: blob, loss: xent}
@@ -32,7 +32,7 @@ def experiment(tmp_path):
 
 def identity(experiment, restarts=2, seed=0):
     row = experiment.rows[0]
-    return records.identity(experiment, row, "digits/cnn", "own", None, DATA, restarts, seed)
+    return records.identity(experiment, row, "tiny/cnn", "own", None, DATA, restarts, seed)
 
 
 def report(gradients=200.0):

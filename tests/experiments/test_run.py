@@ -25,7 +25,7 @@ _SMALL = ["--images", "100", "--restarts", "2"]
 CONFIG = """
 name: tiny
 title: Tiny
-target: digits/cnn
+target: tiny/cnn
 attack: {eps: 0.15, step_size: 0.03, steps: 10, batch_size: 50, steps_per_shuffle: 5}
 rows:
   - {method: pgd, loss: xent, paper: 60.0}
@@ -90,6 +90,11 @@ def test_quickstart_end_to_end(tmp_path):
     assert Image.open(figure.removeprefix("figure").strip()).size[0] > 200
     html = Path(page.removeprefix("page").strip()).read_text(encoding="utf-8")
     assert 'href="./adaptive.json"' in html
+    lead = html.partition('<p class="lead">')[2].partition("</p>")[0]
+    for name in ("pgd-xent", "adaptive"):
+        assert f"<b>{100 * found[name].worst:.2f}&nbsp;%</b>" in lead
+    assert html.count('<figure class="images">') == 1
+    assert html.index('<figure class="images">') < html.index('id="experiments"')
 
 
 def test_minutes_stop_after_the_unit_in_which_they_end(config, tmp_path, capsys, monkeypatch):
@@ -259,11 +264,11 @@ def test_without_bfloat16_instructions_it_is_float32_and_said(config, tmp_path, 
 
 
 def test_another_target_has_a_folder_and_a_title_of_its_own(config, tmp_path):
-    config.write_text(CONFIG.replace("digits/cnn", "madry_mnist/secret"), encoding="utf-8")
-    go(config, tmp_path, "--target", "digits/cnn")
-    folder = tmp_path / "out" / "tiny-digits-cnn"
+    config.write_text(CONFIG.replace("tiny/cnn", "madry_mnist/secret"), encoding="utf-8")
+    go(config, tmp_path, "--target", "tiny/cnn")
+    folder = tmp_path / "out" / "tiny-tiny-cnn"
     table = (folder / "table.md").read_text()
-    assert "Tiny; on digits/cnn, not on the paper's weights" in table
+    assert "Tiny; on tiny/cnn, not on the paper's weights" in table
     assert json.loads((folder / "pgd-xent.json").read_text())["instead_of"] == "madry_mnist/secret"
     assert "| paper |" in table
     assert "| difference |" not in table  # the paper's value is another network's

@@ -6,9 +6,9 @@ import pytest
 import reproduce
 import submit
 import tensorflow as tf
+import tiny
 from PIL import Image
 
-import digits
 import madry_mnist
 from daa.errors import InputError
 from daa.experiments import arrays
@@ -21,7 +21,7 @@ EPS = 0.15
 
 @pytest.fixture(scope="module")
 def grey():
-    return digits.load_target("cnn"), digits.load_dataset("test").first(100)
+    return tiny.load_target("cnn"), tiny.load_dataset("test").first(100)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ def end_to_end(tmp_path, capsys, target, eps, images):
 
 
 def test_end_to_end_on_digits(tmp_path, capsys):
-    accuracy, counts = end_to_end(tmp_path, capsys, "digits/cnn", 0.15, 100)
+    accuracy, counts = end_to_end(tmp_path, capsys, "tiny/cnn", 0.15, 100)
     assert accuracy["a"] == pytest.approx(100 - counts[0] - counts[1])
 
 
@@ -259,9 +259,9 @@ def test_end_to_end_on_real_mnist(tmp_path, capsys):
 
 
 def test_runs_that_do_not_go_together_are_named(tmp_path):
-    runs = finished_runs(tmp_path, "digits/cnn", 0.15, 50)
+    runs = finished_runs(tmp_path, "tiny/cnn", 0.15, 50)
     out = ["-o", str(tmp_path / "a.npy")]
-    other = finished_runs(tmp_path / "other", "digits/cnn", 0.1, 50)
+    other = finished_runs(tmp_path / "other", "tiny/cnn", 0.1, 50)
     both = [str(runs / "pgd-xent.json"), str(other / "pgd-xent.json")]
     with pytest.raises(InputError, match=r"pgd-xent.json: eps: expected 0.15, got 0.1"):
         submit.main(["build", *both, *out])

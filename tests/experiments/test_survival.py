@@ -129,7 +129,7 @@ def test_other_records_outlive_a_run_that_stops(tmp_path, monkeypatch):
 
     def broken(self, *args, **options):
         if self.config.method == "blob":
-            raise InputError("digits/cnn: blob, xent: image 3: expected a finite gradient")
+            raise InputError("tiny/cnn: blob, xent: image 3: expected a finite gradient")
         return call(self, *args, **options)
 
     monkeypatch.setattr(Attack, "__call__", broken)

@@ -40,7 +40,7 @@ def ready(tmp_path):
     y = np.asarray(target(x)).argsort(axis=1)[:, -2].astype(np.int64)
     attack = AttackConfig("pgd", "xent", eps=0.05, step_size=0.05, steps=2, random_start=False)
     rows = (Row(name="pgd-xent", attack=attack, paper=55.0, paper_top5=66.0),)
-    experiment = Experiment(name="t", title="T", target="digits/cnn", rows=rows)
+    experiment = Experiment(name="t", title="T", target="tiny/cnn", rows=rows)
     data = Dataset("test/data", x, y, "hash")
     return Setup(experiment, target, partial(many), data, tmp_path / "t", {"config": "none"})
 

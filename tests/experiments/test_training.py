@@ -3,16 +3,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import train
 
-import digits
 from daa import targets
 from daa.errors import InputError
 from daa.experiments import config as configs
 from daa.experiments import recipe, trainer, training
 
 CONFIG = """
-target: digits/cnn
+target: tiny/cnn
 eps: 0.1
 step_size: 0.05
 steps: 2
@@ -38,8 +38,8 @@ def run(config: Path, out: Path) -> Path:
 
 def test_trains_logs_and_leaves_weights_alone(config, tmp_path, capsys):
     out = run(config, tmp_path / "a" / "cnn.npz")
-    target = digits.load_target("cnn", path=out)
-    data = digits.load_dataset()
+    target = tiny.load_target("cnn", path=out)
+    data = tiny.load_dataset()
     assert (target(data.x).numpy().argmax(1) == data.y).mean() > 0.7
     log = [json.loads(line) for line in (out.parent / "cnn.log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in log] == [1, 2, 3]
@@ -47,6 +47,16 @@ def test_trains_logs_and_leaves_weights_alone(config, tmp_path, capsys):
     assert log[2]["loss"] < log[0]["loss"]
     assert sorted(p.name for p in out.parent.iterdir()) == ["cnn.log.jsonl", "cnn.npz"]
     assert "cnn.npz: digits/test, 500 images: clean" in capsys.readouterr().out
+
+
+def test_quiet_leaves_one_line(config, tmp_path, capsys):
+    run(config, tmp_path / "loud.npz")
+    assert "batch" in capsys.readouterr().err
+    train.main([str(config), "--out", str(tmp_path / "cnn.npz"), "--quiet"])
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith(f"{tmp_path / 'cnn.npz'}: digits/test, 500 images: clean ")
+    assert len(out.splitlines()) == 1
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(config, tmp_path, monkeypatch):
@@ -168,7 +178,7 @@ def test_a_rate_that_is_none_is_refused(config, tmp_path):
 )
 def test_a_damaged_state_of_a_training_is_refused(config, tmp_path, changes, message):
     recipe_ = recipe.load(config)
-    model = targets.model_of("digits/cnn")
+    model = targets.model_of("tiny/cnn")
     fresh = training.make_trainer(recipe_, model, 100)
     weights = fresh.arrays()
     first = sorted(weights)[0]
@@ -212,10 +222,10 @@ def test_since_best_counts_epochs_after_the_best():
         ("ramp: 0.2", "patience: 0", "patience: expected null or a whole number >= 1, got 0"),
         ("ramp: 0.2", "augment: 1", "augment: expected true or false, got 1"),
         ("holdout: 197", "holdout: 1290", "holdout: expected 0 to 1247, got 1290"),
-        ("target: digits/cnn", "target: nowhere/cnn", "target: expected FOLDER/NAME"),
-        ("target: digits/cnn", "target: digits/../../x", r"digits: expected one of .* '../../x'"),
-        ("target: digits/cnn", "target: imagenet_ens/adv", "imagenet: split: expected test, got"),
-        ("target: digits/cnn", "target: ../digits/cnn", "target: expected FOLDER/NAME"),
+        ("target: tiny/cnn", "target: nowhere/cnn", "target: expected FOLDER/NAME"),
+        ("target: tiny/cnn", "target: tiny/../../x", r"tiny: expected one of .* '../../x'"),
+        ("target: tiny/cnn", "target: imagenet_ens/adv", "imagenet: split: expected test, got"),
+        ("target: tiny/cnn", "target: ../tiny/cnn", "target: expected FOLDER/NAME"),
         ("ramp: 0.2", "optimizer: sgd", "optimizer: expected one of adam, momentum, got 'sgd'"),
     ],
 )
@@ -238,7 +248,7 @@ def test_crops_and_mirrors_keep_the_pixels():
 def test_every_training_of_the_project_loads():
     paths = list(configs.FOLDER.glob("train_*.yaml"))
     assert paths
-    for path in paths:
+    for path in [*paths, Path(tiny.__file__).parent / "train.yaml"]:
         assert recipe.load(path).epochs
 
 
@@ -256,5 +266,5 @@ def test_the_config_of_a_training_is_found_by_its_name(tmp_path, monkeypatch):
         return training.Trained(tmp_path, "digits/test", 500, 0.97, 0.66)
 
     monkeypatch.setattr(training, "train", trained)
-    train.main(["train_digits"])
-    assert seen == [recipe.load(configs.FOLDER / "train_digits.yaml")]
+    train.main(["train_own_mnist"])
+    assert seen == [recipe.load(configs.FOLDER / "train_own_mnist.yaml")]

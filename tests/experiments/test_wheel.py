@@ -1,5 +1,6 @@
 """The package as a user installs it: built, installed elsewhere, run outside the checkout."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -18,7 +19,9 @@ LEFT_OUT = (".git", ".venv", "build", "results", "__pycache__", "*.egg-info", ".
 
 
 def run(*command, cwd):
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    """Runs a command that finds installed packages alone."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

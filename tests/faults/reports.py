@@ -34,6 +34,10 @@ FAULTS = [
             (" and record.images == _RANKED_IMAGES", ""),
             ('if record.weights == "original" and', "if"),
             ('LEFT_OUT = ("quickstart",)', "LEFT_OUT = ()"),
+            # The paper on a page that is not about it.
+            (" if _of_paper(results) else {}", ""),
+            (" if _of_paper(results) else [b for b", " if True else [b for b"),
+            ("board if _of_paper(results) else", "board if True else"),
         ],
     ),
     (

@@ -320,4 +320,66 @@ FAULTS = [
             ("*falling(report)]", "]"),
         ],
     ),
+    # A clock that nobody looks at, or that runs in another unit; a user who wants the result alone.
+    (
+        "daa/experiments/run.py",
+        "experiments/test_run.py -k 'minutes or no_time or quiet'",
+        [
+            ("time.monotonic() + 60 * minutes", "time.monotonic() + minutes"),
+            ("if time.monotonic() >= end:", "if False:"),
+            ("minutes is None or minutes > 0", "True"),
+            ('folder) if finished else ""', "folder)"),
+            ("disable=not shown", "disable=False"),
+        ],
+    ),
+    (
+        "scripts/reproduce.py",
+        "experiments/test_run.py -k 'minutes or quiet'",
+        [
+            ("minutes=args.minutes", "minutes=None"),
+            ("progress=not args.quiet", "progress=True"),
+            ("say=console.say(args.quiet)", "say=print"),
+        ],
+    ),
+    (
+        "scripts/evaluate.py",
+        "experiments/test_evaluation.py experiments/test_attacking.py -k 'mistake or quiet'",
+        [
+            ("minutes=args.minutes", "minutes=None"),
+            ("progress=not args.quiet", "progress=True"),
+            ("say = console.say(args.quiet)", "say = print"),
+        ],
+    ),
+    (
+        "scripts/train.py",
+        "experiments/test_training.py -k 'quiet'",
+        [("progress=not args.quiet", "progress=True")],
+    ),
+    (
+        "scripts/fetch.py",
+        "targets/test_download.py -k 'quiet'",
+        [
+            ("None if args.quiet else progress()", "progress()"),
+            ("console.say(args.quiet)(f", "print(f"),
+        ],
+    ),
+    (
+        "daa/experiments/given.py",
+        "experiments/test_attacking.py attack/test_interface.py -k 'place_of_a_budget or minutes'",
+        [
+            ("(BUDGET if minutes is None else ENDLESS)", "BUDGET"),
+            ('"minutes": minutes}', '"minutes": None}'),
+            ("is_number(minutes) and minutes > 0", "is_number(minutes)"),
+        ],
+    ),
+    (
+        "daa/experiments/attacking.py",
+        "experiments/test_attacking.py -k minutes",
+        [("config.replace(minutes=minutes - seconds / 60)", "config")],
+    ),
+    (
+        "daa/adaptive.py",
+        "attack/test_arms.py attack/test_adaptive.py -k minutes",
+        [("begin > 60 * minutes", "begin > minutes")],
+    ),
 ]

@@ -4,6 +4,23 @@
 
 FAULTS = [
     (
+        "daa/targets/installed.py",
+        "targets/test_installed.py",
+        [
+            # One package in the place of another; a name with dots and slashes.
+            (
+                'require(taken == package, _where(name, package), "a name of one package',
+                'require(True, _where(name, package), "a name of one package',
+            ),
+            ("fits = name.isascii() and name.isidentifier()", "fits = True"),
+            ("require(found.name == folder,", "require(True,"),
+            (
+                "        if folder in FOLDERS:\n            raise\n        raise InputError(",
+                "        raise RuntimeError(",
+            ),
+        ],
+    ),
+    (
         "daa/targets/readers.py",
         "targets/test_readers.py",
         [

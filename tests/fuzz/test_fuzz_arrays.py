@@ -19,7 +19,7 @@ def npy(array, **options):
     return buffer.getvalue()
 
 
-X = targets.load_dataset("digits/cnn").x[:IMAGES].reshape(IMAGES, 64)
+X = targets.load_dataset("tiny/cnn").x[:IMAGES].reshape(IMAGES, 64)
 GOOD = npy(np.clip(X + 0.1, 0, 1))
 HEADERS = st.sampled_from(
     [
@@ -100,7 +100,7 @@ def test_every_command(content, name, file, eps, images):
     with place("arrays") as folder:
         (folder / file).write_bytes(content)
         (folder / "good.npy").write_bytes(GOOD)
-        about = ["--target", "digits/cnn", *eps, "--images", images]
+        about = ["--target", "tiny/cnn", *eps, "--images", images]
         rest = {
             "verify": [file, *about],
             "merge": [file, "good.npy", "-o", "merged.npy", *about],

@@ -58,7 +58,7 @@ WORDS = [
     "1e9",
     "nan",
     "8/255",
-    "digits/cnn",
+    "tiny/cnn",
     "madry_mnist/secret",
     "mnist",
     "auto",

@@ -10,7 +10,7 @@ from daa.experiments import config, documents, recipe
 GOOD = {
     "name": "small",
     "title": "A test",
-    "target": "digits/cnn",
+    "target": "tiny/cnn",
     "images": 8,
     "attack": {"eps": 0.15, "step_size": 0.05, "steps": 2, "batch_size": 4, "steps_per_shuffle": 1},
     "sweep": {"eps": [0.1, "8/255"]},
@@ -21,7 +21,7 @@ GOOD = {
 }
 SMALL = {**GOOD, "seeds": [0], "sweep": {"eps": [0.1]}, "examples": None}
 TRAINING = {
-    "target": "digits/cnn",
+    "target": "tiny/cnn",
     "eps": 0.1,
     "step_size": 0.02,
     "steps": 2,
@@ -114,7 +114,7 @@ def test_recipes(content):
 
 
 @share(0.4)
-@given(changed(SMALL), st.sampled_from([[], ["--restarts", "2"], ["--target", "digits/cnn"]]))
+@given(changed(SMALL), st.sampled_from([[], ["--restarts", "2"], ["--target", "tiny/cnn"]]))
 def test_whole_runs(content, more):
     """From the file to the table; what is read as a config must run to its end."""
     with place("runs") as folder:

@@ -19,17 +19,17 @@ from daa.methods import AttackConfig
 from daa.plans import Outcome, Report
 
 IMAGES = 4
-RECIPE = TrainConfig("digits/cnn", eps=0.1, step_size=0.1, steps=1, epochs=1)
+RECIPE = TrainConfig("tiny/cnn", eps=0.1, step_size=0.1, steps=1, epochs=1)
 
 
 @cache
 def run():
     """A finished run: its record as JSON, and the arrays of its state."""
-    target, data = targets.load_target("digits/cnn"), targets.load_dataset("digits/cnn")
+    target, data = targets.load_target("tiny/cnn"), targets.load_dataset("tiny/cnn")
     data = data.first(IMAGES)
     row = Row(name="pgd-xent", attack=AttackConfig("pgd", eps=0.15))
-    experiment = Experiment(name="t", title="T", target="digits/cnn", rows=(row,))
-    about = ("digits/cnn", "own", target.weights_sha256, data, 1, 0)
+    experiment = Experiment(name="t", title="T", target="tiny/cnn", rows=(row,))
+    about = ("tiny/cnn", "own", target.weights_sha256, data, 1, 0)
     ident = records.identity(experiment, row, *about)
     margin = np.ones(IMAGES, np.float32)
     reached = Report(data.x, margin, margin, (Outcome(None, margin, 1.0),))
@@ -63,7 +63,7 @@ def test_an_array_from_a_damaged_run(drawn):
 @cache
 def trained():
     """A trainer, and the arrays of its state."""
-    trainer = training.make_trainer(RECIPE, targets.model_of("digits/cnn"), 100)
+    trainer = training.make_trainer(RECIPE, targets.model_of("tiny/cnn"), 100)
     best = {f"best/{name}": array for name, array in trainer.arrays().items()}
     text = {"log": np.array('[{"epoch": 1, "pgd": 0.5}]'), "config": np.array("this")}
     return trainer, {**trainer.state(), **best, **text}

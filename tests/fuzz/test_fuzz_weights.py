@@ -4,19 +4,19 @@ import io
 
 import keras
 import numpy as np
+import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from world import ODD_TEXTS, mutated, place, refused_or, share
 
-import digits
 from daa import Target
 from daa.experiments import state
 from daa.methods import AttackConfig
 from daa.plans import Outcome, Report
 from daa.targets import checkpoints
 
-WEIGHTS = digits.FAMILY.own_weights("cnn").read_bytes()
+WEIGHTS = tiny.FAMILY.own_weights("cnn").read_bytes()
 with np.load(io.BytesIO(WEIGHTS)) as _file:
     ARRAYS = {name: _file[name] for name in _file.files}
 IDENT = {"run": "pgd-xent", "images": 3, "restarts": 3, "seed": 0}
@@ -58,7 +58,7 @@ def others(draw, arrays):
 def test_weights_of_a_target(content):
     with place("weights") as folder:
         (folder / "cnn.npz").write_bytes(content)
-        found = refused_or(digits.load_target, "cnn", path=folder / "cnn.npz")
+        found = refused_or(tiny.load_target, "cnn", path=folder / "cnn.npz")
         assert found is None or found.classes == 10
 
 

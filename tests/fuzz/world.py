@@ -62,7 +62,7 @@ def _once(load: Callable) -> Callable:
     kept = functools.lru_cache(maxsize=4)(load)
 
     def loaded(reference, *args, **options):
-        if reference != "digits/cnn":  # others may read files that a case has written
+        if reference != "tiny/cnn":  # others may read files that a case has written
             return load(reference, *args, **options)
         images = args[2] if len(args) > 2 else options.get("images")
         whole = kept(reference, *args[:1])
@@ -214,9 +214,9 @@ ODD_TEXTS = st.one_of(
             "é≤",
             "-",
             "--",
-            "digits/cnn",
-            "digits/../../x",
-            "digits/",
+            "tiny/cnn",
+            "tiny/../../x",
+            "tiny/",
             "null",
             "x" * 3000,
             "𓀀" * 20,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import digits
+import tiny
+
 from daa import Dataset, Target
 
 EPS = 0.15
 
 
 def digits_network(images: int) -> tuple[Target, Dataset]:
-    return digits.load_target("cnn"), digits.load_dataset("test").first(images)
+    return tiny.load_target("cnn"), tiny.load_dataset("test").first(images)

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
 import daa
-import digits
 from daa.experiments import console
 
 BUDGET, EPS = 20, 24.0  # in pixel values
@@ -19,7 +19,7 @@ METHODS = ["adaptive", "pgd", "blob"]
 @pytest.fixture(scope="module")
 def model():
     """Preprocessing, batch normalisation, dropout and a softmax inside; pixels from 0 to 255."""
-    train = digits.load_dataset("train").first(600)
+    train = tiny.load_dataset("train").first(600)
     keras.utils.set_random_seed(0)
     layers = keras.layers
     normalise = layers.Normalization(axis=-1)
@@ -43,7 +43,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def images():
-    data = digits.load_dataset("test").first(80)
+    data = tiny.load_dataset("test").first(80)
     return np.rint(255 * data.x).astype(np.uint8), data.y
 
 

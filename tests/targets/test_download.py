@@ -290,6 +290,22 @@ def test_data_sets_are_downloaded_and_verified_unpacked(server, tmp_path, monkey
         fetch.main(arguments)
 
 
+def test_quiet_fetches_without_a_word(server, tmp_path, monkeypatch, capsys):
+    server.files["/images.gz"] = gzip.compress(b"pixels")
+    source = packed(server.url, {"images": hashlib.sha256(b"pixels").hexdigest()})
+    monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], source=source))
+    said = {}
+    for quiet in ([], ["--quiet"]):
+        folder = tmp_path / f"data{len(quiet)}"
+        folder.mkdir()
+        fetch.main(["mnist", "--data-dir", str(folder), *quiet])
+        assert (folder / "mnist" / "images.gz").exists()
+        said[not quiet] = capsys.readouterr()
+    assert said[True].out == f"mnist: in {tmp_path / 'data0' / 'mnist'}\n"
+    assert "images.gz" in said[True].err
+    assert said[False] == ("", "")
+
+
 def test_without_network_one_line_says_what_to_place_where(tmp_path, monkeypatch):
     set_source(monkeypatch, "natural", archive("http://127.0.0.1:9/natural.zip"))
     (tmp_path / "models").mkdir()

@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 import pytest
+import tiny
 
-import digits
 import locuslab
 import madry_cifar10
 import madry_mnist
@@ -16,7 +16,7 @@ from daa.targets import checkpoints
 
 # The radii of the challenges and of the papers, and the accuracies that were published.
 EPS = {
-    "digits/cnn": 0.15,
+    "tiny/cnn": 0.15,
     "locuslab/own_mnist": 0.3,
     "locuslab/fast_pgd_mnist": 0.3,
     "locuslab/wk_mnist": 0.1,
@@ -90,23 +90,23 @@ def test_third_party_files_come_from_a_named_version():
     ]
 
 
-@pytest.mark.parametrize("reference", ["x/cnn", "digits", "digits/", ""])
+@pytest.mark.parametrize("reference", ["x/cnn", "tiny", "tiny/", ""])
 def test_an_unknown_folder_is_named(reference):
     with pytest.raises(InputError, match=f"target: expected FOLDER/NAME .* got '{reference}'"):
         targets.load_target(reference)
 
 
 def test_an_unknown_name_is_named():
-    with pytest.raises(InputError, match="digits: expected one of cnn, got 'x'"):
-        targets.loader("digits/x")
+    with pytest.raises(InputError, match="tiny: expected one of cnn, got 'x'"):
+        targets.loader("tiny/x")
 
 
 def test_a_loader_travels_to_another_process():
     import pickle
 
-    load = pickle.loads(pickle.dumps(targets.loader("digits/cnn")))
-    x = targets.load_dataset("digits/cnn", images=2).x
-    np.testing.assert_array_equal(load()(x), digits.load_target("cnn")(x))
+    load = pickle.loads(pickle.dumps(targets.loader("tiny/cnn")))
+    x = targets.load_dataset("tiny/cnn", images=2).x
+    np.testing.assert_array_equal(load()(x), tiny.load_target("cnn")(x))
 
 
 def test_the_weights_of_an_installed_package_lie_with_all_others(tmp_path, monkeypatch):
@@ -124,7 +124,7 @@ def test_the_weights_of_an_installed_package_lie_with_all_others(tmp_path, monke
 
 
 def test_where_a_training_puts_its_weights():
-    assert targets.own_weights("digits/cnn").name == "cnn.npz"
+    assert targets.own_weights("tiny/cnn").name == "cnn.npz"
     assert targets.own_weights("fmnist/surrogate").parts[-3:] == ("weights", "surrogate", "model")
     message = "locuslab: expected a target that this project trains, own_mnist, got 'wk_mnist'"
     with pytest.raises(InputError, match=message):
@@ -149,8 +149,8 @@ def test_rows_are_read_without_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_splits_of_the_embedded_digits():
-    assert len(digits.load_dataset("train")) == 1297
-    assert len(digits.load_dataset("test", images=20)) == 20
+def test_splits_of_the_tests_digits():
+    assert len(tiny.load_dataset("train")) == 1297
+    assert len(tiny.load_dataset("test", images=20)) == 20
     with pytest.raises(InputError, match="digits: split: expected train or test, got 'val'"):
-        digits.load_dataset("val")
+        tiny.load_dataset("val")

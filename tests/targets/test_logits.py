@@ -6,15 +6,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
-import digits
 from daa import AttackConfig, Target, worst_case
 from daa.experiments import models
 from daa.target import input_gradient, predict
 from daa.targets import logits
 
-DATA = digits.load_dataset("test").first(200)
-NETWORK = digits.load_target("cnn").network
+DATA = tiny.load_dataset("test").first(200)
+NETWORK = tiny.load_target("cnn").network
 Z = NETWORK(DATA.x).numpy()
 
 

@@ -208,7 +208,7 @@ def test_training_mode_normalises_with_the_moments_of_the_batch():
     np.testing.assert_allclose(madry_cifar10.model.network(frozen)(x), trained, atol=1e-3)
 
 
-@pytest.mark.parametrize("folder", sorted({*FOLDERS} - {"digits"}))
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_unknown_names_and_missing_weights(folder, tmp_path):
     module = importlib.import_module(folder)
     with pytest.raises(InputError, match=f"{folder}: expected one of .* got 'x'"):

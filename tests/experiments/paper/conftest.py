@@ -12,7 +12,7 @@ from daa.experiments.paper.plan import Options, Task
 CONFIG = """
 name: {name}
 title: {name}
-target: digits/cnn
+target: tiny/cnn
 restarts: {restarts}
 seed: 0
 attack: {{eps: 0.15, step_size: 0.03, steps: {steps}, batch_size: 20, steps_per_shuffle: 2}}
@@ -29,7 +29,7 @@ def options(tmp_path) -> Options:
 
 @pytest.fixture
 def task(tmp_path):
-    """Makes a task on the embedded digits."""
+    """Makes a task on the tests' digits."""
 
     def make(name: str = "one", restarts: int = 2, steps: int = 4) -> Task:
         path = tmp_path / f"{name}.yaml"

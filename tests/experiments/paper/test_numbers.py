@@ -57,5 +57,5 @@ def test_an_entry_that_a_board_lacks_is_named():
     target = numbers.load("table1").target
     with pytest.raises(InputError, match="expected an entry 'x', got 'none'"):
         boards.value(target, "x")
-    with pytest.raises(InputError, match="expected a board of digits/cnn, got none"):
-        boards.value("digits/cnn", "x")
+    with pytest.raises(InputError, match="expected a board of tiny/cnn, got none"):
+        boards.value("tiny/cnn", "x")

@@ -126,18 +126,18 @@ def test_what_is_not_sound_is_found(network, minibatch, monkeypatch):
 
 def test_a_step_is_timed_and_a_failure_named(network, cache):
     assert 0 < cost.step(network, 0.3, 8).seconds < 60
-    with pytest.raises(InputError, match=r"digits/none: expected the cost of a step, got .*none"):
-        cost.measure_apart(reference="digits/none", particles=2)
+    with pytest.raises(InputError, match=r"tiny/none: expected the cost of a step, got .*none"):
+        cost.measure_apart(reference="tiny/none", particles=2)
 
 
 def test_cheap_networks_come_first(task, options):
     """A network that is slow for each image may still be the cheap one."""
     work = [task("one", 1)]
-    dear = Network("digits/cnn", 40, 40, options, (20, "float32"))
-    found = rounds.cells(work, {"digits/cnn": dear})
+    dear = Network("tiny/cnn", 40, 40, options, (20, "float32"))
+    found = rounds.cells(work, {"tiny/cnn": dear})
     few = [rounds.Cell(cell.task, cell.number, _Named(dear, "few")) for cell in found[:1]]
-    for slow, order in [(1.5, ["few", "digits/cnn"]), (3.0, ["digits/cnn", "few"])]:
-        known = {"digits/cnn": _Timed(1.0), "few": _Timed(slow)}
+    for slow, order in [(1.5, ["few", "tiny/cnn"]), (3.0, ["tiny/cnn", "few"])]:
+        known = {"tiny/cnn": _Timed(1.0), "few": _Timed(slow)}
         assert whole.by_cost([*found, *few], known) == order
 
 

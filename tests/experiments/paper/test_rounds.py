@@ -11,7 +11,7 @@ from daa.experiments import run
 from daa.experiments.paper import rounds
 from daa.experiments.paper.networks import Network
 
-DIGITS = "digits/cnn"
+DIGITS = "tiny/cnn"
 
 
 @pytest.fixture

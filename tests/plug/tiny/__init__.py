@@ -1,4 +1,4 @@
-"""Handwritten digits of scikit-learn and a small network trained on them by this project."""
+"""Handwritten digits of 8 x 8 pixels and a small network trained on them, for tests alone."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ import numpy as np
 
 from daa import Dataset
 from daa.targets import DatasetRow, Family, TargetRow
-from digits.model import MODEL
+from tiny.model import MODEL
 
 _TRAIN = 1297
 
 
 def _read(_folder: Path, split: str, _images: int | None) -> Dataset:
     """The first 1,297 digits are the training set, the last 500 the test set."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
     part = slice(None, _TRAIN) if split == "train" else slice(_TRAIN, None)
-    x = (bunch.images[part, :, :, None] / 16).astype(np.float32)
-    y = bunch.target[part].astype(np.int64)
+    with np.load(Path(__file__).parent / "digits.npz") as file:
+        x = (file["x"][part, :, :, None] / 16).astype(np.float32)
+        y = file["y"][part].astype(np.int64)
     digest = hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest()
     return Dataset(f"digits/{split}", x, y, digest)
 

@@ -1,0 +1,3 @@
+import plugged
+
+plugged.make_known()

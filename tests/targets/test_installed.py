@@ -1,0 +1,127 @@
+"""Target folders that other packages add by an entry point."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from daa import targets
+from daa.errors import InputError
+from daa.experiments import console
+from daa.targets import installed
+
+# The package of the documentation: a network of one's own on the MNIST images that come with daa.
+PAGE = Path(__file__).parents[2] / "docs" / "your_own_model.md"
+PACKAGE = (
+    PAGE.read_text(encoding="utf-8").split("```python\n# mine/__init__.py\n")[1].split("```")[0]
+)
+BROKEN = {
+    "no package": ("", "mine", None, "expected a package that can be imported, got ModuleNotF"),
+    "no value": ("", "", None, "expected a package that can be imported, got ValueError"),
+    "not Python": ("1 +", "mine", None, "expected a package that can be imported, got SyntaxErr"),
+    "fails": ("1 / 0", "mine", None, "imported, got ZeroDivisionError: division by zero"),
+    "no family": ("x = 1", "mine", None, "expected FAMILY, a daa.targets.Family, got None"),
+    "no real family": ("FAMILY = {}", "mine", None, "expected FAMILY, .*, got {}"),
+    "another's": ("from tiny import *", "mine", None, "whose folder is named mine, got 'tiny'"),
+    "ours": (PACKAGE, "mine", "locuslab", "a name of one package alone, got 'locuslab'"),
+    "a path": (PACKAGE, "mine", "..", "expected a name of letters, digits and _, got '..'"),
+}
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """What is installed is found once in a process; here it changes."""
+
+    def forget():
+        sys.modules.pop("mine", None)
+        importlib.invalidate_caches()
+        installed.packages.cache_clear()
+        installed.family_of.cache_clear()
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs a package `mine` by hand, for this process and for those that it starts."""
+
+    def install(content, value="mine", name="mine", distribution="mine"):
+        about = tmp_path / f"{distribution}-1.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1\n"
+        )
+        (about / "entry_points.txt").write_text(f"[daa.targets]\n{name} = {value}\n")
+        if content:
+            (tmp_path / "mine").mkdir(exist_ok=True)
+            (tmp_path / "mine" / "__init__.py").write_text(content)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+        return tmp_path / "mine"
+
+    return install
+
+
+def test_a_package_of_ones_own_is_a_target_folder_like_ours(install, tmp_path):
+    """In every command, in a process of its own, with the weights inside the package."""
+    folder = install(PACKAGE)
+    rng = np.random.default_rng(0)
+    arrays = {"w": rng.normal(size=(784, 10)), "b": np.zeros(10)}
+    np.savez(folder / "linear.npz", **{k: v.astype(np.float32) for k, v in arrays.items()})
+    assert targets.folders() == (*targets.FOLDERS, "mine", "tiny")
+    assert "mine/linear" in targets.every_target()
+    assert targets.exists("mine/linear")
+    assert not targets.exists("mine/other")
+    code = "import sys; from daa.experiments import console; sys.exit(console.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "evaluate", "mine/linear", "--images", "20"]
+    command += ["--eps", "0.1", "--budget", "4", "--out", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("mine/linear on mnist/test, 20 images, eps 0.1, Adaptive DAA")
+
+
+def test_the_list_of_targets_has_it_and_reads_no_weights(install, capsys):
+    install(PACKAGE)
+    with pytest.raises(SystemExit):
+        console.main(["reproduce", "--list-targets"])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "mine/linear" in line]
+    assert line.split(maxsplit=4) == ["mine/linear", "0.1", "own", "no", "a linear network"]
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_entry_point_is_named(case, install, capsys):
+    content, value, name, message = BROKEN[case]
+    name = name or "mine"
+    install(content, value, name)
+    with pytest.raises(
+        InputError, match=f"^entry point {name} = {value} of daa.targets: .*{message}"
+    ):
+        targets.row(f"{name}/linear")
+    assert console.main(["reproduce", "quickstart", "--list-targets"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_what_is_ours_needs_no_package_that_is_broken(install):
+    install("1 / 0")
+    assert targets.row("locuslab/own_mnist").eps == 0.3
+    assert targets.exists("locuslab/own_mnist")
+
+
+def test_one_name_belongs_to_one_package(install):
+    install(PACKAGE)
+    install("", "theirs", distribution="theirs")
+    with pytest.raises(InputError, match=r"mine = theirs of .* of one package alone, got 'mine'"):
+        targets.every_target()
+
+
+def test_weights_that_cannot_be_fetched_are_not_offered(install, tmp_path):
+    install(PACKAGE)
+    with pytest.raises(
+        InputError, match=r"expected the weights of mine/linear, got none; .* mine$"
+    ):
+        targets.load_target("mine/linear", model_dir=tmp_path)
