@@ -23,7 +23,7 @@ from daa.plans import Outcome, Report
 CONFIG = """
 name: tiny
 title: Tiny
-target: digits/cnn
+target: tiny/cnn
 restarts: 2
 images: 90
 attack: {eps: 0.15, step_size: 0.03, steps: 6, batch_size: 40, steps_per_shuffle: 3}
