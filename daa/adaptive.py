@@ -24,6 +24,8 @@ BATCH = 50
 # The median margin of the natural images in units of the logits, after scaling. A cross-entropy
 # then neither saturates nor is it linear.
 SCALE = 8.0
+# The same for Auto-PGD, which does better where the loss is nearly linear.
+FLAT = 2.0
 # First rounds: steps, first and last length as parts of eps, share of the standing images. The
 # second one goes on, for the images with the smallest margins, where the first one ended.
 OPENING = ((5, 0.67, 0.08, 1.0), (5, 0.08, 0.01, 0.4))
@@ -54,15 +56,14 @@ class Arm:
 
     Args:
         settings: of its attacks.
-        first_step, last_step: lengths of the steps, as parts of eps.
+        lengths: of the first and the last step, as parts of eps; None for a step rule of its own.
         reward: broken images, and lowered margins at `PARTIAL`; older rounds count less.
         gradients: that it spent for that; older rounds count less.
         owed: minibatches that rounding has kept from it so far.
     """
 
     settings: dict[str, Any]
-    first_step: float
-    last_step: float
+    lengths: tuple[float, float] | None = None
     reward: float = 0.0
     gradients: float = 0.0
     owed: float = 0.0
@@ -96,7 +97,7 @@ def adaptive(
     n, begin = len(x), time.monotonic()
     right = report.natural[report.natural > 0]
     batch = min(BATCH, max(10, n // 20))
-    arms = _arms(config, batch, SCALE / float(np.median(right)) if len(right) else 1.0)
+    arms = _arms(config, batch, float(np.median(right)) if len(right) else 1.0)
     search = arms.pop()
     tries, ranks = np.zeros(n), np.zeros(n, int)
     spent, number, width = 0.5 * n, 0, n
@@ -141,22 +142,23 @@ def adaptive(
         width = _width(fallen, len(chosen), len(standing), batch, first=even)
 
 
-def _arms(config: AttackConfig, batch: int, scale: float) -> list[Arm]:
-    """Coupled cross-entropy, the margin to each of the nearest classes, random search."""
+def _arms(config: AttackConfig, batch: int, margin: float) -> list[Arm]:
+    """Coupled cross-entropy, the margin to each of the nearest classes, Auto-PGD, random search."""
     shared = {
         "eps": config.eps,
         "clip_range": config.clip_range,
         "precision": config.precision,
         "batch_size": batch,
         "keep": "best",
-        "scale": scale,
+        "scale": SCALE / margin,
     }
     moving = {**shared, "step": "geometric", "momentum": 0.75}
     coupled = {**moving, "method": "blob", "loss": "xent", "c": 2.0, "steps_per_shuffle": 5}
     return [
-        Arm(coupled, 0.67, 0.01),
-        Arm({**moving, "method": "multitargeted"}, 1.0, 0.03),
-        Arm({**shared, "method": "square"}, 0.0, 0.0),
+        Arm(coupled, (0.67, 0.01)),
+        Arm({**moving, "method": "multitargeted"}, (1.0, 0.03)),
+        Arm({**shared, "method": "apgd", "scale": FLAT / margin}),
+        Arm({**shared, "method": "square"}),
     ]
 
 
@@ -172,8 +174,10 @@ def _config(config: AttackConfig, arm: Arm, k: int, steps: int) -> AttackConfig:
     make = type(config)
     if arm.settings["method"] == "square":
         return make(**arm.settings, steps=2 * steps)  # its steps cost half a gradient
-    lengths = OPENING[k][1:3] if k < len(OPENING) else (arm.first_step, arm.last_step)
-    return make(**arm.settings, steps=steps, first_step=lengths[0], last_step=lengths[1])
+    if arm.lengths is None:
+        return make(**arm.settings, steps=steps)
+    first, last = OPENING[k][1:3] if k < len(OPENING) else arm.lengths
+    return make(**arm.settings, steps=steps, first_step=first, last_step=last)
 
 
 def _order(

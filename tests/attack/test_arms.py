@@ -18,16 +18,16 @@ def rng(seed=0):
 
 
 def test_arms_attack_as_the_config_says_in_every_round():
-    for arm in adaptive._arms(CONFIG, batch=50, scale=2.5):
+    for arm in adaptive._arms(CONFIG, batch=50, margin=3.2):
         for k in (0, 1, 2, 5):
             attack = adaptive._config(CONFIG, arm, k, steps=10)
             assert (attack.eps, attack.clip_range, attack.precision) == (0.2, False, "bfloat16")
-            assert (attack.batch_size, attack.keep, attack.scale) == (50, "best", 2.5)
-            if attack.method == "square":
-                assert attack.steps == 20
-                continue
-            opening = adaptive.OPENING[k][1:3] if k < 2 else (arm.first_step, arm.last_step)
-            assert (attack.steps, attack.first_step, attack.last_step) == (10, *opening)
+            scale = 0.625 if attack.method == "apgd" else 2.5
+            assert (attack.batch_size, attack.keep, attack.scale) == (50, "best", scale)
+            assert attack.steps == (20 if attack.method == "square" else 10)
+            if arm.lengths is not None:
+                opening = adaptive.OPENING[k][1:3] if k < 2 else arm.lengths
+                assert (attack.first_step, attack.last_step) == opening
 
 
 def test_rounds_take_whole_minibatches_of_the_first_images_or_fill_them_with_others():
@@ -47,11 +47,11 @@ def test_rounds_take_whole_minibatches_of_the_first_images_or_fill_them_with_oth
 
 
 def test_arms_get_shares_by_their_record_interleaved():
-    arms = [Arm({}, 0, 0, reward=500.0, gradients=1000.0), Arm({}, 0, 0, gradients=1e6)]
+    arms = [Arm({}, reward=500.0, gradients=1000.0), Arm({}, gradients=1e6)]
     parts = adaptive._dealt(arms, 1000, batch=50, even=False, rng=rng())
     assert sorted(np.concatenate(parts).tolist()) == list(range(1000))
     assert len(parts[0]) == 950
-    halves = adaptive._dealt([Arm({}, 0, 0), Arm({}, 0, 0)], 200, batch=50, even=True, rng=rng())
+    halves = adaptive._dealt([Arm({}), Arm({})], 200, batch=50, even=True, rng=rng())
     assert [len(rows) for rows in halves] == [100, 100]
     # Both halves of the order go to both arms.
     assert all(40 < (rows < 100).sum() < 60 for rows in halves)
@@ -67,7 +67,7 @@ def test_images_with_small_margins_come_first_and_those_that_withstood_later():
 
 
 def test_what_rounding_keeps_from_an_arm_it_gets_later():
-    arms = [Arm({}, 0, 0, reward=5e3, gradients=1e4), Arm({}, 0, 0, gradients=1e7)]
+    arms = [Arm({}, reward=5e3, gradients=1e4), Arm({}, gradients=1e7)]
     counts = [
         len(adaptive._dealt(arms, 100, batch=50, even=False, rng=rng(k))[1]) for k in range(30)
     ]
@@ -119,7 +119,7 @@ def test_rounds_start_anew_go_on_or_compare_several_versions():
 
 
 def test_an_arm_learns_what_it_broke_and_lowered_and_forgets():
-    arms = [Arm({}, 0, 0, reward=10.0, gradients=100.0), Arm({}, 0, 0, reward=1.0)]
+    arms = [Arm({}, reward=10.0, gradients=100.0), Arm({}, reward=1.0)]
     before = np.array([2.0, 1.0, -1.0, 4.0, 3.0])
     parts = [np.array([0, 2, 3, 4]), np.array([1])]
     outcomes = [
@@ -181,28 +181,30 @@ def begun(n=300, seed=3, **changes):
 
 def test_a_plan_attacks_standing_images_and_stops_before_its_budget_is_over():
     found, natural = begun()
-    first = np.concatenate([unit.images for unit in found[:2]])
+    first = np.concatenate([unit.images for unit in found[:3]])
     assert set(np.flatnonzero(natural > 0)) <= set(first.tolist())
     spent = sum(unit.gradients * len(unit.images) for unit in found)
     assert 0.6 * 50 * 300 < spent + 0.5 * 300 <= 50 * 300
     assert [unit.restart for unit in found] == list(range(len(found)))
-    # The scale brings the median of the natural margins to 8.
+    # The scale brings the median of the natural margins to 8, for Auto-PGD to 2.
     median = np.median(natural[natural > 0])
-    assert all(unit.config.scale == pytest.approx(8 / median) for unit in found)
-    # After the opening, most images of a unit stand.
-    assert all((natural[unit.images] > 0).mean() > 0.9 for unit in found[2:])
+    for unit in found:
+        scaled = 2 if unit.config.method == "apgd" else 8
+        assert unit.config.scale == pytest.approx(scaled / median)
+    # After the first round, most images of a unit stand.
+    assert all((natural[unit.images] > 0).mean() > 0.9 for unit in found[3:])
 
 
 def test_a_plan_ends_with_the_round_in_which_its_minutes_are_over(monkeypatch):
     clock = iter(range(0, 10**6, 100))  # each look at it takes 100 seconds
     monkeypatch.setattr(adaptive.time, "monotonic", lambda: next(clock))
     found, _ = begun(minutes=3.5, budget=1000.0)
-    assert [unit.config.method for unit in found] == ["blob", "multitargeted"] * 2
+    assert [unit.config.method for unit in found] == ["blob", "multitargeted", "apgd"] * 2
 
 
 def test_images_that_withstood_many_steps_wait_longer():
     found, _ = begun(n=1500)
-    later = [unit for unit in found[4:] if unit.config.method != "square"]
+    later = [unit for unit in found[6:] if unit.config.method != "square"]
     assert len({frozenset(unit.images.tolist()) for unit in later}) == len(later)
     assert len(set(np.concatenate([unit.images for unit in later]).tolist())) > 2 * 50
 
@@ -230,8 +232,8 @@ def test_random_search_is_tried_only_where_many_margins_do_not_drop():
         report = Report(x, np.full(300, np.inf, np.float32), natural)
         plan = adaptive.adaptive(CONFIG, x, y, 0, report, budget=200.0, minutes=None)
         methods[name] = {unit.config.method for unit in units(plan, report, answer)}
-    assert methods["drops"] == {"blob", "multitargeted"}
-    assert methods["dead"] == {"blob", "multitargeted", "square"}
+    assert methods["drops"] == {"blob", "multitargeted", "apgd"}
+    assert methods["dead"] == {"blob", "multitargeted", "apgd", "square"}
 
 
 def test_the_seed_decides_where_a_round_starts():

@@ -196,7 +196,8 @@ FAULTS = [
         "daa/adaptive.py",
         "attack/test_arms.py attack/test_adaptive.py",
         [
-            ("SCALE / float(np.median(right)) if len(right) else 1.0", "1.0"),
+            ("float(np.median(right)) if len(right) else 1.0", "1.0"),
+            ('"scale": FLAT / margin', '"scale": SCALE / margin'),
             ("standing = np.flatnonzero(margin > 0)", "standing = np.arange(n)"),
             ("late = minutes is not None and", "late = False and"),
             ("margin[standing] * (1 + tries[standing])", "margin[standing]"),

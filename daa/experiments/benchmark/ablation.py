@@ -33,7 +33,7 @@ def _with(arms: list[adaptive.Arm], which: slice, **settings: Any) -> list[adapt
 
 def _fixed(arms: list[adaptive.Arm], eps_part: float = 1 / 15) -> list[adaptive.Arm]:
     for arm in arms[:2]:
-        arm.first_step = arm.last_step = eps_part
+        arm.lengths = (eps_part, eps_part)
     return arms
 
 
@@ -53,11 +53,14 @@ CHANGES: dict[str, dict[str, Any]] = {
         "OPENING": ((5, *_LENGTHS, 1.0), (5, *_LENGTHS, 0.4)),
     },
     "last image kept, not the best": _arms(lambda arms: _with(arms, slice(2), keep=None)),
-    "coupled cross-entropy alone": _arms(lambda arms: [arms[0], arms[2]]),
-    "margins to near classes alone": _arms(lambda arms: arms[1:]),
-    "logits as they are": _arms(lambda arms: _with(arms, slice(2), scale=None)),
-    "scale 2": {"SCALE": 2.0},
-    "scale 32": {"SCALE": 32.0},
+    "coupled cross-entropy alone": _arms(lambda arms: [arms[0], arms[3]]),
+    "margins to near classes alone": _arms(lambda arms: [arms[1], arms[3]]),
+    "Auto-PGD alone": _arms(lambda arms: arms[2:]),
+    "no Auto-PGD": _arms(lambda arms: [*arms[:2], arms[3]]),
+    "logits as they are": _arms(lambda arms: _with(arms, slice(3), scale=None)),
+    "scales 2 and 0.5": {"SCALE": 2.0, "FLAT": 0.5},
+    "scales 32 and 8": {"SCALE": 32.0, "FLAT": 8.0},
+    "scale 8 for Auto-PGD, too": {"FLAT": 8.0},
     "one opening of 10 steps": {"OPENING": ((10, 0.67, 0.01, 1.0),)},
     "images at random, not by margin": {"_order": lambda rng, *given: rng.permutation(given[0])},
     "only kicked pixels as starts": {"VERSIONS": slice(1, 2)},
