@@ -38,4 +38,5 @@ def test_a_row_has_an_accuracy_for_each_mark(attacked):
     (row,) = rows
     report = worst_case(target, AttackConfig("adaptive", eps=0.03, budget=30.0), data.x, data.y)
     assert row["12"] >= row["30"]
-    assert abs(row["30"] - 100 * report.robust_accuracy[-1]) <= row["spread"]
+    rounding = 0.005
+    assert abs(row["30"] - 100 * report.robust_accuracy[-1]) <= row["spread"] + rounding

@@ -236,7 +236,7 @@ def data_files():
             "model: expected FOLDER/NAME with FOLDER .*, got 'nothing'",
         ),
         ("none.keras --data d.npz", "none.keras: expected a .keras file, got 'none.keras'"),
-        ("text.keras --data d.npz", "text.keras: expected a model that Keras loads"),
+        ("text.keras --data d.npz", "text.keras: expected a .keras file, got File is not a zip"),
         ("empty --data d.npz", "model: expected FOLDER/NAME"),
         ("none:f --data d.npz", "none:f: expected a module that can be imported, got ModuleNot"),
         ("mine:none --data d.npz", "mine:none: mine: expected one of function, .*got 'none'"),
