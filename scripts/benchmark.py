@@ -57,15 +57,18 @@ def main(arguments: list[str] | None = None) -> None:
 def _race(args: argparse.Namespace) -> None:
     eps = targets.row(args.target).eps
     console.start_tensorflow()
-    from daa.experiments.benchmark.race import race
-    from daa.plugins import autoattack
+    from daa.experiments.benchmark.race import again, race
     from daa.plugins.cores import on_cores
 
     target = targets.load_target(args.target, model_dir=args.model_dir)
     data = targets.load_dataset(args.target, data_dir=args.data_dir, images=args.images)
     args.folder.mkdir(parents=True, exist_ok=True)
     with on_cores(args.cores):
-        keep = args.folder if args.keep_autoattack else None
-        found = race(target, data, eps, autoattack.attack, keep=keep)
+        if args.keep_autoattack:
+            found = again(target, data, eps, args.folder)
+        else:
+            from daa.plugins.autoattack import attack
+
+            found = race(target, data, eps, attack)
     path = races.add(args.folder, found)
     print(path.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from linear import labelled, network
 
 from daa import InputError
 from daa.experiments import races
-from daa.experiments.benchmark.race import race
+from daa.experiments.benchmark.race import again, race
 from daa.experiments.races import Course, Point, Race
 from daa.target import Dataset
 
@@ -121,10 +121,10 @@ def test_a_run_of_autoattack_is_kept_for_a_new_race(tmp_path):
     first = race(target, data, 0.03, lambda *given, **more: result, budget=20.0, seeds=(3,))
     races.add(tmp_path, first.model_copy(update={"git_commit": "old"}))
 
-    def again(images=data, eps=0.03):
-        return race(target, images, eps, None, budget=30.0, seeds=(3,), keep=tmp_path)
+    def anew(images=data, eps=0.03):
+        return again(target, images, eps, tmp_path, budget=30.0, seeds=(3,))
 
-    second = again()
+    second = anew()
     assert second.autoattack == first.autoattack
     assert second.adaptive[0].last.gradients > 20
     assert second.autoattack_commit == "old"
@@ -132,9 +132,9 @@ def test_a_run_of_autoattack_is_kept_for_a_new_race(tmp_path):
     with pytest.raises(
         InputError, match=r"autoattack.json: eps: expected 0.02 as asked .* got 0.0"
     ):
-        again(eps=0.02)
+        anew(eps=0.02)
     with pytest.raises(InputError, match="images: expected 59 as asked for now, got 60"):
-        again(data.first(59))
+        anew(data.first(59))
     (tmp_path / races.NAME).unlink()
     with pytest.raises(InputError, match=r"expected a race on \d+ cores, got none"):
-        again()
+        anew()

@@ -25,7 +25,6 @@ def race(
     *,
     budget: float = 150.0,
     seeds: Sequence[int] = (0, 1, 2),
-    keep: Path | None = None,
 ) -> Race:
     """Times both attacks on the cores that this process may use.
 
@@ -38,13 +37,52 @@ def race(
         autoattack: `daa.plugins.autoattack.attack`.
         budget: of Adaptive DAA, in gradients per image.
         seeds: of its runs; AutoAttack runs once, with the first one.
-        keep: folder of an earlier race, whose run of AutoAttack is taken instead; None for none.
+    """
+    adaptive = [_adaptive(target, data, eps, budget, seed) for seed in seeds]
+    result = autoattack(target, data.x, data.y, eps=eps, seed=seeds[0])
+    stages: list[dict[str, Any]] = [vars(stage) for stage in result.stages]
+    # AutoAttack tells a stage's accuracy before this project has judged its images.
+    stages[-1] = {**stages[-1], "accuracy": result.robust_accuracy}
+    peers = [name for name in ("torch", "pyautoattack") if importlib.util.find_spec(name)]
+    packages = {name: importlib.metadata.version(name) for name in peers}
+    return Race(
+        target=target.name,
+        weights=target.provenance,
+        weights_sha256=target.weights_sha256,
+        data=data.name,
+        data_sha256=data.sha256,
+        images=len(data),
+        eps=eps,
+        cores=len(os.sched_getaffinity(0)),
+        clean_accuracy=clean_accuracy(target, data.x, data.y),
+        autoattack=Course(seed=seeds[0], points=tuple(Point(**_short(stage)) for stage in stages)),
+        adaptive=tuple(adaptive),
+        device=device.name(),
+        versions=provenance.versions() | packages,
+        git_commit=provenance.git_commit(),
+        autoattack_commit=None,
+    )
+
+
+def again(
+    target: Target,
+    data: Dataset,
+    eps: float,
+    folder: Path,
+    *,
+    budget: float = 150.0,
+    seeds: Sequence[int] = (0, 1, 2),
+) -> Race:
+    """The race of a folder with new runs of Adaptive DAA; that of AutoAttack is kept.
+
+    Args:
+        target, data, eps, budget, seeds: as for `race`.
+        folder: of the race.
 
     Raises:
-        InputError: the earlier race has other images, another network or another device.
+        InputError: the race has other images, another network or another device.
     """
-    cores = len(os.sched_getaffinity(0))
-    same: dict[str, Any] = {
+    same = {
         "target": target.name,
         "weights_sha256": target.weights_sha256,
         "data_sha256": data.sha256,
@@ -52,33 +90,14 @@ def race(
         "eps": eps,
         "device": device.name(),
     }
-    earlier = None if keep is None else races.kept(keep, cores, same)
-    adaptive = [_adaptive(target, data, eps, budget, seed) for seed in seeds]
-    peer = earlier.autoattack if earlier else _autoattack(target, data, eps, autoattack, seeds[0])
-    peers = [name for name in ("torch", "pyautoattack") if importlib.util.find_spec(name)]
-    packages = {name: importlib.metadata.version(name) for name in peers}
-    return Race(
-        **same,
-        weights=target.provenance,
-        data=data.name,
-        cores=cores,
-        clean_accuracy=clean_accuracy(target, data.x, data.y),
-        autoattack=peer,
-        adaptive=tuple(adaptive),
-        versions=provenance.versions() | (earlier.versions if earlier else packages),
-        git_commit=provenance.git_commit(),
-        autoattack_commit=(earlier.autoattack_commit or earlier.git_commit) if earlier else None,
-    )
-
-
-def _autoattack(
-    target: Target, data: Dataset, eps: float, attack: Callable[..., Any], seed: int
-) -> Course:
-    result = attack(target, data.x, data.y, eps=eps, seed=seed)
-    stages: list[dict[str, Any]] = [vars(stage) for stage in result.stages]
-    # AutoAttack tells a stage's accuracy before this project has judged its images.
-    stages[-1] = {**stages[-1], "accuracy": result.robust_accuracy}
-    return Course(seed=seed, points=tuple(Point(**_short(stage)) for stage in stages))
+    earlier = races.kept(folder, len(os.sched_getaffinity(0)), same)
+    new = {
+        "adaptive": tuple(_adaptive(target, data, eps, budget, seed) for seed in seeds),
+        "versions": earlier.versions | provenance.versions(),
+        "git_commit": provenance.git_commit(),
+        "autoattack_commit": earlier.autoattack_commit or earlier.git_commit,
+    }
+    return earlier.model_copy(update=new)
 
 
 def _adaptive(target: Target, data: Dataset, eps: float, budget: float, seed: int) -> Course:
