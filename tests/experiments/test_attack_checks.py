@@ -58,7 +58,7 @@ def test_more_steps_are_weaker_only_beyond_chance():
 
 
 def test_an_attack_that_is_still_falling():
-    assert "still-falling" in found(NETWORK, budget=13.0)
+    assert "still-falling" in found(NETWORK, budget=10.0)
     assert "still-falling" not in found(NETWORK, budget=100.0)
 
 
