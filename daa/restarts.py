@@ -11,7 +11,7 @@ import numpy as np
 
 from daa import parts, storage
 from daa.attack import Attack
-from daa.errors import require
+from daa.errors import InputError, require
 from daa.losses import margin
 from daa.methods import AttackConfig
 from daa.plans import MOST_RESTARTS, Outcome, Plan, Report, Unit
@@ -172,6 +172,7 @@ class _Running:
     ) -> None:
         kept = job.so_far
         self.number, self.over, self.announced = number, False, False
+        self.method = job.config.method
         # Results that came before those of earlier units wait, so that the report does not depend
         # on the engine.
         self.out: deque[Unit] = deque()
@@ -237,6 +238,13 @@ class _Running:
     def _skip_kept(self) -> None:
         while self.kept and not self.over:
             outcome = self.kept.popleft()
+            # The plan of another version of this code would take the results for those of its own.
+            if self.unit is None or not _same(outcome.images, self.unit.images):
+                raise InputError(
+                    f"{self.method}: unit {len(self.report.history) + 1}: expected kept "
+                    "results of the images that the plan attacks now, got those of others, as of "
+                    "an earlier version; start anew"
+                )
             rows = self._rows(outcome.images)
             self.margin[rows] = np.minimum(self.margin[rows], outcome.margin)
             self._add(outcome)
@@ -244,6 +252,10 @@ class _Running:
 
     def _add(self, outcome: Outcome) -> None:
         self.report = replace(self.report, history=(*self.report.history, outcome))
+
+
+def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return a is b if a is None or b is None else np.array_equal(a, b)
 
 
 def worst_cases(

@@ -87,7 +87,8 @@ def temporary(system: Path = Path("/")) -> tuple[str, int]:
         lines = (system / "proc/self/mounts").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         lines = []
-    mounts = [line.split()[1:3] for line in lines]
+    mounts = [line.replace(r"\040", "\0").split()[1:3] for line in lines]
+    mounts = [[place.replace("\0", " "), kind] for place, kind in mounts]
     over = [(len(place), kind) for place, kind in mounts if folder.is_relative_to(place)]
     # Of mounts on one place the last one counts, so the order of equals matters.
     kind = sorted(over, key=lambda mount: mount[0])[-1][1] if over else ""
@@ -127,7 +128,7 @@ def require_memory(x: np.ndarray, where: str) -> None:
     Raises:
         InputError: it can't; says how many images would fit.
     """
-    room, each = available(), COPIES * x[0].nbytes
+    room, each = available(), (COPIES if in_file(x) else COPIES - 1) * x[0].nbytes
     if x.nbytes > SMALL and room is not None and len(x) * each > room:
         raise InputError(
             f"{where}: images: expected {_gib(len(x) * each)} of memory for {len(x):,}, got "

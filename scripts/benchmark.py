@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     console.add_folders(parser)
     args = parser.parse_args(arguments)
     provenance.git_commit()
+    require(args.peers or not args.keep_autoattack, "--keep-autoattack", "--peers", "none")
     if args.peers:
         require(args.target, "--target", "folder/name", args.target)
         require(args.folder, "--folder", "a result folder", args.folder)

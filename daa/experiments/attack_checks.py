@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from daa import storage
 from daa.attack import Attack
 from daa.experiments.checks import Finding, percent
 from daa.experiments.stats import mcnemar
@@ -53,7 +54,8 @@ def after(
 
 def unstable(target: Target, y: np.ndarray, report: Report) -> Iterator[Finding]:
     known = np.isfinite(report.margin)
-    now = margins(target, report.adv[known], y[known]) > 0
+    worst = storage.taken(report.adv, np.flatnonzero(known))
+    now = margins(target, worst, y[known]) > 0
     changed = int((now != (report.margin[known] > 0)).sum())
     if changed:
         message = f"Judged once more, {changed:,} of {known.sum():,} worst images got another"

@@ -81,7 +81,9 @@ class Race(BaseModel):
     versions: dict[str, str] = Field(description="Of Python and of the packages.")
     git_commit: str | None = Field(description="As in a record.")
     autoattack_commit: str | None = Field(
-        None, description="The same of the earlier process that AutoAttack's run was kept from."
+        None,
+        description="The same of the earlier process that ran AutoAttack, `unknown` where that had "
+        "none; null where one process ran both.",
     )
 
 

@@ -50,7 +50,7 @@ def family(reference: str) -> Family:
         InputError: no such folder, or a reference without a name.
     """
     folder, _, name = reference.partition("/")
-    if folder not in folders() or not name:
+    if not name or not _known(folder):
         raise InputError(
             f"target: expected FOLDER/NAME with FOLDER one of {', '.join(folders())}, "
             f"got {shown(reference)}"
@@ -80,7 +80,11 @@ def every_target(of: Iterable[str] | None = None) -> list[str]:
 def exists(reference: str) -> bool:
     """Whether a reference names a target that is known here."""
     folder, _, name = reference.partition("/")
-    return folder in folders() and name in family_of(folder).targets
+    return _known(folder) and name in family_of(folder).targets
+
+
+def _known(folder: str) -> bool:
+    return folder in FOLDERS or folder in folders()
 
 
 def load_target(reference: str, **options: Any) -> Target:

@@ -84,6 +84,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             if sum(info.file_size for info in members) > most:
                 raise ValueError(f"more than {most:,} bytes unpacked")
             return dict(_member(archive, info) for info in members)
+    except InputError:
+        raise  # too little memory and disk; the file is whole
     except DAMAGED as error:
         raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
 

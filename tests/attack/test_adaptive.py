@@ -1,6 +1,7 @@
 """Adaptive DAA: its budget, its determinism, and what it is made for."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,16 @@ def _copy(target, settings, x, y, units):
         if len(progress.report.history) == units:
             return progress.report
     raise AssertionError
+
+
+def test_results_of_another_plan_are_refused():
+    target = network()
+    x, y = labelled(target, 150)
+    settings = AttackConfig("adaptive", eps=0.03, budget=40.0)
+    kept = _copy(target, settings, x, y, 3)
+    history = (replace(kept.history[0], images=kept.history[1].images), *kept.history[1:])
+    with pytest.raises(InputError, match=r"adaptive: unit 1: expected kept results .*start anew"):
+        worst_case(target, settings, x, y, so_far=replace(kept, history=history))
 
 
 def test_units_of_a_round_may_run_beside_each_other():

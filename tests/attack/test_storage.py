@@ -188,10 +188,10 @@ def test_an_attack_on_disk_checks_what_it_is_given(room):
 def test_an_attack_that_holds_all_images_in_several_versions_needs_memory(room):
     target, _ = linear_target()
     x, y = images()
-    room(len(x) * x[0].nbytes * 5 - 1, 10**9)
+    room(len(x) * x[0].nbytes * 4 - 1, 10**9)  # beside the images themselves
     with pytest.raises(InputError, match=r"adaptive: images: expected 0.0 GiB .* in which 39 fit"):
         worst_case(target, AttackConfig("adaptive", eps=0.1, budget=20), x, y)
-    room(len(x) * x[0].nbytes * 5, 10**9)
+    room(len(x) * x[0].nbytes * 4, 10**9)
     worst_case(target, AttackConfig("adaptive", eps=0.1, budget=20), x, y)
 
 

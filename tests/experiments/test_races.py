@@ -135,6 +135,10 @@ def test_a_run_of_autoattack_is_kept_for_a_new_race(tmp_path):
         anew(eps=0.02)
     with pytest.raises(InputError, match="images: expected 59 as asked for now, got 60"):
         anew(data.first(59))
+    other = first.model_copy(update={"versions": {**first.versions, "numpy": "1"}})
+    races.add(tmp_path, other)
+    with pytest.raises(InputError, match=r"numpy: expected .* as it is now, got '1'"):
+        anew()
     (tmp_path / races.NAME).unlink()
     with pytest.raises(InputError, match=r"expected a race on \d+ cores, got none"):
         anew()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from daa.errors import require
 from daa.experiments import device, provenance, races
 from daa.experiments.races import Course, Point, Race
 from daa.methods import AttackConfig
@@ -80,7 +81,8 @@ def again(
         folder: of the race.
 
     Raises:
-        InputError: the race has other images, another network or another device.
+        InputError: the race has other images, another network, another device, or other versions
+            of Python and packages.
     """
     same = {
         "target": target.name,
@@ -91,11 +93,13 @@ def again(
         "device": device.name(),
     }
     earlier = races.kept(folder, len(os.sched_getaffinity(0)), same)
+    for name, version in provenance.versions().items():
+        old = earlier.versions.get(name)
+        require(old == version, f"{folder}: {name}", f"{version} as it is now", old)
     new = {
         "adaptive": tuple(_adaptive(target, data, eps, budget, seed) for seed in seeds),
-        "versions": earlier.versions | provenance.versions(),
         "git_commit": provenance.git_commit(),
-        "autoattack_commit": earlier.autoattack_commit or earlier.git_commit,
+        "autoattack_commit": earlier.autoattack_commit or earlier.git_commit or "unknown",
     }
     return earlier.model_copy(update=new)
 
