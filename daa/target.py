@@ -186,7 +186,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         require(_is_name(self.name), "data: name", "printable characters", self.name)
-        fits = len(np.shape(self.x)) == 4 and np.shape(self.y) == np.shape(self.x)[:1]
+        x = as_array(self.x, f"{self.name}: images").shape
+        y = as_array(self.y, f"{self.name}: labels").shape
+        fits = len(x) == 4 and y == x[:1]
         require(fits, self.name, "images [N, H, W, C] and labels [N]", type(self.x).__name__)
 
     def __len__(self) -> int:

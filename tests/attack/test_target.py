@@ -79,6 +79,14 @@ def test_a_data_set_begins_with_its_first_images():
             data.first(images_)
 
 
+def test_a_data_set_of_no_arrays_is_refused_in_one_line():
+    x, _ = images(2)
+    with pytest.raises(InputError, match=r"^a: labels: expected an array, got .*inhomogeneous"):
+        Dataset("a", x, [[1], [1, 2]], "")
+    with pytest.raises(InputError, match=r"^a: expected images \[N, H, W, C\] and labels \[N\]"):
+        Dataset("a", x, [1, 2, 3], "")
+
+
 def test_labels_become_int64_and_images_below_0_are_refused():
     target, _ = linear_target()
     x, y = images()
