@@ -22,6 +22,8 @@ from daa.experiments import streams
 
 # What users may set themselves: TensorFlow's notes on the processor, Ray's messages to its makers.
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+# Characters of an error's line; a path that is no path may have thousands.
+_LONGEST = 1500
 _INTERRUPTED = "interrupted; what is finished is kept, the same command goes on from there"
 
 
@@ -75,7 +77,13 @@ def run(main: Callable[[], int | None]) -> int:
 
 
 def line(error: BaseException) -> str:
-    """An error in one line: where, what was expected, what was got."""
+    """An error in one line: where, what was expected, what was got; its middle cut if endless."""
+    text = _whole_line(error)
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
+
+
+def _whole_line(error: BaseException) -> str:
     if isinstance(error, InputError):
         return " ".join(str(error).split())
     if isinstance(error, MemoryError):

@@ -195,3 +195,11 @@ console.start_tensorflow()
     done = in_new_process(code)
     assert "note of native code" in done.stderr
     assert "no TensorFlow here" in done.stderr
+
+
+def test_an_endless_name_is_cut_in_the_middle_of_its_line(capsys):
+    assert console.main(["figures", "x" * 5000]) == 2
+    error = capsys.readouterr().err
+    assert len(error) < 1600
+    assert error.startswith("xxx")
+    assert error.endswith("got File name too long\n")
