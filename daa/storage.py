@@ -87,8 +87,7 @@ def temporary(system: Path = Path("/")) -> tuple[str, int]:
         lines = (system / "proc/self/mounts").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         lines = []
-    mounts = [line.replace(r"\040", "\0").split()[1:3] for line in lines]
-    mounts = [[place.replace("\0", " "), kind] for place, kind in mounts]
+    mounts = [[part.replace(r"\040", " ") for part in line.split()[1:3]] for line in lines]
     over = [(len(place), kind) for place, kind in mounts if folder.is_relative_to(place)]
     # Of mounts on one place the last one counts, so the order of equals matters.
     kind = sorted(over, key=lambda mount: mount[0])[-1][1] if over else ""

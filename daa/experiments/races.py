@@ -109,18 +109,17 @@ def load(folder: Path) -> tuple[Race, ...]:
     return config.check(TypeAdapter(Races), content, str(path)).races
 
 
-def kept(folder: Path, cores: int, same: Mapping[str, object]) -> Race:
+def kept(folder: Path, same: Mapping[str, object]) -> Race:
     """The race of a folder whose run of AutoAttack can stand in a new race, too.
 
     Args:
         folder: of results.
-        cores: of the new race.
-        same: {field: value in the new race} of all that AutoAttack depends on.
+        same: {field: value in the new race} of `cores` and all else that AutoAttack depends on.
 
     Raises:
         InputError: there is no race on as many cores, or it differs.
     """
-    where = str(folder / NAME)
+    where, cores = str(folder / NAME), same["cores"]
     found = next((old for old in load(folder) if old.cores == cores), None)
     if found is None:
         raise InputError(f"{where}: expected a race on {cores} cores, got none")

@@ -11,7 +11,7 @@ from daa.errors import InputError, shown
 from daa.target import Dataset, Target
 from daa.targets.datasets import DATASETS, DatasetRow
 from daa.targets.family import Family, Model, Published, TargetRow
-from daa.targets.installed import FOLDERS, family_of, packages
+from daa.targets.installed import FOLDERS, family_of, package_of, packages
 from daa.targets.sources import SURROGATE, Source, archive
 
 __all__ = [
@@ -50,7 +50,7 @@ def family(reference: str) -> Family:
         InputError: no such folder, or a reference without a name.
     """
     folder, _, name = reference.partition("/")
-    if not name or not _known(folder):
+    if not name or package_of(folder) is None:
         raise InputError(
             f"target: expected FOLDER/NAME with FOLDER one of {', '.join(folders())}, "
             f"got {shown(reference)}"
@@ -80,11 +80,7 @@ def every_target(of: Iterable[str] | None = None) -> list[str]:
 def exists(reference: str) -> bool:
     """Whether a reference names a target that is known here."""
     folder, _, name = reference.partition("/")
-    return _known(folder) and name in family_of(folder).targets
-
-
-def _known(folder: str) -> bool:
-    return folder in FOLDERS or folder in folders()
+    return package_of(folder) is not None and name in family_of(folder).targets
 
 
 def load_target(reference: str, **options: Any) -> Target:

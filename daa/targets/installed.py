@@ -37,15 +37,26 @@ def packages() -> Mapping[str, str]:
     return found
 
 
+def package_of(folder: str) -> str | None:
+    """The package of a folder; None where there is none of this name.
+
+    A package of others, however broken, keeps none of this project's targets from being used.
+
+    Raises:
+        InputError: as `packages`, unless the folder is this project's.
+    """
+    return folder if folder in FOLDERS else packages().get(folder)
+
+
 @functools.cache
 def family_of(folder: str) -> Family:
-    """The family of a folder, one of `packages()`.
+    """The family of a folder that has a package.
 
     Raises:
         InputError: another package that can't be imported, or that has no such family.
     """
-    # A package of others, however broken, keeps none of this project's targets from being used.
-    package = folder if folder in FOLDERS else packages()[folder]
+    package = package_of(folder)
+    assert package is not None
     where = _where(folder, package)
     try:
         module = importlib.import_module(package)

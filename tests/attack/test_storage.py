@@ -70,6 +70,15 @@ def test_a_folder_of_temporary_files_that_is_memory_has_no_disk(tmp_path, monkey
     assert (free > 0) == real
 
 
+def test_a_mount_may_have_a_blank_in_its_name(tmp_path, monkeypatch):
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    place = str(folder).replace(" ", r"\040")
+    machine(tmp_path, proc__self__mounts=f"dev / ext4 rw 0 0\ndev {place} tmpfs rw 0 0\n")
+    assert storage.temporary(tmp_path) == (str(folder), 0)
+
+
 def test_what_fits_nowhere_is_said_with_what_would(monkeypatch):
     image = 299 * 299 * 3 * 4
 

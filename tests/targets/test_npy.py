@@ -163,3 +163,14 @@ def test_an_npz_file_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch
     monkeypatch.setattr(files, "_UNPACKED", 1000)
     with pytest.raises(InputError, match=r"a.npz: .* got more than [\d,]+ bytes unpacked"):
         npy.read_npz(tmp_path / "a.npz")
+
+
+def test_an_npz_file_for_which_there_is_no_room_is_not_called_damaged(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", x=np.zeros(4))
+
+    def full(*given):
+        raise InputError("images: expected more room")
+
+    monkeypatch.setattr(npy.storage, "empty", full)
+    with pytest.raises(InputError, match="^images: expected more room$"):
+        npy.read_npz(tmp_path / "a.npz")

@@ -47,18 +47,10 @@ def race(
     peers = [name for name in ("torch", "pyautoattack") if importlib.util.find_spec(name)]
     packages = {name: importlib.metadata.version(name) for name in peers}
     return Race(
-        target=target.name,
-        weights=target.provenance,
-        weights_sha256=target.weights_sha256,
-        data=data.name,
-        data_sha256=data.sha256,
-        images=len(data),
-        eps=eps,
-        cores=len(os.sched_getaffinity(0)),
+        **_about(target, data, eps),
         clean_accuracy=clean_accuracy(target, data.x, data.y),
         autoattack=Course(seed=seeds[0], points=tuple(Point(**_short(stage)) for stage in stages)),
         adaptive=tuple(adaptive),
-        device=device.name(),
         versions=provenance.versions() | packages,
         git_commit=provenance.git_commit(),
         autoattack_commit=None,
@@ -84,15 +76,7 @@ def again(
         InputError: the race has other images, another network, another device, or other versions
             of Python and packages.
     """
-    same = {
-        "target": target.name,
-        "weights_sha256": target.weights_sha256,
-        "data_sha256": data.sha256,
-        "images": len(data),
-        "eps": eps,
-        "device": device.name(),
-    }
-    earlier = races.kept(folder, len(os.sched_getaffinity(0)), same)
+    earlier = races.kept(folder, _about(target, data, eps))
     for name, version in provenance.versions().items():
         old = earlier.versions.get(name)
         require(old == version, f"{folder}: {name}", f"{version} as it is now", old)
@@ -102,6 +86,21 @@ def again(
         "autoattack_commit": earlier.autoattack_commit or earlier.git_commit or "unknown",
     }
     return earlier.model_copy(update=new)
+
+
+def _about(target: Target, data: Dataset, eps: float) -> dict[str, Any]:
+    """What is attacked, and on what: the same for both attacks."""
+    return {
+        "target": target.name,
+        "weights": target.provenance,
+        "weights_sha256": target.weights_sha256,
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "images": len(data),
+        "eps": eps,
+        "cores": len(os.sched_getaffinity(0)),
+        "device": device.name(),
+    }
 
 
 def _adaptive(target: Target, data: Dataset, eps: float, budget: float, seed: int) -> Course:

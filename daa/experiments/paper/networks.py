@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -11,7 +10,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from daa import targets
-from daa.errors import InputError
 from daa.experiments import check, config, device
 from daa.experiments.paper import cost
 from daa.experiments.paper.plan import Options, Task, load_images, references
@@ -159,10 +157,7 @@ def load(path: Path) -> Known | None:
     """
     if not path.exists():
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected what is known of a network, got {error}") from error
+    content = files.read_json(path, "what is known of a network")
     return config.check(TypeAdapter(Known), content, str(path))
 
 

@@ -71,9 +71,8 @@ def make(work: Sequence[Task], out: Path) -> Report:
     return Report(summary, lines, networks, tuple(remarks), figures)
 
 
-def write(work: Sequence[Task], out: Path) -> list[Path]:
+def write(report: Report, out: Path) -> list[Path]:
     """Writes index.html, report.md and report.csv; returns their paths."""
-    report = make(work, out)
     texts = {"index.html": html(report), "report.md": markdown(report), "report.csv": plain(report)}
     for name, text in texts.items():
         write_atomically(out / name, text.encode())

@@ -54,15 +54,16 @@ def reproduce(
             end=end,
             on_network=lambda turn, name: _told(work, options, say, f"round {turn}, {name}"),
         )
-        page, *_ = report.write(work, options.out)
-        say(f"\n{report.make(work, options.out).summary}\n{page}")
+        made = report.make(work, options.out)
+        page, *_ = report.write(made, options.out)
+        say(f"\n{made.summary}\n{page}")
         if not whole:
             say("the time is over; the same command goes on from here")
         return whole
 
 
 def _told(work: Sequence[Task], options: Options, say: Callable[[str], None], what: str) -> None:
-    page, *_ = report.write(work, options.out)
+    page, *_ = report.write(report.make(work, options.out), options.out)
     say(f"{what}: {page}")
 
 

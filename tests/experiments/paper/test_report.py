@@ -58,7 +58,7 @@ def keep_known(out, **changes):
 
 def test_a_row_for_each_printed_number_in_every_form(out):
     work = [table1(), missing()]
-    paths = report.write(work, out)
+    paths = report.write(report.make(work, out), out)
     assert [path.name for path in paths] == ["index.html", "report.md", "report.csv"]
     printed = [n for n in numbers.printed() if n.config in ("table1", "table_imagenet")]
     rows = list(csv.DictReader(io.StringIO(paths[2].read_text())))
@@ -126,7 +126,7 @@ def test_the_leaderboards_pgd_shows_a_stranger(right, out):
 
 
 def test_nothing_has_been_run_yet(tmp_path):
-    report.write([table1()], tmp_path)
+    report.write(report.make([table1()], tmp_path), tmp_path)
     rows = list(csv.DictReader((tmp_path / "report.csv").open()))
     assert {row["why"] for row in rows} == {"its turn has not come"}
     assert {row["restarts"] for row in rows} == {"0"}
