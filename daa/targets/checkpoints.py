@@ -110,8 +110,11 @@ def is_slot(name: str) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Whether a path is a file, a folder or the prefix of a checkpoint."""
-    return path.exists() or _index(path).exists()
+    """Whether a path is a file, the prefix of a checkpoint or a folder that holds one.
+
+    The folder of weights whose download failed holds none.
+    """
+    return path.is_file() or _index(path).exists() or any(path.glob("*.index"))
 
 
 def find_prefix(path: Path) -> Path:

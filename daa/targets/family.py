@@ -145,7 +145,7 @@ class Family:
         row = self.row(name)
         model = row.model
         path = self.find_weights(name, model_dir) if path is None else Path(path)
-        arrays = checkpoints.select(checkpoints.read(path), model.variables, path)
+        arrays = self.read_weights(name, path)
         variables = checkpoints.cast(model.convert(arrays), "float32")
         return Target(
             name=f"{self.name}/{name}",
@@ -157,6 +157,18 @@ class Family:
             weights_sha256=checkpoints.sha256(path),
             half=lambda: model.network(model.half(variables)),
         )
+
+    def read_weights(self, name: str, path: Path) -> dict[str, np.ndarray]:
+        """The arrays of a target out of a file or checkpoint, checked.
+
+        Args:
+            name: of the target.
+            path: of its weights.
+
+        Raises:
+            InputError: an unknown name; weights that are damaged or of another network.
+        """
+        return checkpoints.select(checkpoints.read(path), self.row(name).model.variables, path)
 
     def load_dataset(
         self,
@@ -209,7 +221,7 @@ class Family:
             return self.own_weights(name)
         place = places.model_dir(model_dir) / self.name / name
         for path in (place, place.with_name(f"{name}.npz"), place.with_name(f"{name}.pth")):
-            if path.exists():
+            if checkpoints.exists(path):
                 return path
         fetched = f", or get them: daa fetch {self.name}/{name}" if self.row(name).source else ""
         raise InputError(

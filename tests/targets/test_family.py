@@ -136,8 +136,20 @@ def test_weights_are_found_as_folder_npz_or_pth(tmp_path):
     (tmp_path / "locuslab").mkdir()
     for suffix in (".pth", ".npz", ""):
         path = tmp_path / "locuslab" / f"wk_mnist{suffix}"
-        path.mkdir() if suffix == "" else path.write_bytes(b"")
+        file = path / "model.index" if suffix == "" else path
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"")
         assert family.find_weights("wk_mnist", tmp_path) == path
+
+
+def test_the_folder_of_a_failed_download_holds_no_weights(tmp_path):
+    place = tmp_path / "locuslab" / "wk_mnist"
+    place.mkdir(parents=True)
+    (place / "weights.zip.partial").write_bytes(b"some")
+    with pytest.raises(InputError, match="expected the weights of locuslab/wk_mnist, got none"):
+        locuslab.FAMILY.find_weights("wk_mnist", tmp_path)
+    checkpoints.write(place / "model", {"v": np.zeros(2, "f4")})
+    assert locuslab.FAMILY.find_weights("wk_mnist", tmp_path) == place
 
 
 def test_rows_are_read_without_tensorflow():

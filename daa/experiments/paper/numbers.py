@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from daa.errors import require
 from daa.experiments import config, documents
 from daa.experiments.comparisons import PAPERS
 from daa.experiments.config import Experiment, Row
@@ -24,6 +25,8 @@ Kind = Literal[
     "worst", "top-5", "merged", "single", "t", "p", "p paired", "examples", "order", "lowest"
 ]
 ACCURACIES = ("worst", "top-5", "merged", "single")
+# Kinds that say how DAA and PGD stand to each other.
+ORDERS = ("order", "lowest")
 
 
 class StandIn(BaseModel):
@@ -107,6 +110,17 @@ def parts() -> list[str]:
     return list(dict.fromkeys(entry.part for entry in entries()))
 
 
+def chosen(only: Sequence[str]) -> list[Entry]:
+    """Those of some parts; all where none is named.
+
+    Raises:
+        InputError: an unknown part.
+    """
+    for part in only:
+        require(part in parts(), "only", f"some of {','.join(parts())}", part)
+    return [entry for entry in entries() if not only or entry.part in only]
+
+
 def load(name: str, target: str | None = None) -> Experiment:
     """The experiment of a config; `target` as for `config.load`."""
     return config.load(config.FOLDER / f"{name}.yaml", target)
@@ -170,7 +184,7 @@ def _orders(entry: Entry, experiment: Experiment) -> Iterator[Number]:
             text = {-1: "below PGD", 0: "equal to PGD", 1: "above PGD"}[side]
             yield Number(entry.config, row.name, "order", text, entry.source, side)
     if experiment.sweep:
-        yield Number(entry.config, None, "lowest", "DAA lowest at every eps", entry.source)
+        yield Number(entry.config, None, "lowest", "DAA lowest", entry.source)
 
 
 def pgd_of(row: Row, rows: tuple[Row, ...]) -> Row | None:

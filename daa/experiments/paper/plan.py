@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daa import targets
-from daa.errors import InputError, require
+from daa.errors import InputError
 from daa.experiments import setup
 from daa.experiments.config import Experiment
 from daa.experiments.paper import numbers
 from daa.experiments.paper.numbers import Entry
 from daa.target import Dataset, Precision
-from daa.targets import download
+from daa.targets import download, places
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,23 @@ def tasks(options: Options, say: Callable[[str], None] = print) -> list[Task]:
         say: takes what is fetched or missing.
 
     Raises:
-        InputError: an unknown part of the paper.
+        InputError: as `check`.
     """
-    parts = numbers.parts()
-    for part in options.only:
-        require(part in parts, "only", f"some of {','.join(parts)}", part)
-    chosen = [
-        entry for entry in numbers.entries() if not options.only or entry.part in options.only
-    ]
+    check(options)
     here = _Here(options, say)
-    return [_task(entry, options, here) for entry in chosen]
+    return [_task(entry, options, here) for entry in numbers.chosen(options.only)]
+
+
+def check(options: Options) -> None:
+    """Refuses mistakes of a user.
+
+    Raises:
+        InputError: an unknown part of the paper; a named folder that is not there, which is not one
+            in which everything is missing.
+    """
+    numbers.chosen(options.only)
+    places.data_dir(options.data_dir)
+    places.model_dir(options.model_dir)
 
 
 def _task(entry: Entry, options: Options, here: _Here) -> Task:
@@ -149,11 +156,16 @@ class _Here:
     def _weights(self, reference: str) -> str:
         """Why a network can't be loaded; empty where it can."""
         name, model_dir = reference.partition("/")[2], self._options.model_dir
-
-        def look() -> None:
-            targets.family(reference).find_weights(name, model_dir)
-
-        return self._look(look, reference, f"weights of {reference}")
+        family, what = targets.family(reference), f"weights of {reference}"
+        missing = self._look(lambda: family.find_weights(name, model_dir), reference, what)
+        if missing:
+            return missing
+        try:
+            family.read_weights(name, family.find_weights(name, model_dir))
+        except InputError as error:  # what a user put there is not overwritten by a download
+            self._say(f"can't be used: {what}: {error}")
+            return f"no usable {what}"
+        return ""
 
     def _data(self, reference: str, images: int | None) -> str:
         """Why the images of a network can't be loaded; empty where they can."""

@@ -1,12 +1,15 @@
 """What is there, what is missing, and what is attacked instead."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from daa import targets
 from daa.errors import InputError
 from daa.experiments.paper import networks, numbers, plan
 from daa.experiments.paper.plan import Options
-from daa.targets import download, untrained
+from daa.targets import checkpoints, download, untrained
 from daa.targets.transfer import NoDownload
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
@@ -68,6 +71,39 @@ def test_stand_ins_take_the_place_of_missing_weights_alone(options, asked, tmp_p
     assert not table.stand_in
     assert table.folder(given.out).name == "table_fmnist"
     assert family in str(table.config.target)
+
+
+def test_a_second_start_tries_a_failed_download_again(options, asked):
+    """The folder that the first one made for it is no network."""
+    original = numbers.load("table_fmnist").target
+    download.parcel(original, model_dir=options.model_dir).folder.mkdir(parents=True)
+    for _ in range(2):
+        table, *_ = plan.tasks(options, lambda text: None)
+        assert table.missing == f"no weights of {original}"
+    assert asked == [original] * 2
+
+
+def test_weights_of_another_network_keep_nothing_else_from_being_run(options, asked, tmp_path):
+    """They are named, left as they are, and stood in for like missing ones."""
+    original = numbers.load("table_fmnist").target
+    prefix = download.parcel(original, model_dir=options.model_dir).folder / "model"
+    checkpoints.write(prefix, {"Variable": np.zeros((3, 3), np.float32)})
+    before = checkpoints.sha256(prefix)
+    told = []
+    table, *_ = plan.tasks(options, told.append)
+    assert table.missing == f"no usable weights of {original}"
+    (text,) = told
+    assert text.startswith(f"can't be used: weights of {original}: ")
+    assert "Variable: expected shape [5, 5, 1, 32], got [3, 3]" in text
+    assert (asked, checkpoints.sha256(prefix)) == ([], before)
+    table, *_ = plan.tasks(replace(options, stand_ins=True), told.append)
+    assert (table.stand_in, table.missing) == (True, "")
+
+
+@pytest.mark.parametrize("name", ["data_dir", "model_dir"])
+def test_a_mistyped_folder_is_no_folder_without_files(name, options, asked):
+    with pytest.raises(InputError, match="folder: expected a folder, got 'typo'"):
+        plan.tasks(replace(options, **{name: "typo"}))
 
 
 def test_images_that_are_missing_are_told(options, asked, tmp_path, monkeypatch):
