@@ -12,18 +12,21 @@ from typing import get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from daa.errors import require
 from daa.experiments import boards, collection, stats, tabular
 from daa.experiments.collection import Collected
 from daa.experiments.paper import numbers
+from daa.experiments.paper.accuracies import Word
 from daa.experiments.paper.columns import NETWORKS, PLAIN, SHOWN, Line
 from daa.experiments.paper.networks import FOLDER, Known, load
 from daa.experiments.paper.plan import Task, references
-from daa.experiments.paper.verdicts import SHARE, Verdict, Word, verdicts
+from daa.experiments.paper.verdicts import SHARE, Verdict, verdicts
 from daa.experiments.tables import Column, Table
+from daa.targets import files
 from daa.targets.files import write_atomically
 
-# Kinds that say how DAA and PGD stand to each other.
-ORDERS = ("order", "lowest")
+# Characters in which a report says what it is.
+_HEAD = 4000
 TITLE = "Distributionally Adversarial Attack: what was reproduced"
 
 
@@ -67,7 +70,7 @@ def make(work: Sequence[Task], out: Path) -> Report:
         for task in work
         for path in sorted(task.folder(out).glob("*.png"))
     }
-    summary = _summary(lines, networks, _progress(work, found))
+    summary = _summary(lines, networks, [*strangers], _progress(work, found))
     return Report(summary, lines, networks, tuple(remarks), figures)
 
 
@@ -77,6 +80,23 @@ def write(report: Report, out: Path) -> list[Path]:
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
     return [out / name for name in texts]
+
+
+def check_place(out: Path) -> None:
+    """Refuses a folder in which the report would overwrite other files.
+
+    Raises:
+        InputError: a file that has a name of the report's and is no report of this command.
+    """
+    header = ",".join(column.name for column in PLAIN)
+    for name, mark in {"index.html": TITLE, "report.md": TITLE, "report.csv": header}.items():
+        path = out / name
+        if path.exists():
+            files.plain(path, "a file")
+            with path.open(encoding="utf-8", errors="replace") as file:
+                ours = mark in file.read(_HEAD)
+            expected = "a report of this command or no file; choose another folder with --out"
+            require(ours, str(path), expected, "another file")
 
 
 def _collected(task: Task, out: Path) -> Collected | None:
@@ -119,20 +139,26 @@ def _progress(work: Sequence[Task], found: Mapping[str, Collected | None]) -> st
     return f"{sum(r.restarts for r in records):,} of {whole:,} restarts of all runs are done."
 
 
-def _summary(lines: Sequence[Line], networks: Sequence[Known], progress: str) -> str:
+def _summary(
+    lines: Sequence[Line], networks: Sequence[Known], strangers: Sequence[str], progress: str
+) -> str:
     """One paragraph that can be quoted."""
     if networks and all(known.weights == "own" for known in networks):
         return (
             "A rehearsal: the networks have random weights, so no number here means anything. It "
             f"went through {_plural(len(lines), 'row')} of the report."
         )
-    orders = [line.verdict for line in lines if line.verdict.number.kind in ORDERS]
-    values = [line.verdict for line in lines if line.verdict.number.kind not in ORDERS]
+    orders = [line.verdict for line in lines if line.verdict.number.kind in numbers.ORDERS]
+    values = [line.verdict for line in lines if line.verdict.number.kind not in numbers.ORDERS]
     stand_ins = sorted({x.task.experiment.target for x in lines if x.task.stand_in})
+    asked = dict.fromkeys(line.task.entry.part for line in lines)
+    on = "" if [*asked] == numbers.parts() else f" on {', '.join(asked)}"
     parts = [
-        f"Of {len(values)} numbers that the two versions of the paper print, {_count(values)}.",
-        f"Of {len(orders)} orders of DAA and PGD that they print, {_count(orders)}.",
+        f"Of {len(values)} numbers that the two versions of the paper print{on}, {_count(values)}.",
+        f"Of {len(orders)} orders of DAA and PGD that they print{on}, {_count(orders)}.",
     ]
+    if strangers:
+        parts.append(f"{', '.join(strangers)} failed the checks, so nothing is judged there.")
     if stand_ins:
         parts.append(
             f"{', '.join(stand_ins)} stood in for networks whose weights are missing: what was "

@@ -145,6 +145,7 @@ def go(
     jit: bool | None = None,
     end: float = math.inf,
     on_network: Callable[[int, str], None] = lambda turn, reference: None,
+    on_record: Callable[[], None] = lambda: None,
 ) -> bool:
     """Runs what is left, round after round.
 
@@ -155,6 +156,7 @@ def go(
         jit: as of `Attack`, for this process.
         end: in seconds of the monotonic clock; the first unit that ends after it is the last one.
         on_network: called with the round and the network whose cells have been run.
+        on_record: called after each cell that has been run.
 
     Returns:
         Whether everything is finished.
@@ -169,7 +171,7 @@ def go(
                 continue
             if time.monotonic() >= end:
                 return False
-            _turn(turn, own, engines(own[0].network), jit, end)
+            _turn(turn, own, engines(own[0].network), jit, end, on_record)
             on_network(turn, reference)
     return all(cell.done >= cell.restarts for cell in found)
 
@@ -180,6 +182,7 @@ def _turn(
     engine: Engine | None,
     jit: bool | None,
     end: float,
+    on_record: Callable[[], None],
 ) -> None:
     """The restart of a round, of all cells of one network."""
     groups: list[tuple[Cell, list[Cell]]] = []
@@ -202,6 +205,7 @@ def _turn(
         cell, others, setup = runs[finished]
         _write(cell, finished, setup, reached)
         _follow(others, reached, turn)
+        on_record()
     for task in {id(cell.task): cell.task for cell in own}.values():
         _publish(task, own[0].network)
 

@@ -5,26 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Literal, NamedTuple
 
-from daa.experiments import stats
 from daa.experiments.collection import Collected
 from daa.experiments.comparisons import LEVEL, Comparison, compare
-from daa.experiments.paper.numbers import ACCURACIES, Number
+from daa.experiments.paper.accuracies import Word, interval
+from daa.experiments.paper.numbers import ACCURACIES, ORDERS, Number, pgd_of
 from daa.experiments.paper.plan import Task
 from daa.experiments.records import Record
 from daa.methods import METHODS
 
-Word = Literal[
-    "reproduced",
-    "stronger here",
-    "weaker here",
-    "opposite here",
-    "no difference found",
-    "undecided yet",
-    "no verdict",
-    "not run",
-]
 # A verdict on the paper's value needs this share of the images that the paper attacked.
 SHARE = 0.99
 
@@ -55,34 +44,6 @@ class Verdict:
     of: int = 0
     record: Record | None = None
     comparison: Comparison | None = None
-
-
-class Accuracy(NamedTuple):
-    """An accuracy in percent, and all that may be meant by it.
-
-    Args:
-        value: found here.
-        low, high: interval over the images.
-        least, most: over single runs, where it is their mean; else the value.
-    """
-
-    value: float
-    low: float
-    high: float
-    least: float
-    most: float
-
-    def judge(self, paper: float, complete: bool) -> tuple[Word, str]:
-        """The verdict on the paper's value; further restarts can only lower an incomplete one."""
-        if self.high < paper and self.most < paper:
-            return "stronger here", "the paper's value lies above the interval"
-        if not complete:
-            return "undecided yet", "restarts are missing"
-        if self.low <= paper <= self.high:
-            return "reproduced", "the paper's value lies in the interval"
-        if self.least <= paper <= self.most:
-            return "reproduced", "the paper's value lies within the spread of single runs"
-        return "weaker here", "the paper's value lies below the interval"
 
 
 def verdicts(
@@ -124,7 +85,7 @@ def _verdict(
         return replace(verdict, word="no verdict", why=why)
     if task.stand_in:
         why = f"on {target}, which stands in for the paper's network"
-        if number.kind in ("order", "lowest", "examples"):
+        if number.kind in ORDERS:
             return replace(verdict, why=f"{verdict.why}; {why}")
         return replace(verdict, word="no verdict", why=why)
     images = found.records[0].images
@@ -148,7 +109,7 @@ def _judged(blank: Verdict, task: Task, found: Collected) -> Verdict:
     blank = replace(blank, restarts=record.restarts, record=record, comparison=comparison, why="")
     complete = record.restarts >= of
     if number.kind in ACCURACIES:
-        return _accuracy(blank, record, complete)
+        return _headline(_accuracy(blank, record, complete), task)
     if number.kind == "examples":
         return _examples(blank, found, record, complete)
     if comparison is None:
@@ -162,22 +123,32 @@ def _accuracy(blank: Verdict, record: Record, complete: bool) -> Verdict:
     if number.kind == "single":
         runs = [100 * share for share in record.accuracy_per_restart]
         # A single run is what the paper has, so one is enough.
-        accuracy, complete = _interval(fmean(runs), record.images, runs), True
+        accuracy, complete = interval(fmean(runs), record.images, runs), True
     elif number.kind == "top-5":
         if record.top5_accuracy is None:
             return replace(blank, word="not run", why="top-5 accuracy was not computed")
-        accuracy = _interval(100 * record.top5_accuracy, record.images)
+        accuracy = interval(100 * record.top5_accuracy, record.images)
     else:
-        accuracy = _interval(100 * record.worst, record.images)
+        accuracy = interval(100 * record.worst, record.images)
     word, why = accuracy.judge(number.value, complete)
     here = f"{accuracy.value:.2f}"
     return replace(blank, word=word, why=why, here=here, low=accuracy.low, high=accuracy.high)
 
 
-def _interval(percent: float, images: int, runs: Sequence[float] = ()) -> Accuracy:
-    low, high = stats.interval(round(percent * images / 100), images)
-    runs = runs or [percent]
-    return Accuracy(percent, 100 * low, 100 * high, min(runs), max(runs))
+def _headline(verdict: Verdict, task: Task) -> Verdict:
+    """A worst case beside which the paper has no order of its own: its test is told with it."""
+    found, rows = verdict.comparison, task.experiment.rows
+    if found is None or verdict.number.kind != "worst":
+        return verdict
+    pgd = pgd_of(next(row for row in rows if row.name == verdict.number.run), rows)
+    if pgd is None or pgd.paper is not None:
+        return verdict
+    return replace(verdict, why=f"{verdict.why}; {_tested(found)}")
+
+
+def _tested(found: Comparison) -> str:
+    """McNemar's test in words."""
+    return f"only DAA {found.only_daa}, only PGD {found.only_pgd} images, p {found.p_holm:.2g}"
 
 
 def _merged(blank: Verdict, found: Collected) -> Verdict:
@@ -186,7 +157,7 @@ def _merged(blank: Verdict, found: Collected) -> Verdict:
     assert number.value is not None
     broken = set().union(*(record.broken for record in records))
     images, done = records[0].images, min(record.restarts for record in records)
-    accuracy = _interval(100 * (1 - len(broken) / images), images)
+    accuracy = interval(100 * (1 - len(broken) / images), images)
     word, why = accuracy.judge(number.value, not found.missing and done >= blank.of)
     return replace(
         blank,
@@ -204,7 +175,7 @@ def _order(blank: Verdict, found: Comparison, complete: bool) -> Verdict:
     """Whether DAA stands to PGD as in the paper."""
     side = {"DAA": -1, "PGD": 1, None: 0}[found.stronger]
     here = {"DAA": "below PGD", "PGD": "above PGD", "equal": "equal to PGD"}[found.more]
-    why = f"only DAA {found.only_daa}, only PGD {found.only_pgd} images, p {found.p_holm:.2g}"
+    why = _tested(found)
     if not complete:
         word: Word = "undecided yet"
     elif side == blank.number.value:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+from daa.errors import require
 from daa.experiments import state, tabular
 from daa.experiments.paper import plan, report, rounds
 from daa.experiments.paper.networks import Known, examined, of_tasks
 from daa.experiments.paper.plan import Options, Task
+from daa.experiments.paper.report import Report
 from daa.experiments.paper.rounds import Cell, Engines
 
 _HOUR = 3600.0
+# Seconds from one report to the next, where networks take longer.
+_REPORTED_EVERY = 60.0
 
 
 def reproduce(
@@ -23,7 +28,7 @@ def reproduce(
     jit: bool | None = None,
     say: Callable[[str], None] = print,
 ) -> bool:
-    """Runs the paper, or what is left of it, and writes the report after every network of a round.
+    """Runs the paper, or what is left of it, and keeps the report up to date.
 
     Args:
         options: of the user.
@@ -36,9 +41,13 @@ def reproduce(
         Whether everything that can be run is finished.
 
     Raises:
-        InputError: an unknown part of the paper; another process at work in the folder; results of
-            another run there; a gradient that is not finite; a full disk.
+        InputError: an unknown part of the paper or a named folder that is not there; hours below 0;
+            another process at work in the folder; results of another run or files of the report's
+            names there; a gradient that is not finite; a full disk.
     """
+    require(hours is None or hours >= 0, "hours", "0 or more", hours)
+    plan.check(options)  # before anything is written
+    report.check_place(options.out)
     end = math.inf if hours is None else time.monotonic() + _HOUR * hours
     with state.sole(options.out):
         work = plan.tasks(options, say)
@@ -46,25 +55,45 @@ def reproduce(
         known = {name: examined(network, say) for name, network in networks.items()}
         found = rounds.cells(work, networks)
         say(schedule(work, found, known))
+        page = _Page(work, options.out)
+
+        def told(turn: int, name: str) -> None:
+            page.write()
+            say(f"round {turn}, {name}: {page.path}")
+
         whole = rounds.go(
             found,
             by_cost(found, known),
             engines=engines,
             jit=jit,
             end=end,
-            on_network=lambda turn, name: _told(work, options, say, f"round {turn}, {name}"),
+            on_network=told,
+            on_record=page.refresh,
         )
-        made = report.make(work, options.out)
-        page, *_ = report.write(made, options.out)
-        say(f"\n{made.summary}\n{page}")
+        say(f"\n{page.write().summary}\n{page.path}")
         if not whole:
             say("the time is over; the same command goes on from here")
         return whole
 
 
-def _told(work: Sequence[Task], options: Options, say: Callable[[str], None], what: str) -> None:
-    page, *_ = report.write(report.make(work, options.out), options.out)
-    say(f"{what}: {page}")
+class _Page:
+    """The report on disk: there from the start, and never much older than the records."""
+
+    def __init__(self, work: Sequence[Task], out: Path) -> None:
+        self._work, self._out = work, out
+        self.write()
+
+    def write(self) -> Report:
+        """Writes it anew."""
+        made = report.make(self._work, self._out)
+        self.path, *_ = report.write(made, self._out)
+        self._written = time.monotonic()
+        return made
+
+    def refresh(self) -> None:
+        """Writes it anew where it is old."""
+        if time.monotonic() - self._written >= _REPORTED_EVERY:
+            self.write()
 
 
 def by_cost(found: Sequence[Cell], known: Mapping[str, Known]) -> list[str]:

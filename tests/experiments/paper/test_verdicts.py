@@ -6,9 +6,10 @@ import pytest
 
 from daa.experiments.collection import Collected, collect
 from daa.experiments.paper import numbers
+from daa.experiments.paper.accuracies import Accuracy
 from daa.experiments.paper.numbers import Entry, Number
 from daa.experiments.paper.plan import Task
-from daa.experiments.paper.verdicts import Accuracy, verdicts
+from daa.experiments.paper.verdicts import verdicts
 
 IMAGES = 10_000
 
@@ -85,6 +86,15 @@ def test_orders_are_tested_on_pairs_of_images(run, value, word, work, found):
     assert verdict.why.startswith("only DAA 189, only PGD 8 images, p 1.7e-45")
 
 
+def test_a_headline_without_an_order_of_its_own_has_the_test_beside_it(work, found):
+    number = worst(88.0, "blob-xent")
+    assert "only DAA" not in judged(number, work, found).why
+    rows = [row.model_copy(update={"paper": None}) for row in work.experiment.rows]
+    headline = work.experiment.model_copy(update={"rows": tuple(rows)})
+    verdict = judged(number, replace(work, experiment=headline), found)
+    assert verdict.why.endswith("; only DAA 189, only PGD 8 images, p 1.7e-45")
+
+
 def test_an_order_without_a_difference_is_no_reproduction(work, found):
     pgd = next(r for r in found.records if r.run == "pgd-xent")
     same = [
@@ -130,6 +140,9 @@ def test_no_value_of_another_network_is_judged(work, found):
     order = Number("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
     assert judged(order, stand_in, found).word == "reproduced"
     assert "stands in" in judged(order, stand_in, found).why
+    ten = Number("table1", "blob-xent", "examples", "10", "Figure 1", 10)
+    verdict = judged(ten, stand_in, found)
+    assert (verdict.word, verdict.here) == ("no verdict", "189")
 
 
 def test_a_stranger_and_random_weights_get_no_verdict(work, found):

@@ -1,0 +1,58 @@
+"""The report while the rounds go on."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+
+from daa.attack import Attack
+from daa.experiments.paper import plan, whole
+
+
+@pytest.fixture
+def work(task, monkeypatch):
+    """A config on the tests' digits in the place of Table 1."""
+    found = task("one", 2)
+    found = replace(found, entry=found.entry.model_copy(update={"config": "table1"}))
+    monkeypatch.setattr(plan, "tasks", lambda options, say: [found])
+    return found
+
+
+def stopped_at(unit: int, monkeypatch) -> None:
+    """Interrupts the run as a unit begins."""
+    begun, call = [], Attack.__call__
+
+    def counted(self, *args, **given):
+        begun.append(self)
+        # The first three runs time a step.
+        if len([one for one in begun if one.config.steps == 4]) == unit:
+            raise KeyboardInterrupt
+        return call(self, *args, **given)
+
+    monkeypatch.setattr(Attack, "__call__", counted)
+
+
+def restarts(out) -> dict[str, str]:
+    rows = list(csv.DictReader((out / "report.csv").open()))
+    return {row["run"]: row["restarts"] for row in rows if row["kind"] == "worst"}
+
+
+@pytest.mark.parametrize(("unit", "blob", "pgd"), [(1, "0", "0"), (2, "0", "1")])
+def test_an_interrupt_in_the_first_round_leaves_a_report(
+    unit, blob, pgd, work, options, monkeypatch
+):
+    """A round of one network may take half a day; the page does not wait for its end."""
+    monkeypatch.setattr(whole, "_REPORTED_EVERY", 0)
+    stopped_at(unit, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        whole.reproduce(options, say=lambda text: None)
+    found = restarts(options.out)
+    assert (found["blob-xent"], found["pgd-xent"]) == (blob, pgd)
+
+
+def test_the_page_is_not_written_after_every_cell(work, options, monkeypatch):
+    monkeypatch.setattr(whole, "_REPORTED_EVERY", 1e6)
+    stopped_at(2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        whole.reproduce(options, say=lambda text: None)
+    assert restarts(options.out)["pgd-xent"] == "0"
