@@ -12,12 +12,19 @@ import functools
 from pathlib import Path
 from typing import get_args
 
+from daa.errors import require
 from daa.restarts import Engine
 from daa.target import Precision
 
 
 def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
+    alone = args.engine == "ray" or args.address is None
+    require(alone, "--address", "it with --engine ray alone", args.address)
+    if args.rehearse:
+        beside = {k for k, value in vars(args).items() if value != parser().get_default(k)}
+        unread = sorted(beside - {"rehearse", "only", "device", "data_dir", "out"})
+        require(not unread, "--rehearse", "--only, --device, --data-dir, --out alone", unread)
     from daa.experiments import provenance
 
     # Asked for now, as a commit made during the run is not the code that runs.
@@ -65,12 +72,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", choices=get_args(Precision), help="of the gradients")
     parser.add_argument("--images", type=console.positive, help="at most so many of each data set")
     parser.add_argument("--restarts", type=console.positive, help="at most so many of each cell")
-    parser.add_argument(
-        "--surrogates", action="store_true", help="attack stand-ins where weights are missing"
-    )
-    parser.add_argument(
-        "--rehearse", action="store_true", help="the whole way on random weights, in minutes"
-    )
+    parser.add_argument("--surrogates", action="store_true", help="in place of missing weights")
+    parser.add_argument("--rehearse", action="store_true", help="on random weights, in minutes")
     console.add_engine(parser)
-    parser.add_argument("--out", type=Path, help="default: results/paper")
+    parser.add_argument("--out", type=Path, help="default: results/paper[_surrogates]")
     return parser

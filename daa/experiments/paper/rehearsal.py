@@ -27,6 +27,7 @@ from daa.experiments.paper import cost, numbers, soundness, whole
 from daa.experiments.paper.plan import Options, load_images
 from daa.target import Target
 from daa.targets import places, untrained
+from daa.tensorflow import tf
 
 # A handful of images, one restart, a few steps.
 IMAGES, STEPS = 8, 2
@@ -69,34 +70,38 @@ def rehearse(
     require(not out.exists() or not any(out.iterdir()), str(out), "a new folder", "files")
     data = _images(home / "data", data_dir, only)
     options = _options(out, only, str(data), str(home / "models"))
-    references = _references(only)
-    for reference in references:
-        family = targets.family(reference)
-        path = untrained.write(family, reference.partition("/")[2], home / "models")
-        say(f"{reference}: random weights, {path}")
+    first, *others = references = _references(only)
+    _write(first, home / "models", say)
+    # Before all else, as it takes less than a minute.
+    findings = soundness.examine(*_minibatch(first, options))
+    for finding in findings:
+        say(str(finding))
+    for reference in others:
+        _write(reference, home / "models", say)
     say(_killed(options, on))
     seen = {path: path.read_bytes() for path in _records(out)}
     whole.reproduce(options, say=lambda text: None)
     changed = [path.name for path, content in seen.items() if path.read_bytes() != content]
     require(not changed, "rehearsal", "the records of the killed run as they were", changed)
     say(f"went on after {len(seen)} records to {len(_records(out))}: {out / 'index.html'}")
-    findings = soundness.examine(*_minibatch(references[0], options))
-    for finding in findings:
-        say(str(finding))
     if sizes:
         say(_sizes(references, options))
     sound = all(finding.sound is not False for finding in findings)
-    say("the path is sound" if sound else "NOT SOUND: see above")
+    where = "the GPU" if tf.config.list_logical_devices("GPU") else "the processor; no GPU was seen"
+    say(f"the path is sound on {where}" if sound else "NOT SOUND: see above")
     return sound
+
+
+def _write(reference: str, models: Path, say: Callable[[str], None]) -> None:
+    """Random weights of a network."""
+    path = untrained.write(targets.family(reference), reference.partition("/")[2], models)
+    say(f"{reference}: random weights, {path}")
 
 
 def _references(only: tuple[str, ...]) -> list[str]:
     """The networks of the paper."""
-    parts = numbers.parts()
-    for part in only:
-        require(part in parts, "only", f"some of {','.join(parts)}", part)
-    entries = [entry for entry in numbers.entries() if not only or entry.part in only]
-    return list(dict.fromkeys(numbers.load(entry.config).target for entry in entries))
+    found = [numbers.load(entry.config).target for entry in numbers.chosen(only)]
+    return list(dict.fromkeys(found))
 
 
 def _device(on: str, say: Callable[[str], None]) -> str:

@@ -43,6 +43,31 @@ def test_the_plan_comes_before_the_time_is_over(command, tmp_path, capsys):
     assert "fmnist/surrogate stood in for networks whose weights are missing" in shown
 
 
-def test_an_unknown_part_is_refused(command):
-    with pytest.raises(InputError, match="only: expected some of mnist"):
-        paper.main([*command, "--only", "x"])
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--only", "x"], "only: expected some of mnist"),
+        (["--hours", "nan"], "hours: expected 0 or more, got nan"),
+        (["--hours", "-1"], "hours: expected 0 or more, got -1.0"),
+        (["--model-dir", "typo"], "models folder: expected a folder, got 'typo'"),
+        (["--address", "a"], "--address: expected it with --engine ray alone, got 'a'"),
+        (["--rehearse", "--hours", "1"], r"--rehearse: .* alone, got \['hours', 'model_dir'\]"),
+    ],
+)
+def test_mistakes_are_refused_before_anything_is_written(more, message, command, tmp_path):
+    with pytest.raises(InputError, match=message):
+        paper.main([*command, *more])
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_of_others_are_not_overwritten(command, tmp_path):
+    page = tmp_path / "out" / "index.html"
+    page.parent.mkdir()
+    page.write_text("<title>mine</title>")
+    with pytest.raises(InputError, match=r"index.html: expected a report of this command or no"):
+        paper.main([*command, "--only", "fmnist"])
+    assert [path.name for path in page.parent.iterdir()] == ["index.html"]
+    assert page.read_text() == "<title>mine</title>"
+    page.unlink()
+    for _ in range(2):  # its own report is
+        assert paper.main([*command, "--only", "fmnist"]) == 0

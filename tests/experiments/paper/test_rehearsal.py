@@ -41,7 +41,7 @@ def test_from_checkpoint_to_report_with_a_kill(cache, tmp_path):
     written = checkpoints.find_prefix(cache / "rehearsal" / "models" / reference)
     names = {name for name, _ in tf.train.list_variables(str(written))}
     assert names == {*targets.model_of(reference).variables, "global_step"}
-    assert told[-1] == "the path is sound"
+    assert told[-1] == "the path is sound on the processor; no GPU was seen"
     with pytest.raises(InputError, match="out: expected a new folder, got 'files'"):
         rehearsal.rehearse("cpu", ("fmnist",), out, say=told.append)
 
