@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daa.errors import require
 from daa.experiments import state, tabular
-from daa.experiments.paper import plan, report, rounds
+from daa.experiments.paper import numbers, plan, report, rounds
 from daa.experiments.paper.networks import Known, examined, of_tasks
 from daa.experiments.paper.plan import Options, Task
 from daa.experiments.paper.report import Report
@@ -97,12 +97,14 @@ class _Page:
 
 
 def by_cost(found: Sequence[Cell], known: Mapping[str, Known]) -> list[str]:
-    """The networks, those of a cheap first round first."""
+    """The networks, those of a cheap first round first; without a printed number last."""
     seconds = {
         name: _seconds([cell for cell in found if cell.network.reference == name], known, 1)
         for name in known
     }
-    return sorted(seconds, key=lambda name: seconds[name])
+    printed = {number.config for number in numbers.printed()}
+    told = {cell.network.reference for cell in found if cell.task.entry.config in printed}
+    return sorted(seconds, key=lambda name: (name not in told, seconds[name]))
 
 
 def _seconds(found: Sequence[Cell], known: Mapping[str, Known], turn: int | None = None) -> float:

@@ -1,6 +1,7 @@
 """From random weights to the report, killed on the way; and what is said of the device."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,21 @@ def test_cheap_networks_come_first(task, options):
     for slow, order in [(1.5, ["few", "tiny/cnn"]), (3.0, ["tiny/cnn", "few"])]:
         known = {"tiny/cnn": _Timed(1.0), "few": _Timed(slow)}
         assert whole.by_cost([*found, *few], known) == order
+
+
+def test_a_network_without_a_printed_number_comes_last(task, options):
+    """The report says nothing of it, however cheap it is."""
+    entries = {e.config: e for e in numbers.entries()}
+    found = []
+    for name in ("provable_mnist", "table1"):
+        work = replace(task("one", 1), entry=entries[name])
+        network = Network("tiny/cnn", 40, 40, options, (20, "float32"))
+        found += [
+            rounds.Cell(cell.task, cell.number, _Named(network, name))
+            for cell in rounds.cells([work], {"tiny/cnn": network})
+        ]
+    known = {"provable_mnist": _Timed(1.0), "table1": _Timed(5.0)}
+    assert whole.by_cost(found, known) == ["table1", "provable_mnist"]
 
 
 class _Timed:
