@@ -129,7 +129,8 @@ def _killed(options: Options, on: str) -> str:
     if process.returncode > 0:
         last = (error.decode(errors="replace").strip().splitlines() or ["nothing said"])[-1]
         raise InputError(f"rehearsal: expected a run that can be killed, got {last}")
-    return f"killed after {len(_records(options.out))} records"
+    how = "killed" if process.returncode < 0 else "not killed, as it was done"
+    return f"{how} after {len(_records(options.out))} records"
 
 
 def _records(out: Path) -> list[Path]:

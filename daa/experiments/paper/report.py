@@ -95,7 +95,7 @@ def check_place(out: Path) -> None:
             files.plain(path, "a file")
             with path.open(encoding="utf-8", errors="replace") as file:
                 ours = mark in file.read(_HEAD)
-            expected = "a report of this command or no file; choose another folder with --out"
+            expected = "a report of this command or no file; choose another folder"
             require(ours, str(path), expected, "another file")
 
 

@@ -1,6 +1,7 @@
 """From random weights to the report, killed on the way; and what is said of the device."""
 
 import csv
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,14 @@ def test_from_checkpoint_to_report_with_a_kill(cache, tmp_path):
     assert told[-1] == "the path is sound on the processor; no GPU was seen"
     with pytest.raises(InputError, match="out: expected a new folder, got 'files'"):
         rehearsal.rehearse("cpu", ("fmnist",), out, say=told.append)
+
+
+def test_a_run_that_was_done_before_is_not_called_killed(options, monkeypatch):
+    monkeypatch.setattr(rehearsal.sys, "executable", shutil.which("true"))
+    assert rehearsal._killed(options, "cpu") == "not killed, as it was done after 0 records"
+    monkeypatch.setattr(rehearsal.sys, "executable", shutil.which("false"))
+    with pytest.raises(InputError, match="expected a run that can be killed, got nothing said"):
+        rehearsal._killed(options, "cpu")
 
 
 def test_without_a_gpu_it_says_so_and_goes_on(monkeypatch):
