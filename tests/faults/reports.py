@@ -185,4 +185,50 @@ FAULTS = [
             ('return text.replace("%", r"\\%")', "return text"),
         ],
     ),
+    (
+        "daa/experiments/paper/plan.py",
+        "experiments/paper/test_plan.py",
+        [
+            ("family.read_weights(name, family.find_weights(name, model_dir))", "pass"),
+            ("places.data_dir(options.data_dir)", "pass"),
+            ("places.model_dir(options.model_dir)", "pass"),
+        ],
+    ),
+    (
+        "daa/experiments/paper/report.py",
+        "experiments/paper/test_report.py experiments/paper/test_paper_script.py -k 'not plan'",
+        [
+            ("require(ours,", "require(True,"),
+            ("    if strangers:", "    if False:"),
+            ("if [*asked] == numbers.parts() else", "if True else"),
+        ],
+    ),
+    (
+        "daa/experiments/paper/verdicts.py",
+        "experiments/paper/test_verdicts.py",
+        [
+            # A value on a stand-in.
+            ("if number.kind in ORDERS:", 'if number.kind in (*ORDERS, "examples"):'),
+            ("if pgd is None or pgd.paper is not None:", "if False:"),
+            ('verdict.number.kind != "worst":', "True:"),
+        ],
+    ),
+    (
+        "daa/experiments/paper/whole.py",
+        "experiments/paper/test_whole.py experiments/paper/test_rehearsal.py -k 'not kill'",
+        [
+            (
+                "        self._work, self._out = work, out\n        self.write()\n",
+                "        self._work, self._out = work, out\n        self._written = 0\n",
+            ),
+            ("- self._written >= _REPORTED_EVERY:", "- self._written >= 1e9:"),
+            ("- self._written >= _REPORTED_EVERY:", "- self._written >= 0:"),
+            ("(name not in told, seconds[name])", "seconds[name]"),
+        ],
+    ),
+    (
+        "daa/experiments/paper/rehearsal.py",
+        "experiments/paper/test_rehearsal.py -k called_killed",
+        [('"killed" if process.returncode < 0 else', '"killed" if True else')],
+    ),
 ]

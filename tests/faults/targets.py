@@ -156,10 +156,12 @@ FAULTS = [
         "targets/test_family.py targets/test_networks.py -k 'not logits_and'",
         [
             (
-                "checkpoints.select(checkpoints.read(path), model.variables, path)",
+                "checkpoints.select(checkpoints.read(path), self.row(name).model.variables, path)",
                 "checkpoints.read(path)",
             ),
             ("bounds=model.bounds,", ""),
+            # The folder of a failed download.
+            ("if checkpoints.exists(path):", "if path.exists():"),
             ("weights_sha256=checkpoints.sha256(path),", ""),
             ("model.network(model.half(variables))", "model.network(variables)"),
             (
