@@ -324,5 +324,5 @@ def publish(experiment: Experiment, folder: Path) -> str:
     written = figures.write(collected, folder)
     names = ", ".join(["table.md", "table.csv", "table.tex", *(path.name for path in written)])
     count = len(collected.records)
-    records = f"{count} record{'' if count == 1 else 's'}"
-    return f"\n{tables.markdown(collected)}\n{folder}: {records}, {names}"
+    found = f"{count} record{'' if count == 1 else 's'}"
+    return f"\n{tables.markdown(collected)}\n{folder}: {found}, {names}"
