@@ -72,7 +72,8 @@ def _tied(report: Report) -> Iterator[Finding]:
 
 def falling(report: Report) -> Iterator[Finding]:
     spent, accuracy = report.gradients_after, report.robust_accuracy
-    if len(spent) < 2:
+    # Where nothing is left to break, more gradients change nothing.
+    if len(spent) < 2 or not accuracy[-1]:
         return
     then = accuracy[np.searchsorted(spent, 0.8 * spent[-1], side="right") - 1]
     if then - accuracy[-1] >= max(0.005, 2 / len(report.margin)):

@@ -49,26 +49,33 @@ def board(
     about = submission.setting(target, data_dir=data_dir, model_dir=model_dir)
     if said:
         return enter(about, array, folder=folder, **said)
-    return rank(about, array) if target in living.TARGETS else submission.board(about, array)
+    if target in living.TARGETS:
+        return rank(about, array, folder=folder)
+    return submission.board(about, array)
 
 
-def rank(about: Setting, path: Path) -> str:
-    """The rank that an array would have, once it is verified; nothing is written.
+def rank(about: Setting, path: Path, *, folder: Path = living.FOLDER) -> str:
+    """The rank that an array has or would have, once it is verified; nothing is written.
 
     Args:
         about: what the array is checked against: its whole test set.
         path: of the array.
+        folder: of the board.
 
     Raises:
         InputError: an array that is not accepted.
     """
     accuracy = _verified(about, path)
-    entries = [place.entry for place in living.load()[about.target.name]]
-    number = 1 + sum(entry.accuracy < accuracy for entry in entries)
+    board, own = living.load(folder), files.sha256(path)
+    places = board[about.target.name]
+    number = 1 + sum(place.entry.accuracy < accuracy for place in places)
+    stands = f"rank {number} of {len(places) + 1}, once it is entered"
+    for place in places:
+        if place.entry.array_sha256 == own:
+            stands = f"rank {place.rank} of {len(places)}, entered as {place.entry.name!r}"
     return (
-        f"{path}: accuracy {100 * accuracy:.2f} % of {about.name}; rank {number} with "
-        f"{len(entries)} others, once it is entered\n\n"
-        f"{living.markdown(living.load())}"
+        f"{path}: accuracy {100 * accuracy:.2f} % of {about.name}; {stands}\n\n"
+        f"{living.markdown(board)}"
     )
 
 

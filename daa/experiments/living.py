@@ -33,6 +33,17 @@ def _ranked(target: str) -> str:
     return target
 
 
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _named(name: str) -> str:
+    # Its file is named after it, and a file without a name is hidden.
+    if not _slug(name):
+        raise ValueError(f"expected a name with a letter of a to z or a digit in it, got {name!r}")
+    return name
+
+
 # One line that neither Markdown nor HTML takes for markup.
 Line = Annotated[str, Field(pattern=r"^[\w(][\w ,.;:()+/='%-]{0,119}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -44,7 +55,9 @@ class BoardEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
-    name: Line = Field(description="Of the attack, as the board shows it.")
+    name: Annotated[Line, AfterValidator(_named)] = Field(
+        description="Of the attack, as the board shows it."
+    )
     by: Line = Field(description="Who made the array.")
     method: Line = Field(description="How the images were found, in one line.")
     url: Annotated[str, Field(pattern=r"^https://[^\s<>\"'()|]+$")] | None = Field(
@@ -68,7 +81,7 @@ class BoardEntry(BaseModel):
     @property
     def slug(self) -> str:
         """The name as part of a file's name."""
-        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+        return _slug(self.name)
 
 
 class Place(NamedTuple):

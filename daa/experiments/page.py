@@ -12,7 +12,7 @@ from daa.errors import require
 from daa.experiments import boards, living, parts, plotting, summary, tables
 from daa.experiments.boards import Entry
 from daa.experiments.collection import Collected, collect
-from daa.experiments.wording import label, radius
+from daa.experiments.wording import at_most, label, radius
 from daa.targets.files import replaceable, write_atomically
 
 # The folder is not committed, so it is no part of a page that is.
@@ -104,6 +104,7 @@ def html(results: Results, out: Path | None = None) -> str:
         benchmark=parts.benchmark(root) if of_paper else None,
         figure_style=plotting.page_style(),
         radius=radius,
+        at_most=at_most,
         files={name: _file(environment, name) for name in _FILES},
     )
 

@@ -323,4 +323,6 @@ def publish(experiment: Experiment, folder: Path) -> str:
     tables.write(collected, folder)
     written = figures.write(collected, folder)
     names = ", ".join(["table.md", "table.csv", "table.tex", *(path.name for path in written)])
-    return f"\n{tables.markdown(collected)}\n{folder}: {len(collected.records)} records, {names}"
+    count = len(collected.records)
+    found = f"{count} record{'' if count == 1 else 's'}"
+    return f"\n{tables.markdown(collected)}\n{folder}: {found}, {names}"

@@ -29,12 +29,13 @@ def accuracy(evaluation: Evaluation) -> Figure:
     title = METHODS[evaluation.config.method].title
     soft, colour = palette.light("soft"), palette.light(palette.of(evaluation.config.method))
     with plotting.look():
-        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+        # Narrow, so that its text is large enough at the width of a phone.
+        figure = Figure(figsize=(4.4, 3.4), layout="constrained")
         axis = figure.subplots()
         axis.axhspan(low, high, color=colour, alpha=0.15, linewidth=0, label="95 % interval")
         axis.step(spent, reached, where="post", color=colour, linewidth=2, label=title)
         axis.axhline(reached[0], color=soft, linestyle=":", label="clean accuracy")
-        axis.set_xlabel("gradients per image (a forward pass alone counts half)")
+        axis.set_xlabel("gradients per image\n(a forward pass alone counts half)")
         axis.set_ylabel("accuracy (%)")
         axis.set_xlim(0, max(spent[-1], 1))
         axis.set_ylim(0, min(100, 1.1 * reached[0] + 5))
@@ -43,7 +44,7 @@ def accuracy(evaluation: Evaluation) -> Figure:
         eps = radius(evaluation.config.eps)
         about = f"{len(evaluation.data):,} images of {evaluation.data.name}, eps {eps}"
         axis.set_title(
-            fill(f"{evaluation.target.name}: {about}", 60), fontsize=10, parse_math=False
+            fill(f"{evaluation.target.name}: {about}", 44), fontsize=10, parse_math=False
         )
     return figure
 

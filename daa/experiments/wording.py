@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
 
 from daa.experiments.records import Record
 from daa.losses import LOSSES
@@ -60,6 +61,12 @@ def radius(eps: float) -> str:
     if float(decimal) != eps and pixels / 255 == eps:
         return f"{pixels}/255"
     return decimal
+
+
+def at_most(p: float) -> str:
+    """The smallest number of one digit that is no smaller than `p`, so that "p ≤ ..." is true."""
+    exact = Decimal(str(p))
+    return f"{float(exact.quantize(Decimal(1).scaleb(exact.adjusted()), ROUND_CEILING)):g}"
 
 
 def source(records: Sequence[Record]) -> str:

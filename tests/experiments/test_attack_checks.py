@@ -62,7 +62,11 @@ def test_an_attack_that_is_still_falling():
     assert "still-falling" not in found(NETWORK, budget=100.0)
 
 
-@pytest.mark.parametrize(("broken", "codes"), [(10, ["still-falling"]), (0, [])])
+# Where all are broken, no larger budget breaks more.
+@pytest.mark.parametrize(
+    ("broken", "codes"),
+    [(10, ["still-falling"]), (99, ["still-falling"]), (100, []), (0, [])],
+)
 def test_it_falls_by_the_outcomes_of_the_last_units(broken, codes):
     margin = np.ones((3, 100), np.float32)
     margin[2, :broken] = -1

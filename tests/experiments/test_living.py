@@ -91,6 +91,7 @@ def test_a_duplicate_is_refused_or_the_same_entry(tmp_path):
     [
         ({"accuracy": 1.2}, "accuracy: expected to be less than or equal to 1, got 1.2"),
         ({"name": "<b>me</b>"}, "name: expected to match pattern .* got '<b>me</b>'"),
+        ({"name": "(+)"}, r"name: expected a name with a letter of a to z or .* got '\(\+\)'"),
         ({"url": "javascript:alert(1)"}, "url: expected to match pattern"),
         ({"images": 500}, "images: expected to be 10000, got 500"),
         ({"target": "madry_mnist/secret"}, "target: expected one of .* got 'madry_mnist/secret'"),
@@ -158,9 +159,24 @@ def test_the_command_ranks_and_enters_an_array(setting, tmp_path, capsys):
     assert "My attack" in (tmp_path / "board.md").read_text()
     submit.main([*command, *WORDS])
     assert "it stands there already" in capsys.readouterr().out
+    submit.main(command)
+    out = capsys.readouterr().out
+    assert "; rank 1 of 1, entered as 'My attack'" in out
+    assert "A. Name" in out
     array(tmp_path, setting, shift=0.2)
     with pytest.raises(InputError, match="for another array; choose another name"):
         submit.main([*command, *WORDS])
+
+
+def test_an_array_is_ranked_among_the_entries_of_the_board_that_is_named(setting, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    living.insert(entry("Theirs", 0.0), folder)
+    path = array(tmp_path, setting)
+    submit.main(["board", str(path), "--target", OWN, "--board", str(folder)])
+    out = capsys.readouterr().out
+    assert "; rank 2 of 2, once it is entered" in out
+    assert "Theirs" in out
+    assert "this project" in out and "Adaptive DAA" not in out
 
 
 def test_an_array_outside_the_ball_is_not_entered(setting, tmp_path):

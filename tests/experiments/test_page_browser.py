@@ -110,6 +110,53 @@ def test_a_click_on_a_head_sorts_and_a_second_one_turns_it_round(port):
     assert up == sorted(up) and down == up[::-1]
 
 
+def test_the_legend_says_where_its_values_are_from(port):
+    """Under the cursor, and without one, at the end of each line: no label stands alone."""
+    expression = """(async () => {
+        const figure = document.querySelector("#verdict figure.live");
+        const texts = () => [...figure.querySelectorAll(".u-legend .u-value")]
+            .map(one => one.textContent);
+        const before = texts(), over = figure.querySelector(".u-over");
+        const { left, top, width } = over.getBoundingClientRect();
+        const move = { clientX: left + width / 2, clientY: top + 50, bubbles: true };
+        over.dispatchEvent(new MouseEvent("mouseenter", move));
+        over.dispatchEvent(new MouseEvent("mousemove", move));
+        await new Promise(done => setTimeout(done, 200));
+        return [before, texts()]; })()"""
+    expression = expression.replace("const figure", SCROLL + "const figure", 1)
+    before, under = browser.look(port, PAGE, expression).value
+    assert before[0] == "end of each line" and all(before)
+    assert float(under[0]) > 0  # gradients per image
+    assert under[1:] != before[1:]
+
+
+def test_the_place_in_the_navigation_is_marked_as_current(port):
+    expression = """(async () => {
+        document.getElementById("boards").scrollIntoView();
+        await new Promise(done => setTimeout(done, 300));
+        return [...document.querySelectorAll("nav [aria-current]")]
+            .map(link => [link.hash, link.ariaCurrent]); })()"""
+    assert browser.look(port, PAGE, expression).value == [["#boards", "true"]]
+
+
+def test_the_text_of_figures_is_whole_and_can_be_read_on_a_phone(port):
+    expression = f"""(async () => {{ {OPEN} {SCROLL}
+        const texts = [...document.querySelectorAll("figure > svg text")]
+            .filter(text => text.checkVisibility());
+        const cut = texts.filter(text => {{
+            const inner = text.getBoundingClientRect();
+            const outer = text.ownerSVGElement.getBoundingClientRect();
+            return inner.left < outer.left - 2 || inner.right > outer.right + 2;
+        }});
+        const sizes = texts.map(text => {{
+            const scale = text.getScreenCTM();
+            return Math.hypot(scale.a, scale.b) * parseFloat(getComputedStyle(text).fontSize);
+        }});
+        return [sizes.length, Math.min(...sizes), cut.map(text => text.textContent)]; }})()"""
+    number, smallest, cut = browser.look(port, PAGE, expression, width=390).value
+    assert number > 20 and smallest >= 10 and cut == []
+
+
 def test_without_scripts_the_figure_and_all_rows_are_there(port):
     expression = """[document.querySelectorAll(".uplot").length,
         document.querySelector("#verdict figure > svg").checkVisibility(),

@@ -65,7 +65,10 @@ unfold();
 const links = new Map(all("nav a").map(link => [link.hash.slice(1), link]));
 const seen = new IntersectionObserver(entries => {
   for (const entry of entries.filter(entry => entry.isIntersecting)) {
-    for (const [name, link] of links) link.toggleAttribute("aria-current", name === entry.target.id);
+    for (const [name, link] of links) {
+      if (name === entry.target.id) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
   }
 }, { rootMargin: "-20% 0px -70% 0px" });
 for (const name of links.keys()) {
@@ -122,7 +125,7 @@ function options(data, width) {
       draw: data.level ? [u => level(u, data.level)] : [],
     },
     series: [
-      { label: data.x.split(" (")[0].split(";")[0], value: (u, x) => x == null ? "" : String(+x.toPrecision(3)) },
+      { label: data.x.split(" (")[0].split(";")[0], value: (u, x) => x == null ? "end of each line" : String(+x.toPrecision(3)) },
       ...data.lines.map(line => ({
         label: line.label, stroke: () => colour(line.colour), width: line.width, dash: DASHES[line.dash],
         spanGaps: true, points: { show: line.points, size: 6, fill: () => colour(line.colour) },
