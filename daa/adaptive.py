@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,8 @@ FLAT = 2.0
 OPENING = ((5, 0.67, 0.08, 1.0), (5, 0.08, 0.01, 0.4))
 # Steps of the rounds after them; the last number is that of all further rounds.
 STEPS = (20, 30)
+# After rounds in vain, a narrow one of up to so many times the steps.
+LONGEST = 4
 # How much of an arm's record counts one round later.
 MEMORY = 0.8
 # What lowering a margin counts, as a part of it, against breaking an image.
@@ -69,6 +71,23 @@ class Arm:
     owed: float = 0.0
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How far a round goes: to how many images, and for how long.
+
+    Args:
+        width: images, those that are likely to fall first.
+        times: its steps, as a multiple of the usual number.
+        wide: width of the last round with the usual number of steps.
+        longest: the largest `times` since an image fell.
+    """
+
+    width: int
+    times: int = 1
+    wide: int = 0
+    longest: int = 1
+
+
 def adaptive(
     config: AttackConfig,
     x: np.ndarray,
@@ -100,7 +119,7 @@ def adaptive(
     arms = _arms(config, batch, float(np.median(right)) if len(right) else 1.0)
     search = arms.pop()
     tries, ranks = np.zeros(n), np.zeros(n, int)
-    spent, number, width = 0.5 * n, 0, n
+    spent, number, reach = 0.5 * n, 0, Reach(n)
     for k in range(2**31):
         margin = np.where(np.isfinite(report.margin), report.margin, report.natural)
         standing = np.flatnonzero(margin > 0)
@@ -109,12 +128,15 @@ def adaptive(
         # Each round ends with a forward pass, and one for each of several versions comes before it.
         versions = len(range(*VERSIONS.indices(2))) if k >= len(OPENING) else 1
         overhead = 0.5 + (0.5 * versions if versions > 1 else 0)
-        room = int((budget * n - spent) / (steps + 1 + overhead))
+        left = budget * n - spent
+        if left >= min(batch, n) * (reach.times * steps + 1 + overhead):
+            steps *= reach.times
+        room = int(left / (steps + 1 + overhead))
         if late or not len(standing) or room < min(batch, n):
             return
         rng = np.random.default_rng((seed, number, 1))
         order = _order(rng, standing, margin, tries)
-        most = len(order) if k == 0 else width if share is None else int(share * len(order))
+        most = len(order) if k == 0 else reach.width if share is None else int(share * len(order))
         most = min(max(most, NARROWEST * batch), room)
         chosen = _filled(order, most, room, n, batch, rng)
         even = k < len(OPENING)
@@ -139,7 +161,7 @@ def adaptive(
         tries[chosen] += steps / PATIENCE
         if k == 0 and dead > DEAD:
             arms.append(search)
-        width = _width(fallen, len(chosen), len(standing), batch, first=even)
+        reach = _reach(reach, fallen, len(chosen), len(standing), batch, first=even)
 
 
 def _arms(config: AttackConfig, batch: int, margin: float) -> list[Arm]:
@@ -283,9 +305,20 @@ def _learn(
     return np.concatenate(fallen), dead / max(stood, 1)
 
 
-def _width(fallen: np.ndarray, chosen: int, standing: int, batch: int, first: bool) -> int:
-    """How many images the next round attacks: those up to where the images of this one fell."""
+def _reach(
+    last: Reach, fallen: np.ndarray, chosen: int, standing: int, batch: int, first: bool
+) -> Reach:
+    """The next round: as wide as the places where images of this one fell.
+
+    After a round in vain, by turns a narrow one with more steps, which breaks images that almost
+    fell, and a wider one, which reaches others.
+    """
+    narrow = NARROWEST * batch
     if len(fallen):
-        return int(1.25 * np.quantile(fallen, 0.9)) + 1
-    # After a round in vain a wider one; after a wide one in vain a narrow one again.
-    return NARROWEST * batch if not first and 4 * chosen > standing else 2 * chosen
+        return Reach(int(1.25 * np.quantile(fallen, 0.9)) + 1)
+    if first:
+        return Reach(2 * chosen)
+    if last.times > 1:
+        return replace(last, width=narrow if 4 * last.wide > standing else 2 * last.wide, times=1)
+    longest = min(2 * last.longest, LONGEST)
+    return Reach(narrow, longest, wide=chosen, longest=longest)

@@ -7,7 +7,7 @@ import pytest
 from linear import images
 
 from daa import AttackConfig, adaptive, ball
-from daa.adaptive import Arm
+from daa.adaptive import Arm, Reach
 from daa.plans import Outcome, Report
 
 CONFIG = AttackConfig("adaptive", eps=0.2, clip_range=False, precision="bfloat16", budget=50.0)
@@ -139,12 +139,21 @@ def test_an_arm_learns_what_it_broke_and_lowered_and_forgets():
 
 
 def test_the_next_round_is_as_wide_as_the_places_where_images_fell():
-    width = partial(adaptive._width, batch=50)
-    assert width(np.arange(101), 200, 1000, first=False) == int(1.25 * 90) + 1
-    none = np.array([], int)
-    assert width(none, 100, 1000, first=False) == 200
-    assert width(none, 400, 1000, first=False) == 50
-    assert width(none, 400, 1000, first=True) == 800
+    reach = partial(adaptive._reach, batch=50, standing=1000)
+    width = int(1.25 * 90) + 1
+    assert reach(Reach(200), np.arange(101), 200, first=False) == Reach(width)
+    assert reach(Reach(50, 4, 100, 4), np.arange(101), 50, first=False) == Reach(width)
+    assert reach(Reach(1000), np.array([], int), 400, first=True) == Reach(800)
+
+
+def test_rounds_in_vain_are_followed_by_longer_and_by_wider_ones():
+    last, rounds = Reach(50), []
+    for _ in range(10):
+        chosen = min(last.width, 1000)
+        last = adaptive._reach(last, np.array([], int), chosen, 1000, 50, first=False)
+        rounds.append((last.width, last.times))
+    wider = [(50, 2), (100, 1), (50, 4), (200, 1), (50, 4), (400, 1), (50, 4)]
+    assert rounds == [*wider, (50, 1), (50, 4), (100, 1)]
 
 
 def units(plan, report, answer, most=40):
@@ -193,6 +202,15 @@ def test_a_plan_attacks_standing_images_and_stops_before_its_budget_is_over():
         assert unit.config.scale == pytest.approx(scaled / median)
     # After the first round, most images of a unit stand.
     assert all((natural[unit.images] > 0).mean() > 0.9 for unit in found[3:])
+
+
+def test_a_longer_round_that_no_longer_fits_into_the_budget_is_a_usual_one():
+    for budget in np.arange(60.0, 66.0):
+        found, _ = begun(budget=budget)
+        assert max(unit.config.steps for unit in found) == 4 * 30
+        spent = 0.5 * 300 + sum(unit.gradients * len(unit.images) for unit in found)
+        usual = 15 * (30 + 2.5)  # a round of one minibatch
+        assert budget * 300 - usual < spent <= budget * 300
 
 
 def test_a_plan_ends_with_the_round_in_which_its_minutes_are_over(monkeypatch):

@@ -217,6 +217,11 @@ FAULTS = [
             ("    broken = np.setdiff1d(broken, chosen)\n", ""),
             ("report.adv[broken] - x[broken]\n", "x[broken] - report.adv[broken]\n"),
             ("arm.gradients += outcome.gradients * len(rows)", "arm.gradients += len(rows)"),
+            ("            steps *= reach.times\n", "            pass\n"),
+            ("        if left >= min(batch, n) * (reach.times", "        if True or (reach.times"),
+            ("if last.times > 1:", "if False:"),
+            ("longest = min(2 * last.longest, LONGEST)", "longest = 2 * last.longest"),
+            ("wide=chosen, longest=longest", "wide=narrow, longest=longest"),
         ],
     ),
 ]
