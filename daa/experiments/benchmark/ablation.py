@@ -37,6 +37,25 @@ def _fixed(arms: list[adaptive.Arm], eps_part: float = 1 / 15) -> list[adaptive.
     return arms
 
 
+def _only_wider() -> Callable[..., adaptive.Reach]:
+    """Rounds in vain are followed by wider ones alone: the turns of the longer ones are skipped."""
+    reach = adaptive._reach
+
+    def skipping(
+        last: adaptive.Reach,
+        fallen: np.ndarray,
+        chosen: int,
+        standing: int,
+        batch: int,
+        first: bool,
+    ) -> adaptive.Reach:
+        found = reach(last, fallen, chosen, standing, batch, first)
+        none = fallen[:0]
+        return found if found.times == 1 else reach(found, none, 0, standing, batch, first)
+
+    return skipping
+
+
 _LENGTHS = (1 / 15, 1 / 15)
 # {what is changed: names of daa.adaptive and what stands in their place}.
 CHANGES: dict[str, dict[str, Any]] = {
@@ -68,6 +87,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "minibatches of 25": {"BATCH": 25},
     "minibatches of 150": {"BATCH": 150},
     "two minibatches in a round at least": {"NARROWEST": 2},
+    "no longer rounds": {"_reach": _only_wider()},
 }
 
 
