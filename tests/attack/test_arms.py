@@ -205,7 +205,7 @@ def test_a_plan_attacks_standing_images_and_stops_before_its_budget_is_over():
 
 
 def test_a_longer_round_that_no_longer_fits_into_the_budget_is_a_usual_one():
-    for budget in np.arange(60.0, 66.0):
+    for budget in np.arange(40.0, 60.0):
         found, _ = begun(budget=budget)
         assert max(unit.config.steps for unit in found) == 4 * 30
         spent = 0.5 * 300 + sum(unit.gradients * len(unit.images) for unit in found)
