@@ -22,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     alone = args.engine == "ray" or args.address is None
     require(alone, "--address", "it with --engine ray alone", args.address)
     if args.rehearse:
-        beside = {k for k, value in vars(args).items() if value != parser().get_default(k)}
+        defaults = vars(parser().parse_args([]))
+        beside = {k for k, value in vars(args).items() if value != defaults[k]}
         unread = sorted(beside - {"rehearse", "only", "device", "data_dir", "out"})
         require(not unread, "--rehearse", "--only, --device, --data-dir, --out alone", unread)
     from daa.experiments import provenance
