@@ -6,14 +6,14 @@ docs/adaptive.md explains each part and what it brings.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from daa import starts, storage
-from daa.plans import Outcome, Plan, Report, Unit
+from daa.arms import attack, dealt, learn, portfolio
+from daa.plans import Plan, Report, Unit
 
 if TYPE_CHECKING:
     from daa.methods import AttackConfig
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 # Images of a minibatch, which are the particles of the coupled arm. With fewer than 1,000 images a
 # minibatch is a twentieth of them, at least 10, so that a round can serve several arms.
 BATCH = 50
-# The median margin of the natural images in units of the logits, after scaling. A cross-entropy
-# then neither saturates nor is it linear.
-SCALE = 8.0
-# The same for Auto-PGD, which does better where the loss is nearly linear.
-FLAT = 2.0
 # First rounds: steps, first and last length as parts of eps, share of the standing images. The
 # second one goes on, for the images with the smallest margins, where the first one ended.
 OPENING = ((5, 0.67, 0.08, 1.0), (5, 0.08, 0.01, 0.4))
@@ -33,12 +28,6 @@ OPENING = ((5, 0.67, 0.08, 1.0), (5, 0.08, 0.01, 0.4))
 STEPS = (20, 30)
 # After rounds in vain, a narrow one of up to so many times the steps.
 LONGEST = 4
-# How much of an arm's record counts one round later.
-MEMORY = 0.8
-# What lowering a margin counts, as a part of it, against breaking an image.
-PARTIAL = 0.03
-# The least share of an arm.
-LEAST = 0.05
 # Which first images a forward pass compares before an attack: with the perturbation of a broken
 # neighbour, and the best image with some of its pixels kicked.
 VERSIONS = slice(2)
@@ -46,29 +35,8 @@ VERSIONS = slice(2)
 NARROWEST = 1
 # An attack of so many steps doubles the key of an image that withstands it.
 PATIENCE = 25
-# Gradients that a record of none counts for, in an arm's posterior.
-PRIOR = 1000.0
 # Share of images without any drop of the margin from which random search is tried too.
 DEAD = 0.2
-
-
-@dataclass
-class Arm:
-    """One way to attack, and what it has brought so far.
-
-    Args:
-        settings: of its attacks.
-        lengths: of the first and the last step, as parts of eps; None for a step rule of its own.
-        reward: broken images, and lowered margins at `PARTIAL`; older rounds count less.
-        gradients: that it spent for that; older rounds count less.
-        owed: minibatches that rounding has kept from it so far.
-    """
-
-    settings: dict[str, Any]
-    lengths: tuple[float, float] | None = None
-    reward: float = 0.0
-    gradients: float = 0.0
-    owed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +84,7 @@ def adaptive(
     n, begin = len(x), time.monotonic()
     right = report.natural[report.natural > 0]
     batch = min(BATCH, max(10, n // 20))
-    arms = _arms(config, batch, float(np.median(right)) if len(right) else 1.0)
+    arms = portfolio(config, batch, float(np.median(right)) if len(right) else 1.0)
     search = arms.pop()
     tries, ranks = np.zeros(n), np.zeros(n, int)
     spent, number, reach = 0.5 * n, 0, Reach(n)
@@ -124,7 +92,7 @@ def adaptive(
         margin = np.where(np.isfinite(report.margin), report.margin, report.natural)
         standing = np.flatnonzero(margin > 0)
         late = minutes is not None and time.monotonic() - begin > 60 * minutes
-        steps, share = _round(k)
+        steps, lengths, share = _round(k)
         # Each round ends with a forward pass, and one for each of several versions comes before it.
         versions = len(range(*VERSIONS.indices(2))) if k >= len(OPENING) else 1
         overhead = 0.5 + (0.5 * versions if versions > 1 else 0)
@@ -140,13 +108,13 @@ def adaptive(
         most = min(max(most, NARROWEST * batch), room)
         chosen = _filled(order, most, room, n, batch, rng)
         even = k < len(OPENING)
-        parts = _dealt(arms, len(chosen), batch, even, rng)
+        parts = dealt(arms, len(chosen), batch, even, rng)
         firsts = _firsts(k, chosen, x, y, report, rng, config.eps)
         before, known = margin[chosen], len(report.history)
         for arm, rows in zip(arms, parts, strict=True):
             if len(rows):
                 images = chosen[rows]
-                unit = _config(config, arm, k, steps)
+                unit = attack(config, arm, steps, lengths)
                 first = firsts[:, rows]
                 report = yield Unit(
                     unit, seed, number, images, first, ranks=ranks[images], overhead=overhead
@@ -156,7 +124,7 @@ def adaptive(
         while len(report.history) < known + sum(len(rows) > 0 for rows in parts):
             report = yield None
         outcomes = iter(report.history[known:])
-        fallen, dead = _learn(arms, parts, before, outcomes)
+        fallen, dead = learn(arms, parts, before, outcomes)
         spent += sum(o.gradients * len(o.margin) for o in report.history[known:])
         tries[chosen] += steps / PATIENCE
         if k == 0 and dead > DEAD:
@@ -164,42 +132,15 @@ def adaptive(
         reach = _reach(reach, fallen, len(chosen), len(standing), batch, first=even)
 
 
-def _arms(config: AttackConfig, batch: int, margin: float) -> list[Arm]:
-    """Coupled cross-entropy, the margin to each of the nearest classes, Auto-PGD, random search."""
-    shared = {
-        "eps": config.eps,
-        "clip_range": config.clip_range,
-        "precision": config.precision,
-        "batch_size": batch,
-        "keep": "best",
-        "scale": SCALE / margin,
-    }
-    moving = {**shared, "step": "geometric", "momentum": 0.75}
-    coupled = {**moving, "method": "blob", "loss": "xent", "c": 2.0, "steps_per_shuffle": 5}
-    return [
-        Arm(coupled, (0.67, 0.01)),
-        Arm({**moving, "method": "multitargeted"}, (1.0, 0.03)),
-        Arm({**shared, "method": "apgd", "scale": FLAT / margin}),
-        Arm({**shared, "method": "square"}),
-    ]
+def _round(k: int) -> tuple[int, tuple[float, float] | None, float | None]:
+    """Steps of a round, lengths of its first and last one, and its share of the standing images.
 
-
-def _round(k: int) -> tuple[int, float | None]:
-    """Steps of a round, and its share of the standing images where that is fixed."""
+    Only the first rounds fix lengths and share.
+    """
     if k < len(OPENING):
-        return OPENING[k][0], OPENING[k][3]
-    return STEPS[min(k - len(OPENING), len(STEPS) - 1)], None
-
-
-def _config(config: AttackConfig, arm: Arm, k: int, steps: int) -> AttackConfig:
-    """The attack of an arm in one round."""
-    make = type(config)
-    if arm.settings["method"] == "square":
-        return make(**arm.settings, steps=2 * steps)  # its steps cost half a gradient
-    if arm.lengths is None:
-        return make(**arm.settings, steps=steps)
-    first, last = OPENING[k][1:3] if k < len(OPENING) else arm.lengths
-    return make(**arm.settings, steps=steps, first_step=first, last_step=last)
+        steps, first, last, share = OPENING[k]
+        return steps, (first, last), share
+    return STEPS[min(k - len(OPENING), len(STEPS) - 1)], None, None
 
 
 def _order(
@@ -219,31 +160,6 @@ def _filled(
     others = np.setdiff1d(np.arange(n), order)
     missing = min(-len(order) % batch, len(others), room - len(order))
     return np.concatenate([order, rng.choice(others, missing, replace=False)]).astype(int)
-
-
-def _dealt(
-    arms: list[Arm], count: int, batch: int, even: bool, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Rows of a round for each arm, interleaved, so that all get images of the same difficulty.
-
-    The share of an arm is the probability that its rate of reward is the largest one (Thompson
-    sampling with Gamma posteriors).
-    """
-    rates = [rng.gamma(arm.reward + 0.5, 1 / (arm.gradients + PRIOR), 400) for arm in arms]
-    best = np.bincount(np.argmax(rates, axis=0), minlength=len(arms)) / 400
-    shares = np.full(len(arms), 1.0) if even else np.maximum(best, LEAST)
-    batches = -(-count // batch)
-    wanted = shares / shares.sum() * batches + [arm.owed for arm in arms]
-    counts = np.maximum(np.floor(wanted).astype(int), 0)
-    for k in np.argsort(counts - wanted, kind="stable")[: max(batches - counts.sum(), 0)]:
-        counts[k] += 1
-    for arm, want, got in zip(arms, wanted, counts, strict=True):
-        arm.owed = float(want - got)
-    sizes = counts * batch
-    owner = np.repeat(np.arange(len(arms)), sizes)
-    place = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes if size])
-    owner = owner[np.argsort(place, kind="stable")][:count]
-    return [np.flatnonzero(owner == k) for k in range(len(arms))]
 
 
 def _firsts(
@@ -279,30 +195,6 @@ def _donors(
     if len(broken) > 1000:
         broken = np.sort(rng.choice(broken, 1000, replace=False))
     return x[broken], y[broken], report.adv[broken] - x[broken]
-
-
-def _learn(
-    arms: list[Arm], parts: list[np.ndarray], before: np.ndarray, outcomes: Iterator[Outcome]
-) -> tuple[np.ndarray, float]:
-    """Adds a round to the records of the arms.
-
-    Returns:
-        Rows that fell, and the share of those that stood whose margin did not drop at all.
-    """
-    fallen, dead, stood = [], 0, 0
-    for arm, rows in zip(arms, parts, strict=True):
-        arm.reward, arm.gradients = MEMORY * arm.reward, MEMORY * arm.gradients
-        if not len(rows):
-            continue
-        outcome, was = next(outcomes), before[rows]
-        up = was > 0
-        drop = np.clip((was - outcome.margin)[up] / was[up], 0, 1)
-        fell = outcome.margin[up] <= 0
-        arm.reward += float(np.where(fell, 1.0, PARTIAL * drop).sum())
-        arm.gradients += outcome.gradients * len(rows)
-        fallen.append(rows[up][fell])
-        dead, stood = dead + int((drop == 0).sum()), stood + int(up.sum())
-    return np.concatenate(fallen), dead / max(stood, 1)
 
 
 def _reach(

@@ -7,7 +7,8 @@ import pytest
 from linear import images
 
 from daa import AttackConfig, adaptive, ball
-from daa.adaptive import Arm, Reach
+from daa.adaptive import Reach
+from daa.arms import Arm, attack, dealt, learn, portfolio
 from daa.plans import Outcome, Report
 
 CONFIG = AttackConfig("adaptive", eps=0.2, clip_range=False, precision="bfloat16", budget=50.0)
@@ -18,16 +19,17 @@ def rng(seed=0):
 
 
 def test_arms_attack_as_the_config_says_in_every_round():
-    for arm in adaptive._arms(CONFIG, batch=50, margin=3.2):
+    for arm in portfolio(CONFIG, batch=50, margin=3.2):
         for k in (0, 1, 2, 5):
-            attack = adaptive._config(CONFIG, arm, k, steps=10)
-            assert (attack.eps, attack.clip_range, attack.precision) == (0.2, False, "bfloat16")
-            scale = 0.625 if attack.method == "apgd" else 2.5
-            assert (attack.batch_size, attack.keep, attack.scale) == (50, "best", scale)
-            assert attack.steps == (20 if attack.method == "square" else 10)
+            _, lengths, _ = adaptive._round(k)
+            found = attack(CONFIG, arm, 10, lengths)
+            assert (found.eps, found.clip_range, found.precision) == (0.2, False, "bfloat16")
+            scale = 0.625 if found.method == "apgd" else 2.5
+            assert (found.batch_size, found.keep, found.scale) == (50, "best", scale)
+            assert found.steps == (20 if found.method == "square" else 10)
             if arm.lengths is not None:
-                opening = adaptive.OPENING[k][1:3] if k < 2 else arm.lengths
-                assert (attack.first_step, attack.last_step) == opening
+                expected = adaptive.OPENING[k][1:3] if k < 2 else arm.lengths
+                assert (found.first_step, found.last_step) == expected
 
 
 def test_rounds_take_whole_minibatches_of_the_first_images_or_fill_them_with_others():
@@ -48,10 +50,10 @@ def test_rounds_take_whole_minibatches_of_the_first_images_or_fill_them_with_oth
 
 def test_arms_get_shares_by_their_record_interleaved():
     arms = [Arm({}, reward=500.0, gradients=1000.0), Arm({}, gradients=1e6)]
-    parts = adaptive._dealt(arms, 1000, batch=50, even=False, rng=rng())
+    parts = dealt(arms, 1000, batch=50, even=False, rng=rng())
     assert sorted(np.concatenate(parts).tolist()) == list(range(1000))
     assert len(parts[0]) == 950
-    halves = adaptive._dealt([Arm({}), Arm({})], 200, batch=50, even=True, rng=rng())
+    halves = dealt([Arm({}), Arm({})], 200, batch=50, even=True, rng=rng())
     assert [len(rows) for rows in halves] == [100, 100]
     # Both halves of the order go to both arms.
     assert all(40 < (rows < 100).sum() < 60 for rows in halves)
@@ -68,9 +70,7 @@ def test_images_with_small_margins_come_first_and_those_that_withstood_later():
 
 def test_what_rounding_keeps_from_an_arm_it_gets_later():
     arms = [Arm({}, reward=5e3, gradients=1e4), Arm({}, gradients=1e7)]
-    counts = [
-        len(adaptive._dealt(arms, 100, batch=50, even=False, rng=rng(k))[1]) for k in range(30)
-    ]
+    counts = [len(dealt(arms, 100, batch=50, even=False, rng=rng(k))[1]) for k in range(30)]
     assert 0 < sum(counts) < 500
 
 
@@ -126,7 +126,7 @@ def test_an_arm_learns_what_it_broke_and_lowered_and_forgets():
         Outcome(None, np.array([-1.0, -2.0, 3.0, 3.5], np.float32), 20.0),
         Outcome(None, np.array([0.0], np.float32), 5.0),
     ]
-    fallen, dead = adaptive._learn(arms, parts, before, iter(outcomes))
+    fallen, dead = learn(arms, parts, before, iter(outcomes))
     assert sorted(fallen.tolist()) == [0, 1]
     assert arms[0].reward == pytest.approx(8.0 + 1.0 + 0.03 * 0.25)
     assert arms[0].gradients == 80 + 4 * 20
@@ -134,7 +134,7 @@ def test_an_arm_learns_what_it_broke_and_lowered_and_forgets():
     assert arms[1].gradients == 5
     assert dead == 1 / 4  # of four that stood, the last one's margin did not drop
     later = [np.array([0]), np.array([], int)]
-    adaptive._learn(arms, later, before, iter([Outcome(None, np.ones(1, np.float32), 5.0)]))
+    learn(arms, later, before, iter([Outcome(None, np.ones(1, np.float32), 5.0)]))
     assert arms[1].gradients == 4
 
 

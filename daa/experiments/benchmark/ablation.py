@@ -10,20 +10,19 @@ from unittest import mock
 import numpy as np
 
 from daa import adaptive
+from daa.arms import Arm
 from daa.methods import AttackConfig
 from daa.restarts import Job, worst_cases
 from daa.target import Dataset, Target
 
-Arms = Callable[..., list[adaptive.Arm]]
 
-
-def _arms(change: Callable[[list[adaptive.Arm]], list[adaptive.Arm]]) -> dict[str, Any]:
+def _arms(change: Callable[[list[Arm]], list[Arm]]) -> dict[str, Any]:
     """The arms, changed."""
-    made: Arms = adaptive._arms
-    return {"_arms": lambda *given: change(made(*given))}
+    made = adaptive.portfolio
+    return {"portfolio": lambda *given: change(made(*given))}
 
 
-def _with(arms: list[adaptive.Arm], which: slice, **settings: Any) -> list[adaptive.Arm]:
+def _with(arms: list[Arm], which: slice, **settings: Any) -> list[Arm]:
     """The arms with some settings of some of them changed; None takes a setting away."""
     for arm in arms[which]:
         changed = {**arm.settings, **settings}
@@ -31,7 +30,14 @@ def _with(arms: list[adaptive.Arm], which: slice, **settings: Any) -> list[adapt
     return arms
 
 
-def _fixed(arms: list[adaptive.Arm], eps_part: float = 1 / 15) -> list[adaptive.Arm]:
+def _scaled(arms: list[Arm], factor: float) -> list[Arm]:
+    """The arms with another scale of the logits."""
+    for arm in arms:
+        arm.settings["scale"] *= factor
+    return arms
+
+
+def _fixed(arms: list[Arm], eps_part: float = 1 / 15) -> list[Arm]:
     for arm in arms[:2]:
         arm.lengths = (eps_part, eps_part)
     return arms
@@ -77,9 +83,11 @@ CHANGES: dict[str, dict[str, Any]] = {
     "Auto-PGD alone": _arms(lambda arms: arms[2:]),
     "no Auto-PGD": _arms(lambda arms: [*arms[:2], arms[3]]),
     "logits as they are": _arms(lambda arms: _with(arms, slice(3), scale=None)),
-    "scales 2 and 0.5": {"SCALE": 2.0, "FLAT": 0.5},
-    "scales 32 and 8": {"SCALE": 32.0, "FLAT": 8.0},
-    "scale 8 for Auto-PGD, too": {"FLAT": 8.0},
+    "scales 2 and 0.5": _arms(lambda arms: _scaled(arms, 1 / 4)),
+    "scales 32 and 8": _arms(lambda arms: _scaled(arms, 4)),
+    "scale 8 for Auto-PGD, too": _arms(
+        lambda arms: _with(arms, slice(2, 3), scale=arms[0].settings["scale"])
+    ),
     "one opening of 10 steps": {"OPENING": ((10, 0.67, 0.01, 1.0),)},
     "images at random, not by margin": {"_order": lambda rng, *given: rng.permutation(given[0])},
     "only kicked pixels as starts": {"VERSIONS": slice(1, 2)},
