@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daa import starts, storage
-from daa.arms import attack, dealt, learn, portfolio
+from daa.arms import attack_of, dealt, learn, portfolio
 from daa.plans import Plan, Report, Unit
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def adaptive(
         for arm, rows in zip(arms, parts, strict=True):
             if len(rows):
                 images = chosen[rows]
-                unit = attack(config, arm, steps, lengths)
+                unit = attack_of(config, arm, steps, lengths)
                 first = firsts[:, rows]
                 report = yield Unit(
                     unit, seed, number, images, first, ranks=ranks[images], overhead=overhead

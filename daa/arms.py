@@ -73,7 +73,7 @@ def portfolio(config: AttackConfig, batch: int, margin: float) -> list[Arm]:
     ]
 
 
-def attack(
+def attack_of(
     config: AttackConfig, arm: Arm, steps: int, lengths: tuple[float, float] | None = None
 ) -> AttackConfig:
     """The attack of an arm in one round.

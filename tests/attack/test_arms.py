@@ -8,7 +8,7 @@ from linear import images
 
 from daa import AttackConfig, adaptive, ball
 from daa.adaptive import Reach
-from daa.arms import Arm, attack, dealt, learn, portfolio
+from daa.arms import Arm, attack_of, dealt, learn, portfolio
 from daa.plans import Outcome, Report
 
 CONFIG = AttackConfig("adaptive", eps=0.2, clip_range=False, precision="bfloat16", budget=50.0)
@@ -22,7 +22,7 @@ def test_arms_attack_as_the_config_says_in_every_round():
     for arm in portfolio(CONFIG, batch=50, margin=3.2):
         for k in (0, 1, 2, 5):
             _, lengths, _ = adaptive._round(k)
-            found = attack(CONFIG, arm, 10, lengths)
+            found = attack_of(CONFIG, arm, 10, lengths)
             assert (found.eps, found.clip_range, found.precision) == (0.2, False, "bfloat16")
             scale = 0.625 if found.method == "apgd" else 2.5
             assert (found.batch_size, found.keep, found.scale) == (50, "best", scale)
