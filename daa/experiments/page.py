@@ -22,6 +22,12 @@ _RANKED_IMAGES = 10_000
 # Files that become part of the page as they are, beside its template.
 _FILES = ("page.css", "page.js", "uPlot.min.css", "uPlot.iife.min.js", "uPlot.LICENSE")
 
+# Folders of the reports of `scripts/paper.py`, and on which networks they are.
+_REPORTS = {
+    "paper": "on the weights that were there",
+    "paper_surrogates": "with other networks in the place of missing weights",
+}
+
 # What tells the files of this page from a user's own.
 _MARKS = {
     "index.html": "results</title>",
@@ -97,6 +103,7 @@ def html(results: Results, out: Path | None = None) -> str:
         choices=_choices(made),
         verdict=verdict(results),
         of_paper=of_paper,
+        reports=_reports(root, out or root) if of_paper else {},
         only=only,
         boards=[(board, board.ranked(own)) for board in _boards(results)],
         mark=_mark(own),
@@ -187,6 +194,12 @@ def markdown(results: Results, out: Path | None = None) -> str:
         for path in sorted(folder.glob("*.png")):
             lines += ["", f"![{path.stem} of {found.title}]({place}/{path.name})"]
         lines += ["", f"[Records]({place})"]
+    if _of_paper(results) and (reports := _reports(_root(results), out)):
+        lines += ["", "## Number by number", ""]
+        lines += [
+            f"- [Everything that the paper prints]({place}/report.md), {on}"
+            for place, on in reports.items()
+        ]
     if ranked := _boards(results):
         own = entries(results)
         lines += ["", "## Leaderboards", "", _mark(own), "", boards.markdown(ranked, own)]
@@ -207,6 +220,14 @@ def _mark(own: Sequence[Entry]) -> str:
     if own:
         return "This project's runs stand in bold."
     return "This project has no run on the original weights yet."
+
+
+def _reports(root: Path, out: Path) -> dict[str, str]:
+    """The reports of the whole paper that are there: {path from the page: on which networks}."""
+    there = {
+        root / name: on for name, on in _REPORTS.items() if (root / name / "report.md").exists()
+    }
+    return {parts.path_from(out, folder): on for folder, on in there.items()}
 
 
 def _boards(results: Results) -> list[boards.Board]:

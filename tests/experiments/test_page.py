@@ -22,6 +22,22 @@ def test_the_page_is_one_file_with_links_to_records(folder, capsys):
     assert "86.40" in (folder.parent / "README.md").read_text()
 
 
+def test_the_page_leads_to_the_report_of_the_whole_paper(folder):
+    script.main([str(folder)])
+    root = folder.parent
+    for name in ("index.html", "README.md"):
+        assert "Number by number" not in (root / name).read_text()
+    report = root / "paper_surrogates" / "report.md"
+    report.parent.mkdir()
+    report.touch()
+    script.main([str(folder)])
+    link = '<a href="paper_surrogates/index.html">Everything that the paper prints</a>, with other'
+    assert link in (root / "index.html").read_text()
+    line = "- [Everything that the paper prints](paper_surrogates/report.md), with other networks"
+    assert line in (root / "README.md").read_text()
+    assert "](paper/report.md)" not in (root / "README.md").read_text()
+
+
 def test_no_folder_to_show_is_a_mistake_and_writes_nothing(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
