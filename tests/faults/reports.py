@@ -211,6 +211,11 @@ FAULTS = [
             ("if number.kind in ORDERS:", 'if number.kind in (*ORDERS, "examples"):'),
             ("if pgd is None or pgd.paper is not None:", "if False:"),
             ('verdict.number.kind != "worst":', "True:"),
+            # The lowest line of a figure.
+            ('elif sides["PGD"]:', "elif False:"),
+            ('"reproduced" if sides["DAA"] else', '"reproduced" if lowest else'),
+            ("min(point[True], key=_mean)", "max(point[True], key=_mean)"),
+            ("_mean(pair.daa) <= _mean(pair.pgd)", "pair.stronger == 'DAA'"),
         ],
     ),
     (

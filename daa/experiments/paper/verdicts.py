@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from daa.experiments import stats
 from daa.experiments.collection import Collected
 from daa.experiments.comparisons import LEVEL, Comparison, compare
 from daa.experiments.paper.accuracies import Word, interval
@@ -214,19 +216,43 @@ def _examples(blank: Verdict, found: Collected, record: Record, complete: bool) 
 
 
 def _figure(blank: Verdict, task: Task, found: Collected) -> Verdict:
-    """Whether BLOB or DGF has the lowest mean at every point of a figure."""
-    lines: dict[tuple[str, float], dict[bool, list[float]]] = {}
+    """Whether BLOB or DGF is the lowest line of a figure.
+
+    At every point, a radius and a loss, the DAA with the lowest mean of its single runs is compared
+    with the other attack with the lowest one, by McNemar's test on the worst cases.
+    """
+    points: dict[tuple[str, float], dict[bool, list[Record]]] = {}
     for record in found.records:
-        point = lines.setdefault((str(record.attack.loss), record.attack.eps), {})
-        mean = fmean(record.accuracy_per_restart)
-        point.setdefault(METHODS[record.attack.method].particles, []).append(mean)
-    pairs = [point for point in lines.values() if len(point) == 2]
-    lowest = sum(min(point[True]) <= min(point[False]) for point in pairs)
+        point = points.setdefault((str(record.attack.loss), record.attack.eps), {})
+        point.setdefault(METHODS[record.attack.method].particles, []).append(record)
+    pairs = [
+        Comparison(min(point[True], key=_mean), min(point[False], key=_mean))
+        for point in points.values()
+        if len(point) == 2
+    ]
+    corrected = stats.holm([pair.p for pair in pairs])
+    pairs = [replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]
+    sides = Counter(pair.stronger for pair in pairs)
+    lowest = sum(_mean(pair.daa) <= _mean(pair.pgd) for pair in pairs)
     done = min(record.restarts for record in found.records)
-    here = f"{lowest} of {len(pairs)} points"
     of = task.experiment.restarts if task.stand_in else task.config.restarts
-    word: Word = "undecided yet"
-    if not found.missing and done >= of:
-        word = "reproduced" if lowest == len(pairs) else "weaker here"
-    shown = replace(blank, here=here, restarts=done, record=found.records[0])
-    return replace(shown, word=word, why="means of single runs")
+    if found.missing or done < of:
+        word: Word = "undecided yet"
+    elif sides["PGD"]:
+        word = "opposite here"
+    else:
+        word = "reproduced" if sides["DAA"] else "no difference found"
+    return replace(
+        blank,
+        word=word,
+        why="by the means of single runs; points at which the test finds DAA stronger: "
+        f"{sides['DAA']}, weaker: {sides['PGD']}",
+        here=f"{lowest} of {len(pairs)} points",
+        restarts=done,
+        record=found.records[0],
+    )
+
+
+def _mean(record: Record) -> float:
+    """Accuracy under a single run."""
+    return fmean(record.accuracy_per_restart)

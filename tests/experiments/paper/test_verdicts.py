@@ -106,6 +106,58 @@ def test_an_order_without_a_difference_is_no_reproduction(work, found):
     assert (verdict.word, verdict.here) == ("no difference found", "equal to PGD")
 
 
+def figure(work, records):
+    """The committed records as a figure of two points: one radius, two losses."""
+    number = Number("table1", None, "lowest", "DAA lowest", "Figure 2", -1)
+    rows = [row for row in work.experiment.rows if row.name in {r.run for r in records}]
+    task = replace(work, experiment=work.experiment.model_copy(update={"rows": tuple(rows)}))
+    return judged(number, task, Collected("figure", tuple(records)))
+
+
+def as_good_as(record, other):
+    """A record that has another one's results."""
+    same = ("broken", "accuracy_per_restart", "robust_accuracy")
+    return record.model_copy(update={name: getattr(other, name) for name in same})
+
+
+def test_the_lowest_line_of_a_figure_is_tested_at_each_point(work, found):
+    verdict = figure(work, found.records)
+    assert (verdict.word, verdict.here) == ("reproduced", "2 of 2 points")
+    assert verdict.why.endswith("points at which the test finds DAA stronger: 2, weaker: 0")
+    run = {record.run: record for record in found.records}
+    equal = [
+        as_good_as(r, run["momentum-cw"]) if r.run in ("blob-cw", "dgf-cw") else r
+        for r in found.records
+    ]
+    assert (figure(work, equal).word, figure(work, equal).here) == ("reproduced", "2 of 2 points")
+    assert figure(work, equal).why.endswith("stronger: 1, weaker: 0")
+    blob = [as_good_as(r, run["momentum-cw"]) if r.run == "blob-cw" else r for r in found.records]
+    assert figure(work, blob).why.endswith("stronger: 2, weaker: 0")
+    # A point that lies higher by a few images is no difference.
+    (image,) = [k for k in run["blob-cw"].broken if k not in run["momentum-cw"].broken][:1]
+    broken = sorted([*run["momentum-cw"].broken, image])
+    lower = run["momentum-cw"].model_copy(
+        update={"broken": broken, "accuracy_per_restart": (0.5,) * 10}
+    )
+    higher = [lower if r.run == "momentum-cw" else r for r in equal]
+    assert (figure(work, higher).word, figure(work, higher).here) == ("reproduced", "1 of 2 points")
+
+
+def test_a_figure_in_which_another_attack_is_stronger_is_the_other_way_round(work, found):
+    run = {record.run: record for record in found.records}
+    swapped = [
+        as_good_as(r, run["dgf-cw"])
+        if r.run == "momentum-cw"
+        else as_good_as(r, run["pgd-cw"])
+        if r.run in ("blob-cw", "dgf-cw")
+        else r
+        for r in found.records
+    ]
+    assert figure(work, swapped).word == "opposite here"
+    alike = [as_good_as(r, run["pgd-cw"]) for r in found.records]
+    assert figure(work, alike).word == "no difference found"
+
+
 def test_tests_are_judged_by_their_sign(work, found):
     verdict = judged(Number("table1", "dgf-xent", "t", "75.95", "text", 75.95), work, found)
     assert (verdict.word, verdict.here) == ("reproduced", "73.05")
