@@ -66,6 +66,7 @@ SHOWN = (
     Column("paper", lambda line: line.verdict.number.text),
     Column("here", lambda line: line.verdict.here),
     Column("95 % interval", _interval),
+    Column("images", lambda line: f"{record.images:,}" if (record := line.verdict.record) else ""),
     Column("restarts", lambda line: f"{line.verdict.restarts} of {line.verdict.of}"),
     Column("verdict", lambda line: line.verdict.word, "left"),
     Column("why", lambda line: line.verdict.why, "left"),

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 
 import pytest
@@ -77,6 +78,7 @@ def test_a_row_for_each_printed_number_in_every_form(out):
     assert {row["why"] for row in absent} == {"no weights of it"}
     text = paths[1].read_text()
     assert "original abababab" in text
+    assert re.search(r"\| +86\.43 \| +85\.74 to 87\.10 \| +10,000 \| +10 of 10 \|", text)
     assert "Not run: no weights of it (1 config)." in text
 
 
