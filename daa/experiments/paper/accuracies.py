@@ -9,6 +9,8 @@ from daa.experiments import stats
 
 Word = Literal[
     "reproduced",
+    "reproduced in part",
+    "same sign",
     "stronger here",
     "weaker here",
     "opposite here",

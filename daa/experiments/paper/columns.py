@@ -22,7 +22,7 @@ KINDS = {
     "p paired": "p, paired",
     "examples": "images only DAA breaks",
     "order": "DAA against PGD",
-    "lowest": "order in the figure",
+    "lowest": "DAA against all",
 }
 
 
@@ -54,6 +54,10 @@ def _weights(line: Line) -> str:
     return "" if record is None else f"{record.weights} {str(record.weights_sha256)[:8]}"
 
 
+def _restarts(verdict: Verdict) -> str:
+    return f"{verdict.restarts} of {verdict.of}" if verdict.of else str(verdict.restarts)
+
+
 # The order of the columns is that of the tables. These are called with a `Line`.
 SHOWN = (
     Column("where", lambda line: line.verdict.number.source, "left"),
@@ -67,7 +71,7 @@ SHOWN = (
     Column("here", lambda line: line.verdict.here),
     Column("95 % interval", _interval),
     Column("images", lambda line: f"{record.images:,}" if (record := line.verdict.record) else ""),
-    Column("restarts", lambda line: f"{line.verdict.restarts} of {line.verdict.of}"),
+    Column("restarts", lambda line: _restarts(line.verdict)),
     Column("verdict", lambda line: line.verdict.word, "left"),
     Column("why", lambda line: line.verdict.why, "left"),
 )
@@ -101,7 +105,7 @@ PLAIN = (
     Column("eps", _attack(lambda attack: str(attack.eps))),
     Column("paper", lambda line: line.verdict.number.text),
     *_field("", "here", "low", "high", "restarts"),
-    Column("paper_restarts", lambda line: str(line.verdict.of)),
+    Column("paper_restarts", lambda line: str(line.verdict.of or "")),
     *_field("comparison", "only_daa", "only_pgd", "p_holm"),
     *_field("record", "git_commit", "device"),
     *_field("", "word", "why"),

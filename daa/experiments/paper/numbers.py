@@ -19,14 +19,15 @@ _FILE = Path(__file__).parent / "paper.yaml"
 
 # What a number is: accuracy in % after all restarts, top-5 accuracy in %, accuracy in % after all
 # runs together, accuracy in % of a single run; t and p of the unpaired test, p of the paired one;
-# number of images that the run breaks and PGD does not; how DAA stands to PGD; whether DAA is the
-# lowest line of a figure.
+# number of images that the run breaks and PGD does not; how DAA stands to PGD; whether DAA lies
+# lowest everywhere.
 Kind = Literal[
     "worst", "top-5", "merged", "single", "t", "p", "p paired", "examples", "order", "lowest"
 ]
 ACCURACIES = ("worst", "top-5", "merged", "single")
 # Kinds that say how DAA and PGD stand to each other.
 ORDERS = ("order", "lowest")
+TESTS = ("t", "p", "p paired")
 
 
 class StandIn(BaseModel):
@@ -49,6 +50,8 @@ class Entry(BaseModel):
         images: that the paper attacked.
         stand_in: what is attacked in the place of missing weights.
         board: entry of the target's leaderboard that the config's only row must agree with.
+        lowest: whether the texts say of all its rows that DAA lies lowest.
+        assumed: what the texts leave open, and how it was read here.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +62,8 @@ class Entry(BaseModel):
     images: Annotated[int, Field(ge=1)]
     stand_in: StandIn | None = None
     board: str | None = None
+    lowest: bool = False
+    assumed: str = ""
 
 
 class _Text(BaseModel):
@@ -71,6 +76,7 @@ class _Text(BaseModel):
     kind: Kind
     printed: float
     source: str
+    assumed: str = ""
 
 
 class _Paper(BaseModel):
@@ -90,6 +96,7 @@ class Number:
         text: as it is printed.
         source: where.
         value: in percent for accuracies; None where it is no plain number.
+        assumed: what the texts leave open about it, and how it was read here.
     """
 
     config: str
@@ -98,6 +105,7 @@ class Number:
     text: str
     source: str
     value: float | None = None
+    assumed: str = ""
 
 
 def entries() -> tuple[Entry, ...]:
@@ -154,37 +162,40 @@ def _cells(entry: Entry, experiment: Experiment) -> Iterator[Number]:
 
 
 def _accuracy(entry: Entry, run: str | None, kind: Kind, value: float) -> Number:
-    return Number(entry.config, run, kind, f"{value:.2f}", entry.source, value)
+    return Number(entry.config, run, kind, f"{value:.2f}", entry.source, value, entry.assumed)
 
 
 def _texts(name: str) -> Iterator[Number]:
     for found in _paper().numbers:
         if found.config == name:
             text = f"{found.printed:g}"
-            yield Number(name, found.run, found.kind, text, found.source, found.printed)
+            where = found.source
+            yield Number(name, found.run, found.kind, text, where, found.printed, found.assumed)
 
 
 def _tests(name: str, experiment: Experiment) -> Iterator[Number]:
-    """The t-tests. The texts do not say for which loss; they stand beside cross-entropy."""
+    """The t-tests."""
+    assumed = "the texts don't say of which loss; taken for cross-entropy"
     for row in experiment.rows:
         papers = PAPERS.get((name, row.attack.method)) if row.attack.loss == "xent" else None
         if papers is not None:
             unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
-            yield Number(name, row.name, "t", papers.t_arxiv, unpaired, float(papers.t_arxiv))
-            yield Number(name, row.name, "p", papers.p_arxiv, unpaired)
-            yield Number(name, row.name, "p paired", papers.p_aaai, paired)
+            t, p = papers.t_arxiv, papers.p_arxiv
+            yield Number(name, row.name, "t", t, unpaired, float(t), assumed)
+            yield Number(name, row.name, "p", p, unpaired, None, assumed)
+            yield Number(name, row.name, "p paired", papers.p_aaai, paired, None, assumed)
 
 
 def _orders(entry: Entry, experiment: Experiment) -> Iterator[Number]:
-    """How DAA stands to PGD in the printed values; in a figure, that DAA is lowest."""
+    """How DAA stands to PGD in the printed values, and where DAA is said to lie lowest."""
     for row in experiment.rows:
         beside = pgd_of(row, experiment.rows)
         if beside is not None and row.paper is not None and beside.paper is not None:
             side = (row.paper > beside.paper) - (row.paper < beside.paper)
             text = {-1: "below PGD", 0: "equal to PGD", 1: "above PGD"}[side]
-            yield Number(entry.config, row.name, "order", text, entry.source, side)
-    if experiment.sweep:
-        yield Number(entry.config, None, "lowest", "DAA lowest", entry.source)
+            yield Number(entry.config, row.name, "order", text, entry.source, side, entry.assumed)
+    if entry.lowest:
+        yield Number(entry.config, None, "lowest", "DAA lowest", entry.source, None, entry.assumed)
 
 
 def pgd_of(row: Row, rows: tuple[Row, ...]) -> Row | None:

@@ -121,7 +121,7 @@ def _task(entry: Entry, options: Options, here: _Here) -> Task:
         most, restarts = entry.stand_in.images, min(entry.stand_in.restarts, restarts)
         missing = here.weights(target)
     elif missing and options.stand_ins:
-        missing += "; no network of this project stands in for it"
+        missing += "; nothing stands in for them there"
     images = min(filter(None, (most, options.images)), default=None)
     restarts = min(restarts, options.restarts or restarts)
     changed = {"images": images, "restarts": restarts}

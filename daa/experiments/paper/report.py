@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from daa.errors import require
 from daa.experiments import boards, collection, stats, tabular
 from daa.experiments.collection import Collected
-from daa.experiments.paper import numbers
-from daa.experiments.paper.accuracies import Word
+from daa.experiments.paper import numbers, paragraph
 from daa.experiments.paper.columns import NETWORKS, PLAIN, SHOWN, Line
 from daa.experiments.paper.networks import FOLDER, Known, load
 from daa.experiments.paper.plan import Task, references
-from daa.experiments.paper.verdicts import SHARE, Verdict, verdicts
+from daa.experiments.paper.verdicts import SHARE, verdicts
 from daa.experiments.tables import Column, Table
 from daa.targets import files
 from daa.targets.files import write_atomically
@@ -63,14 +60,19 @@ def make(work: Sequence[Task], out: Path) -> Report:
     judged = verdicts(numbers.printed(), work, found, strangers)
     lines = tuple(Line(verdict, tasks[verdict.number.config]) for verdict in judged)
     remarks = [f"{name} is not the paper's network: {why}." for name, why in strangers.items()]
-    absent = Counter(task.missing for task in work if task.missing)
-    remarks += [f"Not run: {why} ({_plural(count, 'config')})." for why, count in absent.items()]
+    absent: dict[str, list[str]] = {}
+    for task in work:
+        if task.missing:
+            absent.setdefault(task.missing, []).append(task.entry.config)
+    remarks += [f"Not run: {', '.join(configs)}: {why}." for why, configs in absent.items()]
     figures = {
-        f"{task.experiment.title} ({path.stem})": path.relative_to(out).as_posix()
+        f"{task.experiment.title} ({path.stem}, {_restarts(found[task.entry.config])})": (
+            path.relative_to(out).as_posix()
+        )
         for task in work
         for path in sorted(task.folder(out).glob("*.png"))
     }
-    summary = _summary(lines, networks, [*strangers], _progress(work, found))
+    summary = paragraph.summary(lines, networks, [*strangers], _progress(work, found))
     return Report(summary, lines, networks, tuple(remarks), figures)
 
 
@@ -135,63 +137,19 @@ def _strangers(
 def _progress(work: Sequence[Task], found: Mapping[str, Collected | None]) -> str:
     """How many restarts of all runs are done."""
     records = [r for one in found.values() if one is not None for r in one.records]
-    whole = sum(task.experiment.restarts * len(task.experiment.rows) for task in work)
-    return f"{sum(r.restarts for r in records):,} of {whole:,} restarts of all runs are done."
+    experiments = [task.experiment for task in work if not task.missing]
+    whole = sum(experiment.restarts * len(experiment.rows) for experiment in experiments)
+    done = sum(r.restarts for r in records)
+    return f"{done:,} of {whole:,} restarts of all runs that can be made here are done."
 
 
-def _summary(
-    lines: Sequence[Line], networks: Sequence[Known], strangers: Sequence[str], progress: str
-) -> str:
-    """One paragraph that can be quoted."""
-    if networks and all(known.weights == "own" for known in networks):
-        return (
-            "A rehearsal: the networks have random weights, so no number here means anything. It "
-            f"went through {_plural(len(lines), 'row')} of the report."
-        )
-    orders = [line.verdict for line in lines if line.verdict.number.kind in numbers.ORDERS]
-    values = [line.verdict for line in lines if line.verdict.number.kind not in numbers.ORDERS]
-    stand_ins = sorted({x.task.experiment.target for x in lines if x.task.stand_in})
-    asked = dict.fromkeys(line.task.entry.part for line in lines)
-    on = "" if [*asked] == numbers.parts() else f" on {', '.join(asked)}"
-    parts = [
-        f"Of {len(values)} numbers that the two versions of the paper print{on}, {_count(values)}.",
-        f"Of {len(orders)} orders of DAA and PGD that they print{on}, {_count(orders)}.",
-    ]
-    if strangers:
-        parts.append(f"{', '.join(strangers)} failed the checks, so nothing is judged there.")
-    if stand_ins:
-        parts.append(
-            f"{', '.join(stand_ins)} stood in for networks whose weights are missing: what was "
-            "measured on them is no value of the paper's, and only orders are judged there."
-        )
-    parts.append(progress)
-    hashes = [f"{known.target} {str(known.weights_sha256)[:8]}" for known in networks]
-    if hashes:
-        parts.append(f"Weights (sha256): {', '.join(hashes)}.")
-    return " ".join(parts)
-
-
-def _count(found: Sequence[Verdict]) -> str:
-    counts = Counter(verdict.word for verdict in found)
-    shares = [f"{counts[word]} {_PHRASES[word]}" for word in get_args(Word) if counts[word]]
-    return ", ".join(shares) or "none was looked at"
-
-
-# How the words of verdicts stand behind a number.
-_PHRASES: dict[Word, str] = {
-    "reproduced": "reproduced",
-    "stronger here": "with a stronger attack here",
-    "weaker here": "with a weaker attack here",
-    "opposite here": "the other way round here",
-    "no difference found": "without a difference that the tests find",
-    "undecided yet": "undecided yet",
-    "no verdict": "without a verdict",
-    "not run": "not run",
-}
-
-
-def _plural(number: int, name: str) -> str:
-    return f"{number:,} {name}" + ("" if number == 1 else "s")
+def _restarts(found: Collected | None) -> str:
+    """How many restarts a figure shows."""
+    return (
+        "none"
+        if found is None
+        else paragraph.plural(min(r.restarts for r in found.records), "restart")
+    )
 
 
 def _texts(columns: Sequence[Column], of: Sequence[object]) -> Table:
@@ -209,6 +167,7 @@ def html(report: Report) -> str:
     )
     return environment.get_template("paper.html").render(
         title=TITLE,
+        legend=paragraph.LEGEND,
         report=report,
         table=_texts(SHOWN, report.lines),
         networks=_texts(NETWORKS, report.networks),
@@ -220,10 +179,12 @@ def markdown(report: Report) -> str:
     parts = [f"# {TITLE}", "", report.summary]
     for table in (_texts(SHOWN, report.lines), _texts(NETWORKS, report.networks)):
         parts += ["", *tabular.markdown(table.header, table.cells, table.align)]
+    for text in paragraph.LEGEND:
+        parts += ["", text]
     for remark in report.remarks:
         parts += ["", remark]
     for title, path in report.figures.items():
-        parts += ["", f"![{title}]({path})"]
+        parts += ["", f"{title}:", "", f"![{title}]({path})"]
     return "\n".join(parts) + "\n"
 
 

@@ -206,8 +206,7 @@ def _turn(
         _write(cell, finished, setup, reached)
         _follow(others, reached, turn)
         on_record()
-    for task in {id(cell.task): cell.task for cell in own}.values():
-        _publish(task, own[0].network)
+    publish(own)
 
 
 def _write(cell: Cell, finished: run.Run, setup: Setup, reached: State) -> None:
@@ -243,11 +242,12 @@ def first_units(report: Report, units: int) -> Report:
     return replace(report, margin=margin, history=history)
 
 
-def _publish(task: Task, network: Network) -> None:
-    """Tables and figures of a task, once it has a record."""
-    folder = task.folder(network.options.out)
-    there = [(folder / f"{row.name}.json").exists() for row in task.experiment.rows]
-    if all(there):
-        examples.save(task.experiment, folder, network.data)
-    if any(there):
-        run.publish(task.experiment, folder)
+def publish(found: Sequence[Cell]) -> None:
+    """Tables and figures of the tasks of cells, where they have records."""
+    for cell in {id(cell.task): cell for cell in found}.values():
+        experiment = cell.task.experiment
+        there = [(cell.folder / f"{row.name}.json").exists() for row in experiment.rows]
+        if all(there):
+            examples.save(experiment, cell.folder, cell.network.data)
+        if any(there):
+            run.publish(experiment, cell.folder)

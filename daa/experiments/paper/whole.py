@@ -55,6 +55,8 @@ def reproduce(
         known = {name: examined(network, say) for name, network in networks.items()}
         found = rounds.cells(work, networks)
         say(schedule(work, found, known))
+        # An earlier start may have been killed between a record and its figure.
+        rounds.publish(found)
         page = _Page(work, options.out)
 
         def told(turn: int, name: str) -> None:
@@ -102,7 +104,7 @@ def by_cost(found: Sequence[Cell], known: Mapping[str, Known]) -> list[str]:
         name: _seconds([cell for cell in found if cell.network.reference == name], known, 1)
         for name in known
     }
-    printed = {number.config for number in numbers.printed()}
+    printed = {n.config for n in numbers.printed() if n.kind not in numbers.ORDERS}
     told = {cell.network.reference for cell in found if cell.task.entry.config in printed}
     return sorted(seconds, key=lambda name: (name not in told, seconds[name]))
 

@@ -37,6 +37,8 @@ def test_orders_follow_from_the_printed_values():
     assert orders["table1", "dgf-cw"] == "below PGD"  # 89.25 and 89.57
     assert orders["table_cifar10", "blob-cw-eps8"] == "above PGD"  # 46.30 and 46.27
     assert orders["table_cifar10", "dgf-cw-eps16"] == "equal to PGD"  # 16.06 both
+    everywhere = [n.config for n in numbers.printed() if n.kind == "lowest"]
+    assert everywhere == ["figure2", "provable_mnist", "figure3"]
 
 
 def test_every_entry_can_be_run():

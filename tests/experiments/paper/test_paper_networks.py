@@ -56,7 +56,7 @@ def test_strangers_weights_are_named_and_not_called_original(network):
     assert known.clean < 90
     assert any(miss.startswith("clean accuracy: expected 98.53") for miss in known.misses)
     assert any("NOT the paper's network: clean accuracy" in text for text in told)
-    assert network.target.provenance == network.provenance == "third-party"
+    assert network.target.provenance == network.provenance == known.weights == "third-party"
     again = Network(network.reference, IMAGES, IMAGES, network.options, network.batch)
     assert again.provenance == "third-party"
 

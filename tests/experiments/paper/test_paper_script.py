@@ -40,7 +40,7 @@ def test_the_plan_comes_before_the_time_is_over(command, tmp_path, capsys):
     assert "a step of 100 images takes" in shown
     assert re.search(r"\| table_fmnist +\| fmnist/surrogate +\| +8 \| +0 of 20 \|", shown)
     assert "the time is over; the same command goes on from here" in shown
-    assert "fmnist/surrogate stood in for networks whose weights are missing" in shown
+    assert "stood in" not in shown  # as nothing was measured
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The report as a reader gets it."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -9,7 +10,7 @@ import shutil
 import pytest
 
 from daa.experiments import boards
-from daa.experiments.paper import numbers, report
+from daa.experiments.paper import numbers, paragraph, report
 from daa.experiments.paper.networks import Known
 from daa.experiments.paper.plan import Task
 from daa.experiments.records import write_json
@@ -79,7 +80,10 @@ def test_a_row_for_each_printed_number_in_every_form(out):
     text = paths[1].read_text()
     assert "original abababab" in text
     assert re.search(r"\| +86\.43 \| +85\.74 to 87\.10 \| +10,000 \| +10 of 10 \|", text)
-    assert "Not run: no weights of it (1 config)." in text
+    assert "Not run: table_imagenet: no weights of it." in text
+    for said in paragraph.LEGEND:
+        assert said in text
+        assert html.escape(said, quote=True).replace("&#x27;", "&#39;") in paths[0].read_text()
 
 
 def missing() -> Task:
@@ -90,18 +94,36 @@ def missing() -> Task:
 
 def test_the_paragraph_counts_what_the_rows_say(out):
     found = report.make([table1(), missing()], out)
-    words = [line.verdict.word for line in found.lines if line.verdict.number.kind != "order"]
+    kinds = [(line.verdict.number.kind, line.verdict.word) for line in found.lines]
+    words = [word for kind, word in kinds if kind not in (*numbers.TESTS, *numbers.ORDERS)]
     # Some of the paper's numbers are not quoted as if they were all.
-    start = f"Of {len(words)} numbers that the two versions of the paper print on mnist, imagenet, "
-    assert found.summary.startswith(start)
-    assert f"{words.count('stronger here')} with a stronger attack here" in found.summary
-    assert f"{words.count('not run')} not run" in found.summary
-    assert (
-        "Of 4 orders of DAA and PGD that they print on mnist, imagenet, 4 reproduced."
-        in found.summary
+    start = (
+        f"Of {len(words)} accuracies and counts that the two versions of the paper print on mnist"
     )
-    assert "100 of 104 restarts of all runs are done." in found.summary
+    assert found.summary.startswith(f"{start}, imagenet, ")
+    assert f"{words.count('stronger here')} with a stronger attack here" in found.summary
+    assert f"{words.count('not run')} not run." in found.summary
+    # A t that is larger than 0 reproduces no number.
+    assert " Of 6 values of their t-tests, 6 of the same sign." in found.summary
+    assert " Of 4 orders of attacks on the paper's networks, 4 reproduced." in found.summary
+    # What can't be run is not said to be left.
+    assert "100 of 100 restarts of all runs that can be made here are done." in found.summary
     assert f"{table1().experiment.target} abababab" in found.summary
+
+
+def test_orders_on_stand_ins_are_counted_apart(out):
+    (entry,) = (entry for entry in numbers.entries() if entry.config == "table1")
+    config = numbers.load("table1")
+    target = entry.stand_in.target
+    elsewhere = config.model_copy(update={"target": target, "restarts": 10})
+    found = report.make([Task(entry, elsewhere, config), missing()], out)
+    assert "Of 4 orders of attacks on networks that stand in, 4 reproduced." in found.summary
+    assert f"{target} stood in for networks whose weights are missing" in found.summary
+    assert "on the paper's networks" not in found.summary
+    restarts = {line.verdict.number.kind: line.verdict for line in found.lines}
+    assert (restarts["order"].restarts, restarts["order"].of) == (10, 50)
+    nothing = Task(entry, elsewhere, config, missing="no data set mnist")
+    assert "stood in" not in report.make([nothing], out).summary
 
 
 def test_a_stranger_gets_no_verdict_and_is_named_on_top(out):

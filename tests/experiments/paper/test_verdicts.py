@@ -7,7 +7,7 @@ import pytest
 from daa.experiments.collection import Collected, collect
 from daa.experiments.paper import numbers
 from daa.experiments.paper.accuracies import Accuracy
-from daa.experiments.paper.numbers import Entry, Number
+from daa.experiments.paper.numbers import Entry, Number, StandIn
 from daa.experiments.paper.plan import Task
 from daa.experiments.paper.verdicts import verdicts
 
@@ -106,64 +106,111 @@ def test_an_order_without_a_difference_is_no_reproduction(work, found):
     assert (verdict.word, verdict.here) == ("no difference found", "equal to PGD")
 
 
-def figure(work, records):
+def everywhere(work, records):
     """The committed records as a figure of two points: one radius, two losses."""
-    number = Number("table1", None, "lowest", "DAA lowest", "Figure 2", -1)
-    rows = [row for row in work.experiment.rows if row.name in {r.run for r in records}]
-    task = replace(work, experiment=work.experiment.model_copy(update={"rows": tuple(rows)}))
-    return judged(number, task, Collected("figure", tuple(records)))
+    number = Number("table1", None, "lowest", "DAA lowest", "Figure 2")
+    verdict = judged(number, work, Collected("figure", tuple(records)))
+    assert verdict.restarts == 10
+    return verdict.word, verdict.here, verdict.why
 
 
-def as_good_as(record, other):
-    """A record that has another one's results."""
+def as_good_as(records, **others):
+    """Records of which some have another one's results: {run: the other run}."""
+    run = {record.run.replace("-", "_"): record for record in records}
     same = ("broken", "accuracy_per_restart", "robust_accuracy")
-    return record.model_copy(update={name: getattr(other, name) for name in same})
+    changed = {
+        name: run[name].model_copy(update={key: getattr(run[other], key) for key in same})
+        for name, other in others.items()
+    }
+    return [*(run | changed).values()]
 
 
-def test_the_lowest_line_of_a_figure_is_tested_at_each_point(work, found):
-    verdict = figure(work, found.records)
-    assert (verdict.word, verdict.here) == ("reproduced", "2 of 2 points")
-    assert verdict.why.endswith("points at which the test finds DAA stronger: 2, weaker: 0")
-    run = {record.run: record for record in found.records}
-    equal = [
-        as_good_as(r, run["momentum-cw"]) if r.run in ("blob-cw", "dgf-cw") else r
-        for r in found.records
-    ]
-    assert (figure(work, equal).word, figure(work, equal).here) == ("reproduced", "2 of 2 points")
-    assert figure(work, equal).why.endswith("stronger: 1, weaker: 0")
-    blob = [as_good_as(r, run["momentum-cw"]) if r.run == "blob-cw" else r for r in found.records]
-    assert figure(work, blob).why.endswith("stronger: 2, weaker: 0")
-    # A point that lies higher by a few images is no difference.
-    (image,) = [k for k in run["blob-cw"].broken if k not in run["momentum-cw"].broken][:1]
-    broken = sorted([*run["momentum-cw"].broken, image])
-    lower = run["momentum-cw"].model_copy(
-        update={"broken": broken, "accuracy_per_restart": (0.5,) * 10}
+def test_where_daa_lies_lowest_is_tested_at_each_point(work, found):
+    tests = "of 2 tests on the worst cases, DAA is stronger in"
+    assert everywhere(work, found.records) == (
+        "reproduced",
+        "lower at 2, equal at 0, higher at 0",
+        f"{tests} 2, weaker in 0",
     )
-    higher = [lower if r.run == "momentum-cw" else r for r in equal]
-    assert (figure(work, higher).word, figure(work, higher).here) == ("reproduced", "1 of 2 points")
-
-
-def test_a_figure_in_which_another_attack_is_stronger_is_the_other_way_round(work, found):
-    run = {record.run: record for record in found.records}
-    swapped = [
-        as_good_as(r, run["dgf-cw"])
-        if r.run == "momentum-cw"
-        else as_good_as(r, run["pgd-cw"])
-        if r.run in ("blob-cw", "dgf-cw")
-        else r
-        for r in found.records
+    # The lowest DAA counts.
+    one = as_good_as(found.records, blob_cw="momentum_cw")
+    assert everywhere(work, one)[2] == f"{tests} 2, weaker in 0"
+    both = as_good_as(found.records, blob_cw="momentum_cw", dgf_cw="momentum_cw")
+    assert everywhere(work, both) == (
+        "reproduced",
+        "lower at 1, equal at 1, higher at 0",
+        f"{tests} 1, weaker in 0",
+    )
+    # A mean that is higher without a difference that the test finds.
+    lower = [
+        record.model_copy(update={"accuracy_per_restart": (0.5,) * 10})
+        if record.run == "momentum-cw"
+        else record
+        for record in both
     ]
-    assert figure(work, swapped).word == "opposite here"
-    alike = [as_good_as(r, run["pgd-cw"]) for r in found.records]
-    assert figure(work, alike).word == "no difference found"
+    assert everywhere(work, lower)[:2] == (
+        "reproduced in part",
+        "lower at 1, equal at 0, higher at 1",
+    )
+
+
+def test_where_another_attack_is_stronger_daa_does_not_lie_lowest(work, found):
+    swapped = as_good_as(found.records, momentum_cw="dgf_cw", blob_cw="pgd_cw", dgf_cw="pgd_cw")
+    assert everywhere(work, swapped)[0] == "opposite here"
+    runs = [record.run.replace("-", "_") for record in found.records]
+    alike = as_good_as(found.records, **dict.fromkeys(runs, "pgd_cw"))
+    assert everywhere(work, alike)[0] == "no difference found"
+    half = {"accuracy_per_restart": (0.5,) * 10}
+    lower = [r.model_copy(update=half) if r.run == "dgf-cw" else r for r in alike]
+    found_here = everywhere(work, lower)[:2]
+    assert found_here == ("no difference found", "lower at 1, equal at 1, higher at 0")
+    number = Number("table1", None, "lowest", "DAA lowest", "Figure 2")
+    fifty = replace(work, config=work.config.model_copy(update={"restarts": 50}))
+    verdict = judged(number, fifty, found)
+    assert (verdict.word, verdict.restarts, verdict.of) == ("undecided yet", 10, 0)
+    assert verdict.why.startswith("restarts are missing; of 2 tests")
+
+
+def test_what_the_paper_prints_as_equal_is_not_reproduced_by_few_images(work, found):
+    equal = Number("table1", "blob-xent", "order", "equal to PGD", "Table 4", 0)
+    assert judged(equal, work, found).word == "stronger here"
+    alike = as_good_as(found.records, blob_xent="pgd_xent")
+    verdict = judged(equal, work, replace(found, records=tuple(alike)))
+    assert verdict.word == "no difference found"
+    swapped = as_good_as(found.records, blob_xent="pgd_xent", pgd_xent="blob_xent")
+    assert judged(equal, work, replace(found, records=tuple(swapped))).word == "weaker here"
+
+
+def test_an_order_waits_for_restarts_and_says_so(work, found):
+    order = Number("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
+    fifty = replace(work, config=work.config.model_copy(update={"restarts": 50}))
+    verdict = judged(order, fifty, found)
+    assert verdict.word == "undecided yet"
+    assert verdict.why.startswith("restarts are missing; only DAA 189")
+    uneven = [
+        r.model_copy(update={"restarts": 9}) if r.run == "pgd-xent" else r for r in found.records
+    ]
+    verdict = judged(order, work, replace(found, records=tuple(uneven)))
+    assert verdict.why == "DAA and PGD have different numbers of restarts now"
+
+
+def test_what_the_texts_leave_open_stands_beside_the_verdict(work, found):
+    open_ = replace(worst(88.24), assumed="the texts give no step size; taken for 2/255")
+    assert judged(open_, work, found).why == (
+        "the paper's value lies in the interval; the texts give no step size; taken for 2/255"
+    )
 
 
 def test_tests_are_judged_by_their_sign(work, found):
     verdict = judged(Number("table1", "dgf-xent", "t", "75.95", "text", 75.95), work, found)
-    assert (verdict.word, verdict.here) == ("reproduced", "73.05")
+    assert (verdict.word, verdict.here, verdict.of) == ("same sign", "73.05", 0)
     assert "judged by the sign" in verdict.why
     paired = judged(Number("table1", "dgf-xent", "p paired", "5e-43", "text"), work, found)
-    assert (paired.word, paired.here) == ("reproduced", "7.6e-14")
+    assert (paired.word, paired.here) == ("same sign", "7.6e-14")
+    percent = judged(Number("table1", "dgf-xent", "p", "0.0 %", "text"), work, found)
+    assert percent.here.endswith(" %")
+    p = float(percent.why.split()[3][:-1])
+    assert float(percent.here[:-2]) == pytest.approx(100 * p, rel=0.05, abs=0)
 
 
 def test_images_that_daa_alone_breaks(work, found):
@@ -185,13 +232,22 @@ def test_all_runs_merged(work, found):
 
 def test_no_value_of_another_network_is_judged(work, found):
     elsewhere = work.experiment.model_copy(update={"target": "locuslab/fast_pgd_mnist"})
-    stand_in = replace(work, experiment=elsewhere)
+    instead = StandIn(target="locuslab/fast_pgd_mnist", images=10_000, restarts=10)
+    entry = work.entry.model_copy(update={"stand_in": instead})
+    stand_in = replace(work, entry=entry, experiment=elsewhere)
     verdict = judged(worst(88.24), stand_in, found)
     assert verdict.word == "no verdict"
     assert verdict.why == "on locuslab/fast_pgd_mnist, which stands in for the paper's network"
     order = Number("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
     assert judged(order, stand_in, found).word == "reproduced"
     assert "stands in" in judged(order, stand_in, found).why
+    # Its own restarts and images are asked for, not those to which a user cuts the run.
+    for asked, why in (({"restarts": 20}, "restarts are missing"), ({"images": 20_000}, "10,000")):
+        larger = entry.model_copy(update={"stand_in": instead.model_copy(update=asked)})
+        config = work.config.model_copy(update={"restarts": 50})
+        verdict = judged(order, replace(stand_in, entry=larger, config=config), found)
+        assert verdict.word == "undecided yet"
+        assert verdict.why.startswith(why)
     ten = Number("table1", "blob-xent", "examples", "10", "Figure 1", 10)
     verdict = judged(ten, stand_in, found)
     assert (verdict.word, verdict.here) == ("no verdict", "189")
@@ -210,7 +266,7 @@ def test_a_stranger_and_random_weights_get_no_verdict(work, found):
 def test_some_images_are_not_the_papers(work, found):
     some = [record.model_copy(update={"images": 9000}) for record in found.records]
     verdict = judged(worst(88.24), work, replace(found, records=tuple(some)))
-    assert (verdict.word, verdict.why) == ("undecided yet", "9,000 of the paper's 10,000 images")
+    assert (verdict.word, verdict.why) == ("undecided yet", "9,000 of 10,000 images")
 
 
 def test_what_is_missing_or_not_begun_says_so(work):

@@ -56,3 +56,22 @@ def test_the_page_is_not_written_after_every_cell(work, options, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         whole.reproduce(options, say=lambda text: None)
     assert restarts(options.out)["pgd-xent"] == "0"
+
+
+def test_what_a_kill_left_without_table_or_figure_gets_them(work, options):
+    assert whole.reproduce(options, say=lambda text: None)
+    table = work.folder(options.out) / "table.md"
+    before = table.read_text()
+    table.write_text("of an earlier round")
+    assert whole.reproduce(options, hours=0, say=lambda text: None)
+    assert table.read_text() == before
+
+
+def test_a_figure_says_how_many_restarts_it_shows(work, options):
+    whole.reproduce(options, say=lambda text: None)
+    (work.folder(options.out) / "eps.png").touch()
+    whole.reproduce(options, hours=0, say=lambda text: None)
+    line = "one (eps, 2 restarts):\n\n![one (eps, 2 restarts)](one/eps.png)\n"
+    assert line in (options.out / "report.md").read_text()
+    html = (options.out / "index.html").read_text()
+    assert '<figcaption class="note">one (eps, 2 restarts)</figcaption>' in html
