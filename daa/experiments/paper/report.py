@@ -66,7 +66,7 @@ def make(work: Sequence[Task], out: Path) -> Report:
             absent.setdefault(task.missing, []).append(task.entry.config)
     remarks += [f"Not run: {', '.join(configs)}: {why}." for why, configs in absent.items()]
     figures = {
-        f"{task.experiment.title} ({path.stem}, {_restarts(found[task.entry.config])})": (
+        f"{task.experiment.title} ({path.name}, of {_restarts(found[task.entry.config])})": (
             path.relative_to(out).as_posix()
         )
         for task in work
@@ -145,11 +145,9 @@ def _progress(work: Sequence[Task], found: Mapping[str, Collected | None]) -> st
 
 def _restarts(found: Collected | None) -> str:
     """How many restarts a figure shows."""
-    return (
-        "none"
-        if found is None
-        else paragraph.plural(min(r.restarts for r in found.records), "restart")
-    )
+    if found is None:
+        return "no record"
+    return paragraph.plural(min(record.restarts for record in found.records), "restart")
 
 
 def _texts(columns: Sequence[Column], of: Sequence[object]) -> Table:

@@ -71,7 +71,7 @@ def test_a_figure_says_how_many_restarts_it_shows(work, options):
     whole.reproduce(options, say=lambda text: None)
     (work.folder(options.out) / "eps.png").touch()
     whole.reproduce(options, hours=0, say=lambda text: None)
-    line = "one (eps, 2 restarts):\n\n![one (eps, 2 restarts)](one/eps.png)\n"
+    line = "one (eps.png, of 2 restarts):\n\n![one (eps.png, of 2 restarts)](one/eps.png)\n"
     assert line in (options.out / "report.md").read_text()
     html = (options.out / "index.html").read_text()
-    assert '<figcaption class="note">one (eps, 2 restarts)</figcaption>' in html
+    assert '<figcaption class="note">one (eps.png, of 2 restarts)</figcaption>' in html
