@@ -107,9 +107,10 @@ def of_all(records: Sequence[Record]) -> Finding:
         word = "no difference found"
     else:
         word = "reproduced in part" if higher else "reproduced"
-    here = f"lower at {lower}, equal at {len(pairs) - lower - higher}, higher at {higher}"
-    stronger = f"DAA is stronger in {sides['DAA']}, weaker in {sides['PGD']}"
-    return Finding(word, here, f"of {len(pairs)} tests on the worst cases, {stronger}")
+    means = f"lower at {lower}, equal at {len(pairs) - lower - higher}, higher at {higher}"
+    found = f"DAA is stronger at {sides['DAA']}, weaker at {sides['PGD']}"
+    why = f"means of single runs: {means} points; tests on the worst cases: {found}"
+    return Finding(word, f"at {lower} of {len(pairs)}", why)
 
 
 def _mean(record: Record) -> float:

@@ -87,7 +87,7 @@ def _verdict(
     if target in strangers:
         why = f"{target} is not the paper's network: {strangers[target]}"
         return replace(verdict, word="no verdict", why=why)
-    instead = f"on {target}, which stands in for the paper's network" if task.stand_in else ""
+    instead = "on a stand-in for the paper's network" if task.stand_in else ""
     if instead and number.kind not in ORDERS:
         return replace(verdict, word="no verdict", why=instead)
     images, planned = found.records[0].images, _planned(task)[0]

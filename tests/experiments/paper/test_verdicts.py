@@ -1,5 +1,6 @@
 """What is called reproduced, and what is not."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -111,7 +112,14 @@ def everywhere(work, records):
     number = Number("table1", None, "lowest", "DAA lowest", "Figure 2")
     verdict = judged(number, work, Collected("figure", tuple(records)))
     assert verdict.restarts == 10
-    return verdict.word, verdict.here, verdict.why
+    found = re.fullmatch(
+        r"means of single runs: lower at (\d), equal at (\d), higher at (\d) points; "
+        r"tests on the worst cases: DAA is stronger at (\d), weaker at (\d)",
+        verdict.why,
+    )
+    lower, equal, higher, stronger, weaker = map(int, found.groups())
+    assert verdict.here == f"at {lower} of {lower + equal + higher}"
+    return verdict.word, (lower, equal, higher), (stronger, weaker)
 
 
 def as_good_as(records, **others):
@@ -126,32 +134,16 @@ def as_good_as(records, **others):
 
 
 def test_where_daa_lies_lowest_is_tested_at_each_point(work, found):
-    tests = "of 2 tests on the worst cases, DAA is stronger in"
-    assert everywhere(work, found.records) == (
-        "reproduced",
-        "lower at 2, equal at 0, higher at 0",
-        f"{tests} 2, weaker in 0",
-    )
+    assert everywhere(work, found.records) == ("reproduced", (2, 0, 0), (2, 0))
     # The lowest DAA counts.
     one = as_good_as(found.records, blob_cw="momentum_cw")
-    assert everywhere(work, one)[2] == f"{tests} 2, weaker in 0"
+    assert everywhere(work, one) == ("reproduced", (2, 0, 0), (2, 0))
     both = as_good_as(found.records, blob_cw="momentum_cw", dgf_cw="momentum_cw")
-    assert everywhere(work, both) == (
-        "reproduced",
-        "lower at 1, equal at 1, higher at 0",
-        f"{tests} 1, weaker in 0",
-    )
+    assert everywhere(work, both) == ("reproduced", (1, 1, 0), (1, 0))
     # A mean that is higher without a difference that the test finds.
-    lower = [
-        record.model_copy(update={"accuracy_per_restart": (0.5,) * 10})
-        if record.run == "momentum-cw"
-        else record
-        for record in both
-    ]
-    assert everywhere(work, lower)[:2] == (
-        "reproduced in part",
-        "lower at 1, equal at 0, higher at 1",
-    )
+    half = {"accuracy_per_restart": (0.5,) * 10}
+    lower = [r.model_copy(update=half) if r.run == "momentum-cw" else r for r in both]
+    assert everywhere(work, lower) == ("reproduced in part", (1, 0, 1), (1, 0))
 
 
 def test_where_another_attack_is_stronger_daa_does_not_lie_lowest(work, found):
@@ -162,13 +154,12 @@ def test_where_another_attack_is_stronger_daa_does_not_lie_lowest(work, found):
     assert everywhere(work, alike)[0] == "no difference found"
     half = {"accuracy_per_restart": (0.5,) * 10}
     lower = [r.model_copy(update=half) if r.run == "dgf-cw" else r for r in alike]
-    found_here = everywhere(work, lower)[:2]
-    assert found_here == ("no difference found", "lower at 1, equal at 1, higher at 0")
+    assert everywhere(work, lower) == ("no difference found", (1, 1, 0), (0, 0))
     number = Number("table1", None, "lowest", "DAA lowest", "Figure 2")
     fifty = replace(work, config=work.config.model_copy(update={"restarts": 50}))
     verdict = judged(number, fifty, found)
     assert (verdict.word, verdict.restarts, verdict.of) == ("undecided yet", 10, 0)
-    assert verdict.why.startswith("restarts are missing; of 2 tests")
+    assert verdict.why.startswith("restarts are missing; means of single runs")
 
 
 def test_what_the_paper_prints_as_equal_is_not_reproduced_by_few_images(work, found):
@@ -237,10 +228,10 @@ def test_no_value_of_another_network_is_judged(work, found):
     stand_in = replace(work, entry=entry, experiment=elsewhere)
     verdict = judged(worst(88.24), stand_in, found)
     assert verdict.word == "no verdict"
-    assert verdict.why == "on locuslab/fast_pgd_mnist, which stands in for the paper's network"
+    assert verdict.why == "on a stand-in for the paper's network"
     order = Number("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
     assert judged(order, stand_in, found).word == "reproduced"
-    assert "stands in" in judged(order, stand_in, found).why
+    assert "stand-in" in judged(order, stand_in, found).why
     # Its own restarts and images are asked for, not those to which a user cuts the run.
     for asked, why in (({"restarts": 20}, "restarts are missing"), ({"images": 20_000}, "10,000")):
         larger = entry.model_copy(update={"stand_in": instead.model_copy(update=asked)})
