@@ -207,12 +207,15 @@ FAULTS = [
         [
             # A value on a stand-in.
             ("number.kind not in ORDERS:", 'number.kind not in (*ORDERS, "examples"):'),
-            ("if pgd is None or pgd.paper is not None:", "if False:"),
+            ("pgd is not None and pgd.paper is None else", "pgd is not None else"),
             ('verdict.number.kind != "worst":', "True:"),
             # What a stand-in is given, not what a user asks for.
             ("return instead.images, min(instead.restarts,", "return 1, min(instead.restarts,"),
             ("images < SHARE * planned", "not task.stand_in and images < SHARE * planned"),
-            ("(verdict.why, instead, number.assumed)", "(verdict.why, instead)"),
+            ("instead, number.assumed\n", "instead\n"),
+            ("(instead, _beside(verdict, task), number.assumed)", "(instead, number.assumed)"),
+            ("found.missing or any(record.restarts != done", "any(record.restarts != done"),
+            ("found.missing or any(record.restarts != done", "found.missing or any(False and done"),
         ],
     ),
     (
@@ -220,10 +223,12 @@ FAULTS = [
         "experiments/paper/test_verdicts.py",
         [
             ('if sides["PGD"]:', "if False:"),
+            ('"weaker here" if sides["DAA"] else', '"weaker here" if False else'),
             ('elif not sides["DAA"]:', "elif not lower:"),
             ('"reproduced in part" if higher else', '"reproduced in part" if False else'),
-            ("min(point[True], key=_mean)", "max(point[True], key=_mean)"),
-            ("_mean(pair.daa) < _mean(pair.pgd)", "_mean(pair.daa) <= _mean(pair.pgd)"),
+            ("min(point[True], key=_right)", "max(point[True], key=_right)"),
+            ("_right(pair.daa) < _right(pair.pgd)", "_right(pair.daa) <= _right(pair.pgd)"),
+            ("round(share * record.images)", "share * record.images"),
             ("if side == 0:", "if False:"),
             ("elif printed == 0:", "elif False:"),
             ('f"{100 * test.p:.1e} %"', 'f"{test.p:.1e} %"'),

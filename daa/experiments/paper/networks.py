@@ -126,10 +126,10 @@ class Network:
             misses.append(f"file: expected the published sha256, got another: {file}")
         particles, precision = self.batch
         step = cost.step(target, row.eps, particles, precision)
-        stranger = bool(misses) and not self.options.rehearsal
+        origin: Provenance = "third-party" if misses else row.provenance
         found = Known(
             target=self.reference,
-            weights="third-party" if stranger else target.provenance,
+            weights="own" if self.options.rehearsal else origin,
             weights_sha256=self.sha256,
             data=data.name,
             data_sha256=data.sha256,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean
 from typing import NamedTuple
 
 from daa.experiments import stats
@@ -80,11 +79,12 @@ def of_test(found: Comparison, kind: Kind) -> Finding | None:
 def of_all(records: Sequence[Record]) -> Finding:
     """Whether BLOB or DGF lies lowest at all points of an experiment.
 
-    At every point, as a radius with a loss, the DAA with the lowest mean of its single runs is
-    compared with the other attack with the lowest one, by McNemar's test on the worst cases.
+    At every point, a radius with a loss, clipped to [0, 1] or not, the DAA with the lowest mean of
+    its single runs is compared with the other attack with the lowest one, by McNemar's test on the
+    worst cases.
 
     Args:
-        records: of all its runs, with equally many restarts.
+        records: of all its runs, on the same images and with equally many restarts.
     """
     points: dict[tuple, dict[bool, list[Record]]] = {}
     for record in records:
@@ -92,17 +92,17 @@ def of_all(records: Sequence[Record]) -> Finding:
         point = points.setdefault((attack.loss, attack.eps, attack.clip_range), {})
         point.setdefault(METHODS[attack.method].particles, []).append(record)
     pairs = [
-        Comparison(min(point[True], key=_mean), min(point[False], key=_mean))
+        Comparison(min(point[True], key=_right), min(point[False], key=_right))
         for point in points.values()
         if len(point) == 2
     ]
     corrected = stats.holm([pair.p for pair in pairs])
     pairs = [replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]
     sides = Counter(pair.stronger for pair in pairs)
-    lower = sum(_mean(pair.daa) < _mean(pair.pgd) for pair in pairs)
-    higher = sum(_mean(pair.daa) > _mean(pair.pgd) for pair in pairs)
+    lower = sum(_right(pair.daa) < _right(pair.pgd) for pair in pairs)
+    higher = sum(_right(pair.daa) > _right(pair.pgd) for pair in pairs)
     if sides["PGD"]:
-        word: Word = "opposite here"
+        word: Word = "weaker here" if sides["DAA"] else "opposite here"
     elif not sides["DAA"]:
         word = "no difference found"
     else:
@@ -113,6 +113,6 @@ def of_all(records: Sequence[Record]) -> Finding:
     return Finding(word, f"at {lower} of {len(pairs)}", why)
 
 
-def _mean(record: Record) -> float:
-    """Accuracy under a single run."""
-    return fmean(record.accuracy_per_restart)
+def _right(record: Record) -> int:
+    """Images that single runs leave right, all together; means of shares would be rounded."""
+    return sum(round(share * record.images) for share in record.accuracy_per_restart)

@@ -15,14 +15,17 @@ from daa.experiments.paper.networks import Known
 LEGEND = (
     "Lower accuracy is a stronger attack. An accuracy is reproduced when all restarts that "
     "the paper took are done and its value lies in the 95 % interval (Clopper and Pearson, "
-    "over the images: about 0.6 points to either side on 10,000) or, for a single run, within "
-    "the spread of the runs. So it says that both values may be equal, not that they are.",
+    "over the images: 0.5 to 1 point to either side on 10,000) or, for a single run, within "
+    "the spread of the runs. So it says that both values may be equal, not that they are. "
+    "Stronger or weaker here says that the paper's value lies above or below.",
     "Orders are judged by McNemar's exact test on the images that only one attack breaks, "
-    "after Holm's correction for each table; the t-tests of the texts by their sign. Where "
-    "DAA is said to lie lowest everywhere, the lowest DAA and the lowest other attack are "
-    "tested at each radius with each loss: reproduced means stronger at one at least, weaker "
-    "at none and with no higher mean; in part, that some means are higher. On a network that "
-    "stands in, orders are judged on its own number of images and restarts.",
+    "after Holm's correction for each table; the t-tests of the texts by their sign. An order "
+    "printed as equal is never reproduced: no test shows it. Where DAA is said to lie lowest "
+    "everywhere, the lowest DAA and the lowest other attack are tested at each radius with "
+    "each loss (on the provable network also without clipping to [0, 1]): reproduced means "
+    "stronger at one at least, weaker at none and with no higher mean; in part, that some "
+    "means are higher; weaker here, that it is stronger at some and weaker at some. On a "
+    "network that stands in, orders are judged on its own number of images and restarts.",
     "Restarts are those done, of those that the paper took where it says so. Rand+FGSM, which "
     "the texts don't define, is one step of eps from a uniform start.",
 )

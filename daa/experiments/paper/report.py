@@ -140,7 +140,7 @@ def _progress(work: Sequence[Task], found: Mapping[str, Collected | None]) -> st
     experiments = [task.experiment for task in work if not task.missing]
     whole = sum(experiment.restarts * len(experiment.rows) for experiment in experiments)
     done = sum(r.restarts for r in records)
-    return f"{done:,} of {whole:,} restarts of all runs that can be made here are done."
+    return f"{done:,} of {whole:,} restarts are done, of the runs asked for that can be made here."
 
 
 def _restarts(found: Collected | None) -> str:

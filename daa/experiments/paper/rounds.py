@@ -242,6 +242,16 @@ def first_units(report: Report, units: int) -> Report:
     return replace(report, margin=margin, history=history)
 
 
+def unpublished(found: Sequence[Cell]) -> list[Cell]:
+    """Cells whose record is newer than the table of their task, as a kill leaves it."""
+
+    def stale(cell: Cell) -> bool:
+        table = cell.folder / "table.md"
+        return not table.exists() or table.stat().st_mtime < cell.record.stat().st_mtime
+
+    return [cell for cell in found if cell.record.exists() and stale(cell)]
+
+
 def publish(found: Sequence[Cell]) -> None:
     """Tables and figures of the tasks of cells, where they have records."""
     for cell in {id(cell.task): cell for cell in found}.values():

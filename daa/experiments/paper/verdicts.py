@@ -89,13 +89,14 @@ def _verdict(
         return replace(verdict, word="no verdict", why=why)
     instead = "on a stand-in for the paper's network" if task.stand_in else ""
     if instead and number.kind not in ORDERS:
-        return replace(verdict, word="no verdict", why=instead)
+        why = "; ".join(filter(None, (instead, _beside(verdict, task), number.assumed)))
+        return replace(verdict, word="no verdict", why=why)
     images, planned = found.records[0].images, _planned(task)[0]
     if images < SHARE * planned:
         why = f"{images:,} of {planned:,} images"
         verdict = replace(verdict, word="undecided yet", why=why)
-    why = "; ".join(filter(None, (verdict.why, instead, number.assumed)))
-    return replace(verdict, why=why)
+    said = verdict.why, _beside(verdict, task), instead, number.assumed
+    return replace(verdict, why="; ".join(filter(None, said)))
 
 
 def _planned(task: Task) -> tuple[int, int]:
@@ -116,6 +117,8 @@ def _judged(blank: Verdict, task: Task, found: Collected) -> Verdict:
         if number.kind == "merged":
             return _merged(blank, found, complete)
         blank = replace(blank, restarts=done, record=found.records[0])
+        if found.missing or any(record.restarts != done for record in found.records):
+            return replace(blank, word="undecided yet", why="restarts are missing")
         return _told(blank, orders.of_all(found.records), complete)
     record = next((record for record in found.records if record.run == number.run), None)
     if record is None:
@@ -124,7 +127,7 @@ def _judged(blank: Verdict, task: Task, found: Collected) -> Verdict:
     blank = replace(blank, restarts=record.restarts, record=record, comparison=comparison, why="")
     complete = record.restarts >= due
     if number.kind in ACCURACIES:
-        return _headline(_accuracy(blank, record, complete), task)
+        return _accuracy(blank, record, complete)
     if number.kind == "examples":
         return _examples(blank, found, record, complete)
     if comparison is None:
@@ -164,15 +167,13 @@ def _accuracy(blank: Verdict, record: Record, complete: bool) -> Verdict:
     return replace(blank, word=word, why=why, here=here, low=accuracy.low, high=accuracy.high)
 
 
-def _headline(verdict: Verdict, task: Task) -> Verdict:
-    """A worst case beside which the paper has no order of its own: its test is told with it."""
+def _beside(verdict: Verdict, task: Task) -> str:
+    """The test against PGD, beside a worst case for which the paper prints no order."""
     found, rows = verdict.comparison, task.experiment.rows
     if found is None or verdict.number.kind != "worst":
-        return verdict
+        return ""
     pgd = pgd_of(next(row for row in rows if row.name == verdict.number.run), rows)
-    if pgd is None or pgd.paper is not None:
-        return verdict
-    return replace(verdict, why=f"{verdict.why}; {orders.tested(found)}")
+    return orders.tested(found) if pgd is not None and pgd.paper is None else ""
 
 
 def _merged(blank: Verdict, found: Collected, complete: bool) -> Verdict:

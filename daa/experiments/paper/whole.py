@@ -43,7 +43,7 @@ def reproduce(
     Raises:
         InputError: an unknown part of the paper or a named folder that is not there; hours below 0;
             another process at work in the folder; results of another run or files of the report's
-            names there; a gradient that is not finite; a full disk.
+            names there; a damaged state; a gradient that is not finite; a full disk.
     """
     require(hours is None or hours >= 0, "hours", "0 or more", hours)
     plan.check(options)  # before anything is written
@@ -56,7 +56,7 @@ def reproduce(
         found = rounds.cells(work, networks)
         say(schedule(work, found, known))
         # An earlier start may have been killed between a record and its figure.
-        rounds.publish(found)
+        rounds.publish(rounds.unpublished(found))
         page = _Page(work, options.out)
 
         def told(turn: int, name: str) -> None:

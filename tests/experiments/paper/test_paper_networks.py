@@ -59,6 +59,9 @@ def test_strangers_weights_are_named_and_not_called_original(network):
     assert network.target.provenance == network.provenance == known.weights == "third-party"
     again = Network(network.reference, IMAGES, IMAGES, network.options, network.batch)
     assert again.provenance == "third-party"
+    # A second look that finds nothing amiss takes it back.
+    again.paper_images = 10_000
+    assert again.look().weights == again.provenance == "original"
 
 
 def test_a_part_of_the_images_is_no_ground_to_doubt_the_weights(network):

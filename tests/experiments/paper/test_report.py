@@ -107,7 +107,9 @@ def test_the_paragraph_counts_what_the_rows_say(out):
     assert " Of 6 values of their t-tests, 6 of the same sign." in found.summary
     assert " Of 4 orders of attacks on the paper's networks, 4 reproduced." in found.summary
     # What can't be run is not said to be left.
-    assert "100 of 100 restarts of all runs that can be made here are done." in found.summary
+    assert "100 of 100 restarts are done, of the runs asked for that can be made here." in (
+        found.summary
+    )
     assert f"{table1().experiment.target} abababab" in found.summary
 
 

@@ -34,6 +34,15 @@ def judged(number, work, found, strangers=None):
     return verdict
 
 
+def on_stand_in(work):
+    """Table 1 on another network, with as many images and restarts as the committed records."""
+    target = "locuslab/fast_pgd_mnist"
+    instead = StandIn(target=target, images=10_000, restarts=10)
+    entry = work.entry.model_copy(update={"stand_in": instead})
+    elsewhere = work.experiment.model_copy(update={"target": target})
+    return replace(work, entry=entry, experiment=elsewhere)
+
+
 def worst(value, run="pgd-xent"):
     return Number("table1", run, "worst", f"{value}", "Table 1", value)
 
@@ -94,6 +103,8 @@ def test_a_headline_without_an_order_of_its_own_has_the_test_beside_it(work, fou
     headline = work.experiment.model_copy(update={"rows": tuple(rows)})
     verdict = judged(number, replace(work, experiment=headline), found)
     assert verdict.why.endswith("; only DAA 189, only PGD 8 images, p 1.7e-45")
+    verdict = judged(number, replace(on_stand_in(work), experiment=headline), found)
+    assert verdict.why.endswith("only DAA 189, only PGD 8 images, p 1.7e-45")
 
 
 def test_an_order_without_a_difference_is_no_reproduction(work, found):
@@ -144,11 +155,33 @@ def test_where_daa_lies_lowest_is_tested_at_each_point(work, found):
     half = {"accuracy_per_restart": (0.5,) * 10}
     lower = [r.model_copy(update=half) if r.run == "momentum-cw" else r for r in both]
     assert everywhere(work, lower) == ("reproduced in part", (1, 0, 1), (1, 0))
+    mixed = as_good_as(found.records, momentum_cw="dgf_cw", blob_cw="pgd_cw", dgf_cw="pgd_cw")
+    assert everywhere(work, mixed) == ("weaker here", (1, 0, 1), (1, 1))
+
+
+def test_equal_means_are_equal_however_they_are_rounded(work, found):
+    """The mean of 0.561, 0.562 and 0.563 is less than 0.562 in floating-point numbers."""
+    runs = {"dgf-cw": (0.561, 0.562, 0.563), "momentum-cw": (0.562,) * 3}
+    told = [
+        r.model_copy(update={"accuracy_per_restart": runs.get(r.run, (0.9,) * 3), "restarts": 3})
+        for r in found.records
+        if r.attack.loss == "cw"
+    ]
+    three = replace(work, config=work.config.model_copy(update={"restarts": 3}))
+    number = Number("table1", None, "lowest", "DAA lowest", "Figure 2")
+    verdict = judged(number, three, Collected("figure", tuple(told)))
+    assert verdict.why.startswith(
+        "means of single runs: lower at 0, equal at 1, higher at 0 points"
+    )
 
 
 def test_where_another_attack_is_stronger_daa_does_not_lie_lowest(work, found):
-    swapped = as_good_as(found.records, momentum_cw="dgf_cw", blob_cw="pgd_cw", dgf_cw="pgd_cw")
-    assert everywhere(work, swapped)[0] == "opposite here"
+    swapped = as_good_as(
+        found.records,
+        **{"momentum_cw": "dgf_cw", "blob_cw": "pgd_cw", "dgf_cw": "pgd_cw"},
+        **{"momentum_xent": "dgf_xent", "blob_xent": "pgd_xent", "dgf_xent": "pgd_xent"},
+    )
+    assert everywhere(work, swapped) == ("opposite here", (0, 0, 2), (0, 2))
     runs = [record.run.replace("-", "_") for record in found.records]
     alike = as_good_as(found.records, **dict.fromkeys(runs, "pgd_cw"))
     assert everywhere(work, alike)[0] == "no difference found"
@@ -160,6 +193,15 @@ def test_where_another_attack_is_stronger_daa_does_not_lie_lowest(work, found):
     verdict = judged(number, fifty, found)
     assert (verdict.word, verdict.restarts, verdict.of) == ("undecided yet", 10, 0)
     assert verdict.why.startswith("restarts are missing; means of single runs")
+    # Runs with more restarts than others are not compared.
+    uneven = [r.model_copy(update={"restarts": 9}) if r.run == "pgd-cw" else r for r in alike]
+    for part in (Collected("figure", tuple(uneven)), replace(found, missing=fifty.config.rows[:1])):
+        verdict = judged(number, work, part)
+        assert (verdict.word, verdict.why, verdict.here) == (
+            "undecided yet",
+            "restarts are missing",
+            "",
+        )
 
 
 def test_what_the_paper_prints_as_equal_is_not_reproduced_by_few_images(work, found):
@@ -187,8 +229,10 @@ def test_an_order_waits_for_restarts_and_says_so(work, found):
 
 def test_what_the_texts_leave_open_stands_beside_the_verdict(work, found):
     open_ = replace(worst(88.24), assumed="the texts give no step size; taken for 2/255")
-    assert judged(open_, work, found).why == (
-        "the paper's value lies in the interval; the texts give no step size; taken for 2/255"
+    said = "; the texts give no step size; taken for 2/255"
+    assert judged(open_, work, found).why == f"the paper's value lies in the interval{said}"
+    assert judged(open_, on_stand_in(work), found).why == (
+        f"on a stand-in for the paper's network{said}"
     )
 
 
@@ -222,10 +266,8 @@ def test_all_runs_merged(work, found):
 
 
 def test_no_value_of_another_network_is_judged(work, found):
-    elsewhere = work.experiment.model_copy(update={"target": "locuslab/fast_pgd_mnist"})
-    instead = StandIn(target="locuslab/fast_pgd_mnist", images=10_000, restarts=10)
-    entry = work.entry.model_copy(update={"stand_in": instead})
-    stand_in = replace(work, entry=entry, experiment=elsewhere)
+    stand_in = on_stand_in(work)
+    entry, instead = stand_in.entry, stand_in.entry.stand_in
     verdict = judged(worst(88.24), stand_in, found)
     assert verdict.word == "no verdict"
     assert verdict.why == "on a stand-in for the paper's network"

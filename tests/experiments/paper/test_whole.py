@@ -1,6 +1,7 @@
 """The report while the rounds go on."""
 
 import csv
+import os
 from dataclasses import replace
 
 import pytest
@@ -63,8 +64,13 @@ def test_what_a_kill_left_without_table_or_figure_gets_them(work, options):
     table = work.folder(options.out) / "table.md"
     before = table.read_text()
     table.write_text("of an earlier round")
+    os.utime(table, (0, 0))
     assert whole.reproduce(options, hours=0, say=lambda text: None)
     assert table.read_text() == before
+    # What is finished is left alone.
+    table.write_text("newer than its records")
+    assert whole.reproduce(options, hours=0, say=lambda text: None)
+    assert table.read_text() == "newer than its records"
 
 
 def test_a_figure_says_how_many_restarts_it_shows(work, options):
