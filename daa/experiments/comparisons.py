@@ -140,9 +140,14 @@ def compare(records: Sequence[Record]) -> list[Comparison | None]:
         differs from it in the method alone.
     """
     found = [_comparison(record, records) for record in records]
-    tested = [comparison for comparison in found if comparison is not None]
-    corrected = iter(stats.holm([comparison.p for comparison in tested]))
-    return [None if one is None else replace(one, p_holm=next(corrected)) for one in found]
+    tested = iter(corrected([comparison for comparison in found if comparison is not None]))
+    return [None if one is None else next(tested) for one in found]
+
+
+def corrected(found: Sequence[Comparison]) -> list[Comparison]:
+    """Comparisons with the p of McNemar's test corrected for all of them."""
+    p_holm = stats.holm([comparison.p for comparison in found])
+    return [replace(one, p_holm=p) for one, p in zip(found, p_holm, strict=True)]
 
 
 def _comparison(record: Record, records: Sequence[Record]) -> Comparison | None:
@@ -175,8 +180,7 @@ def budgeted(records: Sequence[Record]) -> list[Comparison]:
             same = [other for other in records if _alike_in_budget(record, other)]
             if same:
                 found.append(Comparison(record, min(same, key=lambda other: other.worst)))
-    corrected = stats.holm([comparison.p for comparison in found])
-    return [replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)]
+    return corrected(found)
 
 
 def _alike_in_budget(record: Record, pgd: Record) -> bool:

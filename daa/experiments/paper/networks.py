@@ -84,12 +84,14 @@ class Network:
     @cached_property
     def provenance(self) -> Provenance:
         """Where the weights come from; those that fail the checks are not the original ones."""
+        known = load(self.path)
+        same = known and known.weights_sha256 == self.sha256
+        return self._origin(known.misses if known and same else ())
+
+    def _origin(self, misses: Sequence[str]) -> Provenance:
         if self.options.rehearsal:
             return "own"  # random weights are nobody's
-        known = load(self.path)
-        if known and known.weights_sha256 == self.sha256 and known.misses:
-            return "third-party"
-        return targets.row(self.reference).provenance
+        return "third-party" if misses else targets.row(self.reference).provenance
 
     @property
     def load(self) -> partial[Target]:
@@ -126,10 +128,9 @@ class Network:
             misses.append(f"file: expected the published sha256, got another: {file}")
         particles, precision = self.batch
         step = cost.step(target, row.eps, particles, precision)
-        origin: Provenance = "third-party" if misses else row.provenance
         found = Known(
             target=self.reference,
-            weights="own" if self.options.rehearsal else origin,
+            weights=self._origin(misses),
             weights_sha256=self.sha256,
             data=data.name,
             data_sha256=data.sha256,

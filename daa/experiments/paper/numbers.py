@@ -168,9 +168,8 @@ def _accuracy(entry: Entry, run: str | None, kind: Kind, value: float) -> Number
 def _texts(name: str) -> Iterator[Number]:
     for found in _paper().numbers:
         if found.config == name:
-            text = f"{found.printed:g}"
-            where = found.source
-            yield Number(name, found.run, found.kind, text, where, found.printed, found.assumed)
+            value, source = found.printed, found.source
+            yield Number(name, found.run, found.kind, f"{value:g}", source, value, found.assumed)
 
 
 def _tests(name: str, experiment: Experiment) -> Iterator[Number]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
-from daa.experiments import stats
-from daa.experiments.comparisons import LEVEL, Comparison
+from daa.experiments.comparisons import LEVEL, Comparison, corrected
 from daa.experiments.paper.accuracies import Word
 from daa.experiments.paper.numbers import Kind
 from daa.experiments.records import Record
@@ -91,13 +89,13 @@ def of_all(records: Sequence[Record]) -> Finding:
         attack = record.attack
         point = points.setdefault((attack.loss, attack.eps, attack.clip_range), {})
         point.setdefault(METHODS[attack.method].particles, []).append(record)
-    pairs = [
-        Comparison(min(point[True], key=_right), min(point[False], key=_right))
-        for point in points.values()
-        if len(point) == 2
-    ]
-    corrected = stats.holm([pair.p for pair in pairs])
-    pairs = [replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]
+    pairs = corrected(
+        [
+            Comparison(min(point[True], key=_right), min(point[False], key=_right))
+            for point in points.values()
+            if len(point) == 2
+        ]
+    )
     sides = Counter(pair.stronger for pair in pairs)
     lower = sum(_right(pair.daa) < _right(pair.pgd) for pair in pairs)
     higher = sum(_right(pair.daa) > _right(pair.pgd) for pair in pairs)
