@@ -199,6 +199,10 @@ FAULTS = [
         "experiments/paper/test_report.py experiments/paper/test_paper_script.py -k 'not plan'",
         [
             ("require(ours,", "require(True,"),
+            # A task that can't go on keeps what it has.
+            ("    if not any((folder /", "    if task.missing or not any((folder /"),
+            ("if not task.missing or found[task.entry.config]", "if not task.missing"),
+            ("if task.missing and not (one and _finished(task, one)):", "if task.missing:"),
         ],
     ),
     (

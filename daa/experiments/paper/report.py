@@ -16,7 +16,7 @@ from daa.experiments.collection import Collected
 from daa.experiments.paper import numbers, paragraph
 from daa.experiments.paper.columns import NETWORKS, PLAIN, SHOWN, Line
 from daa.experiments.paper.networks import FOLDER, Known, load
-from daa.experiments.paper.plan import Task, references
+from daa.experiments.paper.plan import Task
 from daa.experiments.paper.verdicts import SHARE, verdicts
 from daa.experiments.tables import Column, Table
 from daa.targets import files
@@ -54,17 +54,14 @@ def make(work: Sequence[Task], out: Path) -> Report:
         out: folder of their records.
     """
     found = {task.entry.config: _collected(task, out) for task in work}
-    networks = tuple(known for path in _known(out, work) if (known := load(path)) is not None)
+    shown = [task for task in work if not task.missing or found[task.entry.config]]
+    networks = tuple(known for path in _known(out, shown) if (known := load(path)) is not None)
     strangers = _strangers(work, found, networks)
     tasks = {task.entry.config: task for task in work}
     judged = verdicts(numbers.printed(), work, found, strangers)
     lines = tuple(Line(verdict, tasks[verdict.number.config]) for verdict in judged)
     remarks = [f"{name} is not the paper's network: {why}." for name, why in strangers.items()]
-    absent: dict[str, list[str]] = {}
-    for task in work:
-        if task.missing:
-            absent.setdefault(task.missing, []).append(task.entry.config)
-    remarks += [f"Not run: {', '.join(configs)}: {why}." for why, configs in absent.items()]
+    remarks += _absent(work, found)
     figures = {
         f"{task.experiment.title} ({path.name}, of {_restarts(found[task.entry.config])})": (
             path.relative_to(out).as_posix()
@@ -72,7 +69,7 @@ def make(work: Sequence[Task], out: Path) -> Report:
         for task in work
         for path in sorted(task.folder(out).glob("*.png"))
     }
-    summary = paragraph.summary(lines, networks, [*strangers], _progress(work, found))
+    summary = paragraph.summary(lines, networks, [*strangers], _progress(shown, found))
     return Report(summary, lines, networks, tuple(remarks), figures)
 
 
@@ -102,15 +99,32 @@ def check_place(out: Path) -> None:
 
 
 def _collected(task: Task, out: Path) -> Collected | None:
-    """The records of a task; None where it has none."""
+    """The records of a task, also of one that can't go on now; None where it has none."""
     folder = task.folder(out)
-    if task.missing or not any((folder / f"{r.name}.json").exists() for r in task.experiment.rows):
+    if not any((folder / f"{row.name}.json").exists() for row in task.experiment.rows):
         return None
     return collection.collect(folder, task.experiment)
 
 
-def _known(out: Path, work: Sequence[Task]) -> list[Path]:
-    return [out / FOLDER / f"{name.replace('/', '-')}.json" for name in references(work)]
+def _known(out: Path, shown: Sequence[Task]) -> list[Path]:
+    names = dict.fromkeys(task.experiment.target for task in shown)
+    return [out / FOLDER / f"{name.replace('/', '-')}.json" for name in names]
+
+
+def _absent(work: Sequence[Task], found: Mapping[str, Collected | None]) -> list[str]:
+    """What can't be run or finished now, one sentence for each reason."""
+    configs: dict[tuple[str, str], list[str]] = {}
+    for task in work:
+        one = found[task.entry.config]
+        if task.missing and not (one and _finished(task, one)):
+            begun = "Not finished" if one else "Not run"
+            configs.setdefault((begun, task.missing), []).append(task.entry.config)
+    return [f"{begun}: {', '.join(names)}: {why}." for (begun, why), names in configs.items()]
+
+
+def _finished(task: Task, found: Collected) -> bool:
+    restarts = task.experiment.restarts
+    return not found.missing and all(record.restarts >= restarts for record in found.records)
 
 
 def _strangers(
@@ -134,13 +148,13 @@ def _strangers(
     return why
 
 
-def _progress(work: Sequence[Task], found: Mapping[str, Collected | None]) -> str:
+def _progress(shown: Sequence[Task], found: Mapping[str, Collected | None]) -> str:
     """How many restarts of all runs are done."""
     records = [r for one in found.values() if one is not None for r in one.records]
-    experiments = [task.experiment for task in work if not task.missing]
-    whole = sum(experiment.restarts * len(experiment.rows) for experiment in experiments)
+    whole = sum(task.experiment.restarts * len(task.experiment.rows) for task in shown)
     done = sum(r.restarts for r in records)
-    return f"{done:,} of {whole:,} restarts are done, of the runs asked for that can be made here."
+    of = "of the runs asked for that were or can be made here"
+    return f"{done:,} of {whole:,} restarts are done, {of}."
 
 
 def _restarts(found: Collected | None) -> str:

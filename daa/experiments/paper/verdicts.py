@@ -75,9 +75,9 @@ def _verdict(
     number: Number, task: Task, found: Collected | None, strangers: Mapping[str, str]
 ) -> Verdict:
     of = task.config.restarts if number.kind in _OF_RESTARTS else 0
-    blank = Verdict(number, "not run", task.missing, of=of)
+    blank = Verdict(number, "not run", task.missing or "its turn has not come", of=of)
     if found is None:
-        return blank if task.missing else replace(blank, why="its turn has not come")
+        return blank
     verdict = _judged(blank, task, found)
     if verdict.word == "not run":
         return verdict
@@ -122,7 +122,7 @@ def _judged(blank: Verdict, task: Task, found: Collected) -> Verdict:
         return _told(blank, orders.of_all(found.records), complete)
     record = next((record for record in found.records if record.run == number.run), None)
     if record is None:
-        return replace(blank, why="its turn has not come")
+        return blank
     comparison = next((c for c in compare(found.records) if c and c.daa == record), None)
     blank = replace(blank, restarts=record.restarts, record=record, comparison=comparison, why="")
     complete = record.restarts >= due

@@ -107,10 +107,24 @@ def test_the_paragraph_counts_what_the_rows_say(out):
     assert " Of 6 values of their t-tests, 6 of the same sign." in found.summary
     assert " Of 4 orders of attacks on the paper's networks, 4 reproduced." in found.summary
     # What can't be run is not said to be left.
-    assert "100 of 100 restarts are done, of the runs asked for that can be made here." in (
+    assert "100 of 100 restarts are done, of the runs asked for that were or can be made here." in (
         found.summary
     )
     assert f"{table1().experiment.target} abababab" in found.summary
+
+
+def test_what_was_run_stays_when_its_data_or_weights_are_away(out):
+    """A folder of data that was not named takes nothing out of the report."""
+    there, away = report.make([table1()], out), report.make([table1(missing="no data")], out)
+    assert [line.verdict for line in away.lines] == [line.verdict for line in there.lines]
+    assert (away.networks, away.summary, away.remarks) == (there.networks, there.summary, ())
+    (out / table1().experiment.name / "dgf-cw.json").unlink()
+    some = report.make([table1(missing="no data")], out)
+    assert some.remarks == ("Not finished: table1: no data.",)
+    assert "90 of 100 restarts are done" in some.summary
+    worst = [line.verdict for line in some.lines if line.verdict.number.kind == "worst"]
+    assert [verdict.why for verdict in worst if verdict.word == "not run"] == ["no data"]
+    assert len(worst) == 10
 
 
 def test_orders_on_stand_ins_are_counted_apart(out):
@@ -124,6 +138,7 @@ def test_orders_on_stand_ins_are_counted_apart(out):
     assert "on the paper's networks" not in found.summary
     restarts = {line.verdict.number.kind: line.verdict for line in found.lines}
     assert (restarts["order"].restarts, restarts["order"].of) == (10, 50)
+    shutil.rmtree(out / elsewhere.name)
     nothing = Task(entry, elsewhere, config, missing="no data set mnist")
     assert "stood in" not in report.make([nothing], out).summary
 
