@@ -12,12 +12,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from daa import targets
 from daa.experiments import check, config, device
 from daa.experiments.paper import cost
-from daa.experiments.paper.plan import Options, Task, load_images, references
+from daa.experiments.paper.plan import Options, Task, load_images
 from daa.experiments.records import write_json
 from daa.target import Dataset, Precision, Provenance, Target
 from daa.targets import checkpoints, download, files
-
-FOLDER = "networks"
 
 
 class Known(BaseModel):
@@ -105,7 +103,7 @@ class Network:
     @property
     def path(self) -> Path:
         """Of what is known about it."""
-        return self.options.out / FOLDER / f"{self.reference.replace('/', '-')}.json"
+        return place(self.options.out, self.reference)
 
     def known(self) -> Known | None:
         """What an earlier start found on these very weights and images, on this device."""
@@ -151,6 +149,11 @@ class Network:
         return found
 
 
+def place(out: Path, reference: str) -> Path:
+    """The file of what is known about a network, in the folder of a report."""
+    return out / "networks" / f"{reference.replace('/', '-')}.json"
+
+
 def load(path: Path) -> Known | None:
     """What is known about a network; None where nothing is.
 
@@ -191,8 +194,9 @@ def _weights(reference: str, model_dir: str | None) -> Path:
 def of_tasks(work: Sequence[Task], options: Options) -> dict[str, Network]:
     """The networks of tasks; each is attacked on the same images in all of them."""
     found = {}
-    for reference in references(work):
-        own = [t for t in work if t.experiment.target == reference and not t.missing]
+    runnable = [task for task in work if not task.missing]
+    for reference in dict.fromkeys(task.experiment.target for task in runnable):
+        own = [task for task in runnable if task.experiment.target == reference]
         attacks = [row.attack for task in own for row in task.experiment.rows]
         particles = max(attack.batch_size for attack in attacks)
         if options.rehearsal:

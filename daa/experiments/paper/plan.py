@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -200,8 +200,3 @@ class _Here:
 def load_images(reference: str, data_dir: str | None, images: int | None) -> Dataset:
     """The first images of the test set of a network; kept, as several tables share them."""
     return targets.load_dataset(reference, "test", data_dir, images)
-
-
-def references(work: Sequence[Task]) -> list[str]:
-    """The networks that tasks attack."""
-    return list(dict.fromkeys(task.experiment.target for task in work if not task.missing))

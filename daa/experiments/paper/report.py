@@ -15,7 +15,7 @@ from daa.experiments import boards, collection, stats, tabular
 from daa.experiments.collection import Collected
 from daa.experiments.paper import numbers, paragraph
 from daa.experiments.paper.columns import NETWORKS, PLAIN, SHOWN, Line
-from daa.experiments.paper.networks import FOLDER, Known, load
+from daa.experiments.paper.networks import Known, load, place
 from daa.experiments.paper.plan import Task
 from daa.experiments.paper.verdicts import SHARE, verdicts
 from daa.experiments.tables import Column, Table
@@ -55,7 +55,8 @@ def make(work: Sequence[Task], out: Path) -> Report:
     """
     found = {task.entry.config: _collected(task, out) for task in work}
     shown = [task for task in work if not task.missing or found[task.entry.config]]
-    networks = tuple(known for path in _known(out, shown) if (known := load(path)) is not None)
+    targets = dict.fromkeys(task.experiment.target for task in shown)
+    networks = tuple(filter(None, (load(place(out, target)) for target in targets)))
     strangers = _strangers(work, found, networks)
     tasks = {task.entry.config: task for task in work}
     judged = verdicts(numbers.printed(), work, found, strangers)
@@ -104,11 +105,6 @@ def _collected(task: Task, out: Path) -> Collected | None:
     if not any((folder / f"{row.name}.json").exists() for row in task.experiment.rows):
         return None
     return collection.collect(folder, task.experiment)
-
-
-def _known(out: Path, shown: Sequence[Task]) -> list[Path]:
-    names = dict.fromkeys(task.experiment.target for task in shown)
-    return [out / FOLDER / f"{name.replace('/', '-')}.json" for name in names]
 
 
 def _absent(work: Sequence[Task], found: Mapping[str, Collected | None]) -> list[str]:
