@@ -1,8 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # What a user of the library calls; the modules that the package names itself come with `daa`.
-API := daa daa.attack daa.errors daa.methods daa.plans daa.restarts daa.target \
-	daa.targets.keras daa.targets.saved_model daa.experiments.checks daa.experiments.evaluation
+API := daa daa.attacks.attack daa.errors daa.attacks.methods daa.attacks.plans daa.attacks.worst_case daa.target \
+	daa.targets.adapters.keras daa.targets.adapters.saved_model daa.evaluation.checks daa.evaluation.evaluate
 
 .PHONY: quickstart paper test fuzz lint format docs clean
 

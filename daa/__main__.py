@@ -1,5 +1,5 @@
 """The command line as `python -m daa NAME`."""
 
-from daa.experiments.console import main
+from daa.cli.main import main
 
 raise SystemExit(main())

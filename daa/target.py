@@ -14,9 +14,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from daa import storage
+from daa.attacks.components import is_number, is_whole
+from daa.attacks.losses import LOSSES
 from daa.errors import InputError, require, shown
-from daa.losses import LOSSES
-from daa.parts import is_number, is_whole
 from daa.tensorflow import tf
 
 # So many bytes of images go through a network at once; more would fill the memory with layers.
@@ -114,17 +114,17 @@ class Target:
 
     @staticmethod
     def from_keras(model: Any, **options: Any) -> Target:
-        """A target from a Keras model or a .keras file; see `daa.targets.keras.from_keras`."""
+        """A target from a Keras model or a .keras file; see `daa.targets.adapters.keras.from_keras`."""
         return _floor_above("keras").from_keras(model, **options)
 
     @staticmethod
     def from_saved_model(folder: Any, **options: Any) -> Target:
-        """A target from a SavedModel; see `daa.targets.saved_model.from_saved_model`."""
+        """A target from a SavedModel; see `daa.targets.adapters.saved_model.from_saved_model`."""
         return _floor_above("saved_model").from_saved_model(folder, **options)
 
     @staticmethod
     def from_torch(module: Any, **options: Any) -> Target:
-        """A target from a PyTorch module; see `daa.targets.torch.from_torch`."""
+        """A target from a PyTorch module; see `daa.targets.adapters.torch.from_torch`."""
         return _floor_above("torch").from_torch(module, **options)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
@@ -164,7 +164,7 @@ def _is_name(name: object) -> bool:
 
 def _floor_above(module: str) -> Any:
     """A module of `daa.targets`, which `daa` itself never imports, for the sake of a short name."""
-    return importlib.import_module(f"daa.targets.{module}")
+    return importlib.import_module(f"daa.targets.adapters.{module}")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
@@ -22,9 +22,9 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
 
     console.start_tensorflow()
-    from daa.experiments import device, provenance
-    from daa.experiments.benchmark import ablation
-    from daa.experiments.records import write_json
+    from benchmarks import ablation
+    from daa.runs import device, provenance
+    from daa.runs.records import write_json
 
     target = targets.load_target(args.target, model_dir=args.model_dir)
     data = targets.load_dataset(args.target, data_dir=args.data_dir, images=args.images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
@@ -10,12 +10,13 @@ if __name__ == "__main__":  # before all else is imported, so that an interrupt 
 import argparse
 from pathlib import Path
 
+from benchmarks.contestants import NETWORKS
+from benchmarks.measure import Options
+from benchmarks.run import MEASUREMENTS, benchmark
 from daa import targets
 from daa.errors import require
-from daa.experiments import provenance, races
-from daa.experiments.benchmark.contestants import NETWORKS
-from daa.experiments.benchmark.measure import Options
-from daa.experiments.benchmark.run import MEASUREMENTS, benchmark
+from daa.reports import races
+from daa.runs import provenance
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _race(args: argparse.Namespace) -> None:
     eps = targets.row(args.target).eps
     console.start_tensorflow()
-    from daa.experiments.benchmark.race import again, race
+    from benchmarks.race import again, race
     from daa.plugins.cores import on_cores
 
     target = targets.load_target(args.target, model_dir=args.model_dir)

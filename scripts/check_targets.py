@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
 
 from daa import targets
 from daa.errors import InputError
-from daa.experiments import check
+from daa.evaluation import target_check as check
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
@@ -10,14 +10,15 @@ if __name__ == "__main__":  # before all else is imported, so that an interrupt 
 import argparse
 from pathlib import Path
 
-from daa.methods import METHODS
+from daa.attacks.methods import METHODS
 
 
 def main(arguments: list[str] | None = None) -> None:
     args = parser().parse_args(arguments)
     console.start_tensorflow()
-    from daa.experiments import device, verdict
-    from daa.experiments.evaluation import evaluate
+    from daa.evaluation import report as verdict
+    from daa.evaluation.evaluate import evaluate
+    from daa.runs import device
 
     device.use(args.device)
     out = args.out or verdict.folder_of(args.model, args.data, args.method, f"eps{args.eps}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
@@ -12,8 +12,8 @@ import functools
 from pathlib import Path
 from typing import get_args
 
+from daa.attacks.worst_case import Engine
 from daa.errors import require
-from daa.restarts import Engine
 from daa.target import Precision
 
 
@@ -26,15 +26,16 @@ def main(arguments: list[str] | None = None) -> int:
         beside = {k for k, value in vars(args).items() if value != defaults[k]}
         unread = sorted(beside - {"rehearse", "only", "device", "data_dir", "out"})
         require(not unread, "--rehearse", "--only, --device, --data-dir, --out alone", unread)
-    from daa.experiments import provenance
+    from daa.runs import provenance
 
     # Asked for now, as a commit made during the run is not the code that runs.
     provenance.git_commit()
     console.start_tensorflow()
-    from daa.experiments import device
-    from daa.experiments.paper import plan, rehearsal, whole
-    from daa.experiments.paper.networks import Network
-    from daa.experiments.ray import on_ray
+    from daa.paper import plan, rehearsal
+    from daa.paper import reproduce as whole
+    from daa.paper.networks import Network
+    from daa.runs import device
+    from daa.runs.ray import on_ray
 
     only = tuple(args.only.split(",")) if args.only else ()
     say = functools.partial(print, flush=True)  # the lines of a long run are read as they come

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
 
-from daa.experiments import quickstart
+from daa.cli import quickstart
 
 
 def main(arguments: list[str] | None = None) -> None:

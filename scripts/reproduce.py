@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import get_args
 
 from daa.errors import InputError
-from daa.experiments import device, provenance, run, setup
-from daa.experiments.ray import on_ray
-from daa.experiments.setup import Setup
+from daa.runs import device, provenance, run, setup
+from daa.runs.ray import on_ray
+from daa.runs.setup import Setup
 from daa.target import Precision
 
 

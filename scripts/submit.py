@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
@@ -10,7 +10,7 @@ if __name__ == "__main__":  # before all else is imported, so that an interrupt 
 import argparse
 from pathlib import Path
 
-from daa.experiments import boards, entering, living, submission
+from daa.leaderboard import boards, entering, living, submission
 
 
 def main(arguments: list[str] | None = None) -> None:

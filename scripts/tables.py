@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
 
 from pathlib import Path
 
-from daa.experiments import collection, tables
+from daa.reports import results as collection
+from daa.reports import tables
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from daa.experiments import console
+from daa.cli import main as console
 
 if __name__ == "__main__":  # before all else is imported, so that an interrupt ends in one line
     raise SystemExit(console.script(__file__))
 
 from pathlib import Path
 
-from daa.experiments import training
-from daa.experiments.recipe import load
+from daa.training import training
+from daa.training.recipe import load
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -60,8 +60,8 @@ def alone(folder: Path, images: int, part: int) -> int:
 
     import imagenet_ens
     from daa import storage
-    from daa.experiments import config, run
-    from daa.experiments.setup import Setup
+    from daa.runs import config, run
+    from daa.runs.setup import Setup
 
     storage.available = lambda: 0
     storage.PART, storage.SMALL = part, min(part, storage.SMALL)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from daa import AttackConfig, Bounds, Target
-from daa.methods import METHODS
+from daa.attacks.methods import METHODS
 
 FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daa.experiments import budget, races
-from daa.experiments.collection import collect
-from daa.experiments.config import RESULTS
+from daa.reports import budget, races
+from daa.reports.results import collect
+from daa.runs.config import RESULTS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from daa.attacks.methods import METHODS
 from daa.errors import InputError, require
-from daa.methods import METHODS
 from daa.plugins.shared import Space, attack, missing
 from daa.target import Bounds, Target
 
@@ -40,7 +40,7 @@ class DAA(EvasionAttack):
 
     Args:
         estimator: the classifier. Its preprocessing must be TensorFlow's, not NumPy's.
-        method: a row of `daa.methods.METHODS`.
+        method: a row of `daa.attacks.methods.METHODS`.
         eps: radius of the L-infinity ball.
         eps_step: length of a step, for methods that read `step_size`; None for eps / 30.
         targeted: whether `y` are the classes to be reached.

@@ -21,12 +21,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from daa import ball
+from daa.attacks import ball
+from daa.attacks.components import is_number, is_whole
+from daa.attacks.worst_case import margins
 from daa.errors import require
-from daa.parts import is_number, is_whole
 from daa.plugins.cores import on_cores
 from daa.plugins.shared import missing
-from daa.restarts import margins
 from daa.target import Target, check_images
 from daa.tensorflow import tf
 

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from daa.attacks.components import is_whole
 from daa.errors import InputError, require
-from daa.parts import is_whole
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from daa.attacks.methods import METHODS
 from daa.errors import InputError, require
-from daa.methods import METHODS
 from daa.plugins.shared import Space, attack, missing
 from daa.target import Bounds, Target
 
@@ -33,7 +33,7 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
     in the unit of the model's bounds, as everywhere in Foolbox.
 
     Args:
-        method: a row of `daa.methods.METHODS`.
+        method: a row of `daa.attacks.methods.METHODS`.
         rel_stepsize: length of a step as part of epsilon, for methods that read `step_size`.
         abs_stepsize: length of a step; None for `rel_stepsize`.
         restarts: number of runs; `repeat` multiplies it.

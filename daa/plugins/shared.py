@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from daa import parts
-from daa.attack import Attack
+from daa.attacks import components as parts
+from daa.attacks.attack import Attack
+from daa.attacks.methods import AttackConfig
+from daa.attacks.worst_case import worst_case
 from daa.errors import InputError
-from daa.methods import AttackConfig
-from daa.restarts import worst_case
 from daa.target import Bounds, Target, predict
-from daa.targets import models
+from daa.targets.adapters import common as models
 from daa.tensorflow import tf
 
 

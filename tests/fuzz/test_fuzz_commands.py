@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import ODD_TEXTS, command, place, share
 
+from daa.cli import main as console
 from daa.errors import InputError
-from daa.experiments import console
 
 COMMANDS = sorted(console._commands())
 FLAGS = [
@@ -115,12 +115,12 @@ def _nothing_long():
 
     stack = ExitStack()
     for place_ in (
-        "daa.experiments.run.reproduce",
-        "daa.experiments.training.train",
-        "daa.experiments.evaluation.evaluate",
-        "daa.experiments.benchmark.run.benchmark",
-        "daa.experiments.benchmark.ablation.measure",
-        "daa.experiments.check.examine",
+        "daa.runs.run.reproduce",
+        "daa.training.training.train",
+        "daa.evaluation.evaluate.evaluate",
+        "benchmarks.run.benchmark",
+        "benchmarks.ablation.measure",
+        "daa.evaluation.target_check.examine",
     ):
         module, _, attribute = place_.rpartition(".")
         stack.enter_context(patch.object(importlib.import_module(module), attribute, refuse))

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import changed, command, mutated, place, refused_or, share
 
-from daa.experiments import config, documents, recipe
+from daa.runs import config, documents
+from daa.training import recipe
 
 GOOD = {
     "name": "small",

@@ -12,7 +12,7 @@ from PIL import Image
 from world import ODD_TEXTS, mutated, place, refused_or, share
 
 from daa import targets
-from daa.experiments import data
+from daa.targets import user_data as data
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
 

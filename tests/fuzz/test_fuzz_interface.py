@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from world import ODD, place, refused_or, share
 
 from daa import Attack, AttackConfig, Bounds, Dataset, Target, worst_case
-from daa.experiments.evaluation import evaluate
-from daa.methods import METHODS
+from daa.attacks.methods import METHODS
+from daa.evaluation.evaluate import evaluate
 
 W = tf.constant(np.random.default_rng(0).standard_normal((16, 3)).astype(np.float32))
 TARGET = Target("linear", lambda x: tf.reshape(x, [-1, 16]) @ W, (4, 4, 1), 3)

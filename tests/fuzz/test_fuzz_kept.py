@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from test_fuzz_weights import others, packed
 from world import changed, command, mutated, place, refused_or, share
 
+from benchmarks import report
 from daa import targets
-from daa.experiments import config, examples, natural, races, records, state, training
-from daa.experiments.benchmark import report
-from daa.experiments.config import Experiment, Row
-from daa.experiments.recipe import TrainConfig
-from daa.experiments.state import State
-from daa.methods import AttackConfig
-from daa.plans import Outcome, Report
+from daa.attacks.methods import AttackConfig
+from daa.attacks.plans import Outcome, Report
+from daa.reports import examples, natural, races
+from daa.runs import config, records, state
+from daa.runs.config import Experiment, Row
+from daa.runs.state import State
+from daa.training import training
+from daa.training.recipe import TrainConfig
 
 IMAGES = 4
 RECIPE = TrainConfig("tiny/cnn", eps=0.1, step_size=0.1, steps=1, epochs=1)

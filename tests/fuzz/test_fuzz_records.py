@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import changed, command, mutated, place, share
 
-from daa.experiments import config
+from daa.runs import config
 
 RECORDS = {
     p.name: json.loads(p.read_text()) for p in (config.RESULTS / "robust_mnist").glob("*.json")

@@ -11,9 +11,9 @@ from hypothesis.extra import numpy as hnp
 from world import ODD_TEXTS, mutated, place, refused_or, share
 
 from daa import Target
-from daa.experiments import state
-from daa.methods import AttackConfig
-from daa.plans import Outcome, Report
+from daa.attacks.methods import AttackConfig
+from daa.attacks.plans import Outcome, Report
+from daa.runs import state
 from daa.targets import checkpoints
 
 WEIGHTS = tiny.FAMILY.own_weights("cnn").read_bytes()

@@ -24,8 +24,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from daa import targets
+from daa.cli import main as console
 from daa.errors import InputError
-from daa.experiments import console
 
 SECONDS = 60  # a case takes milliseconds; a busy machine may need far more
 RAN: Counter[str] = Counter()
@@ -55,7 +55,7 @@ def prepare(patch) -> None:
     patch.setattr("urllib.request.urlopen", offline)
     patch.setattr("socket.create_connection", offline)
     # Reports without a folder are written for all results of this checkout.
-    patch.setattr("daa.experiments.config.RESULTS", Path("none"))
+    patch.setattr("daa.runs.config.RESULTS", Path("none"))
 
 
 def _once(load: Callable) -> Callable:

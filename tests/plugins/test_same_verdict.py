@@ -10,7 +10,7 @@ import tensorflow as tf
 import tiny
 
 import daa
-from daa.experiments import console
+from daa.cli import main as console
 
 BUDGET, EPS = 20, 24.0  # in pixel values
 METHODS = ["adaptive", "pgd", "blob"]

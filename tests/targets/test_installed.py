@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from daa import targets
+from daa.cli import main as console
 from daa.errors import InputError
-from daa.experiments import console
 from daa.targets import installed
 
 # The package of the documentation: a network of one's own on the MNIST images that come with daa.

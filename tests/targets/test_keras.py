@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from daa import AttackConfig, Bounds, InputError, Target, worst_case
 from daa.target import input_gradient, predict
-from daa.targets import files, saved_model
-from daa.targets import keras as made
+from daa.targets import files
+from daa.targets.adapters import keras as made
+from daa.targets.adapters import saved_model
 from daa.targets.files import sha256
 
 layers = keras.layers

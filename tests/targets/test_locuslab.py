@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import locuslab
 from daa import AttackConfig, InputError, worst_case
-from daa.restarts import clean_accuracy
+from daa.attacks.worst_case import clean_accuracy
 from daa.target import in_precision
 from locuslab import model
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 import tiny
 
 from daa import AttackConfig, Target, worst_case
-from daa.experiments import models
 from daa.target import input_gradient, predict
-from daa.targets import logits
+from daa.targets import user_models as models
+from daa.targets.adapters import logits
 
 DATA = tiny.load_dataset("test").first(200)
 NETWORK = tiny.load_target("cnn").network

@@ -1,0 +1,126 @@
+"""Runs Adaptive DAA and AutoAttack on the same images with the same cores."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from daa.attacks.methods import AttackConfig
+from daa.attacks.worst_case import Job, clean_accuracy, worst_cases
+from daa.errors import require
+from daa.reports import races
+from daa.reports.races import Course, Point, Race
+from daa.runs import device, provenance
+from daa.target import Dataset, Target
+
+
+def race(
+    target: Target,
+    data: Dataset,
+    eps: float,
+    autoattack: Callable[..., Any],
+    *,
+    budget: float = 150.0,
+    seeds: Sequence[int] = (0, 1, 2),
+) -> Race:
+    """Times both attacks on the cores that this process may use.
+
+    The graphs that each compiles count as part of its time.
+
+    Args:
+        target: the classifier.
+        data: the images.
+        eps: radius of the ball.
+        autoattack: `daa.plugins.autoattack.attack`.
+        budget: of Adaptive DAA, in gradients per image.
+        seeds: of its runs; AutoAttack runs once, with the first one.
+    """
+    adaptive = [_adaptive(target, data, eps, budget, seed) for seed in seeds]
+    result = autoattack(target, data.x, data.y, eps=eps, seed=seeds[0])
+    stages: list[dict[str, Any]] = [vars(stage) for stage in result.stages]
+    # AutoAttack tells a stage's accuracy before this project has judged its images.
+    stages[-1] = {**stages[-1], "accuracy": result.robust_accuracy}
+    peers = [name for name in ("torch", "pyautoattack") if importlib.util.find_spec(name)]
+    packages = {name: importlib.metadata.version(name) for name in peers}
+    return Race(
+        **_about(target, data, eps),
+        clean_accuracy=clean_accuracy(target, data.x, data.y),
+        autoattack=Course(seed=seeds[0], points=tuple(Point(**_short(stage)) for stage in stages)),
+        adaptive=tuple(adaptive),
+        versions=provenance.versions() | packages,
+        git_commit=provenance.git_commit(),
+        autoattack_commit=None,
+    )
+
+
+def again(
+    target: Target,
+    data: Dataset,
+    eps: float,
+    folder: Path,
+    *,
+    budget: float = 150.0,
+    seeds: Sequence[int] = (0, 1, 2),
+) -> Race:
+    """The race of a folder with new runs of Adaptive DAA; that of AutoAttack is kept.
+
+    Args:
+        target, data, eps, budget, seeds: as for `race`.
+        folder: of the race.
+
+    Raises:
+        InputError: the race has other images, another network, another device, or other versions
+            of Python and packages.
+    """
+    earlier = races.kept(folder, _about(target, data, eps))
+    for name, version in provenance.versions().items():
+        old = earlier.versions.get(name)
+        require(old == version, f"{folder}: {name}", f"{version} as it is now", old)
+    new = {
+        "adaptive": tuple(_adaptive(target, data, eps, budget, seed) for seed in seeds),
+        "git_commit": provenance.git_commit(),
+        "autoattack_commit": earlier.autoattack_commit or earlier.git_commit or "unknown",
+    }
+    return earlier.model_copy(update=new)
+
+
+def _about(target: Target, data: Dataset, eps: float) -> dict[str, Any]:
+    """What is attacked, and on what: the same for both attacks."""
+    return {
+        "target": target.name,
+        "weights": target.provenance,
+        "weights_sha256": target.weights_sha256,
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "images": len(data),
+        "eps": eps,
+        "cores": len(os.sched_getaffinity(0)),
+        "device": device.name(),
+    }
+
+
+def _adaptive(target: Target, data: Dataset, eps: float, budget: float, seed: int) -> Course:
+    begin, cpu_begin, points = time.perf_counter(), time.process_time(), []
+    job = Job(AttackConfig("adaptive", eps=eps, budget=budget), seed=seed)
+    for number, progress in enumerate(worst_cases(target, [job], data.x, data.y), 1):
+        report = progress.report
+        at = {
+            "attack": f"unit {number}",
+            "accuracy": float(report.robust_accuracy[-1]),
+            "gradients": float(report.gradients_after[-1]),
+            "seconds": time.perf_counter() - begin,
+            "cpu_seconds": time.process_time() - cpu_begin,
+        }
+        points.append(Point(**_short(at)))
+    return Course(seed=seed, points=tuple(points))
+
+
+def _short(point: dict[str, Any]) -> dict[str, Any]:
+    """Without digits that mean nothing."""
+    rounded = ("gradients", "seconds", "cpu_seconds")
+    return {**point, **{name: round(point[name], 2) for name in rounded}}

@@ -1,0 +1,292 @@
+"""The tables and the figure of the benchmark, from its JSON file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from daa.attacks.methods import METHODS
+from daa.errors import InputError, require
+from daa.reports import palette, plots, plotting, tabular
+from daa.reports.plots import Line, Plot
+from daa.runs.records import SCHEMA
+from daa.targets.files import read_json, reason, write_atomically
+
+# The endings of the tables and the figure, which lie beside the JSON file.
+_BESIDE = (".md", ".png", ".svg")
+# The network whose steps the figure shows.
+_NETWORK = "madry_mnist"
+
+
+def write(content: dict[str, Any], path: Path) -> str:
+    """Writes the tables as .md and the figure as .png and .svg.
+
+    Args:
+        content: of the JSON file.
+        path: of the JSON file; the others lie beside it.
+
+    Returns:
+        The tables.
+    """
+    text = markdown(content)
+    write_atomically(path.with_suffix(".md"), text.encode())
+    if drawable(content):
+        plotting.save(draw(content), path)
+    return text
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a benchmark's JSON file.
+
+    Raises:
+        InputError: the file is no such file.
+    """
+    content = read_json(path, "the JSON file of a benchmark")
+    found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+    require(found == SCHEMA, f"{path}: schema", str(SCHEMA), found)
+    try:
+        markdown(content)
+        if drawable(content):
+            draw(content)
+        content.setdefault("measured", {}).items()
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise InputError(
+            f"{path}: expected the JSON file of a benchmark, got another: {reason(error)}"
+        ) from error
+    return content
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """The content of a JSON file that a benchmark may write anew; empty where there is none.
+
+    Raises:
+        InputError: it is not that of a benchmark, or files lie where its tables and figure go.
+    """
+    require(path.suffix == ".json", "out", "a file with the ending .json", path.name)
+    if path.exists():
+        return load(path)
+    for beside in (path.with_suffix(ending) for ending in _BESIDE):
+        if beside.exists():
+            raise InputError(
+                f"{beside}: expected no file, or that of the benchmark {path.name}, got another "
+                "one; move it away, or choose another file"
+            )
+    return {}
+
+
+def drawable(content: dict[str, Any]) -> bool:
+    """Whether all that the figure shows was measured."""
+    return _NETWORK in content.get("steps", {}) and "growth" in content
+
+
+def markdown(content: dict[str, Any]) -> str:
+    """All tables that were measured."""
+    sections = [
+        "# Benchmark",
+        "",
+        "Medians over rounds, ratios taken within each round; networks with random weights.",
+        "Written by `python scripts/benchmark.py`.",
+    ]
+    for part, section in SECTIONS.items():
+        if part in content:
+            measured = content["measured"][part]
+            devices = {key: measured[key]["device"] for key in content[part]}
+            sections += ["", *section(content[part], devices)]
+    return "\n".join(sections) + "\n"
+
+
+def _steps(tables: dict[str, Any], devices: dict[str, str]) -> list[str]:
+    lines = ["## One step of a minibatch"]
+    header = ["a step of", "ms", "/ gradient", "/ PGD", "released / it"]
+    for name, sizes in tables.items():
+        for size, rows in sizes.items():
+            cells = [
+                [
+                    label,
+                    f"{row['milliseconds']:.2f}",
+                    f"{row['over_gradient']:.3f}",
+                    f"{row['over_pgd']:.3f}",
+                    f"{row['released_over_it']:.2f}",
+                ]
+                for label, row in rows.items()
+            ]
+            about = f"{name}, batch {size}, {_rounds(rows)}, {devices[name]}:"
+            lines += ["", about, "", *_table(header, cells)]
+    return lines
+
+
+def _rounds(rows: dict[str, Any]) -> str:
+    return f"{next(iter(rows.values()))['rounds']} rounds"
+
+
+def _parts(rows: dict[str, Any], devices: dict[str, str]) -> list[str]:
+    base = rows["nothing"]["milliseconds"]
+    cells = [
+        [name, f"{max(row['milliseconds'] - base, 0):.3f}"]
+        for name, row in rows.items()
+        if name != "nothing"
+    ]
+    return [
+        "## Where the rest of a DAA step goes",
+        "",
+        f"Milliseconds for 200 particles of 784 pixels, less an empty loop, {_rounds(rows)}, "
+        f"{devices['nothing']}:",
+        "",
+        *_table(["part", "ms"], cells),
+    ]
+
+
+def _peers(tables: dict[str, Any], devices: dict[str, str]) -> list[str]:
+    lines = ["## Peers", "", "Whole attacks of 200 images with a random start, float32:"]
+    for name, rows in tables.items():
+        cells = [
+            [label, f"{row['images_per_second']:.1f}", f"{row['over_faster_peer']:.2f}"]
+            for label, row in rows.items()
+        ]
+        header = ["attack", "images / s", "over the faster peer's PGD"]
+        about = f"{name}, {_rounds(rows)}, {devices[name]}:"
+        lines += ["", about, "", *_table(header, cells)]
+    return lines
+
+
+def _limit(tables: dict[str, Any], devices: dict[str, str]) -> list[str]:
+    header = ["network", "Mflop / image-step", "Gflop/s", "best product", "fraction", "on"]
+    cells = [
+        [
+            name,
+            f"{row['megaflops_per_image_step']:.2f}",
+            f"{row['gigaflops']:.1f}",
+            f"{row['best_product_gigaflops']:.1f}",
+            f"{row['fraction']:.2f}",
+            f"{devices[name]}, {row['rounds']} rounds",
+        ]
+        for name, row in tables.items()
+    ]
+    about = "PGD at batch 200 in float32, over the best matrix product of the same run (Gflop/s):"
+    return ["## Fraction of the machine's limit", "", about, "", *_table(header, cells)]
+
+
+def _growth(axes: dict[str, list[dict[str, Any]]], devices: dict[str, str]) -> list[str]:
+    lines = [
+        "## Cost as it grows",
+        "",
+        "DAA-BLOB, 10 steps on the small network; memory is the peak of a process of its own.",
+    ]
+    for axis, points in axes.items():
+        cells = [
+            [
+                f"{point[axis]:,}",
+                f"{point['microseconds_per_image_step']:.1f}",
+                f"{point['gigabytes']:.2f}",
+            ]
+            for point in points
+        ]
+        lines += ["", f"On {devices[axis]}:", "", *_table([axis, "µs / image-step", "GB"], cells)]
+    return lines
+
+
+SECTIONS = {
+    "steps": _steps,
+    "parts": _parts,
+    "peers": _peers,
+    "limit": _limit,
+    "growth": _growth,
+}
+
+
+def _table(header: list[str], cells: list[list[str]]) -> list[str]:
+    return tabular.markdown(header, cells)
+
+
+def peers(content: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Images per second of whole attacks, other libraries' too: {attack: {network: speed}}."""
+    found: dict[str, dict[str, float]] = {}
+    for network, rows in content.get("peers", {}).items():
+        for name, row in rows.items():
+            found.setdefault(names(name), {})[network] = row["images_per_second"]
+    return found
+
+
+def names(row: str) -> str:
+    """A row of the file as a reader knows it: the method's title instead of its name."""
+    first, *rest = row.split(", ")
+    if first == "gradient":
+        return ", ".join(["the gradient alone", *rest])
+    if rest and rest[-1] in METHODS:
+        return f"{METHODS[rest[-1]].title}, {first}"
+    return ", ".join([METHODS[first].title if first in METHODS else first, *rest])
+
+
+def draw(content: dict[str, Any]) -> Figure:
+    """The time of a step over that of the gradient, and the growth of time and memory."""
+    with plotting.look():
+        figure = Figure(figsize=(13, 6.5), layout="constrained")
+        layout = [["steps", "0", "1"], ["steps", "2", "3"]]
+        axes: dict[str, Axes] = figure.subplot_mosaic(layout, width_ratios=[1.2, 1, 1])
+        _bars(axes["steps"], content)
+        for k, plot in enumerate(growth(content)):
+            plots.draw(axes[str(k)], plot)
+        figure.suptitle("What a step of an attack costs, and how the cost grows", fontsize=13)
+        figure.supxlabel(about(content), fontsize=plotting.SMALL, color=palette.light("soft"))
+    return figure
+
+
+def bars(content: dict[str, Any]) -> Figure:
+    """The time of a step over that of the gradient, for a page."""
+    with plotting.look():
+        # Narrow, so that its text is large enough at the width of a phone.
+        figure = Figure(figsize=(4.2, 3.4), layout="constrained")
+        axis = figure.subplots()
+        _bars(axis, content)
+        axis.set_xlabel("time of a step\nover that of the gradient alone")
+    return figure
+
+
+def about(content: dict[str, Any]) -> str:
+    """What the figure's times were measured on."""
+    size, rows = _size(content)
+    device = content["measured"]["steps"][_NETWORK]["device"]
+    return (
+        f"Steps: MadryLab's MNIST network, random weights, minibatches of {size}, medians of "
+        f"{_rounds(rows)}. Growth: DAA-BLOB, 10 steps on the small network. {device}."
+    )
+
+
+def growth(content: dict[str, Any]) -> list[Plot]:
+    """Time and memory of DAA-BLOB against the numbers of particles and of images."""
+    measures = [
+        ("microseconds_per_image_step", "µs per image and step"),
+        ("gigabytes", "peak memory (GB)"),
+    ]
+    panels = []
+    for measure, what in measures:
+        for kind, points in content["growth"].items():
+            x, y = (np.array([point[name] for point in points]) for name in (kind, measure))
+            line = Line("DAA-BLOB", palette.of("blob"), x, y, marker="o")
+            ticks = tuple((x, f"{x:,.0f}") for x in np.linspace(0, x.max(), 5))
+            limits = (0, 1.1 * y.max())
+            panels.append(Plot("", kind, what, (line,), ticks=ticks, limits=limits))
+    return panels
+
+
+def _size(content: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The size of the minibatches that the figure shows, and its rows."""
+    sizes = content["steps"][_NETWORK]
+    size = "200" if "200" in sizes else next(iter(sizes))
+    return size, sizes[size]
+
+
+def _bars(axis: Axes, content: dict[str, Any]) -> None:
+    _, rows = _size(content)
+    order = list(rows)[::-1]
+    times = [rows[name]["over_gradient"] for name in order]
+    drawn = axis.barh([names(name) for name in order], times, color=palette.light("blue"))
+    axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=9, color=palette.light("ink"))
+    axis.axvline(1, color=palette.light("soft"), linewidth=0.8)
+    axis.set_xlim(0, 1.15 * max(times))
+    axis.set_xlabel("time of a step over that of the gradient alone")
+    axis.tick_params(axis="y", length=0)

@@ -1,0 +1,216 @@
+"""Ascent directions of the attacks; only their sign reaches the image.
+
+The images of a minibatch are the particles of one adversarial distribution. BLOB and DGF couple
+them; a single image has nothing to couple and follows its gradient, as with PGD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from daa.attacks.components import Memory, costs, remembers
+from daa.attacks.kernels import scaled_distances
+from daa.tensorflow import tf
+
+Formula = Literal["released", "paper", "pytorch"]
+
+
+def gradient(grad: tf.Tensor) -> tf.Tensor:
+    """The loss gradient itself: FGSM and PGD.
+
+    Args:
+        grad: gradient of the summed loss. [M, H, W, C].
+
+    Returns:
+        `grad`. [M, H, W, C].
+    """
+    return grad
+
+
+@remembers(velocity=np.zeros_like)
+def momentum(grad: tf.Tensor, memory: Memory, *, decay: float) -> tuple[tf.Tensor, Memory]:
+    """Accumulated gradient of MI-FGSM and Momentum PGD.
+
+        m <- decay * m + g / |g|_1          |g|_1 over each image
+
+    An image whose gradient is all zero keeps `decay * m`.
+
+    Args:
+        grad: gradient of the summed loss, or any other direction. [M, H, W, C].
+        memory: `velocity`, the m of the step before, zeros at first. [M, H, W, C].
+        decay: mu, dimensionless; 1.0 in the released script.
+
+    Returns:
+        The new m, [M, H, W, C], and the memory with it.
+
+    Source: Dong et al. 2018, Eq. 6; AAAI 2019, Eq. 6 and 7.
+    """
+    norm = tf.reduce_sum(tf.abs(grad), axis=[1, 2, 3], keepdims=True)
+    velocity = tf.cast(decay, grad.dtype) * memory["velocity"] + tf.math.divide_no_nan(grad, norm)
+    return velocity, {**memory, "velocity": velocity}
+
+
+def blob(
+    x: tf.Tensor,
+    grad: tf.Tensor,
+    real: tf.Tensor | None = None,
+    *,
+    c: float,
+    formula: Formula = "released",
+) -> tf.Tensor:
+    """DAA-BLOB ascent direction.
+
+        v_i = g_i + c/M * sum_j [K_ij g_j - K_ij (x_i - x_j) / h^2]
+        K_ij = exp(-d_ij / (2 h^2)),   h^2 = median(d) / (2 log M)
+
+    The minus before the second term of the sum, the kernel's gradient, moves each particle towards
+    its neighbours. The paper prints a plus, which moves it away from them. The authors' PyTorch
+    script has the minus, but g / M in the place of g, because its loss is the mean over the
+    minibatch, and the lower median.
+
+    Args:
+        x: images in [0, 1]. [M, H, W, C].
+        grad: gradient of the summed loss at `x`. [M, H, W, C].
+        real: False for rows that only fill the minibatch up. [M] bool; None where none does.
+        c: weight of the particle terms, dimensionless; 0 gives PGD.
+        formula: "released", "paper" for its sign, or "pytorch" for that of the PyTorch script.
+
+    Returns:
+        The direction v. [M, H, W, C].
+
+    Source: AAAI 2019, Eq. 21; blob_rand.py; `_svgd` of the PyTorch script's attacks.py.
+    """
+    if x.shape[0] == 1:
+        return grad
+    particles, g = _relative(x), _flat(_in_unit(grad, real, formula))
+    u, inverse_h2 = scaled_distances(particles, real=real, lower=formula == "pytorch")
+    # The particle itself adds K_ii g_i = g_i and nothing to the kernel's gradient.
+    k = tf.linalg.set_diag(tf.exp(-u), tf.zeros_like(u[0]))
+    attraction = -inverse_h2 if formula == "paper" else inverse_h2
+    others = tf.matmul(k, g + attraction * particles)
+    own = (attraction * tf.reduce_sum(k, axis=1))[:, None] * particles
+    share = tf.cast(c, tf.float64) / tf.cast(_count(x, real), tf.float64)
+    whole, share = tf.cast(1.0 + share, g.dtype), tf.cast(share, g.dtype)
+    return tf.reshape(whole * g + share * (others - own), x.shape)
+
+
+def dgf(
+    x: tf.Tensor,
+    grad: tf.Tensor,
+    real: tf.Tensor | None = None,
+    *,
+    c: float,
+    formula: Formula = "released",
+) -> tf.Tensor:
+    """DAA-DGF ascent direction.
+
+        v_i = g_i - c * sum_j (d_ij / (2 h^2) - 1) K_ij (x_i - x_j)
+        K_ij = exp(-d_ij / (2 h^2)),   h^2 = median(d) / (2 log(M + 1))
+
+    Particles nearer than d = 2 h^2 move apart, all others together. The paper's bandwidth has
+    log M. So has that of the authors' PyTorch script, which takes the lower median and g / M in the
+    place of g, because its loss is the mean over the minibatch.
+
+    Args:
+        x: images in [0, 1]. [M, H, W, C].
+        grad: gradient of the summed loss at `x`. [M, H, W, C].
+        real: False for rows that only fill the minibatch up. [M] bool; None where none does.
+        c: weight of the Wasserstein term, dimensionless; 0 gives PGD.
+        formula: "released", "paper" for its bandwidth, or "pytorch" for that of the PyTorch script.
+
+    Returns:
+        The direction v. [M, H, W, C].
+
+    Source: AAAI 2019, Eq. 22, with c = 2 gamma c' / (1 + c') and the bandwidth of the released
+    dgf_rand.py; `_sgld` of the PyTorch script's attacks.py.
+    """
+    if x.shape[0] == 1:
+        return grad
+    particles = _relative(x)
+    more, lower = (1 if formula == "released" else 0), formula == "pytorch"
+    u, _ = scaled_distances(particles, more=more, real=real, lower=lower)
+    w = tf.linalg.set_diag((u - 1.0) * tf.exp(-u), tf.zeros_like(u[0]))
+    flow = tf.reduce_sum(w, axis=1)[:, None] * particles - tf.matmul(w, particles)
+    return _in_unit(grad, real, formula) - tf.cast(c, grad.dtype) * tf.reshape(flow, x.shape)
+
+
+def attraction(
+    x: tf.Tensor, grad: tf.Tensor, real: tf.Tensor | None = None, *, c: float
+) -> tf.Tensor:
+    """The part of BLOB that pulls the particles together, beside each particle's own gradient.
+
+        v_i = g_i - c/M * sum_j K_ij (x_i - x_j) / h^2
+
+    It leaves out the neighbours' gradients of `blob`, which change little (docs/adaptive.md).
+
+    Args and returns are those of `blob`.
+    """
+    if x.shape[0] == 1:
+        return grad
+    particles = _relative(x)
+    u, inverse_h2 = scaled_distances(particles, real=real)
+    k = tf.linalg.set_diag(tf.exp(-u), tf.zeros_like(u[0]))
+    share = tf.cast(c, tf.float64) / tf.cast(_count(x, real), tf.float64)
+    pull = tf.matmul(k, particles) - tf.reduce_sum(k, axis=1)[:, None] * particles
+    return grad + tf.reshape(tf.cast(share, grad.dtype) * inverse_h2 * pull, x.shape)
+
+
+@costs(1)
+def corrected(
+    x: tf.Tensor,
+    grad: tf.Tensor,
+    gradient: Callable[[tf.Tensor], tf.Tensor],
+    *,
+    step_size: float = 0.01,
+    share: float = 0.1,
+) -> tf.Tensor:
+    """Predictor and corrector: most of the direction comes from where a plain step would lead.
+
+        v = share * g(x) + (1 - share) * g(x + step_size * sign g(x))
+
+    Args:
+        x: images in [0, 1]. [M, H, W, C].
+        grad: gradient g of the summed loss at `x`. [M, H, W, C].
+        gradient: gives the gradient at other images.
+        step_size: of the predicting step, in the unit of `x`; the attack's own.
+        share: of the gradient at `x`.
+
+    Returns:
+        The direction v. [M, H, W, C].
+
+    Source: Wan and Huang 2023 (arXiv 2306.01809) and PCROS.py of wan-lab/PCROS.
+    """
+    ahead = x + tf.cast(step_size, x.dtype) * tf.sign(grad)
+    share = tf.cast(share, grad.dtype)
+    return share * grad + (1.0 - share) * gradient(ahead)
+
+
+def nowhere() -> None:
+    """No direction at all: the step decides alone, from losses, and no gradient is computed."""
+    return
+
+
+def _in_unit(grad: tf.Tensor, real: tf.Tensor | None, formula: Formula) -> tf.Tensor:
+    """The gradient of the loss that a formula is written for: summed, or the mean over [M]."""
+    return grad / tf.cast(_count(grad, real), grad.dtype) if formula == "pytorch" else grad
+
+
+def _count(x: tf.Tensor, real: tf.Tensor | None) -> tf.Tensor | int:
+    return x.shape[0] if real is None else tf.reduce_sum(tf.cast(real, tf.int32))
+
+
+def _flat(x: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(x, [x.shape[0], int(np.prod(x.shape[1:]))])
+
+
+def _relative(x: tf.Tensor) -> tf.Tensor:
+    """[M, H, W, C] -> [M, H * W * C], relative to the first image.
+
+    Both directions depend on differences of images alone. Relative to one of them, a pixel that has
+    the same value everywhere gives exactly 0 instead of rounding, whose sign would move the pixel.
+    """
+    rows = _flat(x)
+    return rows - rows[:1]

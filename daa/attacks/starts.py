@@ -1,0 +1,207 @@
+"""Where an attack starts.
+
+    start(x, rng, ...) -> first images, [N, H, W, C] float32
+
+A start may leave the pixel range, but never the ball.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from daa.attacks import ball
+from daa.attacks.components import Part, costs
+from daa.target import Target, logits_gradient
+
+RandFgsm = Literal["uniform", "tramer"]
+
+
+def natural(x: np.ndarray) -> np.ndarray:
+    """The natural images. [N, H, W, C]."""
+    return x.copy()
+
+
+def uniform(
+    x: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    eps: float,
+    clip_range: bool = True,
+    random_start: bool = True,
+    clip_start: bool = False,
+) -> np.ndarray:
+    """x + U(-eps, eps).
+
+    Args:
+        x: natural images. [N, H, W, C] float32.
+        rng: source of the noise.
+        eps: radius of the ball, in the unit of `x`.
+        clip_range: whether the attack keeps to the pixel range at all.
+        random_start: False starts at `x`.
+        clip_start: clip the start to [0, 1]. The released scripts don't before the first gradient.
+
+    Returns:
+        [N, H, W, C] float32.
+    """
+    if not random_start:
+        return x.copy()
+    noise = rng.random(x.shape, dtype=np.float32)
+    noise *= np.float32(2 * eps)
+    noise -= np.float32(eps)
+    noise += x
+    return np.clip(noise, 0, 1) if clip_start and clip_range else noise
+
+
+def rand_fgsm(
+    x: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    eps: float,
+    clip_range: bool = True,
+    rand_fgsm: RandFgsm = "uniform",
+    clip_start: bool = False,
+) -> np.ndarray:
+    """The start of Rand+FGSM in its two readings.
+
+    Args:
+        x, rng, eps, clip_range, clip_start: as for `uniform`.
+        rand_fgsm: "uniform" for a uniform start in the ball, "tramer" for
+            x + eps / 2 * sign(N(0, 1)).
+
+    Returns:
+        [N, H, W, C] float32.
+
+    Source: Tramer et al. 2018, Eq. 7, for "tramer".
+    """
+    if rand_fgsm == "uniform":
+        return uniform(x, rng, eps=eps, clip_range=clip_range, clip_start=clip_start)
+    noise = np.sign(rng.standard_normal(x.shape, dtype=np.float32))
+    start = x + np.float32(eps / 2) * noise
+    return np.clip(start, 0, 1) if clip_start and clip_range else start
+
+
+def signs(x: np.ndarray, rng: np.random.Generator, *, eps: float) -> np.ndarray:
+    """A random corner of the ball: x +- eps for each pixel alone. [N, H, W, C]."""
+    return x + np.float32(eps) * _sign(rng, x.shape)
+
+
+def stripes(x: np.ndarray, rng: np.random.Generator, *, eps: float) -> np.ndarray:
+    """x +- eps with one sign per column and channel. [N, H, W, C].
+
+    Source: the initialisation of Square (Andriushchenko et al. 2020).
+    """
+    n, _, width, channels = x.shape
+    return x + np.float32(eps) * _sign(rng, (n, 1, width, channels))
+
+
+def pixels(
+    x: np.ndarray,
+    best: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    eps: float,
+    kicked: float = 0.1,
+) -> np.ndarray:
+    """The best images so far, with some pixels at a random end of the ball.
+
+    Args:
+        x: natural images. [N, H, W, C].
+        best: the worst version of each so far. [N, H, W, C].
+        rng: decides pixels and ends.
+        eps: radius of the ball, in the unit of `x`.
+        kicked: share of the pixels.
+
+    Returns:
+        [N, H, W, C] float32.
+    """
+    moved = rng.random(x.shape, dtype=np.float32) < kicked
+    return np.where(moved, x + np.float32(eps) * _sign(rng, x.shape), best)
+
+
+@costs(lambda odi_steps: odi_steps)
+def odi(
+    x: np.ndarray,
+    rng: np.random.Generator,
+    target: Target,
+    *,
+    eps: float,
+    clip_range: bool = True,
+    odi_steps: int = 2,
+    odi_step: float = 1.0,
+) -> np.ndarray:
+    """Output-diversified start: a few steps that change the logits in a random direction.
+
+        x <- x + odi_step * eps * sign grad(w . z(x)),   w ~ U(-1, 1)^K
+
+    Args:
+        x: natural images. [N, H, W, C] float32.
+        rng: source of w and of the noise that the steps start from.
+        target: the classifier.
+        eps: radius of the ball, in the unit of `x`.
+        clip_range: whether the attack keeps to the pixel range.
+        odi_steps: number of steps.
+        odi_step: length of a step, as part of eps.
+
+    Returns:
+        [N, H, W, C] float32.
+
+    Source: Tashiro et al. 2020, Eq. 3, Algorithm 1.
+    """
+    w = rng.uniform(-1, 1, (len(x), target.classes)).astype(np.float32)
+    lower, upper = ball.bounds(x, eps, clip_range=clip_range)
+    start = np.clip(uniform(x, rng, eps=eps), lower, upper)
+    for _ in range(odi_steps):
+        grad = logits_gradient(target, start, w)
+        start = np.clip(start + np.float32(odi_step * eps) * np.sign(grad), lower, upper)
+    return start
+
+
+def transfer(
+    x: np.ndarray,
+    y: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    donors: tuple[np.ndarray, np.ndarray, np.ndarray],
+    eps: float,
+    nearest: int = 10,
+) -> np.ndarray:
+    """The perturbation of one of the nearest images of the same class that an attack broke.
+
+    Args:
+        x: natural images. [N, H, W, C].
+        y: their labels. [N].
+        rng: chooses among the nearest ones.
+        donors: broken images [D, H, W, C], their labels [D], their perturbations [D, H, W, C].
+        eps: radius of the ball, in the unit of `x`.
+        nearest: how many are chosen from.
+
+    Returns:
+        [N, H, W, C] float32; a random corner of the ball where no image of the class is broken.
+    """
+    start = signs(x, rng, eps=eps)
+    images, labels, perturbations = donors
+    for label in np.unique(y):
+        own, others = np.flatnonzero(y == label), np.flatnonzero(labels == label)
+        if len(others):
+            apart = cdist(x[own].reshape(len(own), -1), images[others].reshape(len(others), -1))
+            near = np.argsort(apart, axis=1, kind="stable")[:, :nearest]
+            picked = near[np.arange(len(own)), rng.integers(0, near.shape[1], len(own))]
+            start[own] = x[own] + perturbations[others[picked]]
+    return start
+
+
+def _sign(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return (2 * rng.integers(0, 2, shape, dtype=np.int8) - 1).astype(np.float32)
+
+
+STARTS: dict[str, Part] = {
+    "natural": natural,
+    "uniform": uniform,
+    "signs": signs,
+    "stripes": stripes,
+    "pixels": pixels,
+    "odi": odi,
+}

@@ -1,0 +1,241 @@
+"""How far an attack moves in one step.
+
+    step(adv, v, ...) -> next images, [M, H, W, C]
+
+`adv` are the images, `v` is the direction; the attack projects what the step returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from daa.attacks import ball
+from daa.attacks.components import Memory, Part, remembers
+from daa.attacks.starts import RandFgsm
+from daa.tensorflow import tf
+
+
+def fixed(adv: tf.Tensor, v: tf.Tensor, *, step_size: float = 0.01) -> tf.Tensor:
+    """adv + step_size * sign(v).
+
+    Args:
+        adv: images in [0, 1]. [M, H, W, C].
+        v: direction. [M, H, W, C].
+        step_size: in the unit of `adv`.
+    """
+    return adv + tf.cast(step_size, adv.dtype) * tf.sign(v)
+
+
+def whole(adv: tf.Tensor, v: tf.Tensor, *, eps: float) -> tf.Tensor:
+    """adv + eps * sign(v), the step of FGSM."""
+    return fixed(adv, v, step_size=eps)
+
+
+def rest(adv: tf.Tensor, v: tf.Tensor, *, eps: float, rand_fgsm: RandFgsm = "uniform") -> tf.Tensor:
+    """The step of Rand+FGSM: eps, or what Tramer's random step left of it, eps / 2.
+
+    Source: Tramer et al. 2018, Eq. 7, for "tramer".
+    """
+    return fixed(adv, v, step_size=eps if rand_fgsm == "uniform" else eps / 2)
+
+
+def even(adv: tf.Tensor, v: tf.Tensor, steps: tf.Tensor, *, eps: float) -> tf.Tensor:
+    """adv + eps / steps * sign(v), the step of MI-FGSM.
+
+    Args:
+        adv, v: as for `fixed`.
+        steps: number of steps of the attack. Scalar.
+        eps: radius of the ball, in the unit of `adv`.
+
+    Source: Dong et al. 2018, Algorithm 1.
+    """
+    return fixed(adv, v, step_size=eps / tf.cast(steps, tf.float64))
+
+
+def geometric(
+    adv: tf.Tensor,
+    v: tf.Tensor,
+    k: tf.Tensor,
+    steps: tf.Tensor,
+    *,
+    eps: float,
+    first_step: float = 0.7,
+    last_step: float = 0.01,
+) -> tf.Tensor:
+    """Steps along sign(v) whose length falls geometrically.
+
+        length_k = eps * first_step * (last_step / first_step)^(k / (steps - 1))
+
+    Args:
+        adv, v: as for `fixed`.
+        k: number of this step, from 0. Scalar.
+        steps: number of steps of the attack. Scalar.
+        eps: radius of the ball, in the unit of `adv`.
+        first_step, last_step: lengths of the first and the last step, as parts of eps.
+
+    Source: large decaying steps are an idea of Liu et al. 2022 (A3), who use a cosine.
+    """
+    one = tf.constant(1.0, tf.float64)
+    part = tf.cast(k, tf.float64) / tf.maximum(tf.cast(steps, tf.float64) - 1.0, one)
+    first_step, last_step = tf.cast(first_step, tf.float64), tf.cast(last_step, tf.float64)
+    return fixed(adv, v, step_size=eps * first_step * (last_step / first_step) ** part)
+
+
+def _rows(value: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: np.full(len(x), value, np.float32)
+
+
+@remembers(
+    before=np.copy,
+    highest_image=np.copy,
+    highest_v=np.zeros_like,
+    highest=_rows(-np.inf),
+    highest_at_check=_rows(-np.inf),
+    previous=_rows(0.0),
+    rises=_rows(0.0),
+    age=_rows(0.0),
+    period=_rows(0.0),
+    length=_rows(0.0),
+    halved=_rows(1.0),
+)
+def halving(
+    adv: tf.Tensor,
+    v: tf.Tensor,
+    losses: tf.Tensor,
+    lower: tf.Tensor,
+    upper: tf.Tensor,
+    k: tf.Tensor,
+    steps: tf.Tensor,
+    memory: Memory,
+    *,
+    eps: float,
+    rho: float = 0.75,
+) -> tf.Tensor:
+    """Auto-PGD: steps with momentum whose length, 2 eps at first, is halved at checkpoints.
+
+    At a checkpoint the length of an image's steps is halved if its loss rose in less than `rho` of
+    the steps since the last one, or if the highest loss has not changed since then and the length
+    was not halved there. The image then goes on from where its loss was highest. The first
+    checkpoint comes after 22 % of all steps, each further period is 3 % shorter, down to 6 %.
+
+    Args:
+        adv, v: as for `fixed`.
+        losses: that the attack increases, at `adv`. [M].
+        lower, upper: bounds of the images. [M, H, W, C].
+        k: number of this step, from 0. Scalar.
+        steps: number of steps of the attack. Scalar.
+        memory: of the steps before.
+        eps: radius of the ball, in the unit of `adv`.
+        rho: share of rising steps below which the length is halved.
+
+    Returns:
+        The next images, [M, H, W, C], and the memory.
+
+    Source: Croce and Hein 2020, Algorithm 1.
+    """
+    m, first = memory, k == 0
+    total = tf.cast(steps, tf.float32)
+    shortest, less = (tf.maximum(tf.floor(part * total), 1.0) for part in (0.06, 0.03))
+    begin = tf.maximum(tf.floor(0.22 * total), 1.0)
+    eps, rho = tf.cast(eps, adv.dtype), tf.cast(rho, adv.dtype)
+    period = tf.where(first, begin, m["period"])
+    length = tf.where(first, 2.0 * eps, m["length"])
+    rises = m["rises"] + tf.cast(~first & (losses > m["previous"]), adv.dtype)
+    age = m["age"] + tf.where(first, 0.0, 1.0)
+    higher = losses > m["highest"]
+    highest = tf.maximum(losses, m["highest"])
+    highest_image = tf.where(_wide(higher), adv, m["highest_image"])
+    highest_v = tf.where(_wide(higher), v, m["highest_v"])
+    check = age >= period
+    stuck = (m["halved"] == 0) & (m["highest_at_check"] >= highest)
+    halve = check & ((rises <= rho * period) | stuck)
+    length = tf.where(halve, length / 2, length)
+    here, v = tf.where(_wide(halve), highest_image, adv), tf.where(_wide(halve), highest_v, v)
+    straight = ball.project(here + _wide(length) * tf.sign(v), lower, upper)
+    share = tf.where(first, 1.0, 0.75)
+    moved = here + share * (straight - here) + (1.0 - share) * (here - m["before"])
+    at_check = check | first
+    return moved, {
+        **memory,
+        "before": here,
+        "highest_image": highest_image,
+        "highest_v": highest_v,
+        "highest": highest,
+        "highest_at_check": tf.where(at_check, highest, m["highest_at_check"]),
+        "previous": losses,
+        "rises": tf.where(check, 0.0, rises),
+        "age": tf.where(check, 0.0, age),
+        "period": tf.where(check, tf.maximum(period - less, shortest), period),
+        "length": length,
+        "halved": tf.where(check, tf.cast(halve, adv.dtype), m["halved"]),
+    }
+
+
+@remembers(kept=np.copy, highest=_rows(-np.inf))
+def squares(
+    adv: tf.Tensor,
+    losses: tf.Tensor,
+    lower: tf.Tensor,
+    upper: tf.Tensor,
+    k: tf.Tensor,
+    steps: tf.Tensor,
+    noise: tf.Tensor,
+    memory: Memory,
+    *,
+    eps: float,
+    side: float = 0.8,
+) -> tf.Tensor:
+    """Random search: a square of the best image so far moves to a corner of the ball.
+
+    A move that does not raise the loss is taken back. The squares become smaller at fixed parts of
+    the attack.
+
+    Args:
+        adv: images with the last move. [M, H, W, C].
+        losses: that the attack increases, at `adv`. [M].
+        lower, upper: bounds of the images. [M, H, W, C].
+        k: number of this step, from 0. Scalar.
+        steps: number of steps of the attack. Scalar.
+        noise: of this step, U(0, 1). [M, 2 + C].
+        memory: of the steps before.
+        eps: radius of the ball, in the unit of `adv`.
+        side: share of the pixels that the first squares cover.
+
+    Returns:
+        The next images, [M, H, W, C], and the memory.
+
+    Source: Andriushchenko et al. 2020, Algorithms 1 and 2, with the schedule of its code.
+    """
+    better = losses > memory["highest"]
+    kept = tf.where(_wide(better), adv, memory["kept"])
+    done = tf.cast(k, tf.float32) / tf.cast(steps, tf.float32)
+    halvings = tf.reduce_sum(tf.cast(done > np.array(_SQUARES, np.float32), tf.float32))
+    height, width = adv.shape[1:3]
+    area = tf.cast(side, tf.float32) * 0.5**halvings * height * width
+    length = tf.clip_by_value(tf.cast(tf.round(tf.sqrt(area)), tf.int32), 1, min(height, width) - 1)
+    sizes = (height, width)
+    edges = [
+        tf.cast(noise[:, axis] * tf.cast(size - length + 1, tf.float32), tf.int32)
+        for axis, size in enumerate(sizes)
+    ]
+    inside = [
+        (tf.range(size) >= edge[:, None]) & (tf.range(size) < edge[:, None] + length)
+        for edge, size in zip(edges, sizes, strict=True)
+    ]
+    square = (inside[0][:, :, None] & inside[1][:, None, :])[..., None]
+    corner = tf.where(noise[:, None, None, 2:] < 0.5, lower, upper)
+    moved = tf.where(square, corner, kept)
+    return moved, {**memory, "kept": kept, "highest": tf.maximum(losses, memory["highest"])}
+
+
+# Parts of the attack after which the area of the squares is halved.
+_SQUARES = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+
+
+def _wide(rows: tf.Tensor) -> tf.Tensor:
+    return rows[:, None, None, None]
+
+
+STEPS: dict[str, Part] = {"fixed": fixed, "geometric": geometric, "halving": halving}

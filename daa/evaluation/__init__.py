@@ -1,0 +1,1 @@
+"""The evaluation of any classifier, with checks of the number."""

@@ -1,0 +1,80 @@
+"""The two figures of an evaluation: accuracy against gradients, and the worst images."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from daa.attacks.methods import METHODS
+from daa.reports import palette, plotting
+from daa.reports.wording import radius
+from daa.target import predict
+
+if TYPE_CHECKING:
+    from daa.evaluation.evaluate import Evaluation
+
+# Images that the picture shows.
+_SHOWN = 6
+
+
+def accuracy(evaluation: Evaluation) -> Figure:
+    """Robust accuracy against the gradients that were spent, with the interval at the end."""
+    report = evaluation.report
+    spent = np.concatenate([[0.0], report.gradients_after])
+    reached = 100 * np.concatenate([[report.clean_accuracy], report.robust_accuracy])
+    low, high = (100 * end for end in evaluation.interval)
+    title = METHODS[evaluation.config.method].title
+    soft, colour = palette.light("soft"), palette.light(palette.of(evaluation.config.method))
+    with plotting.look():
+        # Narrow, so that its text is large enough at the width of a phone.
+        figure = Figure(figsize=(4.4, 3.4), layout="constrained")
+        axis = figure.subplots()
+        axis.axhspan(low, high, color=colour, alpha=0.15, linewidth=0, label="95 % interval")
+        axis.step(spent, reached, where="post", color=colour, linewidth=2, label=title)
+        axis.axhline(reached[0], color=soft, linestyle=":", label="clean accuracy")
+        axis.set_xlabel("gradients per image\n(a forward pass alone counts half)")
+        axis.set_ylabel("accuracy (%)")
+        axis.set_xlim(0, max(spent[-1], 1))
+        axis.set_ylim(0, min(100, 1.1 * reached[0] + 5))
+        axis.grid()
+        axis.legend()
+        eps = radius(evaluation.config.eps)
+        about = f"{len(evaluation.data):,} images of {evaluation.data.name}, eps {eps}"
+        axis.set_title(
+            fill(f"{evaluation.target.name}: {about}", 44), fontsize=10, parse_math=False
+        )
+    return figure
+
+
+def worst(evaluation: Evaluation) -> Figure | None:
+    """The images that the model got wrong most clearly after the attack; None where it got none.
+
+    Images that are misclassified without an attack are left out.
+    """
+    report, data = evaluation.report, evaluation.data
+    broken = np.flatnonzero((report.margin <= 0) & (report.natural > 0))
+    if not len(broken):
+        return None
+    chosen = broken[np.argsort(report.margin[broken], kind="stable")[:_SHOWN]]
+    natural, adv = data.x[chosen], report.adv[chosen]
+    taken_for = predict(evaluation.target, adv).argmax(axis=1)
+    change = 0.5 + (adv - natural) / (2 * evaluation.config.eps)
+    rows = [("natural", natural), ("worst found", adv), ("change", np.clip(change, 0, 1))]
+    with plotting.look():
+        figure = Figure(figsize=(0.85 * len(chosen) + 0.5, 3.7), layout="constrained")
+        axes = figure.subplots(3, len(chosen), squeeze=False)
+        for line, (name, images) in zip(axes, rows, strict=True):
+            for axis, image in zip(line, images, strict=True):
+                pixels = image[..., 0] if image.shape[-1] == 1 else image
+                axis.imshow(pixels, "gray", vmin=0, vmax=1, interpolation="none")
+                axis.set_xticks([])
+                axis.set_yticks([])
+                axis.set_frame_on(False)
+            line[0].set_ylabel(name, fontsize=9)
+        for k, image in enumerate(chosen):
+            axes[0, k].set_title(f"image {image}\nlabel {data.y[image]}", fontsize=8)
+            axes[1, k].set_title(f"taken for {taken_for[k]}", fontsize=8)
+    return figure

@@ -1,1 +1,0 @@
-"""From the YAML file of an experiment to records, tables, figures and a page."""

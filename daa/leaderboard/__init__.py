@@ -1,0 +1,1 @@
+"""Leaderboards and the arrays that are submitted to them."""

@@ -1,0 +1,102 @@
+"""The images that an experiment shows, kept as numbers beside its records."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from daa.errors import require
+from daa.runs import config, records, state
+from daa.runs.config import Experiment
+from daa.runs.records import Whole
+from daa.target import Dataset
+from daa.targets.files import read_json
+
+Pixels = tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
+Size = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Examples(BaseModel):
+    """Images that the second of two runs breaks and the first does not.
+
+    Pixels are in [0, 1], rounded to four decimals; each image is one list, row after row.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: tuple[str, str] = Field(description="Names of the two runs.")
+    images: tuple[Whole, ...] = Field(description="Indices of the images in the data set.")
+    labels: tuple[Whole, ...] = Field(description="Their labels.")
+    shape: tuple[Size, Size, Size] = Field(description="Height, width and channels of an image.")
+    natural: tuple[Pixels, ...] = Field(description="The natural images.")
+    adversarial: tuple[tuple[Pixels, ...], tuple[Pixels, ...]] = Field(
+        description="The worst images of each run."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Examples:
+        """Checks that there are as many labels and pixels as the images have."""
+        count, pixels = len(self.images), math.prod(self.shape)
+        require(self.shape[2] in (1, 3), "shape", "1 or 3 channels", self.shape)
+        require(len(self.labels) == count, "labels", f"{count} labels", self.labels)
+        for name, found in zip(
+            ("natural", "adversarial[0]", "adversarial[1]"),
+            (self.natural, *self.adversarial),
+            strict=True,
+        ):
+            fits = len(found) == count and all(len(image) == pixels for image in found)
+            require(fits, name, f"{count} images of {pixels} pixels", [len(i) for i in found])
+        return self
+
+
+def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) -> None:
+    """Writes images that the second of the experiment's two rows breaks and the first does not.
+
+    Nothing is written where the records came without the images of their runs.
+
+    Args:
+        experiment: with `examples`.
+        folder: of its finished records.
+        data: the natural images.
+        images: how many are written at most.
+    """
+    if experiment.examples is None:
+        return
+    found = [records.load(folder / f"{name}.json") for name in experiment.examples]
+    paths = [folder / f"{name}.npz" for name in experiment.examples]
+    reports = [state.load(p, r.identity).report for p, r in zip(paths, found, strict=True)]
+    if None in reports:
+        return
+    first, second = (set(record.broken) for record in found)
+    chosen = sorted(second - first)[:images]
+
+    def pixels(x: np.ndarray) -> list:
+        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), data.x[0].size).tolist()
+
+    content = {
+        "rows": experiment.examples,
+        "images": chosen,
+        "labels": data.y[chosen].tolist(),
+        "shape": data.x.shape[1:],
+        "natural": pixels(data.x),
+        "adversarial": [pixels(report.adv) for report in reports if report is not None],
+    }
+    written = Examples.model_validate(content)
+    records.write_json(folder / records.EXAMPLES, written.model_dump(mode="json"))
+
+
+def load(folder: Path) -> Examples | None:
+    """Reads the images of a result folder; None where it has none.
+
+    Raises:
+        InputError: a damaged file.
+    """
+    path = folder / records.EXAMPLES
+    if not path.exists():
+        return None
+    content = read_json(path, "the images of two runs")
+    return config.check(TypeAdapter(Examples), content, str(path))

@@ -1,0 +1,1 @@
+"""From the YAML file of an experiment to its records."""

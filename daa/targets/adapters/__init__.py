@@ -1,0 +1,1 @@
+"""Targets from the models of other libraries."""

@@ -1,0 +1,195 @@
+"""The images that a user names or gives, as a data set."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daa import targets
+from daa.errors import InputError, require
+from daa.target import Bounds, Dataset, Note, as_array
+from daa.targets import files
+from daa.targets.adapters.common import bounds_of, sha256_of_arrays
+from daa.targets.adapters.layouts import DataFormat
+from daa.targets.files import reason
+from daa.targets.npy import read_npz
+
+LABELS = "labels.csv"
+
+
+def load(
+    reference: str,
+    *,
+    images: int | None = None,
+    bounds: tuple[float, float] | None = None,
+    data_format: DataFormat | None = None,
+    split: str = "test",
+    data_dir: str | Path | None = None,
+) -> tuple[Dataset, list[Note]]:
+    """Images with labels.
+
+    Args:
+        reference: a data set of this project, as `cifar10`; an .npz file with the arrays `x` and
+            `y`; or a folder of images with labels.csv, whose lines are `file,label`.
+        images: only the first ones; None for all.
+        bounds, data_format: as for `dataset`.
+        split: of a data set of this project.
+        data_dir: folder of those data sets; else `DAA_DATA`, else the cache.
+
+    Returns:
+        The data set; and what was done to the images.
+
+    Raises:
+        InputError: no such data, or data that can't be used; says why in one line.
+    """
+    path = Path(reference)
+    if reference in targets.DATASETS:
+        return targets.DATASETS[reference].load(split, data_dir, images), []
+    if path.suffix == ".npz":
+        found = read_npz(path)
+        for name in ("x", "y"):
+            require(name in found, str(path), f"an array {name}", ", ".join(found) or None)
+        x, y, digest = found["x"], found["y"], files.sha256(path)
+    elif (path / LABELS).is_file():
+        x, y, digest = _pictures(path)
+        data_format, bounds = None, None  # files of images have their own layout and range
+    else:
+        known = ", ".join(targets.DATASETS)
+        expected = f"one of {known}, an .npz file, or a folder of images with {LABELS}"
+        require(False, "data", expected, reference)
+    try:
+        whole, notes = dataset(
+            x, y, name=path.stem, sha256=digest, bounds=bounds, data_format=data_format
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return whole.first(images), notes
+
+
+def dataset(
+    x: Any,
+    y: Any,
+    *,
+    name: str = "data",
+    sha256: str | None = None,
+    bounds: Bounds | tuple[float, float] | None = None,
+    data_format: DataFormat | None = None,
+) -> tuple[Dataset, list[Note]]:
+    """Arrays as a data set.
+
+    Args:
+        x: images; whole numbers from 0 to 255, floats in [0, 1], or floats in the range of the
+            pixels, `bounds`. [N, H, W, C], [N, C, H, W] or [N, H, W].
+        y: labels; whole numbers or one-hot. [N], [N, 1] or [N, K].
+        name: of the data set.
+        sha256: of its source; None for that of the arrays.
+        bounds: lowest and highest value of a pixel, where x has other values than [0, 1].
+        data_format: of x; None to see it by the position of 1 or 3 channels.
+
+    Returns:
+        The data set; and what was done to the images.
+
+    Raises:
+        InputError: arrays of another shape or type, or values that are no number.
+    """
+    x, y = as_array(x, "x"), as_array(y, "y")
+    sha256 = sha256 or sha256_of_arrays([x, y])
+    if x.ndim == 3:
+        x, data_format = x[..., None], "channels_last"
+    require(x.ndim == 4 and x.size > 0, "x", "images [N >= 1, H, W, C]", list(x.shape))
+    if data_format is None and x.shape[1] in (1, 3) and x.shape[3] not in (1, 3):
+        data_format = "channels_first"
+    if data_format == "channels_first":
+        x = x.transpose(0, 2, 3, 1)
+    x, notes = _scaled(x, bounds)
+    return Dataset(name, np.ascontiguousarray(x), _labels(y, len(x)), sha256), notes
+
+
+def _scaled(
+    x: np.ndarray, bounds: Bounds | tuple[float, float] | None
+) -> tuple[np.ndarray, list[Note]]:
+    """Images in [0, 1], and what was done to them."""
+    if x.dtype == np.uint8:
+        return x.astype(np.float32) / np.float32(255), []
+    if x.dtype.kind not in "fiu":
+        raise InputError(f"x: expected uint8 or floats, got {x.dtype}")
+    if not np.isfinite(x).all():
+        image = int(np.argwhere(~np.isfinite(x))[0][0])
+        raise InputError(f"x: image {image}: expected finite numbers, got nan or inf")
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32)
+    notes: list[Note] = []
+    lowest, highest = float(x.min()), float(x.max())
+    limits = bounds or (0.0, 1.0)
+    limits = bounds_of(limits, "x")
+    if highest > 1 + 1e-3 or lowest < -1e-3:
+        if bounds is None and lowest >= 0 and 1.5 < highest <= 255:
+            limits = Bounds(0.0, 255.0)
+            message = f"The images reach {highest:g}; their values were divided by 255."
+            notes.append(Note("images-rescaled", message))
+        span = limits.upper - limits.lower
+        if lowest < limits.lower - span or highest > limits.upper + span:
+            expected = f"values from {limits.lower:g} to {limits.upper:g} (bounds)"
+            require(False, "x", expected, [round(lowest, 4), round(highest, 4)])
+        x = limits.from_native(x)
+    outside = int(((x < 0) | (x > 1)).reshape(len(x), -1).any(axis=1).sum())
+    if outside:
+        message = (
+            f"{outside:,} of {len(x):,} images had pixels outside the range from {limits.lower:g} "
+            f"to {limits.upper:g}; those pixels were clipped."
+        )
+        notes.append(Note("images-outside-range", message))
+    return np.clip(x, 0, 1), notes
+
+
+def _labels(y: np.ndarray, images: int) -> np.ndarray:
+    """Labels as [N] int64."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+        y = y.argmax(axis=1)
+    if y.shape != (images,) or y.dtype.kind not in "iu":
+        raise InputError(
+            f"y: expected {images} whole numbers, one for each image, "
+            f"got {y.dtype} of shape {list(y.shape)}"
+        )
+    require(y.min() >= 0, "y", "labels from 0 on", int(y.min()))
+    require(y.max() < 2**31, "y", f"labels below {2**31}", int(y.max()))
+    return y.astype(np.int64)
+
+
+def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
+    """Images of a folder in the order of its labels.csv, their labels, and the hash of both."""
+    from PIL import Image
+
+    table = folder / LABELS
+    lines = files.read_csv(table, "lines file,label")
+    if lines and not lines[0][-1].strip().isdecimal():
+        lines = lines[1:]  # names of the columns
+    require(bool(lines), str(table), "lines file,label", None)
+    digest = hashlib.sha256(table.read_bytes())
+    x, y = [], []
+    for line in lines:
+        fits = len(line) == 2 and re.fullmatch(r"\d{1,9}", line[1].strip(), re.ASCII) is not None
+        require(fits, str(table), "lines file,label with labels from 0 on", ",".join(line))
+        path = folder / line[0].strip()
+        content = files.read_bytes(path, "an image")
+        digest.update(content)
+        try:
+            with Image.open(io.BytesIO(content)) as picture:
+                grey = picture.mode in ("1", "L")
+                require(not picture.mode.startswith(("I", "F")), str(path), "8 bits", picture.mode)
+                x.append(np.asarray(picture.convert("L" if grey else "RGB")))
+        except InputError:
+            raise
+        except Exception as error:  # a damaged or vast image makes Pillow fail in many ways
+            raise InputError(f"{path}: expected an image, got {reason(error)}") from error
+        y.append(int(line[1]))
+        same = x[-1].shape == x[0].shape
+        require(same, str(path), f"an image of shape {list(x[0].shape)}", list(x[-1].shape))
+    return np.stack(x), np.array(y), digest.hexdigest()

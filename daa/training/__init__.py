@@ -1,0 +1,1 @@
+"""Adversarial training from a YAML file."""

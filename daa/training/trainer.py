@@ -1,0 +1,172 @@
+"""Adversarial training: minimise the loss at the images that an attack finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from daa.attacks import ball
+from daa.attacks.losses import xent
+from daa.target import Bounds
+from daa.tensorflow import tf
+from daa.training.recipe import TrainConfig
+
+# How much of the batch moments enters the moving statistics (MadryLab's CIFAR10 code: decay 0.9).
+_MOMENTS_DECAY = 0.9
+
+
+@dataclass
+class Trainer:
+    """A network in training.
+
+    All random numbers of an epoch come from (seed, epoch). So a training that goes on from a saved
+    `state()` gives what it would have given undisturbed.
+
+    Args:
+        network: variables -> callable of native pixels, as in the model.py of each folder.
+        variables: what is trained, float32.
+        config: the recipe.
+        total: number of updates of the whole training, for the schedule.
+        bounds: native range of the pixels.
+        training_network: (variables, on_moments) -> callable that normalises with the moments of
+            its minibatch and reports those moments, for networks with batch normalisation.
+
+    Source: Madry et al. 2018, Eq. 2.1; the released scripts' training of the FMNIST network.
+    """
+
+    network: Callable[[Mapping[str, tf.Variable]], Callable]
+    variables: dict[str, tf.Variable]
+    config: TrainConfig
+    total: int
+    bounds: Bounds = field(default_factory=Bounds)
+    training_network: Callable | None = None
+
+    def __post_init__(self) -> None:
+        rate = self.config.learning_rate
+        if self.config.optimizer == "adam":
+            self.optimizer = tf.keras.optimizers.Adam(rate)
+        else:
+            self.optimizer = tf.keras.optimizers.SGD(rate, momentum=0.9)
+        self.trainable = [v for name, v in self.variables.items() if "/moving_" not in name]
+        self.optimizer.build(self.trainable)
+        self._update = self._compile()
+
+    def epoch(self, number: int, x: np.ndarray, y: np.ndarray, on_batch: Callable) -> float:
+        """One pass over the images.
+
+        Args:
+            number: of the epoch, from 0.
+            x: training images. [N, H, W, C] float32 in [0, 1].
+            y: labels. [N] int64.
+            on_batch: called with the loss after each update.
+
+        Returns:
+            The mean training loss at the adversarial images.
+        """
+        rng = np.random.default_rng((self.config.seed, number))
+        order = rng.permutation(len(x))
+        size, losses = self.config.batch_size, []
+        for begin in range(0, len(x) - size + 1, size):
+            batch = order[begin : begin + size]
+            images = augment(x[batch], rng) if self.config.augment else x[batch]
+            noise = rng.random(images.shape, dtype=np.float32) * 2 - 1
+            losses.append(float(self._update(images, y[batch], noise)))
+            on_batch(losses[-1])
+        return float(np.mean(losses))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The present weights."""
+        return {name: variable.numpy() for name, variable in self.variables.items()}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that further updates depend on: weights and the optimizer's memory."""
+        optimizer = {f"optimizer/{i}": v.numpy() for i, v in enumerate(self.optimizer.variables)}
+        return {**{f"network/{k}": v for k, v in self.arrays().items()}, **optimizer}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Takes over a saved `state()`."""
+        for name, variable in self.variables.items():
+            variable.assign(state[f"network/{name}"])
+        for i, variable in enumerate(self.optimizer.variables):
+            variable.assign(state[f"optimizer/{i}"])
+
+    def _logits(self, variables: Mapping[str, tf.Tensor], on_moments: Callable) -> Callable:
+        if self.training_network is None:
+            logits = self.network(variables)
+        else:
+            logits = self.training_network(variables, on_moments)
+        return lambda x: logits(self.bounds.to_native(x))
+
+    def _track(self, name: str, mean: tf.Tensor, variance: tf.Tensor) -> None:
+        for kind, value in (("mean", mean), ("variance", variance)):
+            moving = self.variables[f"{name}/moving_{kind}"]
+            moving.assign(_MOMENTS_DECAY * moving + (1 - _MOMENTS_DECAY) * value)
+
+    def _compile(self) -> Callable:
+        """One update as a graph: attack the minibatch, then step along the weights' gradient."""
+        config, dtype = self.config, tf.as_dtype(self.config.precision)
+        kernels = [v for v in self.trainable if v.shape.rank > 1]
+
+        @tf.function
+        def update(x: tf.Tensor, y: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+            done = tf.cast(self.optimizer.iterations, tf.float32) / self.total
+            part = tf.minimum(1.0, done / config.ramp) if config.ramp else 1.0
+            eps, step_size = config.eps * part, config.step_size * part
+            lower, upper = tf.maximum(x - eps, 0.0), tf.minimum(x + eps, 1.0)
+            adv = ball.project(x + eps * noise, lower, upper)
+            cast = {name: tf.cast(v, dtype) for name, v in self.variables.items()}
+            attacked = self._logits(cast, lambda *_: None)
+            for _ in tf.range(config.steps):
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(adv)
+                    loss = tf.reduce_sum(xent(attacked(adv), y))
+                step = step_size * tf.sign(tape.gradient(loss, adv))
+                adv = ball.project(adv + step, lower, upper)
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(xent(self._logits(self.variables, self._track)(adv), y))
+                decay = tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+                objective = loss + config.weight_decay * decay
+            rate = config.learning_rate * _schedule(config.schedule, done)
+            self.optimizer.learning_rate.assign(rate)
+            gradients = tape.gradient(objective, self.trainable)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable, strict=True))
+            return loss
+
+        return update
+
+
+def _schedule(name: str, done: tf.Tensor) -> tf.Tensor:
+    """The learning rate as a share of the highest one, after the part `done` of all updates."""
+    if name == "constant":
+        return tf.ones([])
+    if name == "steps":
+        return tf.where(done < 0.5, 1.0, tf.where(done < 0.75, 0.1, 0.01))
+    rise = tf.minimum(5 * done + 0.1, 1.0)
+    part = tf.clip_by_value((done - 0.2) / 0.8, 0.0, 1.0)
+    return rise * (0.01 + 0.99 * 0.5 * (1.0 + tf.cos(np.pi * part)))
+
+
+def augment(x: np.ndarray, rng: np.random.Generator, pad: int = 4) -> np.ndarray:
+    """Random crops of images with a black border; half of the images are mirrored.
+
+    Args:
+        x: images. [N, H, W, C].
+        rng: decides where to crop and what to mirror.
+        pad: width of the border, in pixels.
+
+    Returns:
+        [N, H, W, C].
+
+    Source: MadryLab/cifar10_challenge, cifar10_input.py.
+    """
+    height, width = x.shape[1:3]
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    rows, columns = rng.integers(0, 2 * pad + 1, (2, len(x)))
+    mirrored = rng.random(len(x)) < 0.5
+    out = np.empty_like(x)
+    for i, (r, c) in enumerate(zip(rows, columns, strict=True)):
+        crop = padded[i, r : r + height, c : c + width]
+        out[i] = crop[:, ::-1] if mirrored[i] else crop
+    return out

@@ -1,0 +1,301 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from linear import config, images, linear_target
+
+from daa import Attack, AttackConfig, Bounds, InputError, Target, worst_case
+from daa.attacks import ball
+from daa.attacks.methods import METHODS
+from daa.target import input_gradient
+
+# A plan runs attacks and is none itself.
+ATTACKS = [method for method in METHODS if METHODS[method].loss is not None]
+
+
+@pytest.mark.parametrize("method", ATTACKS)
+@pytest.mark.parametrize("loss", [None, "xent", "cw"])
+def test_stays_in_ball_and_range_and_repeats(method, loss):
+    target, _ = linear_target(classes=4)
+    x, y = images()
+    settings = config(method, loss)
+    adv = Attack(target, settings)(x, y, seed=3)
+    assert adv.dtype == np.float32
+    ball.check(adv, x, settings.eps)
+    np.testing.assert_array_equal(adv, Attack(target, settings)(x, y, seed=3))
+
+
+@pytest.mark.parametrize(
+    "method", [m for m in ATTACKS if m not in ("rand_fgsm", "square", "apgd_t")]
+)
+def test_two_classes_reach_the_known_optimum_of_a_linear_model(method):
+    """The margin's gradient is constant, so the optimum is a corner of the ball."""
+    target, w = linear_target(classes=2)
+    x, y = images(classes=2)
+    c = 1e-6 if METHODS[method].particles else None
+    loss = METHODS[method].loss if METHODS[method].loss != "xent" else "cw"
+    settings = config(method, loss, c=c)
+    adv = Attack(target, settings)(x, y)
+    away = np.where(y == 0, 1, -1)[:, None] * np.sign(w[:, 1] - w[:, 0])
+    best = np.clip(x + 0.1 * away.reshape(x.shape), 0, 1)
+    np.testing.assert_allclose(adv, best, atol=1e-6)
+
+
+def test_least_likely_raises_the_logit_of_that_class():
+    target, _ = linear_target(classes=5)
+    x, y = images(classes=5)
+    before = target(x).numpy()
+    least = before.argmin(1)
+    adv = Attack(target, config("pgd", targeted="least_likely"))(x, y)
+    rows = np.arange(len(x))
+    assert (target(adv).numpy()[rows, least] > before[rows, least]).all()
+    same = Attack(target, config("pgd", targeted="labels"))(x, y, target_labels=least)
+    np.testing.assert_array_equal(adv, same)
+
+
+def test_particles_without_weight_are_pgd():
+    target, _ = linear_target()
+    x, y = images()
+    pgd = Attack(target, config("pgd"))(x, y, seed=1)
+    for method in ("blob", "dgf"):
+        adv = Attack(target, config(method, c=0.0))(x, y, seed=1)
+        np.testing.assert_array_equal(adv, pgd)
+
+
+def test_native_range_does_not_change_the_attack():
+    target, w = linear_target()
+    wide = Target(
+        "test/wide", lambda x: tf.reshape(x / 255.0, [-1, 16]) @ w, (4, 4, 1), 3, Bounds(0, 255)
+    )
+    x, y = images()
+    settings = config("pgd")
+    a, b = (Attack(t, settings)(x, y) for t in (target, wide))
+    assert (np.abs(a - b) < 1e-6).mean() > 0.99
+
+
+def test_a_last_minibatch_of_one_image_is_attacked():
+    target, _ = linear_target()
+    x, y = images(17)
+    for method in ("blob", "dgf"):
+        adv = Attack(target, config(method))(x, y)
+        assert (adv != x).any(axis=(1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("method", ATTACKS)
+def test_a_visit_never_returns_to_python(method):
+    """Every operation of the graph, of its loop and of what that calls, is native."""
+    target, _ = linear_target(classes=4)
+    attack = Attack(target, config(method))
+    attack(*images(16))
+    (function,) = attack.visit._list_all_concrete_functions()
+    definition = function.graph.as_graph_def()
+    kinds = {node.op for node in definition.node}
+    kinds |= {node.op for f in definition.library.function for node in f.node_def}
+    assert "MatMul" in kinds
+    assert not {kind for kind in kinds if "Py" in kind or "Host" in kind}
+
+
+def test_bfloat16_gradients_move_float32_images_within_the_ball():
+    target, w = linear_target(classes=2)
+    half = tf.cast(w, tf.bfloat16)
+    made = []
+
+    def network(x):
+        made.append(x.dtype)
+        return tf.cast(tf.cast(tf.reshape(x, [-1, 16]), tf.bfloat16) @ half, tf.float32)
+
+    both = replace(target, half=lambda: network)
+    x, y = images(classes=2)
+    settings = config("pgd", "cw", precision="bfloat16")
+    adv = Attack(both, settings)(x, y)
+    assert made
+    assert adv.dtype == np.float32
+    exact = Attack(target, config("pgd", "cw"))(x, y)
+    np.testing.assert_allclose(adv, exact, atol=1e-6)  # the signs of a linear model agree
+    with pytest.raises(InputError, match="test/linear: precision: expected float32, got 'bfloat1"):
+        Attack(target, settings)
+
+
+def test_rand_fgsm_reads_two_ways():
+    target, w = linear_target(classes=2)
+    x, y = images(classes=2)
+    x = 0.5 + 0.1 * x  # away from the range's ends
+    away = np.where(y == 0, 1, -1)[:, None] * np.sign(w[:, 1] - w[:, 0])
+    away = away.reshape(x.shape)
+    uniform, tramer = (
+        Attack(target, AttackConfig("rand_fgsm", "cw", eps=0.1, rand_fgsm=reading))(x, y)
+        for reading in ("uniform", "tramer")
+    )
+    # A step of eps from anywhere in the ball ends at most eps, at least 0, along the gradient.
+    along = (uniform - x) * away
+    assert along.min() >= -1e-6
+    assert along.max() > 0.09
+    assert np.ptp(along) > 0.08
+    # Half a ball of sign noise and half a ball of FGSM: either both agree, or they cancel.
+    along = (tramer - x) * away
+    assert np.minimum(np.abs(along - 0.1), np.abs(along)).max() < 1e-6
+    assert 0.3 < (along > 0.05).mean() < 0.7
+
+
+def test_restarts_only_lower_the_worst_case():
+    target, _ = linear_target()
+    x, y = images(60)
+    settings = config("rand_fgsm")
+    report = worst_case(target, settings, x, y, restarts=4, seed=5)
+    assert report.correct_per_restart.shape == (4, 60)
+    assert (np.diff(report.robust_accuracy) <= 0).all()
+    wrong = target(report.adv).numpy().argmax(1) != y
+    np.testing.assert_array_equal(wrong, ~report.correct_per_restart.all(0))
+    alone = Attack(target, settings)(x, y, seed=5, restart=2)
+    np.testing.assert_array_equal(
+        target(alone).numpy().argmax(1) == y, report.correct_per_restart[2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": "mse"}, "loss: expected one of xent, cw, .* got 'mse'"),
+        ({"eps": 0}, "eps: expected 0 < eps <= 1, got 0"),
+        ({"eps": float("nan")}, "eps: expected"),
+        ({"eps": "big"}, "eps: expected .* got 'big'"),
+        ({"eps": True}, "eps: expected .* got True"),
+        ({"c": False}, "c: expected a finite number, got False"),
+        ({"step_size": 0.4}, "step_size: expected 0 < step_size <= eps=0.1, got 0.4"),
+        ({"step_size": -1}, "step_size: expected"),
+        ({"steps": 0}, "steps: expected a whole number >= 1, got 0"),
+        ({"steps": 12}, "steps: expected a multiple of steps_per_shuffle=5, got 12"),
+        ({"batch_size": 1}, "batch_size: expected at least 2 particles, got 1"),
+        ({"batch_size": True}, "batch_size: expected a whole number >= 1, got True"),
+        ({"decay": 3}, "decay: expected no such option for blob, got 3"),
+        ({"method": "pgd", "c": 5}, "c: expected no such option for pgd, got 5"),
+        ({"method": "fgsm", "steps": 5}, "steps: expected no such option for fgsm, got 5"),
+        ({"stepz": 5}, "expected one of method, loss, .* got 'stepz'"),
+        ({"eps": 10**400}, "eps: expected 0 < eps <= 1"),
+        ({"c": "x"}, "c: expected a finite number"),
+        ({"targeted": "x"}, "targeted: expected null or one of labels, least_likely"),
+        ({"random_start": 1}, "random_start: expected true or false, got 1"),
+    ],
+)
+def test_config_names_the_field_that_cannot_work(change, message):
+    with pytest.raises(InputError, match=message):
+        config(**{"method": "blob", **change})
+
+
+def test_an_unknown_method_is_named():
+    with pytest.raises(InputError, match=r"method: expected one of fgsm, .* got 'pdg'"):
+        AttackConfig("pdg")
+
+
+def _with(x, index, value):
+    x = x.copy()
+    x[index] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda x, y: ((x * 255).astype(np.uint8), y), "expected float32 .* got uint8"),
+        (lambda x, y: (x[..., 0], y), r"expected shape \['N >= 1', 4, 4, 1\]"),
+        (lambda x, y: (x[:0], y[:0]), "expected shape"),
+        (lambda x, y: (_with(x, (3, 1, 2, 0), np.nan), y), r"image 3, pixel \(1, 2, 0\).* nan"),
+        (lambda x, y: (_with(x, (3, 1, 2, 0), 1.5), y), r"expected \[0, 1\], got 1.5"),
+        (lambda x, y: (x, _with(y, 7, 3)), "y: image 7: expected a class from 0 to 2, got 3"),
+        (lambda x, y: (x, y[:-1]), "y: expected 40 integers"),
+        (lambda x, y: (x, y.astype(float)), "y: expected 40 integers, got float64"),
+    ],
+)
+def test_images_and_labels_that_do_not_fit_are_named(damage, message):
+    target, _ = linear_target()
+    x, y = damage(*images())
+    with pytest.raises(InputError, match=message):
+        Attack(target, config("pgd"))(x, y)
+
+
+def test_restarts_and_target_labels_are_checked():
+    target, _ = linear_target()
+    x, y = images()
+    with pytest.raises(InputError, match=r"restarts: expected a whole number from 1 to .* got 0"):
+        worst_case(target, config("pgd"), x, y, restarts=0)
+    with pytest.raises(InputError, match="target_labels: expected classes with"):
+        Attack(target, config("pgd"))(x, y, target_labels=y)
+
+
+@pytest.mark.parametrize("method", ATTACKS)
+def test_xla_compiles_every_method_and_agrees(method):
+    """What a GPU runs by default, compiled here for the CPU."""
+    target, _ = linear_target(classes=4)
+    x, y = images(16)
+    settings = config(method)
+    plain = Attack(target, settings, jit=False)(x, y)
+    compiled = Attack(target, settings, jit=True)(x, y)
+    assert (np.abs(plain - compiled) < 1e-6).mean() > 0.99
+
+
+@pytest.mark.parametrize("method", ["blob", "dgf", "attraction"])
+def test_xla_on_a_cpu_sorts_as_it_has_no_selection(method):
+    target, _ = linear_target(classes=4)
+    x, y = images(16)
+    found = [Attack(target, config(method), jit=jit)(x, y) for jit in (True, False)]
+    assert (np.abs(found[0] - found[1]) < 1e-6).mean() > 0.99
+
+
+def test_one_trace_serves_every_number_and_a_smaller_last_minibatch():
+    target, _ = linear_target()
+    x, y = images(40)
+    for method, changes in [
+        ("blob", {}),
+        ("blob", {"c": 3.0, "eps": 0.2, "step_size": 0.1, "steps": 5}),
+        ("blob", {"steps": 10, "steps_per_shuffle": 10}),
+        ("momentum", {}),
+        ("momentum", {"decay": 0.5}),
+    ]:
+        attack = Attack(target, config(method, **changes))
+        attack(x, y)  # minibatches of 16, 16 and 8
+        assert attack.visit.experimental_get_tracing_count() == 1, method
+    worst_case(target, config("pgd"), x, y, restarts=3)
+    assert target._graphs["predict"].experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("method", ["blob", "dgf", "momentum"])
+def test_what_fills_a_minibatch_up_has_no_influence(method):
+    target, _ = linear_target()
+    x, y = images(16 + 5)
+    settings = config(method, steps_per_shuffle=20) if method != "momentum" else config(method)
+    settings = settings.replace(random_start=False)
+    together = Attack(target, settings)(x, y, seed=2)
+    order = np.arange(21)
+    if method != "momentum":
+        order = np.random.default_rng((2, 0)).permutation(21)
+    alone = Attack(target, settings.replace(batch_size=5))
+    alone._minibatches = lambda n, rng: iter([(0, np.arange(n))])
+    last = order[16:]
+    np.testing.assert_allclose(together[last], alone(x[last], y[last]), atol=1e-6)
+
+
+def test_what_is_remembered_travels_with_its_image(monkeypatch):
+    """Momentum with shuffles in between is momentum without them."""
+    target, _ = linear_target()
+    x, y = images(40)
+    plain = Attack(target, config("momentum"))(x, y)
+    shuffled = replace(METHODS["momentum"], particles=True)
+    monkeypatch.setitem(METHODS, "shuffled", shuffled)
+    found = Attack(target, config("shuffled"))(x, y)
+    np.testing.assert_allclose(found, plain, atol=1e-6)
+
+
+def test_other_first_images_take_the_place_of_the_start():
+    target, _ = linear_target()
+    x, y = images()
+    natural = Attack(target, config("pgd", random_start=False))(x, y)
+    np.testing.assert_array_equal(Attack(target, config("pgd"))(x, y, first=x), natural)
+
+
+def test_the_target_gradient_is_that_of_the_summed_loss():
+    target, w = linear_target(classes=2)
+    x, y = images(classes=2)
+    away = np.where(y == 0, 1, -1)[:, None] * (w[:, 1] - w[:, 0])
+    found = input_gradient(target, x, y, "cw", batch_size=7)
+    np.testing.assert_allclose(found, away.reshape(x.shape), atol=1e-5)

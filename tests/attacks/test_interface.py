@@ -1,0 +1,172 @@
+"""What a user of the Python interface can get wrong ends in one line, an InputError."""
+
+import pickle
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from linear import images, linear_target
+
+from daa import Attack, AttackConfig, Bounds, Dataset, InputError, Target, worst_case
+from daa.attacks.worst_case import margins
+from daa.evaluation.evaluate import evaluate
+from daa.target import input_gradient, predict
+
+LINEAR, W = linear_target()
+CONFIG = AttackConfig("pgd", eps=0.1, step_size=0.05, steps=2, batch_size=16)
+X, Y = images(20)
+
+
+def flat(x):
+    return tf.reshape(x, [-1, 16])
+
+
+def fails(x):
+    raise KeyError("weights\nof mine")
+
+
+def fails_later(x):
+    return tf.ensure_shape(tf.py_function(lambda x: 1 / 0, [x], tf.float32), [None, 3])
+
+
+BAD = {
+    "constant": (lambda x: tf.zeros([tf.shape(x)[0], 3]), "logits with a gradient at the images"),
+    "rounded": (lambda x: tf.cast(tf.cast(flat(x) @ W, tf.int32), tf.float32), "has no derivative"),
+    "float64": (lambda x: tf.cast(flat(x) @ W, tf.float64), r"float32 logits \[N, 3\] .* float64"),
+    "float16": (lambda x: tf.cast(flat(x) @ W, tf.float16), r"got float16 \(None, 3\)"),
+    "integers": (lambda x: tf.cast(flat(x) @ W, tf.int64), r"got int64 \(None, 3\)"),
+    "wide": (lambda x: tf.concat([flat(x) @ W] * 2, 1), r"float32 logits .* got float32 \(None, 6"),
+    "narrow": (lambda x: tf.reduce_sum(flat(x) @ W, 1), r"got float32 \(None,\)"),
+    "sparse": (lambda x: tf.sparse.from_dense(flat(x) @ W), "got SparseTensor"),
+    "nothing": (lambda x: None, "got NoneType"),
+    "numpy": (lambda x: np.zeros((16, 3), np.float32), "got ndarray"),
+    "two": (lambda x: (flat(x) @ W, flat(x) @ W), "got tuple"),
+    "eager": (lambda x: tf.constant(x.numpy()), "got (AttributeError|NotImplementedError)"),
+    "fails": (fails, r"expected float32 logits \[N, 3\] of images \[4, 4, 1\], got KeyError"),
+    "fails later": (fails_later, "expected logits and gradients .* got .*division by zero"),
+    "few": (
+        lambda x: tf.py_function(lambda x: x[:1, :2, 0, 0], [x], tf.float32),
+        r"logits: expected shape \[20, 3\], got",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_network_that_is_none_is_refused_in_one_line(name):
+    network, message = BAD[name]
+    target = Target(name, network, (4, 4, 1), 3)
+    with pytest.raises(InputError, match=f"^{name}: .*{message}") as error:
+        worst_case(target, CONFIG, X, Y)
+    assert len(str(error.value).splitlines()) == 1
+    assert len(str(error.value)) < 500
+
+
+def test_every_way_to_the_logits_looks_at_them():
+    target = Target("wide", BAD["wide"][0], (4, 4, 1), 3)
+    constant = Target("constant", BAD["constant"][0], (4, 4, 1), 3)
+    for call in (
+        lambda: predict(target, X),
+        lambda: margins(target, X, Y),
+        lambda: Attack(target, CONFIG)(X, Y),
+        lambda: input_gradient(target, X, Y),
+        lambda: input_gradient(constant, X, Y),
+        lambda: evaluate(target, X, Y, eps=0.1),
+    ):
+        with pytest.raises(InputError, match=r"(wide|constant): expected .*logits"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": -3702}, "t: classes: expected a whole number >= 2, got -3702"),
+        ({"classes": 1}, "t: classes: expected a whole number >= 2, got 1"),
+        ({"image_shape": [4, 4, 1]}, r"t: image_shape: expected \(H, W, C\), whole numbers >= 1"),
+        ({"image_shape": (4, 4)}, "t: image_shape: expected"),
+        ({"image_shape": (4, None, 1)}, "t: image_shape: expected"),
+        ({"name": "a\nb"}, r"target: name: expected one line of printable .* got 'a\\nb'"),
+        ({"name": 3}, "target: name: expected one line"),
+        ({"name": "x" * 256}, "target: name: expected one line"),
+        ({"network": None}, "t: network: expected a function, got None"),
+    ],
+)
+def test_a_target_that_is_none_is_refused(change, message):
+    whole = {"name": "t", "network": LINEAR.network, "image_shape": (4, 4, 1), "classes": 3}
+    with pytest.raises(InputError, match=message):
+        Target(**{**whole, **change})
+
+
+@pytest.mark.parametrize(
+    "bounds", [(1, 0), (0, 0), (0, float("inf")), (0, float("nan")), ("0", 1), (0, 10**400)]
+)
+def test_bounds_that_are_none_are_refused(bounds):
+    with pytest.raises(InputError, match="bounds: expected two numbers, the lower one first, got"):
+        Bounds(*bounds)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", None, True])
+def test_a_seed_is_a_whole_number(seed):
+    for call in (
+        lambda: Attack(LINEAR, CONFIG)(X, Y, seed=seed),
+        lambda: worst_case(LINEAR, CONFIG, X, Y, seed=seed),
+        lambda: evaluate(LINEAR, X, Y, eps=0.1, seed=seed),
+    ):
+        with pytest.raises(InputError, match="seed: expected a whole number >= 0, got"):
+            call()
+    with pytest.raises(InputError, match="restart: expected a whole number >= 0, got -1"):
+        Attack(LINEAR, CONFIG)(X, Y, restart=-1)
+
+
+@pytest.mark.parametrize("restarts", [0, -1, "2", 1.0, None, 10**12])
+def test_restarts_are_a_whole_number_that_ends(restarts):
+    message = "restarts: expected a whole number from 1 to 1,000,000, got"
+    with pytest.raises(InputError, match=message):
+        worst_case(LINEAR, CONFIG, X, Y, restarts=restarts)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"eps": 10**400}, "eps: expected 0 < eps <= 1, got 1000"),
+        ({"eps": "1e400"}, "eps: expected 0 < eps <= 1, got "),
+        ({"eps": None}, "eps: expected 0 < eps <= 1, got None"),
+        ({"eps": "9" * 5000}, "eps: expected 0 < eps <= 1"),
+        ({"budget": "many"}, "budget: expected a finite number >= 1, got 'many'"),
+        ({"budget": float("nan")}, "budget: expected a finite number >= 1, got nan"),
+        ({"budget": 10**400}, "budget: expected a finite number >= 1, got 1000"),
+        ({"minutes": 0}, "minutes: expected a finite number > 0, got 0"),
+        ({"minutes": "few"}, "minutes: expected a finite number > 0, got 'few'"),
+        ({"minutes": float("inf")}, "minutes: expected a finite number > 0, got inf"),
+        ({"published": "high"}, r"published: expected an accuracy in \[0, 1\], got 'high'"),
+        ({"images": "3"}, "images: expected 1 to 20, got '3'"),
+        ({"images": 21}, "images: expected 1 to 20, got 21"),
+        ({"bounds": (0, 1, 2)}, "bounds: expected"),
+        ({"method": ["pgd"]}, "method: expected one of"),
+        ({"method": "pgd", "steps_per_shuffle": "x"}, "steps_per_shuffle: expected no such option"),
+        ({"method": "blob", "steps_per_shuffle": "x"}, "steps_per_shuffle: expected a whole numb"),
+        ({"method": "blob", "steps_per_shuffle": 0}, "steps_per_shuffle: expected a whole number"),
+        ({"y": Y[:3]}, "y: expected 20 whole numbers"),
+        ({"y": Y.astype(str)}, "y: expected 20 whole numbers"),
+        ({"y": [[1, 2], [3]]}, "y: expected"),
+        ({"x": "nothing"}, "data: expected one of|y: expected none"),
+        ({"x": [[1], [1, 2]]}, "x: expected"),
+        ({"x": X[:, :3]}, "x: expected shape"),
+    ],
+)
+def test_what_is_given_to_an_evaluation_is_checked(given, message):
+    whole = {"x": X, "y": Y, "eps": 0.1, "progress": False}
+    with pytest.raises(InputError, match=message) as error:
+        evaluate(LINEAR, **{**whole, **given})
+    assert len(str(error.value)) < 500
+
+
+def test_the_name_of_data_is_printable():
+    with pytest.raises(InputError, match=r"data: name: expected printable characters, got 'a\\n'"):
+        Dataset("a\n", X, Y, "")
+
+
+def test_a_message_is_one_line_whatever_it_quotes():
+    quoted = "a: expected b, got c\n\x85\u2028\t\x00\ud800\x1b[31m é"
+    error = InputError(quoted)
+    assert str(error) == "a: expected b, got c    \\x00\\ud800\\x1b[31m é"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -1,0 +1,375 @@
+"""The baselines of the leaderboards and the building blocks that every method takes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from linear import config, images, linear_target
+
+from daa import Attack, AttackConfig, InputError, Target, worst_case
+from daa.attacks import aims, ball, directions, losses, plans, starts, steps
+from daa.attacks.methods import METHODS
+from daa.attacks.worst_case import margins
+from daa.target import logits_gradient
+
+
+def bumpy(seed=0, classes=4):
+    """A small smooth network whose loss is not monotone inside the ball."""
+    rng = np.random.default_rng(seed)
+    a, b = (
+        tf.constant(rng.standard_normal(s).astype(np.float32)) for s in ((16, 32), (32, classes))
+    )
+    return Target(
+        "test/bumpy", lambda x: tf.sin(6 * tf.reshape(x, [-1, 16]) @ a) @ b, (4, 4, 1), classes
+    )
+
+
+def path_of(target, settings, x, y):
+    """The images after each step, by attacks of fewer steps with the same step lengths."""
+    return [Attack(target, settings.replace(steps=k))(x, y) for k in range(1, settings.steps + 1)]
+
+
+def test_geometric_steps_fall_from_the_first_to_the_last_length():
+    target, w = linear_target(classes=2)
+    x = np.full((1, 4, 4, 1), 0.5, np.float32)
+    settings = config("pgd", "cw", step="geometric", step_size=None, eps=0.4, random_start=False)
+    settings = settings.replace(first_step=0.25, last_step=0.01, steps=3)
+    adv = Attack(target, settings)(x, np.zeros(1, int))
+    lengths = 0.4 * np.array([0.25, 0.05, 0.01])
+    moved = lengths.sum() * np.sign(w[:, 1] - w[:, 0]).reshape(x.shape)
+    np.testing.assert_allclose(adv - x, moved, atol=1e-6)
+
+
+def test_momentum_on_the_gradient_is_momentum_pgd():
+    target = bumpy()
+    x, y = images(classes=4)
+    plain = Attack(target, config("momentum", decay=0.75))(x, y)
+    np.testing.assert_array_equal(Attack(target, config("pgd", momentum=0.75))(x, y), plain)
+    coupled = Attack(target, config("blob", momentum=0.75, c=0.0))(x, y)
+    np.testing.assert_array_equal(coupled, plain)
+    assert (Attack(target, config("blob", momentum=0.75))(x, y) != plain).any()
+
+
+def test_the_best_image_on_the_way_is_kept():
+    target = bumpy()
+    x, y = images(classes=4)
+    settings = config("pgd", step_size=0.08, random_start=False)
+    way = [margins(target, adv, y) for adv in [x, *path_of(target, settings, x, y)]]
+    best = Attack(target, settings.replace(keep="best"))(x, y)
+    np.testing.assert_allclose(margins(target, best, y), np.min(way, axis=0), atol=1e-4)
+    assert (way[-1] > np.min(way, axis=0) + 0.01).any()
+
+
+def test_a_factor_for_the_logits_changes_what_the_cross_entropy_sees():
+    target = bumpy()
+    x, y = images(classes=4)
+    scaled = Target("test/scaled", lambda z: 4.0 * target.network(z), (4, 4, 1), 4)
+    plain = Attack(scaled, config("blob"))(x, y)
+    np.testing.assert_array_equal(Attack(target, config("blob", scale=4.0))(x, y), plain)
+    assert (Attack(target, config("blob"))(x, y) != plain).any()
+
+
+def apgd(target, x, y, eps, steps, rho=0.75):
+    """Croce and Hein's Algorithm 1 for one image, from its natural image, in plain NumPy."""
+
+    def at(z):
+        with tf.GradientTape() as tape:
+            v = tf.constant(z[None])
+            tape.watch(v)
+            loss = losses.xent(target(v), np.array([y]))
+        return float(loss[0]), tape.gradient(loss, v).numpy()[0]
+
+    lower, upper = (b[0] for b in ball.bounds(x[None], eps))
+    now, before, length = x.copy(), x.copy(), 2 * eps
+    loss, grad = at(now)
+    best, best_loss, best_grad = now, loss, grad
+    at_check, halved, rises, age = loss, True, 0, 0
+    period = max(int(0.22 * steps), 1)
+    for k in range(steps):
+        z = np.clip(now + np.float32(length) * np.sign(grad), lower, upper)
+        share = np.float32(0.75 if k else 1.0)
+        following = now + share * (z - now) + (1 - share) * (now - before)
+        before, now, last = now, np.clip(following, lower, upper), loss
+        loss, grad = at(now)
+        rises, age = rises + (loss > last), age + 1
+        if loss > best_loss:
+            best, best_loss, best_grad = now, loss, grad
+        if age == period:
+            stuck = not halved and at_check >= best_loss
+            halved = rises <= rho * period or stuck
+            at_check = best_loss
+            if halved:
+                length, now, grad = length / 2, best, best_grad
+            rises, age = 0, 0
+            period = max(period - max(int(0.03 * steps), 1), max(int(0.06 * steps), 1))
+    return best_loss
+
+
+def test_auto_pgd_follows_its_paper():
+    target = bumpy()
+    x, y = images(20, classes=4)
+    settings = AttackConfig("apgd", eps=0.1, steps=40, random_start=False)
+    adv = Attack(target, settings)(x, y)
+    found = losses.xent(target(adv), y).numpy()
+    expected = [apgd(target, x[i], y[i], 0.1, 40) for i in range(20)]
+    # The kept image has the lowest margin, not the highest cross-entropy; mostly it is the same.
+    assert np.mean(np.abs(found - expected) < 1e-3 * np.abs(expected)) > 0.8
+    pgd = Attack(target, config("pgd", steps=40, random_start=False))(x, y)
+    assert margins(target, adv, y).mean() < margins(target, pgd, y).mean()
+
+
+def test_dlr_is_what_its_paper_says_and_knows_no_scale():
+    z = tf.constant([[5.0, 1.0, 3.0, -2.0], [0.0, 4.0, 2.0, 1.0]])
+    y, t = np.array([0, 0]), np.array([2, 1])
+    np.testing.assert_allclose(losses.dlr(z, y), [-2 / 4, 4 / 3], rtol=1e-6)
+    np.testing.assert_allclose(losses.dlr_targeted(z, t, y), [2 / 5.5, -4 / 3.5], rtol=1e-6)
+    np.testing.assert_allclose(losses.dlr(1e3 * z, y), losses.dlr(z, y), rtol=1e-6)
+
+
+def test_dlr_needs_enough_classes():
+    target, _ = linear_target(classes=3)
+    with pytest.raises(InputError, match="at least 4 classes for dlr_targeted, got 3"):
+        Attack(target, AttackConfig("apgd_t"))
+    Attack(target, AttackConfig("apgd", "dlr"))
+    two, _ = linear_target(classes=2)
+    with pytest.raises(InputError, match="at least 3 classes for dlr, got 2"):
+        Attack(two, AttackConfig("apgd", "dlr"))
+
+
+def test_a_loss_between_two_classes_needs_one_to_aim_at():
+    with pytest.raises(InputError, match="loss: expected one that needs no class to aim at"):
+        AttackConfig("pgd", "difference")
+
+
+def test_restarts_aim_at_one_near_class_after_another():
+    target, w = linear_target(classes=4)
+    x, y = images(classes=4)
+    logits = target(x).numpy()
+    logits[np.arange(len(y)), y] = -np.inf
+    order = np.argsort(-logits, axis=1)
+    for restart in (0, 1, 2, 3):
+        labels, sign = aims.nearest_classes(x, x[::-1], y, target, restart, None)
+        assert sign == -1
+        np.testing.assert_array_equal(labels, order[:, restart % 3])
+    ranks = np.arange(len(y)) % 3
+    labels, _ = aims.nearest_classes(x[::-1], x, y, target, 0, ranks)
+    np.testing.assert_array_equal(labels, order[np.arange(len(y)), ranks])
+    settings = config("multitargeted", random_start=False, eps=0.1)
+    adv = Attack(target, settings)(x, y, restart=1)
+    towards = w[:, order[:, 1]] - w[:, y]
+    best = np.clip(x + 0.1 * np.sign(towards).T.reshape(x.shape), 0, 1)
+    np.testing.assert_allclose(adv, best, atol=1e-6)
+
+
+def test_an_output_diversified_start_changes_the_logits_in_its_own_direction():
+    target = bumpy()
+    x, _ = images(classes=4)
+    lower, upper = ball.bounds(x, 0.1)
+    seen = []
+    for seed in (0, 1):
+        start = starts.odi(x, np.random.default_rng(seed), target, eps=0.1)
+        assert (start >= lower).all()
+        assert (start <= upper).all()
+        seen.append(target(start).numpy())
+    plain = starts.uniform(x, np.random.default_rng(0), eps=0.1)
+    spread = np.abs(seen[0] - seen[1]).mean()
+    noise = np.abs(target(plain).numpy() - target(x).numpy()).mean()
+    assert spread > noise
+
+
+def test_the_gradient_of_weighted_logits():
+    target, w = linear_target(classes=3)
+    x, _ = images()
+    weights = np.random.default_rng(0).standard_normal((len(x), 3)).astype(np.float32)
+    found = logits_gradient(target, x, weights, batch_size=7)
+    np.testing.assert_allclose(found, (weights @ w.T).reshape(x.shape), rtol=1e-5)
+
+
+def test_the_corrector_looks_ahead():
+    target = bumpy()
+    x, y = images(classes=4)
+    plain = Attack(target, config("pgd"))(x, y)
+    same = Attack(target, config("pcros", share=1.0))(x, y)
+    np.testing.assert_array_equal(same, plain)
+    assert (Attack(target, config("pcros"))(x, y) != plain).any()
+    assert config("pcros").gradients_per_image == 2 * config("pgd").gradients_per_image
+
+
+@pytest.mark.parametrize("start", ["signs", "stripes", "pixels", "uniform", "odi"])
+def test_every_start_can_be_chosen_and_stays_in_the_ball(start):
+    target, _ = linear_target()
+    x, y = images()
+    chosen = Attack(target, config("pgd", start=start, steps=1))(x, y, seed=1)
+    ball.check(chosen, x, 0.1)
+    assert (chosen != Attack(target, config("pgd", steps=1))(x, y, seed=1)).any() or (
+        start == "uniform"
+    )
+
+
+def test_stripes_have_one_sign_per_column():
+    x, _ = images(5, shape=(6, 4, 2))
+    moved = starts.stripes(x, np.random.default_rng(0), eps=0.25) - x
+    np.testing.assert_allclose(np.abs(moved), 0.25, atol=1e-6)
+    assert (np.abs(np.diff(moved, axis=1)) < 1e-6).all()
+    assert (np.sign(moved[:, 0]) > 0).mean() == pytest.approx(0.5, abs=0.3)
+
+
+def test_pixels_keep_all_but_a_share_of_the_best_image():
+    x, _ = images(50, shape=(8, 8, 1))
+    best = np.clip(x + 0.1, 0, 1).astype(np.float32)
+    start = starts.pixels(x, best, np.random.default_rng(0), eps=0.25, kicked=0.3)
+    kept = start == best
+    assert kept.mean() == pytest.approx(0.7, abs=0.02)
+    np.testing.assert_allclose(np.abs(start - x)[~kept], 0.25, atol=1e-6)
+
+
+def test_transfer_takes_a_near_broken_image_of_the_same_class():
+    x, _ = images(6)
+    y = np.array([0, 0, 0, 1, 1, 2])
+    donors = (
+        x[[1, 4]],
+        y[[1, 4]],
+        np.stack([np.full((4, 4, 1), v, np.float32) for v in (0.1, -0.1)]),
+    )
+    start = starts.transfer(x, y, np.random.default_rng(0), donors=donors, eps=0.25)
+    np.testing.assert_allclose(start[:3] - x[:3], 0.1, atol=1e-6)
+    np.testing.assert_allclose(start[3:5] - x[3:5], -0.1, atol=1e-6)
+    np.testing.assert_allclose(np.abs(start[5] - x[5]), 0.25, atol=1e-6)
+
+
+def test_random_search_never_takes_a_step_back():
+    target = bumpy()
+    x, y = images(classes=4)
+    first = margins(target, Attack(target, config("square", steps=1))(x, y), y)
+    later = [
+        margins(target, Attack(target, AttackConfig("square", eps=0.1, steps=k))(x, y), y)
+        for k in (20, 400)
+    ]
+    assert later[1].mean() < later[0].mean() < first.mean()
+    linear, w = linear_target(classes=2)
+    x, y = images(classes=2)
+    adv = Attack(linear, AttackConfig("square", eps=0.1, steps=3000, batch_size=40))(x, y)
+    away = np.where(y == 0, 1, -1)[:, None] * np.sign(w[:, 1] - w[:, 0])
+    best = np.clip(x + 0.1 * away.reshape(x.shape), 0, 1)
+    reached, most, natural = (margins(linear, z, y) for z in (adv, best, x))
+    assert ((natural - reached) / (natural - most) > 0.9).all()
+
+
+def test_costs_count_starts_aims_and_forward_passes():
+    assert AttackConfig("pgd", steps=10).gradients_per_image == 10
+    assert AttackConfig("fgsm").gradients_per_image == 1
+    assert AttackConfig("odi", steps=10).gradients_per_image == 12
+    assert AttackConfig("multitargeted", steps=10).gradients_per_image == 10.5
+    assert AttackConfig("apgd", steps=10).gradients_per_image == 10.5
+    assert AttackConfig("square", steps=10).gradients_per_image == 5.5
+
+
+def test_several_first_images_are_compared_and_the_strongest_is_taken():
+    target, w = linear_target(classes=2)
+    x, y = images(classes=2)
+    away = np.where(y == 0, 1, -1)[:, None] * np.sign(w[:, 1] - w[:, 0])
+    strong = x + np.float32(0.1) * away.reshape(x.shape).astype(np.float32)
+    weak = 2 * x - strong
+    half = np.arange(len(x))[:, None, None, None] % 2 == 0
+    versions = np.stack([np.where(half, strong, weak), np.where(half, weak, strong)])
+    settings = config("pgd", "cw", steps=1, step_size=1e-6)
+    found = Attack(target, settings)(x, y, first=versions)
+    np.testing.assert_allclose(found, np.clip(strong, 0, 1), atol=1e-5)
+
+
+def test_the_position_part_of_blob_is_blob_without_other_gradients():
+    target = bumpy()
+    x, y = images(classes=4)
+    assert set(METHODS["attraction"].defaults()) == set(METHODS["blob"].defaults()) - {"formula"}
+    report = worst_case(target, config("attraction"), x, y)
+    assert (
+        report.robust_accuracy[-1] <= worst_case(target, config("fgsm"), x, y).robust_accuracy[-1]
+    )
+
+
+def test_methods_have_the_parts_and_numbers_of_their_papers():
+    rows = {
+        "fgsm": (directions.gradient, starts.natural, aims.given, steps.whole),
+        "rand_fgsm": (directions.gradient, starts.rand_fgsm, aims.given, steps.rest),
+        "pgd": (directions.gradient, starts.uniform, aims.given, steps.fixed),
+        "mi_fgsm": (directions.momentum, starts.natural, aims.given, steps.even),
+        "momentum": (directions.momentum, starts.uniform, aims.given, steps.fixed),
+        "blob": (directions.blob, starts.uniform, aims.given, steps.fixed),
+        "dgf": (directions.dgf, starts.uniform, aims.given, steps.fixed),
+        "attraction": (directions.attraction, starts.uniform, aims.given, steps.fixed),
+        "apgd": (directions.gradient, starts.uniform, aims.given, steps.halving),
+        "apgd_t": (directions.gradient, starts.uniform, aims.nearest_classes, steps.halving),
+        "odi": (directions.gradient, starts.odi, aims.given, steps.fixed),
+        "multitargeted": (
+            directions.gradient,
+            starts.uniform,
+            aims.nearest_classes,
+            steps.fixed,
+        ),
+        "pcros": (directions.corrected, starts.uniform, aims.given, steps.fixed),
+        "square": (directions.nowhere, starts.stripes, aims.given, steps.squares),
+    }
+    for name, parts in rows.items():
+        row = METHODS[name]
+        assert (row.direction, row.start, row.aim, row.step) == parts, name
+        assert row.particles == (name in ("blob", "dgf", "attraction"))
+        shuffled = AttackConfig(name).steps_per_shuffle
+        assert shuffled == (10 if row.particles else None)
+    assert set(METHODS) - set(rows) == {"adaptive"}
+    numbers = {name: AttackConfig(name) for name in METHODS}
+    assert (numbers["blob"].c, numbers["dgf"].c) == (1.1, 0.001)
+    assert (numbers["momentum"].decay, numbers["mi_fgsm"].decay) == (1.0, 1.0)
+    losses_ = {"odi": "cw", "multitargeted": "difference", "square": "cw", "apgd_t": "dlr_targeted"}
+    for name in rows:
+        assert numbers[name].loss == losses_.get(name, "xent")
+        assert (numbers[name].keep == "best") == (name in ("apgd", "apgd_t", "square"))
+
+
+def test_building_blocks_take_the_place_of_a_methods_own_parts():
+    for settings, part, expected in [
+        (AttackConfig("pgd", start="stripes"), "start", starts.stripes),
+        (AttackConfig("pgd", step="halving"), "step", steps.halving),
+        (AttackConfig("blob", restarts="standing"), "plan", plans.standing),
+    ]:
+        assert getattr(settings.parts, part) is expected
+        assert AttackConfig.from_settings(settings.settings()) == settings
+    for options in ({"step": "halving"}, {"keep": "best"}, {"momentum": 0.5}):
+        (name,) = options
+        with pytest.raises(InputError, match=f"{name}: expected no such option for fgsm"):
+            AttackConfig("fgsm", **options)
+
+
+def test_settings_change_and_come_back():
+    settings = AttackConfig("blob", "cw", eps=0.2, c=3.0)
+    assert settings.replace(c=2.0) == AttackConfig("blob", "cw", eps=0.2, c=2.0)
+    old = {**settings.settings(), "decay": 1.0, "rand_fgsm": "uniform"}
+    assert AttackConfig.from_settings(old) == settings
+    with pytest.raises(InputError, match=r"decay: expected no such option for blob, got 1\.0"):
+        AttackConfig(**{**settings.settings(), "decay": 1.0})
+
+
+def test_a_class_is_aimed_at_within_the_nearest_ones_alone():
+    target, _ = linear_target(classes=5)
+    x, y = images(classes=5)
+    logits = target(x).numpy()
+    logits[np.arange(len(y)), y] = -np.inf
+    order = np.argsort(-logits, axis=1)
+    for restart, rank in ((0, 0), (1, 1), (2, 0), (5, 1)):
+        labels, _ = aims.nearest_classes(x, x, y, target, restart, None, nearest=2)
+        np.testing.assert_array_equal(labels, order[:, rank])
+
+
+def test_standing_restarts_spend_nothing_on_broken_images():
+    target, _ = linear_target()
+    x, y = images(60)
+    settings = config("rand_fgsm")
+    plain = worst_case(target, settings, x, y, restarts=1)
+    few = config("pgd", restarts="standing", steps=1, step_size=0.1)
+    report = worst_case(target, few, x, y, restarts=4, seed=3)
+    every = worst_case(target, few.replace(restarts=None), x, y, restarts=4, seed=3)
+    assert report.history[0].margin.size == (plain.natural > 0).sum()
+    sizes = [outcome.margin.size for outcome in report.history]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < sizes[0]
+    assert report.gradients.sum() < every.gradients.sum()
+    for outcome, count in zip(report.history[1:], report.robust_accuracy, strict=False):
+        assert outcome.margin.size == round(60 * count)

@@ -1,0 +1,131 @@
+import numpy as np
+
+from daa.attacks import ball, starts
+
+
+def images():
+    return np.random.default_rng(0).random((20, 8, 8, 1)).astype(np.float32)
+
+
+def test_the_uniform_start_fills_the_ball():
+    x = images()
+    start = starts.uniform(x, np.random.default_rng(1), eps=0.2)
+    assert 0.199 < np.abs(start - x).max() <= 0.2001
+    assert abs((start - x).mean()) < 0.02
+    assert start.min() < 0  # not clipped, as in the released scripts
+    clipped = starts.uniform(x, np.random.default_rng(1), eps=0.2, clip_start=True)
+    np.testing.assert_array_equal(clipped, np.clip(start, 0, 1))
+    unbounded = starts.uniform(
+        x, np.random.default_rng(1), eps=0.2, clip_start=True, clip_range=False
+    )
+    np.testing.assert_array_equal(unbounded, start)
+
+
+def test_without_a_random_start_it_is_the_natural_image_itself():
+    x = images()
+    start = starts.uniform(x, np.random.default_rng(1), eps=0.2, random_start=False)
+    np.testing.assert_array_equal(start, x)
+    assert start is not x
+
+
+def test_the_two_readings_of_rand_fgsm():
+    x = images()
+    tramer = starts.rand_fgsm(x, np.random.default_rng(1), eps=0.2, rand_fgsm="tramer")
+    np.testing.assert_allclose(np.abs(tramer - x), 0.1, atol=1e-6)
+    assert 0.4 < (tramer > x).mean() < 0.6
+    uniform = starts.rand_fgsm(x, np.random.default_rng(1), eps=0.2)
+    np.testing.assert_array_equal(uniform, starts.uniform(x, np.random.default_rng(1), eps=0.2))
+
+
+def test_corners_and_stripes_have_both_signs():
+    x = images()
+    for start in (starts.signs, starts.stripes):
+        moved = start(x, np.random.default_rng(0), eps=0.25) - x
+        np.testing.assert_allclose(np.abs(moved), 0.25, atol=1e-6)
+        assert 0.35 < (moved > 0).mean() < 0.65
+    stripes = np.sign(starts.stripes(x, np.random.default_rng(0), eps=0.25) - x)
+    assert (np.ptp(stripes, axis=1) == 0).all()
+    assert (np.ptp(stripes, axis=2) != 0).any()
+    corners = np.sign(starts.signs(x, np.random.default_rng(0), eps=0.25) - x)
+    assert (np.ptp(corners, axis=1) != 0).mean() > 0.9
+
+
+def test_tramers_start_may_be_clipped():
+    x = images()
+    start = starts.rand_fgsm(x, np.random.default_rng(1), eps=0.4, rand_fgsm="tramer")
+    assert start.min() < 0
+    for reading in ("tramer", "uniform"):
+        options = {"eps": 0.4, "rand_fgsm": reading}
+        plain, clipped, free = (
+            starts.rand_fgsm(x, np.random.default_rng(1), **options, **more)
+            for more in ({}, {"clip_start": True}, {"clip_start": True, "clip_range": False})
+        )
+        np.testing.assert_array_equal(clipped, np.clip(plain, 0, 1))
+        np.testing.assert_array_equal(free, plain)
+
+
+def test_output_diversified_steps_follow_one_random_direction_of_the_logits(monkeypatch):
+    x = images()
+    seen = []
+
+    def gradient(target, start, w):
+        seen.append((start.copy(), w.copy()))
+        return np.ones_like(start)
+
+    class Nine:
+        classes = 9
+
+    monkeypatch.setattr(starts, "logits_gradient", gradient)
+    start = starts.odi(x, np.random.default_rng(0), Nine, eps=0.2, odi_steps=3, odi_step=0.25)
+    assert len(seen) == 3
+    w = seen[0][1]
+    assert w.shape == (20, 9)
+    assert w.min() < -0.9
+    assert w.max() > 0.9
+    assert all((later == w).all() for _, later in seen)
+    noise = seen[0][0] - x
+    assert noise.min() < -0.1
+    assert noise.max() > 0.1
+    lower, upper = ball.bounds(x, 0.2)
+    for (before, _), after in zip(seen, [s for s, _ in seen[1:]] + [start], strict=True):
+        np.testing.assert_allclose(after, np.clip(before + 0.05, lower, upper), atol=1e-6)
+
+
+def test_an_output_diversified_start_keeps_to_the_range_only_where_the_attack_does(monkeypatch):
+    x = images()
+    monkeypatch.setattr(starts, "logits_gradient", lambda target, start, w: np.ones_like(start))
+
+    class Two:
+        classes = 2
+
+    rng = np.random.default_rng
+    assert starts.odi(x, rng(0), Two, eps=0.2).max() == 1
+    free = starts.odi(x, rng(0), Two, eps=0.2, clip_range=False)
+    np.testing.assert_allclose(free, x + 0.2, atol=1e-6)
+
+
+def test_pixels_are_kicked_to_the_ends_of_the_ball_around_the_natural_image():
+    x = images()
+    best = x + np.float32(0.03)
+    start = starts.pixels(x, best, np.random.default_rng(0), eps=0.25, kicked=0.2)
+    moved = start != best
+    assert 0.17 < moved.mean() < 0.23
+    np.testing.assert_allclose(np.abs(start - x)[moved], 0.25, atol=1e-6)
+    assert 0.4 < (start > x)[moved].mean() < 0.6
+
+
+def test_a_transfer_is_from_one_of_the_nearest_of_the_class_at_random():
+    rng = np.random.default_rng(0)
+    donors = np.linspace(0, 1, 40, dtype=np.float32)[:, None, None, None] * np.ones(
+        (1, 4, 4, 1), "f4"
+    )
+    labels = np.arange(40) % 2
+    perturbations = (
+        0.001 * np.arange(40, dtype=np.float32)[:, None, None, None] * np.ones_like(donors)
+    )
+    x = np.zeros((60, 4, 4, 1), np.float32)
+    y = np.repeat([0, 1], 30)
+    start = starts.transfer(x, y, rng, donors=(donors, labels, perturbations), eps=0.1, nearest=4)
+    taken = np.rint(1000 * start[:, 0, 0, 0]).astype(int)
+    assert set(taken[:30]) == {0, 2, 4, 6}
+    assert set(taken[30:]) == {1, 3, 5, 7}

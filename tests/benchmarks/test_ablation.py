@@ -1,0 +1,43 @@
+"""The attack with one part changed at a time: every change is one, and the rest stays."""
+
+import numpy as np
+import pytest
+from linear import labelled, network
+
+from benchmarks import ablation
+from daa import AttackConfig, worst_case
+from daa.attacks import adaptive
+from daa.target import Dataset
+
+
+@pytest.fixture(scope="module")
+def attacked():
+    target = network()
+    return target, Dataset("test/relu", *labelled(target, 1100), "")
+
+
+def run(attacked):
+    target, data = attacked
+    settings = AttackConfig("adaptive", eps=0.03, budget=30.0)
+    return worst_case(target, settings, data.x, data.y)
+
+
+@pytest.mark.parametrize("name", [name for name in ablation.CHANGES if name != "nothing"])
+def test_every_change_runs_and_changes_something(attacked, name):
+    plain = run(attacked)
+    with ablation.changed(ablation.CHANGES[name]):
+        other = run(attacked)
+    assert other.gradients.mean() <= 30
+    assert (other.adv != plain.adv).any()
+    np.testing.assert_array_equal(run(attacked).adv, plain.adv)
+    assert adaptive.BATCH == 50
+
+
+def test_a_row_has_an_accuracy_for_each_mark(attacked):
+    target, data = attacked
+    rows = ablation.measure(target, data, 0.03, ["nothing"], marks=(12, 30), seeds=(0, 1))
+    (row,) = rows
+    report = worst_case(target, AttackConfig("adaptive", eps=0.03, budget=30.0), data.x, data.y)
+    assert row["12"] >= row["30"]
+    rounding = 0.005
+    assert abs(row["30"] - 100 * report.robust_accuracy[-1]) <= row["spread"] + rounding

@@ -1,0 +1,148 @@
+import json
+import sys
+
+import benchmark
+import numpy as np
+import pytest
+
+from benchmarks import contestants, growth, measure, report
+from benchmarks import run as runs
+from daa.errors import InputError
+from daa.runs import config, records
+
+
+def test_operations_are_those_of_the_architecture():
+    """MadryLab's network by hand: two convolutions and two products, forward and to the image."""
+    forward = 28 * 28 * 32 * 25 + 14 * 14 * 64 * 25 * 32 + 3136 * 1024 + 1024 * 10
+    assert measure.flops_of("madry_mnist") == 2 * 2 * forward
+
+
+def test_ratios_are_taken_within_each_round():
+    """The second round was slow for both, which must not count."""
+    times = {"a": [2.0, 20.0, 2.0], "b": [1.0, 10.0, 1.0]}
+    assert measure.ratio(times, "a", "b") == 2
+
+
+def test_contestants_alternate_and_are_made_anew_for_each_round():
+    calls = []
+
+    def make():
+        calls.append("make")
+        return {name: lambda name=name: calls.append(name) or np.zeros(1) for name in "ab"}
+
+    times = measure.measure(make, repeats=2, steps=1)
+    assert calls == ["make", "a", "a", "b", "b"] * 2
+    assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
+
+
+@pytest.mark.parametrize("name", contestants.NETWORKS)
+def test_every_method_has_a_contestant(name):
+    runs = contestants.steps_of(name, 4, 2)
+    methods = {"gradient", "pgd", "momentum", "blob", "dgf", "released recipe, blob"}
+    assert methods <= set(runs)
+    assert np.shape(runs["pgd"]()) == (4, *contestants.NETWORKS[name].image_shape)
+
+
+def test_a_point_of_the_growth_is_a_time_and_a_memory():
+    point = growth.point(method="blob", particles=10, images=40)
+    assert point["particles"] == 10
+    assert point["microseconds_per_image_step"] > 0
+    assert 0.1 < point["gigabytes"] < 16
+
+
+def test_memory_is_that_of_the_point_and_not_of_its_parent():
+    """A child's ru_maxrss begins at its parent's."""
+    ballast = np.ones(2**28)  # 2 GiB
+    point = growth.point_apart(method="blob", particles=10, images=40)
+    assert ballast[0] == 1
+    assert point["gigabytes"] < 1.5
+
+
+def test_a_peer_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "foolbox", None)
+    with pytest.raises(InputError, match="peers: expected the package foolbox, got none"):
+        contestants.attacks_of("locuslab", 4, 10)
+
+
+def test_the_report_shows_what_was_measured_and_nothing_else(tmp_path):
+    row = {"rounds": 3, "milliseconds": 80.0}
+    row |= {"over_gradient": 1.02, "over_pgd": 1.01, "released_over_it": 2.5}
+    content = {
+        "measured": {"steps": {"madry_mnist": {"device": "CPU X"}}},
+        "steps": {"madry_mnist": {"200": {"blob": row}}},
+    }
+    text = report.write(content, tmp_path / "benchmark.json")
+    assert (tmp_path / "benchmark.md").read_text(encoding="utf-8") == text
+    assert "madry_mnist, batch 200, 3 rounds, CPU X:" in text
+    cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
+    assert ["", "blob", "80.00", "1.020", "1.010", "2.50", ""] in cells
+    assert "Peers" not in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"schema": 1, "steps": {"madry_mnist": {}}},
+        {"schema": 1, "measured": {}, "steps": {"madry_mnist": {}}},
+        {"schema": 1, "measured": []},
+        {"schema": 1, "measured": {"parts": {"nothing": {"device": "A"}}}, "parts": {"nothing": 3}},
+        {"schema": 1, "measured": {"limit": {"a": {"device": "A"}}}, "limit": {"a": []}},
+        {"schema": 1, "steps": 3},
+        {"schema": 2},
+        [],
+    ],
+)
+def test_a_file_that_is_no_benchmark_is_refused_before_anything_is_measured(tmp_path, content):
+    out = tmp_path / "benchmark.json"
+    out.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"benchmark.json: .*expected"):
+        benchmark.main(["--out", str(out), "--only", "limit"])
+    assert json.loads(out.read_text()) == content
+
+
+def test_files_of_others_are_not_overwritten(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "MEASUREMENTS", {"limit": lambda _: pytest.fail("it measures")})
+    out = tmp_path / "notes.json"
+    for name, message in (
+        ("notes.json", "notes.json: expected the JSON file of a benchmark, got"),
+        ("notes.md", "notes.md: expected no file, or that of the benchmark notes.json, got"),
+        ("notes.svg", "notes.svg: expected no file, or that of the benchmark notes.json"),
+    ):
+        (tmp_path / name).write_text("my own", encoding="utf-8")
+        for more in ([], ["--only", "limit"]):
+            with pytest.raises(InputError, match=message):
+                benchmark.main(["--out", str(out), *more])
+        assert (tmp_path / name).read_text(encoding="utf-8") == "my own"
+        (tmp_path / name).unlink()
+    with pytest.raises(InputError, match=r"out: expected a file with the ending .json, got 'b.md'"):
+        benchmark.main(["--out", str(tmp_path / "b.md")])
+
+
+def test_a_part_measured_again_leaves_the_others_and_the_other_networks(tmp_path, monkeypatch):
+    out = tmp_path / "benchmark.json"
+    parts = {
+        "limit": lambda args: {name: limit | {"rounds": args.repeats} for name in args.networks},
+        "parts": lambda args: {"nothing": {"rounds": args.repeats, "milliseconds": 0.1}},
+    }
+    limit = {"megaflops_per_image_step": 1.0, "gigaflops": 1.0}
+    limit |= {"best_product_gigaflops": 2.0, "fraction": 0.5}
+    monkeypatch.setattr(runs, "MEASUREMENTS", parts)
+    benchmark.main(["--out", str(out), "--repeats", "5"])
+    content = report.load(out)
+    content["measured"]["limit"]["locuslab"]["device"] = "CPU of another machine"
+    content["measured"]["limit"]["madry_mnist"]["device"] = "CPU of another machine"
+    records.write_json(out, content)
+    again = ["--only", "limit", "--networks", "locuslab", "--repeats", "7"]
+    benchmark.main(["--out", str(out), *again])
+    content = report.load(out)
+    assert content["parts"]["nothing"]["rounds"] == 5
+    assert content["limit"]["locuslab"]["rounds"] == 7
+    assert content["limit"]["madry_mnist"]["rounds"] == 5
+    text = out.with_suffix(".md").read_text()
+    assert text.count("CPU of another machine, 5 rounds") == 1
+
+
+def test_the_committed_tables_are_those_of_the_committed_figures():
+    path = config.RESULTS / "benchmark.json"
+    expected = report.markdown(report.load(path))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == expected
