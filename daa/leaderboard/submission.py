@@ -16,7 +16,7 @@ from daa.attacks.components import is_number
 from daa.attacks.plans import Report
 from daa.errors import InputError, require
 from daa.leaderboard import arrays, boards
-from daa.reports import pictures, plotting
+from daa.reports import figures, style
 from daa.runs import records, state
 from daa.runs.records import Record
 from daa.target import Dataset, Target
@@ -269,8 +269,8 @@ def compare(about: Setting, paths: Sequence[Path], picture: Path | None = None) 
     first, second = checks
     kinds, p = arrays.contrast(first, second, about.data.y)
     shown = [arrays.images_of(about.target, np.asarray(array)) for array in found]
-    figure = pictures.kinds(kinds, about.data.x, shown, [path.stem for path in paths])
-    plotting.save(figure, picture)
+    figure = figures.kinds(kinds, about.data.x, shown, [path.stem for path in paths])
+    style.save(figure, picture)
     lines = [f"broken by {name}: {len(images):,}" for name, images in kinds.items()]
     return "\n".join([*lines, f"McNemar p: {p:.3g}", f"{picture}: some of each kind"])
 

@@ -76,7 +76,7 @@ def prepare(
     loaded = load()
     if reference != experiment.target:
         about["instead_of"] = experiment.target
-        experiment = retarget(experiment, loaded.name, loaded.provenance)
+        experiment = retarget(experiment, loaded.name)
     fits = restarts is None or restarts <= MOST_RESTARTS
     require(fits, "restarts", f"at most {MOST_RESTARTS:,}", restarts)
     require(seed is None or seed < 2**31, "seed", f"less than {2**31:,}", seed)
@@ -124,21 +124,10 @@ def _loader(
     return targets.loader(reference, model_dir)
 
 
-def retarget(experiment: Experiment, target: str, provenance: Provenance) -> Experiment:
-    """The same experiment on another target, with a name of its own and a title that says so.
-
-    Args:
-        experiment: of a config.
-        target: its new target.
-        provenance: where the weights of that come from.
-    """
+def retarget(experiment: Experiment, target: str) -> Experiment:
+    """The same experiment on another target, with a name of its own."""
     name = f"{experiment.name}-{target.replace('/', '-')}"
-    if all(row.paper is None for row in experiment.rows):
-        title = f"{experiment.title}; {target}"
-        return experiment.model_copy(update={"name": name, "title": title, "target": target})
-    other = experiment.target if provenance == "original" else "the paper's weights"
-    title = f"{experiment.title}; on {target}, not on {other}"
-    return experiment.model_copy(update={"name": name, "title": title, "target": target})
+    return experiment.model_copy(update={"name": name, "target": target})
 
 
 def in_precision(experiment: Experiment, precision: Precision | None, here: bool) -> Experiment:
