@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from daa.errors import require
-from daa.leaderboard import boards, living
+from daa.leaderboard import boards
 from daa.leaderboard.boards import Entry
 from daa.reports import cards as summary
 from daa.reports import plotting, tables
@@ -239,11 +239,11 @@ def _boards(results: Results) -> list[boards.Board]:
     return chosen if _of_paper(results) else [b for b in chosen if b.target in _networks(results)]
 
 
-def _living(root: Path, results: Results) -> dict[str, Sequence[living.Place]]:
+def _living(root: Path, results: Results) -> dict[str, list[boards.Place]]:
     """The networks of the living board that have entries, chosen as the leaderboards."""
-    board = living.load(root / living.FOLDER.name)
-    shown = board if _of_paper(results) else _networks(results)
-    return {target: places for target, places in board.items() if places and target in shown}
+    living = boards.load_living(root / boards.FOLDER.name)
+    shown = boards.TARGETS if _of_paper(results) else _networks(results)
+    return {b.target: b.ranked() for b in living if b.entries and b.target in shown}
 
 
 def _networks(results: Results) -> set[str]:
