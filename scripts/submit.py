@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> str:
     if args.command == "board":
         words = {key: getattr(args, key) for key in ("name", "by", "method", "url")}
         return boards.board(args.array, args.target, words=words, folder=args.board, **folders)
-    about = submission.challenge(args.target, images=args.images, eps=args.eps, **folders)
+    about = submission.load_challenge(args.target, images=args.images, eps=args.eps, **folders)
     if args.command == "verify":
         return submission.verify(about, args.array, args.pred)
     if args.command == "merge":

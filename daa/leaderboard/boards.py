@@ -89,7 +89,7 @@ class Entry(NamedTuple):
     verified: BoardEntry | None = None
 
 
-class Place(NamedTuple):
+class Ranked(NamedTuple):
     """A line of a leaderboard; accuracy in percent, `own` for an attack of this project."""
 
     rank: int
@@ -115,7 +115,7 @@ class Board:
     source: str
     entries: tuple[Entry, ...]
 
-    def ranked(self, own: Sequence[Entry] = ()) -> list[Place]:
+    def ranked(self, own: Sequence[Entry] = ()) -> list[Ranked]:
         """The entries in their order, with this project's; equal accuracies share a rank."""
         rows = [(entry, False) for entry in self.entries]
         rows += [(entry, True) for entry in own if entry.target == self.target]
@@ -123,7 +123,7 @@ class Board:
         # Boards show two decimals, so two decimals decide.
         shown = [round(entry.accuracy, 2) for entry, _ in rows]
         return [
-            Place(1 + shown.index(accuracy), entry.name, entry.accuracy, is_own, entry.verified)
+            Ranked(1 + shown.index(accuracy), entry.name, entry.accuracy, is_own, entry.verified)
             for (entry, is_own), accuracy in zip(rows, shown, strict=True)
         ]
 
@@ -162,8 +162,8 @@ def markdown(boards: Sequence[Board], own: Sequence[Entry]) -> str:
     lines = []
     for board in boards:
         rows = [
-            [str(place.rank), f"**{place.name}**" if place.own else place.name, f"{place[2]:.2f} %"]
-            for place in board.ranked(own)
+            [str(rank), f"**{name}**" if is_own else name, f"{accuracy:.2f} %"]
+            for rank, name, accuracy, is_own, _ in board.ranked(own)
         ]
         header = ["rank", "attack", "accuracy"]
         lines += [board.title, "", *tabular.markdown(header, rows, ["right", "left", "right"]), ""]
@@ -295,24 +295,24 @@ def board(
         require(target in TARGETS, "board: target", f"one of {', '.join(TARGETS)}", target)
         for key in ("name", "by", "method"):
             require(key in words, f"board: {key}", "a text", None)
-    about = submission.challenge(target, data_dir=data_dir, model_dir=model_dir)
+    challenge = submission.load_challenge(target, data_dir=data_dir, model_dir=model_dir)
     if words:
-        return enter(about, array, words, folder)
-    accuracy = arrays.verify(about, array).accuracy
+        return enter(challenge, array, words, folder)
+    accuracy = arrays.verify(challenge, array).accuracy
     if target not in TARGETS:
         entry = Entry(target, f"{array} (verified here)", 100 * accuracy)
         return markdown(load(), [entry])
-    places, digest = _board(target, folder).ranked(), sha256(array)
-    rank = 1 + sum(round(place.accuracy, 2) < round(100 * accuracy, 2) for place in places)
-    status = f"rank {rank} of {len(places) + 1} if entered"
-    for place in places:
-        if place.entry and place.entry.array_sha256 == digest:
-            status = f"rank {place.rank} of {len(places)}, entered as {place.name!r}"
+    lines, digest = _board(target, folder).ranked(), sha256(array)
+    rank = 1 + sum(round(line.accuracy, 2) < round(100 * accuracy, 2) for line in lines)
+    status = f"rank {rank} of {len(lines) + 1} if entered"
+    for line in lines:
+        if line.entry and line.entry.array_sha256 == digest:
+            status = f"rank {line.rank} of {len(lines)}, entered as {line.name!r}"
     text = living_markdown(load_living(folder))
-    return f"{array}: accuracy {100 * accuracy:.2f} % of {about.name}; {status}\n\n{text}"
+    return f"{array}: accuracy {100 * accuracy:.2f} % of {challenge.name}; {status}\n\n{text}"
 
 
-def enter(about: arrays.Challenge, path: Path, words: Mapping[str, str], folder: Path) -> str:
+def enter(challenge: arrays.Challenge, path: Path, words: Mapping[str, str], folder: Path) -> str:
     """Verifies an array, enters it on the living board and writes the board's Markdown file.
 
     Raises:
@@ -322,27 +322,25 @@ def enter(about: arrays.Challenge, path: Path, words: Mapping[str, str], folder:
     # A wrong text is refused before the verification, which takes minutes.
     entry = make(
         **{"url": None, **words},
-        target=about.target.name,
-        weights_sha256=about.target.weights_sha256,
-        data_sha256=about.data.sha256,
-        images=len(about.data),
-        eps=about.eps,
+        target=challenge.target.name,
+        weights_sha256=challenge.target.weights_sha256,
+        data_sha256=challenge.data.sha256,
+        images=len(challenge.data),
+        eps=challenge.eps,
         accuracy=1.0,
         array_sha256=sha256(path),
     )
     # Accuracies of 10,000 images have four decimals; more decimals are floating-point noise.
-    accuracy = round(arrays.verify(about, path).accuracy, 6)
+    accuracy = round(arrays.verify(challenge, path).accuracy, 6)
     entry = entry.model_copy(update={"accuracy": accuracy})
     written, new = insert(entry, folder)
     page = folder.with_suffix(".md")
     write_atomically(page, living_markdown(load_living(folder), folder.name).encode())
-    places = _board(entry.target, folder).ranked()
-    (rank,) = [p.rank for p in places if p.entry and p.entry.array_sha256 == entry.array_sha256]
+    lines = _board(entry.target, folder).ranked()
+    (rank,) = [p.rank for p in lines if p.entry and p.entry.array_sha256 == entry.array_sha256]
+    result = f"{path}: accuracy {100 * accuracy:.2f} % of {challenge.name}, rank {rank} of"
     done = f"entered: {written}, {page}" if new else f"already on the board: {written}"
-    return (
-        f"{path}: accuracy {100 * accuracy:.2f} % of {about.name}, rank {rank} of {len(places)}\n"
-        f"{done}"
-    )
+    return f"{result} {len(lines)}\n{done}"
 
 
 def _board(target: str, folder: Path) -> Board:

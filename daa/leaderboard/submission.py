@@ -25,7 +25,7 @@ from daa.targets.files import apart
 _ROUNDING = 1e-6
 
 
-def challenge(
+def load_challenge(
     reference: str,
     *,
     images: int | None = None,
@@ -88,12 +88,12 @@ def build(
         require(got == expected, f"{path}: eps", repr(expected), got)
         require(record.attack.clip_range, f"{path}: clip_range", "true for a submission", False)
     folders = {"data_dir": data_dir, "model_dir": model_dir}
-    about = challenge(first.target, images=first.images, eps=first.attack.eps, **folders)
-    for key, got in (("weights", about.target.weights_sha256), ("data", about.data.sha256)):
+    challenge = load_challenge(first.target, images=first.images, eps=first.attack.eps, **folders)
+    for key, got in (("weights", challenge.target.weights_sha256), ("data", challenge.data.sha256)):
         expected = getattr(first, f"{key}_sha256")
         require(got == expected, str(paths[0]), f"{key} with sha256 {expected}", got)
 
-    bounds, notes, accuracies = about.target.bounds, [], []
+    bounds, notes, accuracies = challenge.target.bounds, [], []
     best, lowest = np.empty(0), np.empty(0)
     for path, record in zip(paths, runs, strict=True):
         images = path.with_suffix(".npz")
@@ -103,10 +103,10 @@ def build(
                 f"{images}: must hold the images of {record.restarts} restarts; run the experiment "
                 "again"
             )
-        shape, expected = list(report.adv.shape), list(about.data.x.shape)
+        shape, expected = list(report.adv.shape), list(challenge.data.x.shape)
         require(shape == expected, f"{images}: adv", f"shape {expected}", shape)
-        array, moved = arrays.build(about, report.adv)
-        margins = margin(about.logits(array), about.data.y).numpy()
+        array, moved = arrays.build(challenge, report.adv)
+        margins = margin(challenge.logits(array), challenge.data.y).numpy()
         accuracies.append(float((margins > 0).mean()))
         outside = moved > _ROUNDING * (bounds.upper - bounds.lower)
         if outside.any():
@@ -126,17 +126,17 @@ def build(
         best[better], lowest[better] = array[better], margins[better]
     arrays.save(out, best)
     result = (
-        f"{out}: {best.shape} float32 for {about.name}, runs: {len(runs)}, accuracy "
+        f"{out}: {best.shape} float32 for {challenge.name}, runs: {len(runs)}, accuracy "
         f"{_percent((lowest > 0).mean())} (strongest single run {_percent(min(accuracies))})"
     )
     return "\n".join([*notes, result])
 
 
-def verify(about: Challenge, path: Path, predictions: Path | None = None) -> str:
+def verify(challenge: Challenge, path: Path, predictions: Path | None = None) -> str:
     """Verifies an array as the challenge does, and checks the exact ball.
 
     Args:
-        about: Challenge to verify against.
+        challenge: Challenge to verify against.
         path: The array.
         predictions: File for the network's predictions; None for pred.npy next to the array.
 
@@ -145,31 +145,31 @@ def verify(about: Challenge, path: Path, predictions: Path | None = None) -> str
     """
     predictions = predictions or path.with_name("pred.npy")
     apart(predictions, path)
-    found = arrays.verify(about, path)
+    found = arrays.verify(challenge, path)
     arrays.save(predictions, found.predictions)
     array = found.array
     return "\n".join(
         [
             f"{path}: {array.dtype} {array.shape}, accepted by the challenge's run_attack.py",
-            _exactness(about, found.distance, found.beyond),
+            _exactness(challenge, found.distance, found.beyond),
             "order of the images: official",
-            f"accuracy of {about.name} on {len(array):,} images: {_percent(found.accuracy)}; "
+            f"accuracy of {challenge.name} on {len(array):,} images: {_percent(found.accuracy)}; "
             f"predictions in {predictions}",
         ]
     )
 
 
-def merge(about: Challenge, paths: Sequence[Path], out: Path) -> str:
+def merge(challenge: Challenge, paths: Sequence[Path], out: Path) -> str:
     """Merges arrays: takes the strongest version of each image.
 
     Raises:
         InputError: The challenge refuses an array, or `out` is one of the arrays.
     """
     apart(out, *paths)
-    checks = [arrays.verify(about, path) for path in paths]
+    checks = [arrays.verify(challenge, path) for path in paths]
     merged, source = arrays.merge(checks)
     arrays.save(out, merged)
-    wrong = _misclassified(about, checks)
+    wrong = _misclassified(challenge, checks)
     lines = []
     for k, (path, check) in enumerate(zip(paths, checks, strict=True)):
         only = wrong[k] & (wrong.sum(axis=0) == 1)
@@ -179,15 +179,15 @@ def merge(about: Challenge, paths: Sequence[Path], out: Path) -> str:
             f"{(source == k).sum():,} images taken"
         )
     accuracy = 1 - wrong[source, np.arange(len(source))].mean()
-    exact = _exactness(about, *arrays.measure(about, merged))
+    exact = _exactness(challenge, *arrays.measure(challenge, merged))
     return "\n".join([*lines, f"{out}: {merged.dtype}, {exact}; accuracy {_percent(accuracy)}"])
 
 
-def compare(about: Challenge, paths: Sequence[Path], picture: Path | None = None) -> str:
+def compare(challenge: Challenge, paths: Sequence[Path], picture: Path | None = None) -> str:
     """Counts the images that two arrays break, and draws some of them.
 
     Args:
-        about: Challenge to verify against.
+        challenge: Challenge to verify against.
         paths: Both arrays.
         picture: PNG file to write; None for compare.png next to the first array.
 
@@ -197,8 +197,8 @@ def compare(about: Challenge, paths: Sequence[Path], picture: Path | None = None
     picture = picture or paths[0].with_name("compare.png")
     for suffix in (".png", ".svg"):
         apart(picture.with_suffix(suffix), *paths)
-    checks = [arrays.verify(about, path) for path in paths]
-    first, second = _misclassified(about, checks)
+    checks = [arrays.verify(challenge, path) for path in paths]
+    first, second = _misclassified(challenge, checks)
     masks = {
         "both": first & second,
         "only the first": first & ~second,
@@ -206,24 +206,26 @@ def compare(about: Challenge, paths: Sequence[Path], picture: Path | None = None
         "none": ~first & ~second,
     }
     kinds = {name: np.flatnonzero(mask) for name, mask in masks.items()}
-    shown = [about.to_images(np.asarray(check.array)) for check in checks]
-    figure = pictures.kinds(kinds, about.data.x, shown, [path.stem for path in paths])
+    shown = [challenge.to_images(np.asarray(check.array)) for check in checks]
+    figure = pictures.kinds(kinds, challenge.data.x, shown, [path.stem for path in paths])
     plotting.save(figure, picture)
     p = mcnemar(len(kinds["only the first"]), len(kinds["only the second"]))
     lines = [f"misclassified by {name}: {len(images):,}" for name, images in kinds.items()]
     return "\n".join([*lines, f"McNemar p: {p:.3g}", f"{picture}: examples of each kind"])
 
 
-def _misclassified(about: Challenge, checks: Sequence[Verified]) -> np.ndarray:
+def _misclassified(challenge: Challenge, checks: Sequence[Verified]) -> np.ndarray:
     """Images that the network misclassifies, for each array. [arrays, N] bool."""
-    return np.array([check.predictions != about.data.y for check in checks])
+    return np.array([check.predictions != challenge.data.y for check in checks])
 
 
-def _exactness(about: Challenge, distance: float, beyond: int) -> str:
+def _exactness(challenge: Challenge, distance: float, beyond: int) -> str:
     exact = "satisfied"
     if beyond:
         exact = f"{beyond:,} values outside, within the tolerance of {arrays.TOLERANCE:g}"
-    return f"exact ball and range: {exact}; largest |adv - x| {distance!r}, eps {about.radius:g}"
+    return (
+        f"exact ball and range: {exact}; largest |adv - x| {distance!r}, eps {challenge.radius:g}"
+    )
 
 
 def _percent(share: float) -> str:

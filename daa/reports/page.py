@@ -239,7 +239,7 @@ def _boards(results: Results) -> list[boards.Board]:
     return chosen if _of_paper(results) else [b for b in chosen if b.target in _networks(results)]
 
 
-def _living(root: Path, results: Results) -> dict[str, list[boards.Place]]:
+def _living(root: Path, results: Results) -> dict[str, list[boards.Ranked]]:
     """The networks of the living board that have entries, chosen as the leaderboards."""
     living = boards.load_living(root / boards.FOLDER.name)
     shown = boards.TARGETS if _of_paper(results) else _networks(results)

@@ -16,51 +16,51 @@ GRAY = Target("madry_mnist/test", lambda x: tf.reshape(x, [-1, 64])[:, :10], (8,
 COLOR = replace(GRAY, bounds=Bounds(0, 255))
 
 
-def challenge(target, x, eps=0.3):
+def make(target, x, eps=0.3):
     return Challenge(target, Dataset("test", x, np.arange(len(x)), "data hash"), eps)
 
 
 def test_clean_images_are_those_that_the_challenge_reads():
     """TensorFlow's MNIST reader multiplies bytes by float32(1 / 255) and does not divide."""
     multiplied = BYTES * np.float32(1 / 255)
-    assert (DIVIDED != multiplied).any()
-    gray = challenge(GRAY, DIVIDED).clean_images()
+    assert (multiplied != DIVIDED).any()
+    gray = make(GRAY, DIVIDED).clean_images()
     np.testing.assert_array_equal(gray, multiplied.reshape(4, 64))
     assert gray.dtype == np.float32
-    color = challenge(COLOR, DIVIDED).clean_images()
+    color = make(COLOR, DIVIDED).clean_images()
     np.testing.assert_array_equal(color, BYTES.reshape(4, 64))
     assert color.dtype == np.uint8
 
 
 def test_the_radius_is_in_the_unit_of_the_network():
-    assert challenge(GRAY, DIVIDED, 0.3).radius == 0.3
-    assert challenge(COLOR, DIVIDED, 8 / 255).radius == 8
+    assert make(GRAY, DIVIDED, 0.3).radius == 0.3
+    assert make(COLOR, DIVIDED, 8 / 255).radius == 8
 
 
 def test_a_built_array_is_exactly_inside_the_ball_of_the_challenge():
-    about = challenge(GRAY, DIVIDED)
+    challenge = make(GRAY, DIVIDED)
     adv = np.clip(DIVIDED + np.float32(0.3), 0, 1)
-    built, moved = arrays.build(about, adv)
-    assert arrays.measure(about, built)[1] == 0
+    built, moved = arrays.build(challenge, adv)
+    assert arrays.measure(challenge, built)[1] == 0
     np.testing.assert_allclose(built, adv.reshape(4, 64), atol=1e-6)
     assert moved.max() < 1e-6
     adv[2, 0, 0] = 0
-    _, moved = arrays.build(about, adv)
+    _, moved = arrays.build(challenge, adv)
     assert moved.round(2).tolist() == [0, 0, pytest.approx(0.2, abs=0.05), 0]
 
 
-def random_array(about, eps):
+def random_array(challenge, eps):
     """Every pixel `eps` away where the range allows it."""
-    x = about.data.x
+    x = challenge.data.x
     signs = np.where(np.random.default_rng(1).random(x.shape) < 0.5, -1, 1)
-    return arrays.build(about, np.clip(x + np.float32(eps) * signs, 0, 1).astype(np.float32))[0]
+    return arrays.build(challenge, np.clip(x + np.float32(eps) * signs, 0, 1).astype(np.float32))[0]
 
 
 @pytest.fixture
 def verify(tmp_path):
-    def verify(about, array):
+    def verify(challenge, array):
         np.save(tmp_path / "attack.npy", array)
-        return arrays.verify(about, tmp_path / "attack.npy")
+        return arrays.verify(challenge, tmp_path / "attack.npy")
 
     return verify
 
@@ -111,7 +111,7 @@ def moved(image, by, eps):
     x[:, 0, 0] = np.linspace(0.2, 0.8, 600)[:, None]
     array = x.reshape(600, 64).astype(np.float64)
     array[image, 5] += by
-    return challenge(GRAY, x, eps), array
+    return make(GRAY, x, eps), array
 
 
 def accepted_by_madrylab(images, array, eps, upper, refuses_nan):
@@ -126,8 +126,12 @@ def accepted_by_madrylab(images, array, eps, upper, refuses_nan):
 @pytest.mark.parametrize("kind", ["gray", "color"])
 def test_accepts_what_run_attack_accepts(verify, kind, request):
     """Random arrays around the limits, of several types."""
-    about = request.getfixturevalue(kind)
-    scale, radius, images = about.target.bounds.upper, about.radius, about.clean_images()
+    challenge = request.getfixturevalue(kind)
+    scale, radius, images = (
+        challenge.target.bounds.upper,
+        challenge.radius,
+        challenge.clean_images(),
+    )
     rng, verdicts = np.random.default_rng(2), []
     for k in range(40):
         dtype = [np.float32, np.float64, np.int16, np.float16][k % 4]
@@ -137,7 +141,7 @@ def test_accepts_what_run_attack_accepts(verify, kind, request):
         array = np.clip(images.astype(np.float64) + noise, low, high).astype(dtype)
         expected = accepted_by_madrylab(images, array, radius, scale, kind == "gray")
         try:
-            verify(about, array)
+            verify(challenge, array)
             verdicts.append(True)
         except InputError:
             verdicts.append(False)
@@ -162,22 +166,22 @@ def test_types_in_which_differences_overflow_are_refused(verify, color, gray, ki
 @pytest.mark.parametrize("kind", ["gray", "color"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_are_refused(verify, kind, value, request):
-    about = request.getfixturevalue(kind)
-    array = random_array(about, 0.01)
+    challenge = request.getfixturevalue(kind)
+    array = random_array(challenge, 0.01)
     array.reshape(len(array), -1)[7, 3] = value
     with pytest.raises(InputError, match=r"image 7, pixel .*: expected \[0, .* finite number"):
-        verify(about, array)
+        verify(challenge, array)
 
 
 def test_another_order_of_images_is_recognised(verify, gray):
-    about = replace(gray, eps=0.05)
-    array = random_array(about, 0.05)
+    challenge = replace(gray, eps=0.05)
+    array = random_array(challenge, 0.05)
     order = np.random.default_rng(0).permutation(len(array))
     with pytest.raises(InputError, match=r"not in the official order: .* match another clean"):
-        verify(about, array[order])
+        verify(challenge, array[order])
     array[[10, 20]] = array[[20, 10]]
     with pytest.raises(InputError, match="for example image 10 matches 20"):
-        verify(about, array)
+        verify(challenge, array)
 
 
 def test_another_unit_is_recognised(verify, color):

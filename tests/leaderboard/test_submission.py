@@ -34,23 +34,23 @@ def end_to_end(tmp_path, capsys, target, eps, images):
     config.write_text(CONFIG.format(target=target, eps=eps), encoding="utf-8")
     out = ["--images", str(images), "--restarts", "2", "--out", str(tmp_path)]
     reproduce.main([str(config), *out])
-    runs, about = tmp_path / "runs", ["--target", target, "--images", str(images)]
+    runs, challenge = tmp_path / "runs", ["--target", target, "--images", str(images)]
     a, b, both, merged = (str(tmp_path / f"{name}.npy") for name in ("a", "b", "both", "merged"))
     submit.main(["build", str(runs / "pgd-xent.json"), "-o", a])
     submit.main(["build", str(runs / "blob-xent.json"), "-o", b])
     submit.main(["build", str(runs), "-o", both])
-    submit.main(["merge", a, b, "-o", merged, *about])
+    submit.main(["merge", a, b, "-o", merged, *challenge])
     np.testing.assert_array_equal(np.load(merged), np.load(both))
     capsys.readouterr()
     accuracy = {}
     for path in (a, b, merged):
-        submit.main(["verify", path, *about])
+        submit.main(["verify", path, *challenge])
         out = capsys.readouterr().out
         assert "exact ball and range: satisfied" in out
         accuracy[path] = float(out.rpartition(" images: ")[2].partition(" %")[0])
     assert accuracy[merged] <= min(accuracy[a], accuracy[b])
     assert np.load(tmp_path / "pred.npy").shape == (images,)
-    submit.main(["compare", a, b, *about])
+    submit.main(["compare", a, b, *challenge])
     lines = capsys.readouterr().out.splitlines()[:4]
     counts = [int(line.rpartition(" ")[2].replace(",", "")) for line in lines]
     assert sum(counts) == images
@@ -177,11 +177,11 @@ def test_build_overwrites_no_run(data, finish, suffix):
 @pytest.mark.parametrize(
     "command",
     [
-        lambda about, array, link, _: submission.verify(about, array),
-        lambda about, array, link, _: submission.verify(about, array, link),
-        lambda about, array, link, _: submission.verify(about, link, array),
-        lambda about, array, link, _: submission.merge(about, [link, array], array),
-        lambda about, array, _, picture: submission.compare(about, [array, array], picture),
+        lambda challenge, array, link, _: submission.verify(challenge, array),
+        lambda challenge, array, link, _: submission.verify(challenge, array, link),
+        lambda challenge, array, link, _: submission.verify(challenge, link, array),
+        lambda challenge, array, link, _: submission.merge(challenge, [link, array], array),
+        lambda challenge, array, _, picture: submission.compare(challenge, [array, array], picture),
     ],
 )
 def test_no_array_is_overwritten_even_through_links(tmp_path, gray, command):
@@ -238,12 +238,12 @@ def test_two_arrays_divide_the_images_into_four_kinds(tmp_path, five, checks):
 
 
 def test_the_radius_of_a_challenge_is_the_targets_or_an_option():
-    assert submission.challenge("tiny/cnn", images=3).eps == 0.15
-    about = submission.challenge("tiny/cnn", images=3, eps=0.2)
-    assert (about.eps, len(about.data)) == (0.2, 3)
+    assert submission.load_challenge("tiny/cnn", images=3).eps == 0.15
+    challenge = submission.load_challenge("tiny/cnn", images=3, eps=0.2)
+    assert (challenge.eps, len(challenge.data)) == (0.2, 3)
 
 
 @pytest.mark.parametrize("eps", [0, -0.1, np.inf, np.nan, 8])
 def test_an_impossible_radius_is_refused(eps):
     with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, got"):
-        submission.challenge("tiny/cnn", images=3, eps=eps)
+        submission.load_challenge("tiny/cnn", images=3, eps=eps)

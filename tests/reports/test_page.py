@@ -183,7 +183,7 @@ def test_only_runs_on_the_boards_network_are_ranked(folder, change):
     change(folder / "dgf-xent.json", weights="original", robust_accuracy=[0.8801] * 10)
     results = {folder: collect(folder)}
     assert page.entries(results) == [
-        ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01))
+        ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01), None)
     ]
     assert "|    2 | **DAA-DGF (this project)**" in page.markdown(results)
     assert '<tr class="own"><td>2</td>' in page.html(results)
