@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +20,10 @@ from daa.evaluation import attack_checks, checks, given
 from daa.evaluation.checks import ADVICE, Finding
 from daa.reports import stats
 from daa.reports.wording import radius
-from daa.runs import attacking, provenance, state
-from daa.runs.state import Origin
+from daa.runs import provenance, state
+from daa.runs.config import Experiment
+from daa.runs.records import Record
+from daa.runs.run import run
 from daa.target import Bounds, Dataset, Note, Target, check_images
 from daa.targets.adapters.layouts import DataFormat
 
@@ -38,9 +39,7 @@ class Evaluation:
         report: of the attack.
         findings: of the checks.
         notes: what was done to the model and to the images.
-        seconds: that the attack took; the checks are not counted.
-        seed: of all random numbers.
-        origin: devices and commits that the attack was computed with.
+        experiment, record: the run, as `daa.runs.run` has it.
     """
 
     target: Target
@@ -49,14 +48,23 @@ class Evaluation:
     report: Report
     findings: tuple[Finding, ...]
     notes: tuple[Note, ...]
-    seconds: float
-    seed: int
-    origin: Origin
+    experiment: Experiment
+    record: Record
 
     @property
     def device(self) -> str:
         """What the attack was computed on."""
-        return " and ".join(self.origin["device"])
+        return self.record.device
+
+    @property
+    def seconds(self) -> float:
+        """Time of the attack, without the checks."""
+        return self.record.seconds
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers."""
+        return self.record.seed
 
     @property
     def clean_accuracy(self) -> float:
@@ -206,28 +214,31 @@ def evaluate(
         )
     notes = (*target.notes, *done)
     told = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
-    kept: dict[str, Any] = {}
-    with nullcontext() if out is None else state.sole(Path(out)):
-        if out is not None:
-            plan = verdict().planned(target, config, found, seed, Path(out), force)
-            kept = {"kept": plan.kept, "ident": plan.ident}
-        reached = attacking.attack(target, config, images_, labels, seed, progress=progress, **kept)
-        report = reached.report
-        assert report is not None
-        last = attack_checks.after(target, images_, labels, report, config.eps, seed)
-        evaluation = Evaluation(
-            target,
-            config,
-            found,
-            report,
-            (*told, *first, *last),
-            tuple(note for note in notes if note.code not in ADVICE),
-            reached.seconds,
-            seed,
-            reached.origin,
-        )
-        if out is not None:
-            verdict().fill(evaluation, Path(out))
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        verdict().check_folder(folder, config.method, force)
+    experiment = verdict().experiment(target, config, seed, folder)
+    (row,) = run(experiment, target, found, folder=folder, progress=progress, force=force)
+    report = row.report
+    if report is None:  # an earlier call finished the attack
+        assert folder is not None
+        path = folder / f"{row.record.run}.npz"
+        report = state.load(path, row.record.identity).report
+        if report is None:
+            raise InputError(f"{path}: no such file; start anew to make the images again")
+    last = attack_checks.after(target, images_, labels, report, config.eps, seed)
+    evaluation = Evaluation(
+        target,
+        config,
+        found,
+        report,
+        (*told, *first, *last),
+        tuple(note for note in notes if note.code not in ADVICE),
+        experiment,
+        row.record,
+    )
+    if folder is not None:
+        verdict().write(evaluation, folder)
     return evaluation
 
 
