@@ -22,7 +22,7 @@ from daa.runs import config, device, provenance, records, state
 from daa.runs.config import Experiment, Row
 from daa.runs.records import Record
 from daa.runs.state import State
-from daa.target import Dataset, Target, predict
+from daa.target import Dataset, Target, check_images, predict
 
 # Top-5 accuracy is recorded for targets with more classes.
 TOP5_ABOVE = 100
@@ -91,6 +91,8 @@ def run(
     """
     provenance.git_commit()  # cached here, because a later commit is not the code that runs
     say = say or (lambda text: None)
+    x, y = check_images(target, data.x, data.y)
+    data = replace(data, x=x, y=y)
     with nullcontext() if folder is None else state.sole(folder):
         rows = [
             _RowRun(experiment, number, target, data, folder, states, force)
@@ -100,7 +102,7 @@ def run(
         if folder is not None:
             _check_disk(folder, data, left)
             config.save_experiment(folder, experiment)
-        clean = clean_accuracy(target, data.x, data.y)
+        clean = clean_accuracy(target, x, y)
         say(
             f"{experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
             f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
@@ -153,8 +155,10 @@ def _attack(
             active.append(row)
             yield row.start(progress)
 
-    # The local engine runs the units of the first active row.
-    engine = engine or local(target, data.x, data.y, jit, lambda steps: active[0].bar.update(steps))
+    def advance(steps: int) -> None:
+        active[0].bar.update(steps)  # the local engine runs the units of the first active row
+
+    engine = engine or local(target, data.x, data.y, jit, advance)
     try:
         for done in worst_cases(target, jobs(), data.x, data.y, engine=engine):
             row = rows[done.job]
@@ -231,8 +235,8 @@ class _RowRun:
         loaded = state.load(self.state_path, self.ident)
         if self._repeats and not self.shared and loaded.units > restarts:
             raise InputError(
-                f"{self.state_path}: has {loaded.units} finished restarts, but {restarts} are asked "
-                "for; ask for as many, choose another folder for the results, or start anew"
+                f"{self.state_path}: has {loaded.units} finished restarts, but only {restarts} are "
+                "asked for; ask for as many, choose another folder for the results, or start anew"
             )
         return loaded
 
