@@ -19,7 +19,7 @@ from daa import targets
 from daa.errors import InputError, require
 from daa.leaderboard import arrays, submission
 from daa.reports import tabular, wording
-from daa.runs import config, documents, records
+from daa.runs import config, records
 from daa.targets.files import read_json, sha256, write_atomically
 
 _FILE = Path(__file__).parent / "boards.yaml"
@@ -130,7 +130,7 @@ class Board:
 
 def load() -> list[Board]:
     """MadryLab's leaderboards."""
-    raw = documents.read(_FILE)
+    raw = config.read_yaml(_FILE)
     source = f"{raw['source']}, read {raw['read']}"
     return [
         Board(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from daa.attacks.methods import METHODS
 from daa.errors import require
 from daa.reports.comparisons import PAPERS
-from daa.runs import config, documents
+from daa.runs import config
 from daa.runs.config import Experiment, Row
 
 _FILE = Path(__file__).parent / "claims.yaml"
@@ -147,7 +147,7 @@ def printed() -> list[Number]:
 
 
 def _paper() -> _Paper:
-    return config.check(TypeAdapter(_Paper), documents.read(_FILE), str(_FILE))
+    return config.check(TypeAdapter(_Paper), config.read_yaml(_FILE), str(_FILE))
 
 
 def _cells(entry: Entry, experiment: Experiment) -> Iterator[Number]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from daa.errors import InputError, shown
-from daa.runs import config, documents
+from daa.runs import config
 from daa.runs.config import Length
 from daa.target import Precision
 
@@ -68,7 +68,7 @@ def load(path: Path) -> TrainConfig:
         InputError: The file can't be read, or a key is unknown, missing or has a wrong value; the
             message names file and key.
     """
-    raw: Any = documents.read(path)
+    raw: Any = config.read_yaml(path)
     if not isinstance(raw, dict):
         raise InputError(
             f"{path}: must be a mapping with target, eps, steps, ..., got {shown(raw)}"
