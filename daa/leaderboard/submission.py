@@ -16,7 +16,7 @@ from daa.attacks.losses import margin
 from daa.errors import InputError, require
 from daa.leaderboard import arrays
 from daa.leaderboard.arrays import Challenge, Verified
-from daa.reports import pictures, plotting
+from daa.reports import figures, style
 from daa.reports.stats import mcnemar
 from daa.runs import records, state
 from daa.targets.files import apart
@@ -207,8 +207,8 @@ def compare(challenge: Challenge, paths: Sequence[Path], picture: Path | None = 
     }
     kinds = {name: np.flatnonzero(mask) for name, mask in masks.items()}
     shown = [challenge.to_images(np.asarray(check.array)) for check in checks]
-    figure = pictures.kinds(kinds, challenge.data.x, shown, [path.stem for path in paths])
-    plotting.save(figure, picture)
+    figure = figures.kinds(kinds, challenge.data.x, shown, [path.stem for path in paths])
+    style.save(figure, picture)
     p = mcnemar(len(kinds["only the first"]), len(kinds["only the second"]))
     lines = [f"misclassified by {name}: {len(images):,}" for name, images in kinds.items()]
     return "\n".join([*lines, f"McNemar p: {p:.3g}", f"{picture}: examples of each kind"])
