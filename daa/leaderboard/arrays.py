@@ -13,8 +13,7 @@ from daa.attacks.losses import margin
 from daa.errors import InputError
 from daa.reports.stats import mcnemar
 from daa.target import Bounds, Dataset, Target, predict
-from daa.targets.files import write_atomically
-from daa.targets.npy import open_npy
+from daa.targets.files import read_npy, write_atomically
 
 # What the challenges' run_attack.py adds to eps and to the range of the pixels.
 TOLERANCE = 1e-4
@@ -92,7 +91,7 @@ def load(path: Path, target: Target, images: int) -> np.ndarray:
     Raises:
         InputError: the file is not a whole .npy file of numbers, or the array has another shape.
     """
-    array = open_npy(path)
+    array = read_npy(path)
     expected = array_shape(target, images)
     if array.shape != expected:
         raise InputError(

@@ -104,7 +104,8 @@ def read(path: Path) -> Any:
             values or digits than any experiment needs; the message names file and line.
     """
     expected = "a readable YAML file"
-    size = files.plain(path, expected)
+    with files.reading(path, expected):
+        size = path.stat().st_size
     require(size <= MOST_BYTES, str(path), f"{expected} of at most {MOST_BYTES:,} bytes", size)
     text = files.read_text(path, expected)
     try:

@@ -20,8 +20,14 @@ from daa import storage
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Outcome, Report
 from daa.errors import InputError, require
-from daa.targets.files import parse_json, read_json, reason, save_npz, write_atomically
-from daa.targets.npy import read_npz
+from daa.targets.files import (
+    parse_json,
+    read_json,
+    read_npz,
+    reason,
+    save_npz,
+    write_atomically,
+)
 
 # The arrays of a state's file. Those of the units hold all units one behind another.
 _UNITS = ("unit_on_all", "unit_images", "unit_margin", "unit_size", "unit_gradients")
