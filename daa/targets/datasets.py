@@ -42,9 +42,8 @@ def _mnist(folder: Path, split: str, images: int | None) -> Dataset:
     """
     few = split == "test" and images is not None and images <= 500
     if few and not readers.idx_exists(folder, split):
-        return replace(
-            readers.idx_images(_FIRST, split, "mnist", _FIRST_HASHES), sha256=_MNIST_TEST
-        )
+        data = readers.idx_images(_FIRST, split, "mnist", _FIRST_HASHES)
+        return replace(data, sha256=_MNIST_TEST)
     return readers.idx_images(folder, split, "mnist", _MNIST)
 
 

@@ -77,7 +77,7 @@ def archive(address: str, published: str | None = None, **options: Any) -> Sourc
 
 
 def packed(root: str, hashes: Mapping[str, str]) -> Source:
-    """A source of gzip files below `root`; `hashes` is {name without .gz: sha256 of the content}."""
+    """A source of gzip files; `hashes` is {name without .gz: sha256 of the content}."""
     return Source(
         {f"{name}.gz": f"{root}/{name}.gz" for name in hashes},
         {f"{name}.gz": published for name, published in hashes.items()},

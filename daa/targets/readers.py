@@ -69,9 +69,8 @@ def idx_images(folder: Path, split: str, name: str, hashes: Mapping[str, str]) -
 
 def idx_exists(folder: Path, split: str) -> bool:
     """Whether any idx file of a split exists, compressed or not."""
-    return any(
-        (folder / f"{file}{end}").exists() for file in _IDX_FILES[split] for end in ("", ".gz")
-    )
+    names = [file + end for file in _IDX_FILES[split] for end in ("", ".gz")]
+    return any((folder / name).exists() for name in names)
 
 
 def missing(path: Path, name: str) -> str:
