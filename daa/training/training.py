@@ -22,8 +22,7 @@ from daa.runs import state
 from daa.runs.state import LOCK, OWNER
 from daa.target import Dataset, Target
 from daa.targets import Model, checkpoints
-from daa.targets.files import parse_json, save_npz, write_atomically
-from daa.targets.npy import read_npz
+from daa.targets.files import parse_json, read_npz, save_npz, write_atomically
 from daa.tensorflow import tf
 from daa.training.recipe import TrainConfig
 from daa.training.trainer import Trainer
