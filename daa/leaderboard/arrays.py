@@ -9,7 +9,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from daa.attacks import ball
 from daa.attacks.losses import margin
 from daa.errors import InputError
 from daa.target import Dataset, Target, predict
-from daa.targets.files import reason, write_atomically
+from daa.targets.files import read_npy, write_atomically
 
 # run_attack.py allows this much beyond eps and beyond the pixel range.
 TOLERANCE = 1e-4
@@ -137,12 +136,7 @@ def load(challenge: Challenge, path: Path) -> np.ndarray:
     Raises:
         InputError: The file is not a complete .npy file, or the array has another shape or type.
     """
-    try:
-        array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a complete .npy file of numbers: {reason(error)}") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path}: must be an .npy file, got an .npz archive")
+    array = read_npy(path)
     shape = challenge.shape(len(challenge.data))
     if array.shape != shape:
         raise InputError(

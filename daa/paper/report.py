@@ -93,7 +93,7 @@ def check_place(out: Path) -> None:
     for name, mark in {"index.html": TITLE, "report.md": TITLE, "report.csv": header}.items():
         path = out / name
         if path.exists():
-            files.plain(path, "a file")
+            files.read_bytes(path, "a file")
             with path.open(encoding="utf-8", errors="replace") as file:
                 ours = mark in file.read(_HEAD)
             expected = "a report of this command or no file; choose another folder"
