@@ -8,13 +8,17 @@ if __name__ == "__main__":  # before all else is imported, so that an interrupt 
     raise SystemExit(console.script(__file__))
 
 import argparse
+import math
+import time
 from pathlib import Path
 from typing import get_args
 
 from daa.errors import InputError
-from daa.runs import device, provenance, run, setup
+from daa.reports.publish import publish
+from daa.runs import device, provenance
+from daa.runs.prepare import Prepared, prepare
 from daa.runs.ray import on_ray
-from daa.runs.setup import Setup
+from daa.runs.run import run
 from daa.target import Precision
 
 
@@ -44,10 +48,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     console.add_quiet(parser)
 
 
-def reproduce(args: argparse.Namespace) -> tuple[Setup, str]:
+def reproduce(args: argparse.Namespace) -> tuple[Prepared, str]:
     """Runs an experiment; returns it, and its table with the names of what was written."""
     if args.engine == "local" and args.address is not None:
         raise InputError(f"--address: expected it with --engine ray alone, got {args.address!r}")
+    if args.minutes is not None and not args.minutes > 0:
+        raise InputError(f"--minutes: must be above 0, got {args.minutes:g}")
     # Asked for now, as a commit made during the run is not the code that runs.
     provenance.git_commit()
     console.start_tensorflow()
@@ -55,19 +61,25 @@ def reproduce(args: argparse.Namespace) -> tuple[Setup, str]:
     names = ("target", "precision", "images", "restarts", "seed", "data_dir", "model_dir")
     options = {name: getattr(args, name) for name in names}
     here = args.engine == "local" or not args.address
-    ready = setup.prepare(console.find_config(args.config), args.out, here=here, **options)
+    ready = prepare(console.find_config(args.config), args.out, here=here, **options)
     jit = {"auto": None, "on": True, "off": False}[args.jit]
     engine = None
     if args.engine == "ray":
         data, sha256 = ready.data, ready.target.weights_sha256
         ray = {"jit": jit, "address": args.address, "cpus_per_unit": args.cpus_per_unit}
         engine = on_ray(ready.load, sha256, data.x, data.y, **ray)
-    return ready, run.reproduce(
-        ready,
+    finished = run(
+        ready.experiment,
+        ready.target,
+        ready.data,
+        folder=ready.folder,
+        about=ready.about,
         engine=engine,
         jit=jit,
         force=args.force,
-        minutes=args.minutes,
+        end=math.inf if args.minutes is None else time.monotonic() + 60 * args.minutes,
         progress=not args.quiet,
         say=console.say(args.quiet),
     )
+    done = sum(1 for _ in finished)
+    return ready, publish(ready.folder, ready.data) if done else ""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from daa.errors import InputError, require
 from daa.reports import tabular
-from daa.runs import documents
+from daa.runs.config import read_yaml
 
 _FILE = Path(__file__).parent / "boards.yaml"
 
@@ -58,7 +58,7 @@ class Board(NamedTuple):
 
 def load() -> list[Board]:
     """All leaderboards."""
-    raw = documents.read(_FILE)
+    raw = read_yaml(_FILE)
     source = f"{raw['source']}, read {raw['read']}"
     return [
         Board(b["target"], b["title"], source, tuple((name, acc) for name, acc in b["entries"]))

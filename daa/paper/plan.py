@@ -11,7 +11,7 @@ from daa import targets
 from daa.errors import InputError
 from daa.paper import claims
 from daa.paper.claims import Entry
-from daa.runs import setup
+from daa.runs import prepare
 from daa.runs.config import Experiment
 from daa.target import Dataset, Precision
 from daa.targets import download, places
@@ -135,7 +135,7 @@ def tasks(options: Options, say: Callable[[str], None] = print) -> list[Task]:
         if weights and options.substitutes and substitute is not None:
             experiment = claims.load(entry.config, substitute.target)
             provenance = targets.row(substitute.target).provenance
-            experiment = setup.aimed_elsewhere(experiment, substitute.target, provenance)
+            experiment = prepare.retarget(experiment, substitute.target, provenance)
             images, restarts = substitute.images, min(substitute.restarts, restarts)
             weights = missing_weights(substitute.target)
         elif weights and options.substitutes:
@@ -147,7 +147,7 @@ def tasks(options: Options, say: Callable[[str], None] = print) -> list[Task]:
         experiment = experiment.model_copy(update=limits)
         data = "" if weights else missing_data(experiment.target, experiment.images)
         if not weights and not data:
-            experiment = setup.in_precision(experiment, options.precision, options.here)
+            experiment = prepare.in_precision(experiment, options.precision, options.here)
         return Task(entry, experiment, original, weights, data)
 
     return [task(entry) for entry in claims.select(options.only)]

@@ -14,7 +14,7 @@ from daa.reports import budget
 from daa.reports.comparisons import Comparison, budgeted, compare
 from daa.reports.results import Collected
 from daa.reports.wording import loss, options, radius
-from daa.runs import config, documents
+from daa.runs import config
 from daa.runs.records import Record
 
 # Groups of experiments in the order in which a reader would ask for them: title, beginnings of the
@@ -276,7 +276,7 @@ def unchecked(results: Iterable[Collected]) -> dict[str, list[str]]:
     missing: dict[str, list[str]] = {}
     own = targets.every_target(targets.FOLDERS)
     for path in sorted(config.FOLDER.glob("*.yaml")):
-        content = documents.read(path)
+        content = config.read_yaml(path)
         target = content.get("target") if isinstance(content, dict) else None
         if "rows" not in content or target not in own:
             continue

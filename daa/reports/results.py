@@ -53,7 +53,7 @@ def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
     """
     found, added = natural.counted(_read(folder), folder.parent)
     first = next(iter(found.values()))
-    experiment = experiment or _experiment(first)
+    experiment = experiment or config.load_experiment(folder) or _experiment(first)
     if experiment is None:
         return Collected(first.title, tuple(found.values()), natural=added)
     kept, missing = [], []
@@ -84,7 +84,7 @@ def _read(folder: Path) -> dict[str, Record]:
     """The readable records of a folder, {run: record}."""
     found: dict[str, Record] = {}
     for path in sorted(folder.glob("*.json")):
-        if path.name in (records.EXAMPLES, records.EVALUATION, races.NAME):
+        if path.name in (records.EXAMPLES, records.EVALUATION, config.EXPERIMENT, races.NAME):
             continue
         try:
             record = records.load(path)

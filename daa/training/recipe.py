@@ -8,8 +8,7 @@ from typing import Any, Literal, get_type_hints
 
 from daa.attacks import components as parts
 from daa.errors import InputError, require
-from daa.runs import documents
-from daa.runs.config import fraction
+from daa.runs.config import fraction, read_yaml
 from daa.target import Precision
 
 
@@ -84,7 +83,7 @@ def load(path: Path) -> TrainConfig:
         InputError: a file that is not readable, an unknown or a missing key, or a value that can't
             work; the message names file and key.
     """
-    raw: Any = documents.read(path)
+    raw: Any = read_yaml(path)
     require(isinstance(raw, dict), str(path), "a mapping with target, eps, steps, ...", raw)
     known = {field.name: field.default for field in fields(TrainConfig)}
     for key in raw:

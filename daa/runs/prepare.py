@@ -19,7 +19,7 @@ from daa.targets import user_models as models
 
 
 @dataclass(frozen=True, eq=False)
-class Setup:
+class Prepared:
     """An experiment with everything that it needs.
 
     Args:
@@ -52,7 +52,7 @@ def prepare(
     data_dir: str | None = None,
     model_dir: str | None = None,
     here: bool = True,
-) -> Setup:
+) -> Prepared:
     """Reads a config and loads its target and images.
 
     Args:
@@ -76,7 +76,7 @@ def prepare(
     loaded = load()
     if reference != experiment.target:
         about["instead_of"] = experiment.target
-        experiment = aimed_elsewhere(experiment, loaded.name, loaded.provenance)
+        experiment = retarget(experiment, loaded.name, loaded.provenance)
     fits = restarts is None or restarts <= MOST_RESTARTS
     require(fits, "restarts", f"at most {MOST_RESTARTS:,}", restarts)
     require(seed is None or seed < 2**31, "seed", f"less than {2**31:,}", seed)
@@ -86,7 +86,7 @@ def prepare(
     data = own
     if data is None:
         data = targets.load_dataset(loaded.name, experiment.split, data_dir, experiment.images)
-    return Setup(experiment, loaded, load, data, out / experiment.name, about)
+    return Prepared(experiment, loaded, load, data, out / experiment.name, about)
 
 
 def _own_data(experiment: Experiment, images: int | None, data_dir: str | None) -> Dataset:
@@ -124,7 +124,7 @@ def _loader(
     return targets.loader(reference, model_dir)
 
 
-def aimed_elsewhere(experiment: Experiment, target: str, provenance: Provenance) -> Experiment:
+def retarget(experiment: Experiment, target: str, provenance: Provenance) -> Experiment:
     """The same experiment on another target, with a name of its own and a title that says so.
 
     Args:
