@@ -1,35 +1,34 @@
-"""Writes everything that a reader sees of one experiment."""
+"""Writes all reports of a result folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from daa.reports import examples, figures, tables
-from daa.reports import results as collection
-from daa.runs.config import load_experiment
+from daa.reports import examples, figures, results, tables
+from daa.reports.wording import plural
 from daa.target import Dataset
 
 
-def publish(folder: Path, data: Dataset | None = None) -> str:
+def publish(folder: str | Path, data: Dataset | None = None) -> str:
     """Writes tables and figures of a result folder.
 
     Args:
-        folder: the records and experiment.json.
-        data: the clean images. With them, the adversarial images of the figure are written when all
-            rows are finished.
+        folder: of the records.
+        data: the clean images, from which examples.json is written if the experiment asks for it
+            and all its rows are finished; None for no such file.
 
     Returns:
-        The table and the names of the files.
+        The table in Markdown and the names of the written files.
+
+    Raises:
+        InputError: the folder has no record.
     """
-    experiment = load_experiment(folder)
-    if data is not None and experiment is not None:
-        finished = [(folder / f"{row.name}.json").exists() for row in experiment.rows]
-        if all(finished):
-            examples.save(experiment, folder, data)
-    collected = collection.collect(folder, experiment)
-    tables.write(collected, folder)
-    written = figures.write(collected, folder)
-    names = ", ".join(["table.md", "table.csv", "table.tex", *(path.name for path in written)])
-    count = len(collected.records)
-    found = f"{count} record{'' if count == 1 else 's'}"
-    return f"\n{tables.markdown(collected)}\n{folder}: {found}, {names}"
+    folder = Path(folder)
+    loaded = results.load(folder)
+    if data is not None and loaded.experiment and not loaded.missing:
+        examples.save(loaded.experiment, folder, data)
+    tables.write(loaded, folder)
+    figure_names = [path.name for path in figures.write(loaded, folder)]
+    count = plural(len(loaded.records), "record")
+    names = ", ".join([*tables.FILES, *figure_names])
+    return f"\n{tables.markdown(loaded)}\n{folder}: {count}, {names}"
