@@ -13,9 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from daa.attacks.methods import METHODS
 from daa.errors import require
-from daa.reports.comparisons import PAPERS
 from daa.runs import config
-from daa.runs.config import Experiment, Row
+from daa.runs.config import Experiment, PaperTests, Row
 
 # "worst": accuracy in % after all restarts; "top-5": the same for top-5 accuracy; "merged":
 # accuracy in % after all runs of the config together; "single": accuracy in % under a single run;
@@ -160,13 +159,15 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
             text, value = f"{number.printed:g}", number.printed
             yield Claim(name, number.run, number.kind, text, number.source, value, number.assumed)
     for row in rows:
-        tests = PAPERS.get((name, row.attack.method)) if row.attack.loss == "xent" else None
-        if tests is not None:
-            unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
-            assumed = "the texts don't say of which loss; taken for cross-entropy"
-            t = float(tests.t_arxiv)
-            yield Claim(name, row.name, "t", tests.t_arxiv, unpaired, t, assumed)
+        tests = row.paper_tests or PaperTests()
+        unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
+        assumed = "the texts don't say of which loss; taken for cross-entropy"
+        if tests.t_arxiv is not None:
+            value = float(tests.t_arxiv)
+            yield Claim(name, row.name, "t", tests.t_arxiv, unpaired, value, assumed)
+        if tests.p_arxiv is not None:
             yield Claim(name, row.name, "p", tests.p_arxiv, unpaired, None, assumed)
+        if tests.p_aaai is not None:
             yield Claim(name, row.name, "p paired", tests.p_aaai, paired, None, assumed)
     for row in rows:
         pgd = pgd_of(row, rows)

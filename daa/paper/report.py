@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from daa.errors import require
 from daa.leaderboard import boards
 from daa.paper import claims, networks
 from daa.paper.networks import NetworkCheck
 from daa.paper.plan import Task
 from daa.paper.verdicts import IMAGE_SHARE, Verdict, Word, judge
-from daa.reports import results, stats, tabular
-from daa.reports.results import Collected
+from daa.reports import results, stats, style, tabular
+from daa.reports.results import ResultSet
 from daa.reports.tables import Column, Table
-from daa.reports.wording import label, loss, radius
+from daa.reports.wording import label, loss, plural, radius
 from daa.targets.files import write_atomically
 
 TITLE = "Distributionally Adversarial Attack: what was reproduced"
@@ -56,7 +54,7 @@ LEGEND = (
     "Restarts are those that are done, of those of the paper if it prints them. The paper does not "
     "define Rand+FGSM; here it is one step of eps from a uniform start.",
 )
-# Verdicts on a number after "of which 3 are", and the reason for which others could not be compared.
+# Verdicts that compare with the paper, as the summary words them.
 _COMPARED: dict[Word, str] = {
     "reproduced": "reproduced",
     "reproduced in part": "reproduced in part",
@@ -114,7 +112,7 @@ def make(work: Sequence[Task], out: Path) -> Report:
         collected = found[task.entry.config]
         for path in sorted(task.folder(out).glob("*.png")):
             least = min(record.restarts for record in collected.records) if collected else 0
-            title = f"{task.experiment.title} ({path.name}, {_count(least, 'restart')})"
+            title = f"{task.experiment.title} ({path.name}, {plural(least, 'restart')})"
             figures[title] = path.relative_to(out).as_posix()
     done = sum(r.restarts for one in found.values() if one is not None for r in one.records)
     total = sum(task.experiment.restarts * len(task.experiment.rows) for task in active)
@@ -136,7 +134,8 @@ def check_folder(out: Path) -> None:
     Raises:
         InputError: the folder has a file with a name of the report, which is no report.
     """
-    for name, mark in {"index.html": TITLE, "report.md": TITLE, "report.csv": "config,run,"}.items():
+    marks = {"index.html": TITLE, "report.md": TITLE, "report.csv": "config,run,"}
+    for name, mark in marks.items():
         path = out / name
         if path.exists():
             with path.open(encoding="utf-8", errors="replace") as file:
@@ -145,18 +144,18 @@ def check_folder(out: Path) -> None:
             require(is_report, str(path), expected, "another file")
 
 
-def _results(task: Task, out: Path) -> Collected | None:
+def _results(task: Task, out: Path) -> ResultSet | None:
     """The records of a task; None if there are none."""
     folder = task.folder(out)
     if not any((folder / f"{row.name}.json").exists() for row in task.experiment.rows):
         return None
-    return results.collect(folder, task.experiment)
+    return results.load(folder, task.experiment)
 
 
 def _doubts(
-    work: Sequence[Task], found: Mapping[str, Collected | None], checks: Sequence[NetworkCheck]
+    work: Sequence[Task], found: Mapping[str, ResultSet | None], checks: Sequence[NetworkCheck]
 ) -> dict[str, str]:
-    """Reasons why networks are not the paper's: failed checks, or another value on the leaderboard."""
+    """Why networks are not the paper's: failed checks, or a value far from the leaderboard's."""
     doubts = {check.target: "; ".join(check.misses) for check in checks if check.misses}
     for task in work:
         collected = found[task.entry.config]
@@ -174,7 +173,7 @@ def _doubts(
     return doubts
 
 
-def _unfinished(work: Sequence[Task], found: Mapping[str, Collected | None]) -> list[str]:
+def _unfinished(work: Sequence[Task], found: Mapping[str, ResultSet | None]) -> list[str]:
     """Experiments that cannot start or go on, one sentence for each reason."""
     configs: dict[tuple[str, str], list[str]] = {}
     for task in work:
@@ -190,10 +189,6 @@ def _unfinished(work: Sequence[Task], found: Mapping[str, Collected | None]) -> 
     return [f"{state}: {', '.join(names)}: {why}." for (state, why), names in configs.items()]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _summary(verdicts: Sequence[Verdict], progress: str) -> str:
     """A paragraph for readers who do not know this project."""
     asked = list(dict.fromkeys(verdict.task.entry.dataset for verdict in verdicts))
@@ -205,14 +200,14 @@ def _summary(verdicts: Sequence[Verdict], progress: str) -> str:
         group.append(verdict)
     parts = [f"The paper prints {len(accuracies)} accuracies{scope}.", _compared(accuracies)]
     if tests:
-        parts += [f"It prints {_count(len(tests), 'value')} of t-tests.", _compared(tests)]
+        parts += [f"It prints {plural(len(tests), 'value')} of t-tests.", _compared(tests)]
     if orders:
-        parts.append(f"It ranks DAA against other attacks {_count(len(orders), 'time')}.")
+        parts.append(f"It ranks DAA against other attacks {plural(len(orders), 'time')}.")
         for substituted in (False, True):
             group = [verdict for verdict in orders if verdict.task.substituted == substituted]
             where = "substitute networks" if substituted else "the paper's networks"
             if group:
-                parts.append(f"{_count(len(group), 'ranking')} on {where}: {_words(group)}.")
+                parts.append(f"{plural(len(group), 'ranking')} on {where}: {_words(group)}.")
     failed = dict.fromkeys(v.task.experiment.target for v in verdicts if v.network_doubt)
     if failed:
         parts.append(f"{', '.join(failed)} failed the checks, so it gets no verdicts.")
@@ -318,13 +313,8 @@ def _table(rows: Sequence[dict[str, str]]) -> Table:
 
 def html(report: Report) -> str:
     """One page with tables that can be sorted."""
-    environment = Environment(
-        loader=PackageLoader("daa.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template("paper.html").render(
+    return style.render(
+        "paper.html",
         title=TITLE,
         legend=LEGEND,
         report=report,

@@ -51,8 +51,11 @@ class Job:
         return min(self.done.values()) >= min(restarts, self.restarts)
 
     def publish(self) -> None:
-        """Writes tables and figures if there are records."""
-        if any(self.done.values()):
+        """Writes tables and figures if they are older than the records."""
+        table = self.folder / "table.md"
+        written = table.stat().st_mtime if table.exists() else -math.inf
+        paths = [self.folder / f"{name}.json" for name, done in self.done.items() if done]
+        if any(path.stat().st_mtime > written for path in paths):
             publish(self.folder, self.network.data)
 
 
@@ -98,8 +101,7 @@ def reproduce(
         ]
         say(schedule(work, jobs, checks))
         for job in jobs:
-            if _outdated(job.folder):
-                job.publish()
+            job.publish()  # an earlier start may have been killed between record and table
         page = _Page(work, options.out)
         for turn, job in _rounds(jobs, checks):
             if job.finished(turn):
@@ -167,16 +169,7 @@ def _job(task: Task, network: Network, out: Path) -> Job:
     return job
 
 
-def _outdated(folder: Path) -> bool:
-    """Whether a record is newer than the table, because a run was killed between the two."""
-    table = folder / "table.md"
-    written = table.stat().st_mtime if table.exists() else -math.inf
-    return any(path.stat().st_mtime > written for path in folder.glob("*.json"))
-
-
-def _rounds(
-    jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]
-) -> Iterator[tuple[int, Job]]:
+def _rounds(jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> Iterator[tuple[int, Job]]:
     """Each round with each job: networks with a cheap first round first.
 
     A network comes last if the paper prints no number for it.
@@ -216,9 +209,7 @@ def steps_left(jobs: Sequence[Job], turn: int | None = None) -> dict[str, float]
     return dict(left)
 
 
-def schedule(
-    work: Sequence[Task], jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]
-) -> str:
+def schedule(work: Sequence[Task], jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> str:
     """A table of the experiments with the hours that are left on this device."""
     rows, total = [], 0.0
     steps = steps_left(jobs)
@@ -228,7 +219,7 @@ def schedule(
         if job is None:
             rows.append([config, target, "", "", "", task.missing])
             continue
-        hours = steps.get(config, 0.0) * checks[target].ms_per_image / 1000 / 3600
+        hours = steps.get(config, 0.0) * checks[job.network.reference].ms_per_image / 3.6e6
         total += hours
         done = f"{sum(job.done.values())} of {len(job.done) * job.restarts}"
         left = f"{hours:.1f}" if hours >= 0.05 or not hours else f"{hours:.2f}"

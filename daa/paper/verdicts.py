@@ -12,8 +12,8 @@ from daa.attacks.methods import METHODS, AttackConfig
 from daa.paper.claims import ACCURACIES, ORDERS, Claim, pgd_of
 from daa.paper.plan import Task
 from daa.reports import stats
-from daa.reports.comparisons import LEVEL, Comparison, compare, corrected
-from daa.reports.results import Collected
+from daa.reports.comparisons import LEVEL, Comparison, corrected
+from daa.reports.results import ResultSet
 from daa.runs.records import Record
 
 Word = Literal[
@@ -73,7 +73,7 @@ class Verdict:
         return rows.get(str(self.claim.run))
 
 
-def judge(claim: Claim, task: Task, results: Collected | None, network_doubt: str = "") -> Verdict:
+def judge(claim: Claim, task: Task, results: ResultSet | None, network_doubt: str = "") -> Verdict:
     """The verdict on one claim.
 
     Args:
@@ -114,7 +114,7 @@ def _needed(task: Task) -> tuple[int, int]:
     return images, restarts
 
 
-def _judge_all_runs(verdict: Verdict, results: Collected) -> Verdict:
+def _judge_all_runs(verdict: Verdict, results: ResultSet) -> Verdict:
     """The verdict on a claim about all runs of a config."""
     records = results.records
     least = min(record.restarts for record in records)
@@ -131,13 +131,13 @@ def _judge_all_runs(verdict: Verdict, results: Collected) -> Verdict:
     return _if_complete(_judge_lowest(verdict, records), complete)
 
 
-def _judge_run(verdict: Verdict, results: Collected) -> Verdict:
+def _judge_run(verdict: Verdict, results: ResultSet) -> Verdict:
     """The verdict on a claim about one run."""
     claim, records = verdict.claim, results.records
     record = next((record for record in records if record.run == claim.run), None)
     if record is None:
         return verdict
-    comparison = next((c for c in compare(records) if c and c.daa == record), None)
+    comparison = next((pair for pair in results.compared if pair.daa is record), None)
     verdict = replace(verdict, record=record, restarts=record.restarts, comparison=comparison)
     complete = record.restarts >= _needed(verdict.task)[1]
     if claim.kind == "single":

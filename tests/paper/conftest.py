@@ -3,44 +3,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toy_paper
 
-from daa.paper.claims import Entry
-from daa.paper.plan import Options, Task
-from daa.runs import config
+from daa.paper import networks
+from daa.paper.plan import Options
 from daa.targets import download
 from daa.targets.transfer import NoDownload
 
-CONFIG = """
-name: {name}
-title: {name}
-target: tiny/cnn
-restarts: {restarts}
-seed: 0
-attack: {{eps: 0.15, step_size: 0.03, steps: {steps}, batch_size: 20, steps_per_shuffle: 2}}
-rows:
-  - {{method: pgd, loss: xent, paper: 60.0}}
-  - {{method: blob, loss: xent, paper: 50.0}}
-"""
-
 
 @pytest.fixture
-def options(tmp_path) -> Options:
-    return Options(out=tmp_path / "out", images=40)
-
-
-@pytest.fixture
-def task(tmp_path):
-    """Makes a task that attacks the toy network."""
-
-    def make(name: str = "one", restarts: int = 2, steps: int = 2, entry: str = "") -> Task:
-        path = tmp_path / f"{name}.yaml"
-        text = CONFIG.format(name=name, restarts=restarts, steps=steps)
-        path.write_text(text, encoding="utf-8")
-        original = config.load(path).model_copy(update={"images": 40})
-        section = Entry(config=entry or name, dataset="mnist", source="Table 1", images=40)
-        return Task(section, original, original)
-
-    return make
+def options(tmp_path, monkeypatch) -> Options:
+    """Options for the toy paper, which replaces the paper, and no timed steps."""
+    toy_paper.install(tmp_path / "configs", monkeypatch.setattr)
+    monkeypatch.setattr(networks, "seconds_per_step", lambda *_: 0.001)
+    yield Options(out=tmp_path / "out", images=40)
+    toy_paper.clear()
 
 
 @pytest.fixture
