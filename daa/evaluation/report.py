@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,6 +153,8 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     Raises:
         InputError: the folder holds the result of another run, or can't be written to.
     """
+    named = {"experiment": experiment_name(folder)}
+    evaluation = replace(evaluation, record=evaluation.record.model_copy(update=named))
     record = evaluation.record
     path = folder / f"{record.run}.json"
     with state.sole(folder):
