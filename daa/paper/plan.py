@@ -14,7 +14,7 @@ from daa.paper.claims import Entry
 from daa.runs import prepare
 from daa.runs.config import Experiment
 from daa.target import Dataset, Precision
-from daa.targets import download, places
+from daa.targets import fetch
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def check(options: Options) -> None:
         InputError: an unknown data set, or a folder that does not exist.
     """
     claims.select(options.only)
-    places.data_dir(options.data_dir)
-    places.model_dir(options.model_dir)
+    fetch.data_folder(options.data_dir)
+    fetch.model_folder(options.model_dir)
 
 
 def tasks(options: Options, say: Callable[[str], None] = print) -> list[Task]:
@@ -167,9 +167,9 @@ def _available(
     except InputError as error:
         reason: Exception = error
     advice = ""
-    if name in download.names():
+    if name in fetch.names():
         try:
-            download.fetch(download.parcel(name, options.data_dir, options.model_dir))
+            fetch.fetch(fetch.parcel(name, options.data_dir, options.model_dir))
             look()
             say(f"downloaded: {title}")
             return True
