@@ -1,0 +1,57 @@
+"""Adaptive DAA and AutoAttack on the same images."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from linear import labelled, network
+
+from benchmarks.race import again, race
+from daa import InputError
+from daa.reports import autoattack
+from daa.target import Dataset
+
+STAGE = SimpleNamespace(attack="square", accuracy=0.5, gradients=9.0, seconds=2.0, cpu_seconds=3.0)
+RESULT = SimpleNamespace(stages=[STAGE], robust_accuracy=0.4)
+
+
+@pytest.fixture(scope="module")
+def setting():
+    target = network()
+    return target, Dataset("test/relu", *labelled(target, 60), "")
+
+
+def test_both_attacks_run_on_the_same_images(tmp_path, setting):
+    target, data = setting
+    asked = []
+
+    def attack(target, x, y, *, eps, seed):
+        asked.append((len(x), eps, seed))
+        return RESULT
+
+    made = race(target, data, 0.03, attack, budget=20.0, seeds=(3, 4))
+    assert asked == [(60, 0.03, 3)]
+    assert [one.seed for one in made.adaptive] == [3, 4]
+    assert made.autoattack.last.accuracy == 0.4  # as this project judges the images
+    for one in made.adaptive:
+        assert 0 < one.last.gradients <= 20
+        accuracies = [point.accuracy for point in one.points]
+        assert accuracies == sorted(accuracies, reverse=True)
+    autoattack.add(tmp_path, made)
+    assert json.loads((tmp_path / autoattack.NAME).read_text())["races"][0]["images"] == 60
+
+
+def test_a_new_race_reuses_the_run_of_autoattack(tmp_path, setting):
+    target, data = setting
+    first = race(target, data, 0.03, lambda *args, **options: RESULT, budget=20.0, seeds=(3,))
+    autoattack.add(tmp_path, first.model_copy(update={"git_commit": "old"}))
+    second = again(target, data, 0.03, tmp_path, budget=30.0, seeds=(3,))
+    assert second.autoattack == first.autoattack
+    assert second.adaptive[0].last.gradients > 20
+    assert second.autoattack_commit == "old" and "in two processes" in autoattack.about(second)
+    with pytest.raises(InputError, match="images: must be 59, got 60"):
+        again(target, data.first(59), 0.03, tmp_path, budget=30.0, seeds=(3,))
+    other = first.model_copy(update={"versions": {**first.versions, "numpy": "1"}})
+    autoattack.add(tmp_path, other)
+    with pytest.raises(InputError, match=r"numpy: expected .* as it is now, got '1'"):
+        again(target, data, 0.03, tmp_path, budget=30.0, seeds=(3,))
