@@ -85,6 +85,7 @@ def test_the_numbers_of_the_first_run_are_those_of_the_records():
     (pgd,), (adaptive,) = of["pgd-xent"], of["adaptive"]
     assert adaptive.gradients_per_image < pgd.gradients_per_image == pgd.attack.steps == 200
     assert (
-        f"on all 10,000 test images it keeps {worst([pgd]):.1f} % under PGD with 200 steps, and "
-        f"{worst([adaptive]):.1f} % under Adaptive DAA with fewer gradients"
+        f"On all 10,000 test images the network has a robust accuracy of {worst([pgd]):.1f} % "
+        f"under PGD with 200 steps and of {worst([adaptive]):.1f} % under Adaptive DAA with fewer "
+        "gradients"
     ) in TEXT

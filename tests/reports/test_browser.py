@@ -140,7 +140,9 @@ def test_a_click_on_a_column_head_sorts_and_a_second_one_reverses(look):
 
     def values():
         table.locator("thead button").nth(column).click()
-        return [float(t) for t in table.locator(f"tbody td:nth-child({column + 1})").all_inner_texts()]
+        return [
+            float(t) for t in table.locator(f"tbody td:nth-child({column + 1})").all_inner_texts()
+        ]
 
     up, down = values(), values()
     assert len(up) == 10
