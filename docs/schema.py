@@ -22,7 +22,8 @@ Written by `python docs/schema.py`, from the code that reads and writes the file
 
 A folder `results/NAME` holds the results of an experiment: `experiment.json`, one JSON file per run
 (called a record), and the reports on the records: `table.md`, `table.tex`, `table.csv`, and figures
-as PNG and SVG. `RUN.npz` files are states of runs with the adversarial images; they are not committed.
+as PNG and SVG. `RUN.npz` files are states of runs with the adversarial images; they are not
+committed.
 
 ## Experiment: `experiment.json`
 

@@ -15,7 +15,6 @@ from benchmarks.measure import Options
 from benchmarks.run import MEASUREMENTS, benchmark
 from daa import targets
 from daa.errors import require
-from daa.reports import autoattack
 from daa.runs import provenance
 
 
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _race(args: argparse.Namespace) -> None:
     eps = targets.row(args.target).eps
     console.start_tensorflow()
-    from benchmarks.race import again, race
+    from benchmarks.race import add, again, race
     from daa.plugins.cores import on_cores
 
     target = targets.load_target(args.target, model_dir=args.model_dir)
@@ -72,5 +71,5 @@ def _race(args: argparse.Namespace) -> None:
             from daa.plugins.autoattack import attack
 
             found = race(target, data, eps, attack)
-    path = autoattack.add(args.folder, found)
+    path = add(args.folder, found)
     print(path.read_text(encoding="utf-8"))

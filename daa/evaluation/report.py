@@ -162,9 +162,14 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
         if path.exists():
             records.check_same(path, records.load(path), record.identity)
         records.save(path, record)
-        row = Row(name=record.run, attack=record.attack)
-        about = {"title": record.title, "target": record.target, "seed": record.seed}
-        config.save_experiment(folder, Experiment(name=record.experiment, rows=(row,), **about))
+        experiment = Experiment(
+            name=record.experiment,
+            title=record.title,
+            target=record.target,
+            seed=record.seed,
+            rows=(Row(name=record.run, attack=record.attack),),
+        )
+        config.save_experiment(folder, experiment)
         return fill(evaluation, folder)
 
 

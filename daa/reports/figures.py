@@ -162,7 +162,7 @@ def budget(results: ResultSet) -> Plot:
         log=True,
         ticks=tuple((tick, f"{tick:,}") for tick in _TICKS if tick <= 1.1 * most),
         limits=(low - 0.06 * (high - low), low + 0.75 * (high - low)),
-        level=exact and (100 * exact.accuracy, f"exact: {100 * exact.accuracy:.2f}"),
+        level=(100 * exact.accuracy, f"exact: {100 * exact.accuracy:.2f}") if exact else None,
     )
 
 

@@ -178,7 +178,7 @@ def varied(attacks: Sequence[AttackConfig]) -> list[Column]:
 def table(results: ResultSet) -> Table:
     """The main table: a row per run, missing runs, all runs merged, the certified accuracy."""
     records, experiment = results.records, results.experiment
-    attacks = [one.attack for one in (*records, *results.missing)]
+    attacks = [record.attack for record in records] + [row.attack for row in results.missing]
     settings = [*NAMES, *varied(attacks)]
     seeds = [SEED] if len({record.seed for record in records}) > 1 else []
     rows = [

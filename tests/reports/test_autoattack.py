@@ -63,25 +63,6 @@ def test_the_table_has_every_stage_and_the_progress_of_each_run():
     ]
 
 
-def test_a_race_replaces_the_one_with_as_many_cores(tmp_path):
-    autoattack.add(tmp_path, race(FAST, cores=2))
-    autoattack.add(tmp_path, race(FAST, cores=1))
-    path = autoattack.add(tmp_path, race(SLOW, cores=2))
-    assert [one.cores for one in autoattack.load(tmp_path)] == [1, 2]
-    assert autoattack.load(tmp_path)[1].adaptive == (SLOW,)
-    assert path.read_text().count("folder/name") == 2
-    assert autoattack.load(tmp_path / "elsewhere") == ()
-
-
-def test_a_run_of_autoattack_is_reused_only_under_the_same_conditions(tmp_path):
-    autoattack.add(tmp_path, race(FAST))
-    assert autoattack.reusable(tmp_path, {"cores": 2, "eps": 0.3}) == race(FAST)
-    with pytest.raises(InputError, match=r"autoattack.json: eps: must be 0.2, got 0.3"):
-        autoattack.reusable(tmp_path, {"cores": 2, "eps": 0.2})
-    with pytest.raises(InputError, match=r"autoattack.json: no race on 4 cores"):
-        autoattack.reusable(tmp_path, {"cores": 4})
-
-
 @pytest.mark.parametrize("content", ["[", "[]", '{"schema": 2, "races": []}', '{"schema": 1}'])
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / autoattack.NAME).write_text(content)
