@@ -64,7 +64,9 @@ def test_a_race_replaces_the_one_with_as_many_cores(tmp_path, setting):
     for one in cores:
         path = add(tmp_path, one)
     assert [one.cores for one in autoattack.load(tmp_path)] == [1, 2]
-    assert path.read_text().count("test/relu") == 2
-    with pytest.raises(InputError, match=r"autoattack.json: expected a race on \d+ cores, got None"):
+    assert path.read_text().count("test/relu (own") == 2
+    with pytest.raises(
+        InputError, match=r"autoattack.json: expected a race on \d+ cores, got None"
+    ):
         (tmp_path / autoattack.NAME).unlink()
         again(target, data, 0.03, tmp_path)
