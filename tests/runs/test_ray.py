@@ -19,8 +19,8 @@ from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Unit
 from daa.attacks.worst_case import Result
 from daa.errors import InputError
-from daa.runs import ray as engines
 from daa.runs import config
+from daa.runs import ray as engines
 from daa.runs.ray import on_ray
 from daa.runs.run import run
 
