@@ -25,7 +25,7 @@ def secret(tmp_path) -> str:
 @pytest.fixture
 def network(secret, tmp_path, datasets) -> Network:
     options = Options(tmp_path / "out", str(datasets), str(tmp_path))
-    return Network(secret, IMAGES, IMAGES, IMAGES, "float32", options)
+    return Network(secret, options, IMAGES, IMAGES, "float32", IMAGES)
 
 
 def test_the_published_file_is_recognised_by_its_hash(secret, tmp_path):
@@ -54,14 +54,15 @@ def test_weights_that_fail_the_checks_are_not_called_original(network):
     assert network.target.provenance == network.provenance == check.weights == "third-party"
     # Too few images give no reason to doubt the weights.
     network.paper_images = 10_000
-    check = network.examine()
+    network.path.unlink()
+    check = network.check(messages.append)
     assert (check.weights, check.misses) == ("original", ())
     assert network.target.provenance == network.provenance == "original"
 
 
 def test_the_checks_are_repeated_only_after_a_change(network, monkeypatch):
     first = network.check(lambda text: None)
-    monkeypatch.setattr(Network, "examine", lambda self: None)
+    monkeypatch.setattr(Network, "examine", lambda self, now: None)
     assert network.check(lambda text: None) == first
     network.precision = "bfloat16"
     with pytest.raises(AttributeError):  # it calls `examine`
