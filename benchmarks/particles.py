@@ -1,7 +1,7 @@
 """The figure of docs/differences.md: what the sign of BLOB's kernel gradient does.
 
 On the left, three particles and where both signs move them; on the right, what the released sign
-leaves in the backgrounds of Figure 1. Run as `python -m daa.reports.particles`, it draws the
+leaves in the backgrounds of Figure 1. Run as `python -m benchmarks.particles`, it draws the
 figure anew.
 """
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from daa.attacks import directions
 from daa.attacks.directions import Formula
-from daa.reports import examples, palette, plotting
+from daa.reports import examples, style
 from daa.reports.examples import Examples
 from daa.runs import config
 
@@ -65,7 +65,7 @@ def draw(shown: Examples) -> Figure:
     Args:
         shown: images of Figure 1, attacked by PGD and by DAA-BLOB.
     """
-    with plotting.look():
+    with style.look():
         figure = Figure(figsize=(10, 2.8), layout="constrained")
         left, right = figure.subplots(1, 2)
         _particles(left)
@@ -76,8 +76,8 @@ def draw(shown: Examples) -> Figure:
 def _particles(axis: Axes) -> None:
     for row, (formula, name) in enumerate(_ROWS):
         moves = directions_of(formula)
-        axis.axhline(-row, color=palette.light("rule"), linewidth=1, zorder=0)
-        axis.plot(PLACES, [-row] * 3, "o", color=palette.light(palette.of("blob")))
+        axis.axhline(-row, color=style.light("rule"), linewidth=1, zorder=0)
+        axis.plot(PLACES, [-row] * 3, "o", color=style.light(style.colour_of("blob")))
         for place, move in zip(PLACES, moves, strict=True):
             # Arrows stand above the line, or opposite ones would hide each other.
             start, end = (place, 0.12 - row), (place + 0.16 * move, 0.12 - row)
@@ -85,7 +85,7 @@ def _particles(axis: Axes) -> None:
                 "",
                 xy=end,
                 xytext=start,
-                arrowprops={"arrowstyle": "->", "color": palette.light("ink")},
+                arrowprops={"arrowstyle": "->", "color": style.light("ink")},
             )
             axis.text(place, -0.3 - row, f"{move:+.3f}", ha="center", fontsize=8)
         axis.text(-0.3, -row, name, ha="right", va="center", fontsize=9)
@@ -107,7 +107,7 @@ def _histogram(axis: Axes, shown: Examples) -> None:
             bins=np.linspace(0, EPS, 31).tolist(),
             histtype="step",
             linewidth=1.5,
-            color=palette.light(palette.of(method)),
+            color=style.light(style.colour_of(method)),
             label=name,
         )
     axis.set_xlabel("value of a background pixel (0 in the natural image)")
@@ -129,7 +129,7 @@ def write(folder: Path, docs: Path) -> Path:
     """
     shown = examples.load(folder)
     assert shown is not None, folder
-    return plotting.save(draw(shown), docs / "particles.png")
+    return style.save(draw(shown), docs / "particles.png")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from benchmarks.measure import Options
 from benchmarks.run import MEASUREMENTS, benchmark
 from daa import targets
 from daa.errors import require
-from daa.reports import races
+from daa.reports import autoattack
 from daa.runs import provenance
 
 
@@ -72,5 +72,5 @@ def _race(args: argparse.Namespace) -> None:
             from daa.plugins.autoattack import attack
 
             found = race(target, data, eps, attack)
-    path = races.add(args.folder, found)
+    path = autoattack.add(args.folder, found)
     print(path.read_text(encoding="utf-8"))

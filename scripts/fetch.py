@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from daa.errors import InputError
-from daa.targets import download
+from daa.targets import fetch
 
 
 def main(arguments: list[str] | None = None) -> int | None:
@@ -23,12 +23,12 @@ def main(arguments: list[str] | None = None) -> int | None:
         raise InputError("fetch: expected names, or --list; got none")
     if args.given and len(args.names) != 1:
         raise InputError(f"--from: expected one name with it, got {len(args.names)}")
-    for parcel in [download.parcel(name, args.data_dir, args.model_dir) for name in args.names]:
+    for parcel in [fetch.parcel(name, args.data_dir, args.model_dir) for name in args.names]:
         try:
-            download.fetch(parcel, args.given, None if args.quiet else progress())
-        except download.NoDownload as error:
+            fetch.fetch(parcel, args.given, progress=not args.quiet)
+        except fetch.NoDownload as error:
             raise InputError(f"{error}; or run: daa fetch {parcel.name} --from FILE") from error
-        console.say(args.quiet)(f"{parcel.name}: in {parcel.found or parcel.folder}")
+        console.say(args.quiet)(f"{parcel.name}: in {parcel.weights or parcel.folder}")
     return None
 
 
@@ -48,24 +48,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def progress() -> download.OnBytes:
-    """One progress bar for each file."""
-    from tqdm import tqdm
-
-    bars: dict[str, tqdm] = {}
-
-    def count(file: str, added: int, whole: int | None) -> None:
-        if file not in bars:
-            bars[file] = tqdm(unit="B", unit_scale=True, desc=file, total=whole)
-        bars[file].update(added)
-        if bars[file].n == whole:
-            bars[file].close()
-
-    return count
-
-
 def show(args: argparse.Namespace) -> None:
     """Prints which files are there, missing, incomplete or corrupted."""
-    width = max(map(len, download.names()))
-    for parcel, state in download.states(args.data_dir, args.model_dir):
-        print(f"{parcel.name:{width}}  {state:10}  {parcel.found or parcel.folder}")
+    names = fetch.names()
+    for name in names:
+        parcel = fetch.parcel(name, args.data_dir, args.model_dir)
+        state = fetch.state(parcel)
+        print(f"{name:{max(map(len, names))}}  {state:10}  {parcel.weights or parcel.folder}")

@@ -19,5 +19,5 @@ def main(arguments: list[str] | None = None) -> None:
     console.add_out(parser)
     args = parser.parse_args(arguments)
     for folder, out in collection.places(args.folders, args.out):
-        written = figures.write(collection.collect(folder), folder, out)
+        written = figures.write(collection.load(folder), out)
         print(f"{out}: {', '.join(path.name for path in written) or 'nothing to draw'}")

@@ -9,6 +9,7 @@ if __name__ == "__main__":  # before all else is imported, so that an interrupt 
 
 from pathlib import Path
 
+from daa.leaderboard import on_page
 from daa.reports import page
 from daa.reports import results as collection
 
@@ -19,5 +20,5 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="folder (default: that of the result folders)")
     args = parser.parse_args(arguments)
     folders = collection.folders(args.folders)
-    written = page.write(folders, args.out)
-    print(f"{', '.join(map(str, written))}: experiments: {len(page.shown(folders))}")
+    written = page.write(folders, args.out, on_page.make)
+    print(f"{', '.join(map(str, written))}: experiments: {len(folders)}")

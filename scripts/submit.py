@@ -10,13 +10,13 @@ if __name__ == "__main__":  # before all else is imported, so that an interrupt 
 import argparse
 from pathlib import Path
 
-from daa.leaderboard import boards, entering, living, submission
+from daa.leaderboard import boards, submission
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = console.parser(__doc__, "submit build results/quickstart -o attack.npy")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    own = f"--target {living.TARGETS[0]}"
+    own = f"--target {boards.TARGETS[0]}"
     build = command(commands, "build results/quickstart -o attack.npy", "make an array of runs")
     build.add_argument("results", nargs="+", type=Path, metavar="RESULT", help="record or folder")
     verify = command(commands, f"verify attack.npy {own}", "check an array as the challenge does")
@@ -34,12 +34,12 @@ def main(arguments: list[str] | None = None) -> None:
         commands, f"board attack.npy {entry}", "print the boards, rank an array, enter it"
     )
     board.add_argument("array", nargs="?", type=Path)
-    board.add_argument("--target", choices=[*living.TARGETS, *(b.target for b in boards.load())])
+    board.add_argument("--target", choices=[*boards.TARGETS, *(b.target for b in boards.load())])
     board.add_argument("--name", help="of the attack; the array is entered on the living board")
     board.add_argument("--by", help="who made the array")
     board.add_argument("--method", help="how the images were found, in one line")
     board.add_argument("--url", help="https address of a paper, of code or of the array")
-    board.add_argument("--board", type=Path, default=living.FOLDER, help="default: results/board")
+    board.add_argument("--board", type=Path, default=boards.FOLDER, help="default: results/board")
     for sub in (build, merge):
         sub.add_argument("-o", "--out", type=Path, required=True, help="the .npy file")
     for sub in (verify, merge, compare):
@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> str:
         return submission.build(args.results, args.out, **folders)
     if args.command == "board":
         words = {key: getattr(args, key) for key in ("name", "by", "method", "url")}
-        return entering.board(args.array, args.target, words=words, folder=args.board, **folders)
-    about = submission.setting(args.target, images=args.images, eps=args.eps, **folders)
+        return boards.board(args.array, args.target, words=words, folder=args.board, **folders)
+    about = submission.load_challenge(args.target, images=args.images, eps=args.eps, **folders)
     if args.command == "verify":
         return submission.verify(about, args.array, args.pred)
     if args.command == "merge":

@@ -19,5 +19,5 @@ def main(arguments: list[str] | None = None) -> None:
     console.add_out(parser)
     args = parser.parse_args(arguments)
     for folder, out in collection.places(args.folders, args.out):
-        tables.write(collection.collect(folder), out)
+        tables.write(collection.load(folder), out)
         print(f"{out}: table.md, table.csv, table.tex")

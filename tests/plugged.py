@@ -1,4 +1,4 @@
-"""The tests' own target folder, `tests/plug/tiny`, as another installed package would bring it."""
+"""Makes `tests/plug/tiny` a target folder, as the package of a user does."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,6 @@ PLUG = Path(__file__).parent / "plug"
 
 
 def make_known() -> None:
-    """Makes it known to all processes that this one starts."""
-    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(PLUG), *filter(None, known)])
+    """Adds the folder to the path of all child processes."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(PLUG), *filter(None, paths)])

@@ -23,7 +23,7 @@ def finish(folder: Path) -> str:
     """
     if not all((folder / f"{run}.json").exists() for run in ("pgd-xent", "adaptive")):
         return ""
-    found = collection.collect(folder).records
+    found = collection.load(folder).records
     index, _ = page.write([folder], folder)
     lines = [*table(found), "", sentence(found), ""]
     figure = folder / "examples.png"

@@ -127,10 +127,14 @@ class ResultSet:
         import pandas as pd  # takes half a second, and most commands do not need it
 
         read = {name for record in self.records for name in record.settings}
-        settings = [name for name in AttackConfig.names() if name in read]
+        # The setting `restarts` says which images a restart attacks.
+        names = {name: name for name in AttackConfig.names() if name in read}
+        names |= {"restarts": "restarts_setting"} if "restarts" in read else {}
+        settings = names.values()
         rows = []
         for record, pair in zip(self.records, self.comparisons, strict=True):
-            row = record.model_dump(exclude={"attack"}) | record.settings | _computed(record)
+            row = {names[name]: value for name, value in record.settings.items()}
+            row |= record.model_dump(exclude={"attack"}) | _computed(record)
             rows.append(row | (_tested(pair) if pair else {}))
         frame = pd.DataFrame(rows, columns=[*IDENTITY, *settings, *MEASURED], dtype=object)
         for name in frame:

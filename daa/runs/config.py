@@ -147,8 +147,8 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    name: Name
-    title: Annotated[str, Field(max_length=500), AfterValidator(printable)]
+    name: Annotated[Line, Field(pattern=r"^\w[^/\\]*$", max_length=200)]
+    title: Line
     group: Line = ""
     target: Line
     data: Line | None = None

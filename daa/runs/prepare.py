@@ -1,4 +1,4 @@
-"""An experiment with its target and its images, ready to run."""
+"""Loads everything that an experiment needs."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from daa import targets
 from daa.attacks.plans import MOST_RESTARTS
-from daa.errors import InputError, require
+from daa.errors import InputError
 from daa.runs import config, device
 from daa.runs.config import Experiment
 from daa.target import Dataset, Precision, Provenance, Target
-from daa.targets import user_data as data_sets
-from daa.targets import user_models as models
+from daa.targets import user_data, user_models
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An experiment with everything that it needs.
+    """An experiment with its target and images.
 
     Args:
-        experiment: with the target, precision, restarts and seed that are used now.
-        target: what is attacked.
-        load: makes the same target in another process.
-        data: the images.
-        folder: of the results.
-        about: what records say beside the results: the config's name, and the config's target where
-            another one is attacked.
+        experiment: the experiment, with the options of the user.
+        target: the attacked classifier.
+        load: loads the same classifier in another process.
+        data: the attacked images.
+        folder: folder of the results.
+        about: the fields `config` and `instead_of` of the records.
     """
 
     experiment: Experiment
@@ -53,52 +50,66 @@ def prepare(
     model_dir: str | None = None,
     here: bool = True,
 ) -> Prepared:
-    """Reads a config and loads its target and images.
+    """Reads a config, and loads its target and images.
 
     Args:
-        path: of the YAML file.
-        out: folder of all results; those of this experiment go into a folder inside.
-        target, precision, images, restarts, seed: instead of those of the config.
+        path: the YAML file.
+        out: parent folder of the results.
+        target, precision, images, restarts, seed: replace those of the file.
         data_dir, model_dir: folders of data sets and weights.
-        here: the attacks run on this machine, so it must have instructions for their precision.
+        here: whether the attack runs on the devices of this machine, which then need instructions
+            for bfloat16.
 
     Raises:
-        InputError: a config, weights or images that are missing or don't fit.
+        InputError: the config is invalid, or weights or images are missing or damaged.
     """
-    require(target != "", "target", "FOLDER/NAME or a model", target)
-    experiment = config.load(path, target)
-    about = {"config": path.stem}
+    if target == "":
+        raise InputError("target: must be FOLDER/NAME or a model of your own, got ''")
+    if restarts is not None and restarts > MOST_RESTARTS:
+        raise InputError(f"restarts: must be at most {MOST_RESTARTS:,}, got {restarts:,}")
+    if seed is not None and seed >= 2**31:
+        raise InputError(f"seed: must be less than {2**31:,}, got {seed:,}")
+    changes = {"restarts": restarts, "seed": seed, "images": images}
+    experiment = config.load(path, target).model_copy(
+        update={name: value for name, value in changes.items() if value is not None}
+    )
     reference = experiment.target if target is None else target
-    needs_none = models.of_project(reference) and experiment.data is None
-    own = None if needs_none else _own_data(experiment, images, data_dir)
-    shape = None if own is None else own.x.shape[1:]
-    load = _loader(reference, experiment, shape, model_dir)
+    options = {
+        name: value
+        for name in ("bounds", "data_format", "signature")
+        if (value := getattr(experiment, name)) is not None
+    }
+    users = not user_models.of_project(reference)
+    data = None
+    if users or experiment.data is not None:
+        data = _users_data(experiment, data_dir)
+    if users:
+        shape = None if data is None else data.x.shape[1:]
+        load = user_models.loader(reference, image_shape=shape, **options)
+    elif options:
+        raise InputError(f"{experiment.name}: {', '.join(options)}: {reference} has no such option")
+    else:
+        load = targets.loader(reference, model_dir)
     loaded = load()
+    about = {"config": path.stem}
     if reference != experiment.target:
         about["instead_of"] = experiment.target
         experiment = retarget(experiment, loaded.name, loaded.provenance)
-    fits = restarts is None or restarts <= MOST_RESTARTS
-    require(fits, "restarts", f"at most {MOST_RESTARTS:,}", restarts)
-    require(seed is None or seed < 2**31, "seed", f"less than {2**31:,}", seed)
-    changed = {"restarts": restarts, "seed": seed, "images": images}
-    changed = {name: value for name, value in changed.items() if value is not None}
-    experiment = in_precision(experiment.model_copy(update=changed), precision, here)
-    data = own
+    experiment = in_precision(experiment, precision, here)
     if data is None:
         data = targets.load_dataset(loaded.name, experiment.split, data_dir, experiment.images)
     return Prepared(experiment, loaded, load, data, out / experiment.name, about)
 
 
-def _own_data(experiment: Experiment, images: int | None, data_dir: str | None) -> Dataset:
-    """The data that an experiment names for a model of the user's own."""
+def _users_data(experiment: Experiment, data_dir: str | None) -> Dataset:
+    """The data set that the config names."""
     if experiment.data is None:
         raise InputError(
-            f"{experiment.name}: data: expected a data set or a file for {experiment.target!r}, "
-            "got none"
+            f"{experiment.name}: data: is missing; {experiment.target!r} needs a data set or a file"
         )
-    found, notes = data_sets.load(
+    data, notes = user_data.load(
         experiment.data,
-        images=images or experiment.images,
+        images=experiment.images,
         bounds=experiment.bounds,
         data_format=experiment.data_format,
         split=experiment.split,
@@ -106,43 +117,33 @@ def _own_data(experiment: Experiment, images: int | None, data_dir: str | None) 
     )
     for note in notes:
         warnings.warn(f"{experiment.data}: {note.message} [{note.code}]", stacklevel=3)
-    return found
-
-
-def _loader(
-    reference: str, experiment: Experiment, shape: Any, model_dir: str | None
-) -> partial[Target]:
-    """A function that loads the target, in any process."""
-    options = {
-        name: value
-        for name in ("bounds", "data_format", "signature")
-        if (value := getattr(experiment, name)) is not None
-    }
-    if not models.of_project(reference):
-        return models.loader(reference, image_shape=shape, **options)
-    require(not options, experiment.name, f"no {', '.join(options)} for {reference}", options)
-    return targets.loader(reference, model_dir)
+    return data
 
 
 def retarget(experiment: Experiment, target: str, provenance: Provenance) -> Experiment:
-    """The same experiment on another target, with a name of its own and a title that says so.
+    """The experiment on another target, with its own name and title.
 
     Args:
-        experiment: of a config.
-        target: its new target.
-        provenance: where the weights of that come from.
+        experiment: the experiment of a config.
+        target: name of the new target.
+        provenance: origin of its weights.
     """
     name = f"{experiment.name}-{target.replace('/', '-')}"
-    if all(row.paper is None for row in experiment.rows):
-        title = f"{experiment.title}; {target}"
-        return experiment.model_copy(update={"name": name, "title": title, "target": target})
-    other = experiment.target if provenance == "original" else "the paper's weights"
-    title = f"{experiment.title}; on {target}, not on {other}"
+    title = f"{experiment.title}; {target}"
+    if any(row.paper is not None for row in experiment.rows):
+        other = experiment.target if provenance == "original" else "the paper's weights"
+        title = f"{experiment.title}; on {target}, not on {other}"
     return experiment.model_copy(update={"name": name, "title": title, "target": target})
 
 
 def in_precision(experiment: Experiment, precision: Precision | None, here: bool) -> Experiment:
-    """The experiment with the precision asked for; float32 where this device has no bfloat16."""
+    """The experiment with a precision; float32 if this device has no bfloat16 instructions.
+
+    Args:
+        experiment: the experiment.
+        precision: precision of the gradients in all rows; None for those of the rows.
+        here: whether the attack runs on this device.
+    """
     rows = []
     for row in experiment.rows:
         wanted = precision or row.attack.precision
@@ -151,6 +152,5 @@ def in_precision(experiment: Experiment, precision: Precision | None, here: bool
                 "bfloat16: this device has no instructions for it; float32 is used", stacklevel=2
             )
             wanted = "float32"
-        attack = row.attack.replace(precision=wanted)
-        rows.append(row.model_copy(update={"attack": attack}))
+        rows.append(row.model_copy(update={"attack": row.attack.replace(precision=wanted)}))
     return experiment.model_copy(update={"rows": tuple(rows)})

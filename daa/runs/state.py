@@ -18,8 +18,7 @@ from filelock import FileLock, Timeout
 from daa.attacks.plans import Outcome, Report
 from daa.errors import InputError
 from daa.runs.records import run_id, unit_identity
-from daa.targets.files import reason, save_npz, write_atomically
-from daa.targets.npy import read_npz
+from daa.targets.files import read_npz, reason, save_npz, write_atomically
 
 # The locked file of a folder, and a file that names the process that holds the lock.
 LOCK, OWNER = ".lock", ".owner"

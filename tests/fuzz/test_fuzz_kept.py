@@ -21,7 +21,7 @@ from daa.training import training
 from daa.training.recipe import TrainConfig
 
 IMAGES = 4
-RECIPE = TrainConfig("tiny/cnn", eps=0.1, step_size=0.1, steps=1, epochs=1)
+RECIPE = TrainConfig(target="tiny/cnn", eps=0.1, step_size=0.1, steps=1, epochs=1)
 
 
 @cache

@@ -6,7 +6,7 @@ import page as script
 import pytest
 
 from daa import InputError
-from daa.leaderboard import living
+from daa.leaderboard import boards
 from daa.reports import page, races
 from daa.reports import results as collection
 from daa.reports.results import collect
@@ -128,7 +128,7 @@ def test_a_page_about_other_experiments_is_silent_about_the_paper(folder, change
 def test_the_living_board_is_shown_where_it_has_entries(folder):
     assert "The living board" not in page.html({folder: collect(folder)})
     record = collect(folder).records[0]
-    entry = living.make(
+    entry = boards.make(
         name="A strong attack",
         by="A. Name",
         method="100 steps",
@@ -141,7 +141,7 @@ def test_the_living_board_is_shown_where_it_has_entries(folder):
         accuracy=0.8123,
         array_sha256="0" * 64,
     )
-    living.insert(entry, folder.parent / "board")
+    boards.insert(entry, folder.parent / "board")
     html = page.html({folder: collect(folder)})
     assert "The living board" in html
     assert '<td>1</td><td class="text">A strong attack</td><td>81.23</td>' in html
@@ -183,7 +183,7 @@ def test_only_runs_on_the_boards_network_are_ranked(folder, change):
     change(folder / "dgf-xent.json", weights="original", robust_accuracy=[0.8801] * 10)
     results = {folder: collect(folder)}
     assert page.entries(results) == [
-        ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01))
+        ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01), None)
     ]
     assert "|    2 | **DAA-DGF (this project)**" in page.markdown(results)
     assert '<tr class="own"><td>2</td>' in page.html(results)

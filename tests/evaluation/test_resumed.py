@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tiny
 
-from daa import AttackConfig, InputError
+from daa import InputError
 from daa.attacks import worst_case as restarts
 from daa.cli import main as console
 from daa.evaluation import given
 from daa.evaluation.evaluate import evaluate
-from daa.runs import attacking, device, state
+from daa.runs import device, run, state
 
 DATA = tiny.load_dataset("test").first(60)
 NETWORK = tiny.load_target("cnn").network
@@ -49,7 +49,7 @@ def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch, units):
     every = len(units)
     assert every >= 4
     units.clear()
-    monkeypatch.setattr(attacking, "_KEEPING", 1e9)  # written after each unit
+    monkeypatch.setattr(run, "WRITING", 1e9)  # written after each unit
     with monkeypatch.context() as patch:
         killed_after(patch, 2)
         with pytest.raises(KeyboardInterrupt):
@@ -84,17 +84,8 @@ def test_another_attack_is_refused_unless_forced(tmp_path):
     evaluate(NETWORK, DATA, method="pgd", out=tmp_path, force=True, **SHORT)
     assert not list(tmp_path.glob("adaptive.*"))
     assert json.loads((tmp_path / "evaluation.json").read_text())["method"] == "pgd"
-    with pytest.raises(InputError, match=r"pgd.json: seed: expected 1 as asked for now, got 0"):
+    with pytest.raises(InputError, match=r"pgd.json: seed: the record has 0, but this run has 1"):
         evaluate(NETWORK, DATA, method="pgd", seed=1, out=tmp_path, **SHORT)
-
-
-def test_the_minutes_that_are_left():
-    config = AttackConfig("adaptive", eps=0.1, budget=1e6, minutes=10.0)
-    assert attacking._left(config, 0) == config
-    assert attacking._left(config, 240).minutes == pytest.approx(6)
-    assert attacking._left(config, 600) is None
-    endless = AttackConfig("adaptive", eps=0.1, budget=20)
-    assert attacking._left(endless, 600) == endless
 
 
 def test_minutes_take_the_place_of_a_budget_that_is_not_given():
