@@ -20,7 +20,7 @@ from daa.paper.plan import Options, Task, load_images
 from daa.runs import config, device
 from daa.runs.records import write_json
 from daa.target import Dataset, Precision, Provenance, Target
-from daa.targets import checkpoints, download, files
+from daa.targets import checkpoints, fetch, files
 
 
 class NetworkCheck(BaseModel):
@@ -194,12 +194,12 @@ def published_file(reference: str, model_dir: str | None) -> str:
         same = files.sha256(weights) in source.hashes.values()
         # The .npz that a .pth was converted to has another hash.
         return "the published file" if same else "another form of the published file, not checked"
-    parcel = download.parcel(reference, model_dir=model_dir)
-    pins = download.load_pins(parcel.folder)
+    parcel = fetch.parcel(reference, model_dir=model_dir)
+    pins = fetch.load_pins(parcel.folder)
     for name, published in source.hashes.items():
         if name not in pins:
             return f"{name} is missing, so its published hash is not checked"
-        if pins[name] != published or download.state(parcel) != "there":
+        if pins[name] != published or fetch.state(parcel) != "there":
             return f"not the published {name}"
     return "the published file"
 

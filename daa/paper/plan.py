@@ -14,7 +14,7 @@ from daa.paper.claims import Entry
 from daa.runs import prepare
 from daa.runs.config import Experiment
 from daa.target import Dataset, Precision
-from daa.targets import download
+from daa.targets import fetch
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,9 @@ def _missing(
         return ""
     except InputError as error:
         reason: Exception = error
-    if name in download.names():
+    if name in fetch.names():
         try:
-            download.fetch(download.parcel(name, options.data_dir, options.model_dir))
+            fetch.fetch(fetch.parcel(name, options.data_dir, options.model_dir))
             look()
             log(f"downloaded: {title}")
             return ""

@@ -19,7 +19,7 @@ from daa.reports.publish import publish
 from daa.runs import records, state
 from daa.runs.config import Row
 from daa.runs.run import run
-from daa.targets import places
+from daa.targets import fetch
 
 # Seconds between two reports while an experiment runs.
 REPORT_EVERY = 60.0
@@ -88,8 +88,8 @@ def reproduce(
     """
     require(hours is None or hours >= 0, "hours", "0 or more", hours)
     claims.select(options.only)
-    places.data_dir(options.data_dir)
-    places.model_dir(options.model_dir)
+    fetch.data_folder(options.data_dir)
+    fetch.model_folder(options.model_dir)
     report.check_folder(options.out)
     end = math.inf if hours is None else time.monotonic() + 3600 * hours
     with state.sole(options.out):

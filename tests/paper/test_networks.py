@@ -8,7 +8,7 @@ from daa.paper import claims, networks
 from daa.paper.networks import Network
 from daa.paper.plan import Options
 from daa.runs import config
-from daa.targets import download, files, untrained
+from daa.targets import fetch, files, untrained
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
 IMAGES = 8
@@ -29,7 +29,7 @@ def network(secret, tmp_path, datasets) -> Network:
 
 
 def test_the_published_file_is_recognised_by_its_hash(secret, tmp_path):
-    folder = download.parcel(secret, model_dir=tmp_path).folder
+    folder = fetch.parcel(secret, model_dir=tmp_path).folder
 
     def pin(**changes):
         hashes = {path.name: files.sha256(path) for path in folder.glob("checkpoint-1.*")}

@@ -6,7 +6,7 @@ import pytest
 from daa import targets
 from daa.paper import claims, networks, plan
 from daa.paper.plan import Options
-from daa.targets import checkpoints, download, untrained
+from daa.targets import checkpoints, fetch, untrained
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
 
@@ -40,7 +40,7 @@ def test_a_missing_network_is_reported_once_with_the_command_that_gets_it(
         ]
         assert networks.of_tasks(tasks, options) == {}
         # The folder that a failed download leaves is no network.
-        folder = download.parcel(original, model_dir=options.model_dir).folder
+        folder = fetch.parcel(original, model_dir=options.model_dir).folder
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -60,7 +60,7 @@ def test_a_substitute_replaces_missing_weights(options, original, tmp_path):
 
 
 def test_unusable_weights_are_named_and_left_unchanged(options, downloads, original):
-    prefix = download.parcel(original, model_dir=options.model_dir).folder / "model"
+    prefix = fetch.parcel(original, model_dir=options.model_dir).folder / "model"
     checkpoints.write(prefix, {"Variable": np.zeros((3, 3), np.float32)})
     before = checkpoints.sha256(prefix)
     messages = []
