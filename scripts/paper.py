@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     from daa.runs import provenance
 
     provenance.git_commit()  # cached now, because a later commit is not the code that runs
+    from daa import targets
     from daa.paper.networks import Network
     from daa.paper.plan import Options
     from daa.paper.reproduce import reproduce
@@ -49,10 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
         if args.engine == "local":
             return None
         how = {"jit": jit, "address": args.address, "cpus_per_unit": args.cpus_per_unit}
-        return on_ray(network.load, network.sha256, network.data.x, network.data.y, **how)
+        load, data = targets.loader(network.reference, args.model_dir), network.data
+        return on_ray(load, network.sha256, data.x, data.y, **how)
 
-    say = functools.partial(print, flush=True)  # the log of a long run is read while it runs
-    reproduce(options, hours=args.hours, engines=engines, jit=jit, say=say)
+    log = functools.partial(print, flush=True)  # the log of a long run is read while it runs
+    reproduce(options, hours=args.hours, engines=engines, jit=jit, log=log)
     return 0
 
 

@@ -41,6 +41,16 @@ class Substitute(_Model):
     restarts: Annotated[int, Field(ge=1)]
 
 
+class TextNumber(_Model):
+    """A number that only the text of the paper has."""
+
+    run: str
+    kind: Kind
+    printed: float
+    source: str
+    assumed: str = ""
+
+
 class Entry(_Model):
     """A table, a figure or a sentence of the paper.
 
@@ -53,6 +63,7 @@ class Entry(_Model):
         board: entry of the target's leaderboard that the only row of the config must agree with.
         lowest: whether the paper calls DAA the strongest attack in all rows.
         assumed: what the paper leaves open, and the assumption made here.
+        numbers: numbers that only the text has.
     """
 
     config: str
@@ -63,22 +74,7 @@ class Entry(_Model):
     board: str | None = None
     lowest: bool = False
     assumed: str = ""
-
-
-class _TextNumber(_Model):
-    """A number that only the text of the paper has."""
-
-    config: str
-    run: str
-    kind: Kind
-    printed: float
-    source: str
-    assumed: str = ""
-
-
-class _File(_Model):
-    experiments: tuple[Entry, ...]
-    numbers: tuple[_TextNumber, ...]
+    numbers: tuple[TextNumber, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,9 +100,11 @@ class Claim:
     assumed: str = ""
 
 
+@functools.cache
 def entries() -> tuple[Entry, ...]:
     """All tables, figures and sentences, in the order in which they run."""
-    return _file().experiments
+    text = Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8")
+    return tuple(Entry.model_validate(entry) for entry in yaml.safe_load(text))
 
 
 def datasets() -> list[str]:
@@ -137,12 +135,6 @@ def claims() -> tuple[Claim, ...]:
     return tuple(claim for entry in entries() for claim in _claims(entry, load(entry.config)))
 
 
-@functools.cache
-def _file() -> _File:
-    text = Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8")
-    return _File.model_validate(yaml.safe_load(text))
-
-
 def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
     name, rows = entry.config, experiment.rows
 
@@ -154,10 +146,9 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
         yield from accuracy(row.name, "worst", row.paper)
         yield from accuracy(row.name, "top-5", row.paper_top5)
     yield from accuracy(None, "merged", experiment.merged_paper)
-    for number in _file().numbers:
-        if number.config == name:
-            text, value = f"{number.printed:g}", number.printed
-            yield Claim(name, number.run, number.kind, text, number.source, value, number.assumed)
+    for number in entry.numbers:
+        text, value = f"{number.printed:g}", number.printed
+        yield Claim(name, number.run, number.kind, text, number.source, value, number.assumed)
     for row in rows:
         tests = row.paper_tests or PaperTests()
         unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"

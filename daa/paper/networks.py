@@ -1,12 +1,13 @@
-"""The attacked networks: loaded once, checked against the paper's, and timed."""
+"""The attacked networks: loaded once, compared with the paper's, and timed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -28,8 +29,7 @@ class NetworkCheck(BaseModel):
     Args:
         target, weights, weights_sha256: name, provenance and hash of the network.
         data, data_sha256, images: images of the check.
-        clean: accuracy on these images, in %.
-        published: published accuracy, in %.
+        clean, published: accuracy on these images and published accuracy, in %.
         file: whether the file of the weights has the published hash, in words.
         misses: failed checks, one sentence each.
         ms_per_image: milliseconds of one step for each image of a minibatch.
@@ -60,19 +60,19 @@ class Network:
 
     Args:
         reference: `folder/name`.
+        options: options of the command.
         images: number of images; None for the whole test set.
         paper_images: number of images that the paper attacked.
-        particles: largest minibatch of the attacks.
         precision: precision of the attacks.
-        options: options of the command.
+        particles: largest minibatch of the attacks.
     """
 
     reference: str
+    options: Options
     images: int | None
     paper_images: int
-    particles: int
     precision: Precision
-    options: Options
+    particles: int
 
     @cached_property
     def target(self) -> Target:
@@ -94,11 +94,6 @@ class Network:
         return targets.row(self.reference).provenance
 
     @property
-    def load(self) -> partial[Target]:
-        """Loads the same target in another process."""
-        return targets.loader(self.reference, self.options.model_dir)
-
-    @property
     def data(self) -> Dataset:
         return load_images(self.reference, self.options.data_dir, self.images)
 
@@ -107,30 +102,30 @@ class Network:
         """File of the checks."""
         return path_of(self.options.out, self.reference)
 
-    def check(self, say: Callable[[str], None] = print) -> NetworkCheck:
-        """The saved checks of these weights, images and device, else new ones."""
+    def check(self, log: Callable[[str], None] = print) -> NetworkCheck:
+        """The saved checks for these weights, images and this device, else new checks."""
+        now = {
+            "weights_sha256": self.sha256,
+            "data_sha256": self.data.sha256,
+            "images": len(self.data),
+            "particles": self.particles,
+            "precision": self.precision,
+            "device": device.name(),
+        }
         check = load(self.path)
-        now = (self.sha256, self.data.sha256, len(self.data), self.particles, self.precision)
-        if check is None or (*now, device.name()) != (
-            check.weights_sha256,
-            check.data_sha256,
-            check.images,
-            check.particles,
-            check.precision,
-            check.device,
-        ):
-            check = self.examine()
+        if check is None or now != check.model_dump(include=set(now)):
+            check = self.examine(now)
         published = "" if check.published is None else f" (published {check.published:.2f})"
-        say(
+        log(
             f"{check.target}: {check.file}; clean accuracy {check.clean:.2f} %{published} on "
             f"{check.images:,} images of {check.data}; a step of {check.particles} images takes "
             f"{check.ms_per_image * check.particles:,.0f} ms ({check.precision}, {check.device})"
         )
         for miss in check.misses:
-            say(f"{check.target}: NOT the paper's network: {miss}")
+            log(f"{check.target}: NOT the paper's network: {miss}")
         return check
 
-    def examine(self) -> NetworkCheck:
+    def examine(self, now: dict[str, Any]) -> NetworkCheck:
         """Checks and times the network, and saves the result."""
         row, data = targets.row(self.reference), self.data
         complete = len(data) >= self.paper_images
@@ -143,18 +138,13 @@ class Network:
         check = NetworkCheck(
             target=self.reference,
             weights="third-party" if misses else row.provenance,
-            weights_sha256=self.sha256,
             data=data.name,
-            data_sha256=data.sha256,
-            images=len(data),
             clean=finding.clean,
             published=finding.published,
             file=file,
             misses=tuple(misses),
             ms_per_image=1000 * seconds / self.particles,
-            particles=self.particles,
-            precision=self.precision,
-            device=device.name(),
+            **now,
         )
         write_json(self.path, check.model_dump(mode="json"))
         self.target = replace(self.target, provenance=self.provenance)
@@ -179,26 +169,18 @@ def load(path: Path) -> NetworkCheck | None:
 
 
 def of_tasks(work: Sequence[Task], options: Options) -> dict[str, Network]:
-    """The networks of the tasks that can run; each has the same images in all of its tasks."""
-    networks = {}
+    """The networks of the tasks that can run; a network has the same images in all its tasks."""
+    networks: dict[str, Network] = {}
     for task in work:
-        reference = task.experiment.target
-        if task.missing or reference in networks:
-            continue
-        attacks = [
-            row.attack
-            for other in work
-            if other.experiment.target == reference and not other.missing
-            for row in other.experiment.rows
-        ]
-        networks[reference] = Network(
-            reference,
-            task.experiment.images,
-            task.entry.images,
-            max(attack.batch_size for attack in attacks),
-            attacks[0].precision,
-            options,
-        )
+        reference, images = task.experiment.target, task.experiment.images
+        if not task.missing:
+            attacks = [row.attack for row in task.experiment.rows]
+            first = Network(
+                reference, options, images, task.entry.images, attacks[0].precision, particles=1
+            )
+            network = networks.setdefault(reference, first)
+            batches = [attack.batch_size for attack in attacks]
+            network.particles = max(network.particles, *batches)
     return networks
 
 
@@ -223,26 +205,19 @@ def published_file(reference: str, model_dir: str | None) -> str:
 
 
 def seconds_per_step(target: Target, eps: float, particles: int, precision: Precision) -> float:
-    """Seconds of one DAA-BLOB step of a minibatch of random images.
+    """Seconds of one DAA-BLOB step of a minibatch of random images, without the tracing.
 
-    The first step is not timed, because it traces. Ten steps in a row are timed together, so that
-    the work around the steps counts as in an attack; steps of more than a second are timed singly.
+    Ten steps are timed together, because work around the steps counts in an attack, too. Steps of
+    more than a second are timed singly.
     """
     rng = np.random.default_rng(0)
     x = rng.random((particles, *target.image_shape), dtype=np.float32)
     y = rng.integers(0, target.classes, particles)
 
     def timed(steps: int) -> float:
-        config = AttackConfig(
-            "blob",
-            eps=eps,
-            step_size=eps / 10,
-            steps=steps,
-            steps_per_shuffle=steps,
-            batch_size=particles,
-            precision=precision,
-        )
-        attack = Attack(target, config)
+        options: dict[str, Any] = {"batch_size": particles, "precision": precision}
+        options |= {"steps": steps, "steps_per_shuffle": steps, "step_size": eps / 10}
+        attack = Attack(target, AttackConfig("blob", eps=eps, **options))
         begin = time.perf_counter()
         attack(x, y)
         return (time.perf_counter() - begin) / steps

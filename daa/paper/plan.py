@@ -44,10 +44,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Task:
-    """A table, a figure or a sentence of the paper, with the experiment that computes it.
+    """An entry of the paper with the experiment that computes it.
 
     Args:
-        entry: entry of claims.yaml.
+        entry: table, figure or sentence.
         experiment: experiment with the target, precision, images and restarts of this run.
         original: experiment as its config describes it.
         missing_weights, missing_data: why the experiment cannot run; empty if it can.
@@ -74,59 +74,21 @@ class Task:
         return out / self.experiment.name
 
     @property
-    def about(self) -> dict[str, str]:
-        """Names that the records have in addition to the results."""
+    def names(self) -> dict[str, str]:
+        """Config and original target, for the records."""
         instead = {"instead_of": self.original.target} if self.substituted else {}
         return {"config": self.entry.config, **instead}
 
 
-def check(options: Options) -> None:
-    """Checks the options before anything is written.
-
-    Raises:
-        InputError: an unknown data set, or a folder that does not exist.
-    """
-    claims.select(options.only)
-    fetch.data_folder(options.data_dir)
-    fetch.model_folder(options.model_dir)
-
-
-def tasks(options: Options, say: Callable[[str], None] = print) -> list[Task]:
+def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:
     """The selected tasks. Missing weights and data sets are downloaded if possible.
 
     Args:
         options: options of the command.
-        say: takes messages on downloads and missing files.
-
-    Raises:
-        InputError: as in `check`.
+        log: takes messages on downloads and missing files.
     """
-    check(options)
-
-    @functools.cache
-    def missing_weights(reference: str) -> str:
-        family, name = targets.family(reference), reference.partition("/")[2]
-
-        def find() -> Path:
-            return family.find_weights(name, options.model_dir)
-
-        if not _available(find, reference, f"weights of {reference}", options, say):
-            return f"no weights of {reference}"
-        try:
-            family.read_weights(name, find())
-        except InputError as error:  # a download must not overwrite the user's files
-            say(f"unusable: weights of {reference}: {error}")
-            return f"no usable weights of {reference}"
-        return ""
-
-    @functools.cache
-    def missing_data(reference: str, images: int | None) -> str:
-        def load() -> Dataset:
-            return load_images(reference, options.data_dir, images)
-
-        name = targets.family(reference).dataset.name
-        available = _available(load, name, f"data set {name}", options, say)
-        return "" if available else f"no data set {name}"
+    missing_weights = functools.cache(functools.partial(_missing_weights, options, log))
+    missing_data = functools.cache(functools.partial(_missing_data, options, log))
 
     def task(entry: Entry) -> Task:
         original = experiment = claims.load(entry.config)
@@ -153,31 +115,53 @@ def tasks(options: Options, say: Callable[[str], None] = print) -> list[Task]:
     return [task(entry) for entry in claims.select(options.only)]
 
 
-def _available(
-    look: Callable[[], object],
-    name: str,
-    title: str,
-    options: Options,
-    say: Callable[[str], None],
-) -> bool:
-    """Whether files can be read, if need be after a download."""
+def _missing_weights(options: Options, log: Callable[[str], None], reference: str) -> str:
+    family, name = targets.family(reference), reference.partition("/")[2]
+
+    def find() -> Path:
+        return family.find_weights(name, options.model_dir)
+
+    missing = _missing(find, reference, f"weights of {reference}", options, log)
+    if missing:
+        return missing
+    try:
+        family.read_weights(name, find())
+    except InputError as error:  # a download must not overwrite the user's files
+        log(f"unusable: weights of {reference}: {error}")
+        return f"no usable weights of {reference}"
+    return ""
+
+
+def _missing_data(
+    options: Options, log: Callable[[str], None], reference: str, images: int | None
+) -> str:
+    def load() -> Dataset:
+        return load_images(reference, options.data_dir, images)
+
+    name = targets.family(reference).dataset.name
+    return _missing(load, name, f"data set {name}", options, log)
+
+
+def _missing(
+    look: Callable[[], object], name: str, title: str, options: Options, log: Callable[[str], None]
+) -> str:
+    """Why files cannot be read, even after a download; empty if they can."""
+    advice = ""
     try:
         look()
-        return True
+        return ""
     except InputError as error:
         reason: Exception = error
-    advice = ""
     if name in fetch.names():
         try:
             fetch.fetch(fetch.parcel(name, options.data_dir, options.model_dir))
             look()
-            say(f"downloaded: {title}")
-            return True
+            log(f"downloaded: {title}")
+            return ""
         except (InputError, OSError) as error:
-            reason = error
-        advice = f"; get it with `daa fetch {name}`"
-    say(f"missing: {title}: {reason}{advice}")
-    return False
+            reason, advice = error, f"; get it with `daa fetch {name}`"
+    log(f"missing: {title}: {reason}{advice}")
+    return f"no {title}"
 
 
 @functools.lru_cache(maxsize=8)

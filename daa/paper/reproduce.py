@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daa.attacks.worst_case import Engine
@@ -19,6 +19,7 @@ from daa.reports.publish import publish
 from daa.runs import records, state
 from daa.runs.config import Row
 from daa.runs.run import run
+from daa.targets import fetch
 
 # Seconds between two reports while an experiment runs.
 REPORT_EVERY = 60.0
@@ -33,28 +34,28 @@ class Job:
         network: the attacked network.
         folder: folder of the records.
         run_ids: {row: hash of its units}; rows with the same units share a state.
-        done: {row: restarts in its record}.
+        restarts: {row: restarts in its record}.
     """
 
     task: Task
     network: Network
     folder: Path
-    run_ids: dict[str, str]
-    done: dict[str, int]
+    run_ids: dict[str, str] = field(default_factory=dict)
+    restarts: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def restarts(self) -> int:
-        return self.task.experiment.restarts
+    def due(self, turn: float) -> int:
+        """Restarts of each row after a round."""
+        return int(min(turn, self.task.experiment.restarts))
 
-    def finished(self, restarts: int) -> bool:
-        """Whether all rows have this number of restarts."""
-        return min(self.done.values()) >= min(restarts, self.restarts)
+    def finished(self, turn: float = math.inf) -> bool:
+        """Whether all restarts of a round are finished; by default those of all rounds."""
+        return min(self.restarts.values()) >= self.due(turn)
 
     def publish(self) -> None:
         """Writes tables and figures if they are older than the records."""
         table = self.folder / "table.md"
         written = table.stat().st_mtime if table.exists() else -math.inf
-        paths = [self.folder / f"{name}.json" for name, done in self.done.items() if done]
+        paths = [self.folder / f"{name}.json" for name, count in self.restarts.items() if count]
         if any(path.stat().st_mtime > written for path in paths):
             publish(self.folder, self.network.data)
 
@@ -65,7 +66,7 @@ def reproduce(
     hours: float | None = None,
     engines: Callable[[Network], Engine | None] = lambda network: None,
     jit: bool | None = None,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> bool:
     """Runs the experiments that are not finished.
 
@@ -76,7 +77,7 @@ def reproduce(
         hours: stop after the unit in which this time ends; None for no limit.
         engines: makes the engine that attacks a network; None for this process.
         jit: whether XLA compiles the attack in this process, as in `Attack`.
-        say: takes messages.
+        log: takes messages.
 
     Returns:
         Whether everything that can run is finished.
@@ -86,20 +87,22 @@ def reproduce(
             or other files with the names of the report; a gradient is not finite; the disk is full.
     """
     require(hours is None or hours >= 0, "hours", "0 or more", hours)
-    plan.check(options)
+    claims.select(options.only)
+    fetch.data_folder(options.data_dir)
+    fetch.model_folder(options.model_dir)
     report.check_folder(options.out)
     end = math.inf if hours is None else time.monotonic() + 3600 * hours
     with state.sole(options.out):
-        work = plan.tasks(options, say)
+        work = plan.tasks(options, log)
         networks = of_tasks(work, options)
-        checks = {name: network.check(say) for name, network in networks.items()}
+        checks = {name: network.check(log) for name, network in networks.items()}
         # A record of another run stops the command here, before the first restart.
         jobs = [
             _job(task, networks[task.experiment.target], options.out)
             for task in work
             if not task.missing
         ]
-        say(schedule(work, jobs, checks))
+        log(schedule(work, jobs, checks))
         for job in jobs:
             job.publish()  # an earlier start may have been killed between record and table
         page = _Page(work, options.out)
@@ -108,27 +111,27 @@ def reproduce(
                 continue
             if time.monotonic() >= end:
                 break
-            restarts = min(turn, job.restarts)
             for finished in run(
-                job.task.experiment.model_copy(update={"restarts": restarts}),
+                job.task.experiment.model_copy(update={"restarts": job.due(turn)}),
                 job.network.target,
                 job.network.data,
                 folder=job.folder,
-                about=job.task.about,
+                about=job.task.names,
                 engine=engines(job.network),
                 jit=jit,
                 end=end,
                 states=options.out / "states",
             ):
-                job.done[finished.row.name] = finished.record.restarts
-                page.write_if_old()
+                job.restarts[finished.row.name] = finished.record.restarts
+                if time.monotonic() >= page.written + REPORT_EVERY:
+                    page.write()
             job.publish()
             page.write()
-            say(f"round {turn}, {job.task.entry.config}: {page.path}")
-        complete = all(job.finished(job.restarts) for job in jobs)
-        say(f"\n{page.write().summary}\n{page.path}")
+            log(f"round {turn}, {job.task.entry.config}: {page.path}")
+        log(f"\n{page.write().summary}\n{page.path}")
+        complete = all(job.finished() for job in jobs)
         if not complete:
-            say("stopped at the time limit; run the same command again to continue")
+            log("stopped at the time limit; run the same command again to continue")
         return complete
 
 
@@ -142,12 +145,8 @@ class _Page:
     def write(self) -> report.Report:
         content = report.make(self._work, self._out)
         self.path = report.write(content, self._out)
-        self._written = time.monotonic()
+        self.written = time.monotonic()
         return content
-
-    def write_if_old(self) -> None:
-        if time.monotonic() - self._written >= REPORT_EVERY:
-            self.write()
 
 
 def _job(task: Task, network: Network, out: Path) -> Job:
@@ -156,16 +155,15 @@ def _job(task: Task, network: Network, out: Path) -> Job:
     Raises:
         InputError: the folder holds the record of another run.
     """
-    experiment, folder = task.experiment, task.folder(out)
-    job = Job(task, network, folder, {}, {})
-    for row in experiment.rows:
-        ident = records.identity(experiment, row, network.target, network.data)
-        job.run_ids[row.name], job.done[row.name] = records.run_id(ident), 0
-        path = folder / f"{row.name}.json"
+    job = Job(task, network, task.folder(out))
+    for row in task.experiment.rows:
+        ident = records.identity(task.experiment, row, network.target, network.data)
+        job.run_ids[row.name], job.restarts[row.name] = records.run_id(ident), 0
+        path = job.folder / f"{row.name}.json"
         if path.exists():
             record = records.load(path)
             records.check_same(path, record, ident, ignored=("restarts",))
-            job.done[row.name] = record.restarts
+            job.restarts[row.name] = record.restarts
     return job
 
 
@@ -179,21 +177,21 @@ def _rounds(jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> Iterator
     def cost(job: Job) -> tuple[bool, float]:
         same = [other for other in jobs if other.network is job.network]
         unprinted = all(other.task.entry.config not in printed for other in same)
-        seconds = checks[job.network.reference].ms_per_image / 1000
-        return unprinted, seconds * sum(steps_left(same, 1).values())
+        steps = sum(steps_left(same, 1).values())
+        return unprinted, checks[job.network.reference].ms_per_image * steps
 
     ordered = sorted(jobs, key=cost)
-    for turn in range(1, max((job.restarts for job in jobs), default=0) + 1):
+    for turn in range(1, max((job.due(math.inf) for job in jobs), default=0) + 1):
         for job in ordered:
             yield turn, job
 
 
-def steps_left(jobs: Sequence[Job], turn: int | None = None) -> dict[str, float]:
+def steps_left(jobs: Sequence[Job], turn: float = math.inf) -> Counter[str]:
     """Gradients of single images that are left, by config. Shared units count once.
 
     Args:
-        jobs: all jobs of a network.
-        turn: count only the rounds up to this one; None for all.
+        jobs: all jobs.
+        turn: the last round that counts.
     """
     shared: dict[str, list[tuple[Job, Row]]] = {}
     for job in jobs:
@@ -201,30 +199,30 @@ def steps_left(jobs: Sequence[Job], turn: int | None = None) -> dict[str, float]
             shared.setdefault(job.run_ids[row.name], []).append((job, row))
     left: Counter[str] = Counter()
     for rows in shared.values():
+        finished = max(job.restarts[row.name] for job, row in rows)
+        restarts = max(max(job.due(turn) for job, _ in rows) - finished, 0)
         job, row = rows[0]
-        done = max(job.done[row.name] for job, row in rows)
-        restarts = max(min(turn or job.restarts, job.restarts) for job, _ in rows)
-        steps = row.attack.gradients_per_image * len(job.network.data)
-        left[job.task.entry.config] += max(restarts - done, 0) * steps
-    return dict(left)
+        steps = restarts * row.attack.gradients_per_image * len(job.network.data)
+        left[job.task.entry.config] += steps
+    return left
 
 
 def schedule(work: Sequence[Task], jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> str:
     """A table of the experiments with the hours that are left on this device."""
-    rows, total = [], 0.0
-    steps = steps_left(jobs)
+    rows, total, steps = [], 0.0, steps_left(jobs)
+    by_config = {job.task.entry.config: job for job in jobs}
     for task in work:
-        config, target = task.entry.config, task.experiment.target
-        job = next((job for job in jobs if job.task is task), None)
+        cells = [task.entry.config, task.experiment.target]
+        job = by_config.get(task.entry.config)
         if job is None:
-            rows.append([config, target, "", "", "", task.missing])
+            rows.append([*cells, "", "", "", task.missing])
             continue
-        hours = steps.get(config, 0.0) * checks[job.network.reference].ms_per_image / 3.6e6
+        hours = steps[task.entry.config] * checks[job.network.reference].ms_per_image / 3.6e6
         total += hours
-        done = f"{sum(job.done.values())} of {len(job.done) * job.restarts}"
+        finished = f"{sum(job.restarts.values())} of {len(job.restarts) * job.due(math.inf)}"
         left = f"{hours:.1f}" if hours >= 0.05 or not hours else f"{hours:.2f}"
-        rows.append([config, target, f"{len(job.network.data):,}", done, left, ""])
-    header = ["config", "network", "images", "restarts done", "hours left", "not run"]
+        rows.append([*cells, f"{len(job.network.data):,}", finished, left, ""])
+    header = ["config", "network", "images", "restarts finished", "hours left", "not run"]
     align: list[tabular.Align] = ["left", "left", "right", "right", "right", "left"]
     lines = tabular.markdown(header, rows, align)
     text = f"{total:.1f} hours are left on this device. Units that configs share count once."

@@ -1,4 +1,4 @@
-"""The verdict on each number and each ranking that the paper prints."""
+"""The verdict on each number and each ranking in the paper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Literal
 
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.paper.claims import ACCURACIES, ORDERS, Claim, pgd_of
+from daa.paper.claims import ORDERS, Claim, pgd_of
 from daa.paper.plan import Task
 from daa.reports import stats
 from daa.reports.comparisons import LEVEL, Comparison, corrected
@@ -39,24 +39,23 @@ class Verdict:
     """A row of the report.
 
     Args:
-        claim: what the paper prints.
+        claim: a number or a ranking in the paper.
         task: the experiment that computes it.
         word: the verdict.
-        why: the reason, in a few words.
+        reason: the reason, in a few words.
         here: the result of this project, as text.
         low, high: 95 % confidence interval of an accuracy over the images, in percent.
-        restarts: number of restarts that are done.
-        paper_restarts: number of restarts of the paper; 0 if the paper does not print it, or for a
-            single run.
-        record: the run, or the first run of the config if the claim is about all of them.
+        restarts: number of finished restarts.
+        paper_restarts: number of restarts in the paper; 0 if unknown, or for a single run.
+        record: the run, or the first run of the config for a claim about all of them.
         comparison: DAA against PGD.
-        network_doubt: why the network is not the paper's; empty if no check failed.
+        doubt: the reason to doubt that the network is the paper's; empty if no check failed.
     """
 
     claim: Claim
     task: Task
     word: Word
-    why: str
+    reason: str
     here: str = ""
     low: float | None = None
     high: float | None = None
@@ -64,71 +63,74 @@ class Verdict:
     paper_restarts: int = 0
     record: Record | None = None
     comparison: Comparison | None = None
-    network_doubt: str = ""
+    doubt: str = ""
 
     @property
     def attack(self) -> AttackConfig | None:
-        """The attack of the run; None if the claim is about all runs of the config."""
+        """The attack of the run; None for a claim about all runs of the config."""
         rows = {row.name: row.attack for row in self.task.experiment.rows}
         return rows.get(str(self.claim.run))
 
+    @property
+    def needed(self) -> tuple[int, int]:
+        """Images and restarts for a decision: those of the paper, or of the substitute."""
+        images, restarts = self.task.entry.images, self.task.original.restarts
+        substitute = self.task.entry.substitute
+        if self.task.substituted and substitute is not None:
+            return substitute.images, min(substitute.restarts, restarts)
+        return images, restarts
 
-def judge(claim: Claim, task: Task, results: ResultSet | None, network_doubt: str = "") -> Verdict:
+
+def judge(claim: Claim, task: Task, results: ResultSet | None, doubt: str = "") -> Verdict:
     """The verdict on one claim.
 
     Args:
         claim: a claim about the config of the task.
         task: the experiment.
         results: its records; None if no run is finished.
-        network_doubt: why the network is not the paper's; empty if no check failed.
+        doubt: the reason to doubt that the network is the paper's; empty if no check failed.
     """
     restarts = task.original.restarts if claim.kind in _AFTER_ALL_RESTARTS else 0
-    why = task.missing or "not started"
-    verdict = Verdict(claim, task, "not run", why, paper_restarts=restarts)
+    reason = task.missing or "not started"
+    verdict = Verdict(claim, task, "not run", reason, paper_restarts=restarts, doubt=doubt)
     if results is not None:
         judge_runs = _judge_all_runs if claim.run is None else _judge_run
         verdict = judge_runs(verdict, results)
     if results is None or verdict.word == "not run":
         return verdict
-    if network_doubt:
-        why = f"{task.experiment.target} is not the paper's network: {network_doubt}"
-        return replace(verdict, word="no verdict", why=why, network_doubt=network_doubt)
-    images, images_needed = results.records[0].images, _needed(task)[0]
+    if doubt:
+        reason = f"{task.experiment.target} is not the paper's network: {doubt}"
+        return replace(verdict, word="no verdict", reason=reason)
+    images, needed = results.records[0].images, verdict.needed[0]
     if task.substituted and claim.kind not in ORDERS:
-        verdict = replace(verdict, word="no verdict", why="")
-    elif images < IMAGE_SHARE * images_needed:
-        why = f"{images:,} of {images_needed:,} images"
-        verdict = replace(verdict, word="undecided yet", why=why)
-    substitute = "measured on a substitute network" if task.substituted else ""
-    reasons = (verdict.why, _test_of_accuracy(verdict), substitute, claim.assumed)
-    return replace(verdict, why="; ".join(filter(None, reasons)))
-
-
-def _needed(task: Task) -> tuple[int, int]:
-    """Images and restarts that a verdict needs: those of the paper, or of the substitute."""
-    images, restarts = task.entry.images, task.original.restarts
-    if task.substituted:
-        assert task.entry.substitute is not None
-        images = task.entry.substitute.images
-        restarts = min(task.entry.substitute.restarts, restarts)
-    return images, restarts
+        verdict = replace(verdict, word="no verdict", reason="")
+    elif images < IMAGE_SHARE * needed:
+        verdict = replace(verdict, word="undecided yet", reason=f"{images:,} of {needed:,} images")
+    test = ""
+    if verdict.comparison is not None and claim.kind == "worst":
+        # If the paper prints no value of PGD, there is no order with a row of its own.
+        rows = task.experiment.rows
+        pgd = pgd_of(next(row for row in rows if row.name == claim.run), rows)
+        test = _mcnemar(verdict.comparison) if pgd is not None and pgd.paper is None else ""
+    network = "measured on a substitute network" if task.substituted else ""
+    reasons = filter(None, (verdict.reason, test, network, claim.assumed))
+    return replace(verdict, reason="; ".join(reasons))
 
 
 def _judge_all_runs(verdict: Verdict, results: ResultSet) -> Verdict:
     """The verdict on a claim about all runs of a config."""
     records = results.records
-    least = min(record.restarts for record in records)
-    complete = not results.missing and least >= _needed(verdict.task)[1]
-    verdict = replace(verdict, record=records[0])
+    restarts = [record.restarts for record in records]
+    complete = not results.missing and min(restarts) >= verdict.needed[1]
+    verdict = replace(verdict, record=records[0], restarts=min(restarts))
     if verdict.claim.kind == "merged":
-        broken = set().union(*(record.broken for record in records))
         images = records[0].images
-        verdict = replace(verdict, restarts=sum(record.restarts for record in records))
+        broken = set().union(*(record.broken for record in records))
+        verdict = replace(verdict, restarts=sum(restarts))
         return _judge_accuracy(verdict, 100 * (1 - len(broken) / images), images, complete)
-    verdict = replace(verdict, restarts=least)
-    if results.missing or any(record.restarts != least for record in records):
-        return replace(verdict, word="undecided yet", why="restarts are missing")
-    return _if_complete(_judge_lowest(verdict, records), complete)
+    if results.missing or len(set(restarts)) > 1:
+        return replace(verdict, word="undecided yet", reason="restarts are missing")
+    return _wait(_judge_lowest(verdict, records), complete)
 
 
 def _judge_run(verdict: Verdict, results: ResultSet) -> Verdict:
@@ -139,42 +141,43 @@ def _judge_run(verdict: Verdict, results: ResultSet) -> Verdict:
         return verdict
     comparison = next((pair for pair in results.compared if pair.daa is record), None)
     verdict = replace(verdict, record=record, restarts=record.restarts, comparison=comparison)
-    complete = record.restarts >= _needed(verdict.task)[1]
+    complete = record.restarts >= verdict.needed[1]
+    if claim.kind == "worst":
+        return _judge_accuracy(verdict, 100 * record.worst, record.images, complete)
+    if claim.kind == "top-5":
+        if record.top5_accuracy is None:
+            return replace(verdict, reason="the run has no top-5 accuracy")
+        return _judge_accuracy(verdict, 100 * record.top5_accuracy, record.images, complete)
     if claim.kind == "single":
         # The paper has a single run, so one restart is enough.
         runs = [100 * accuracy for accuracy in record.accuracy_per_restart]
         return _judge_accuracy(verdict, fmean(runs), record.images, complete=True, runs=runs)
-    if claim.kind == "top-5" and record.top5_accuracy is None:
-        return replace(verdict, word="not run", why="the run has no top-5 accuracy")
-    if claim.kind in ACCURACIES:
-        accuracy = record.top5_accuracy if claim.kind == "top-5" else record.worst
-        assert accuracy is not None
-        return _judge_accuracy(verdict, 100 * accuracy, record.images, complete)
     if claim.kind == "examples":
         pgd = next((other for other in records if other.attack.method == "pgd"), None)
         if pgd is None:
-            return replace(verdict, word="undecided yet", why="PGD has not run yet")
+            return replace(verdict, word="undecided yet", reason="PGD has not run yet")
         only_daa = len(set(record.broken) - set(pgd.broken))
         word: Word = "reproduced" if only_daa >= (claim.value or 0) else "weaker here"
-        why = "images that only DAA breaks"
-        verdict = replace(verdict, word=word, here=str(only_daa), why=why)
-        return _if_complete(verdict, complete and pgd.restarts == record.restarts)
+        reason = "number of images that only DAA breaks"
+        verdict = replace(verdict, word=word, here=str(only_daa), reason=reason)
+        return _wait(verdict, complete and pgd.restarts == record.restarts)
     if comparison is None:
-        why = "DAA and PGD have different numbers of restarts"
-        return replace(verdict, word="undecided yet", why=why)
+        reason = "DAA and PGD have different numbers of restarts"
+        return replace(verdict, word="undecided yet", reason=reason)
     if claim.kind == "order":
-        return _if_complete(_judge_order(verdict, comparison), complete)
+        return _wait(_judge_order(verdict, comparison), complete)
     test = comparison.paired if claim.kind == "p paired" else comparison.unpaired
     if test.t is None or test.p is None:
-        return replace(verdict, word="undecided yet", why="a t-test needs two different restarts")
-    return _if_complete(_judge_t_test(verdict, test.t, test.p), complete)
+        reason = "a t-test needs two different restarts"
+        return replace(verdict, word="undecided yet", reason=reason)
+    return _wait(_judge_t_test(verdict, test.t, test.p), complete)
 
 
-def _if_complete(verdict: Verdict, complete: bool) -> Verdict:
-    """Leaves two-sided verdicts undecided until all restarts are done."""
+def _wait(verdict: Verdict, complete: bool) -> Verdict:
+    """Leaves two-sided verdicts undecided until all restarts are finished."""
     if complete:
         return verdict
-    return replace(verdict, word="undecided yet", why=f"restarts are missing; {verdict.why}")
+    return replace(verdict, word="undecided yet", reason=f"restarts are missing; {verdict.reason}")
 
 
 def _judge_accuracy(
@@ -182,40 +185,27 @@ def _judge_accuracy(
 ) -> Verdict:
     """Compares the printed accuracy with the interval, and with the spread of single runs.
 
-    Further restarts can only lower an accuracy, so "stronger here" needs no complete run.
+    Further restarts can only lower an accuracy, so "stronger here" does not wait for them.
     """
     paper = verdict.claim.value
     assert paper is not None
     low, high = (100 * bound for bound in stats.interval(round(percent * images / 100), images))
     runs = runs or [percent]
-    word: Word
+    word: Word = "reproduced"
+    reason = "the paper's value is in the interval"
     if paper > max(high, *runs):
-        word, why = "stronger here", "the paper's value is above the interval"
+        word, reason = "stronger here", "the paper's value is above the interval"
     elif not complete:
-        word, why = "undecided yet", "restarts are missing"
-    elif low <= paper <= high:
-        word, why = "reproduced", "the paper's value is in the interval"
-    elif min(runs) <= paper <= max(runs):
-        word, why = "reproduced", "the paper's value is within the spread of single runs"
-    else:
-        word, why = "weaker here", "the paper's value is below the interval"
-    return replace(verdict, word=word, why=why, here=f"{percent:.2f}", low=low, high=high)
+        word, reason = "undecided yet", "restarts are missing"
+    elif not low <= paper <= high and min(runs) <= paper <= max(runs):
+        reason = "the paper's value is within the spread of single runs"
+    elif paper < low:
+        word, reason = "weaker here", "the paper's value is below the interval"
+    return replace(verdict, word=word, reason=reason, here=f"{percent:.2f}", low=low, high=high)
 
 
-def _mcnemar(comparison: Comparison) -> str:
-    return (
-        f"only DAA {comparison.only_daa}, only PGD {comparison.only_pgd} images, "
-        f"p {comparison.p_holm:.2g}"
-    )
-
-
-def _test_of_accuracy(verdict: Verdict) -> str:
-    """McNemar's test for a worst case of DAA whose PGD has no printed value."""
-    if verdict.comparison is None or verdict.claim.kind != "worst":
-        return ""
-    rows = verdict.task.experiment.rows
-    pgd = pgd_of(next(row for row in rows if row.name == verdict.claim.run), rows)
-    return _mcnemar(verdict.comparison) if pgd is not None and pgd.paper is None else ""
+def _mcnemar(pair: Comparison) -> str:
+    return f"only DAA {pair.only_daa}, only PGD {pair.only_pgd} images, p {pair.p_holm:.2g}"
 
 
 def _judge_order(verdict: Verdict, comparison: Comparison) -> Verdict:
@@ -230,7 +220,7 @@ def _judge_order(verdict: Verdict, comparison: Comparison) -> Verdict:
         word = "reproduced"
     elif printed == 0:
         word = "stronger here" if side < 0 else "weaker here"
-    return replace(verdict, word=word, here=here, why=_mcnemar(comparison))
+    return replace(verdict, word=word, here=here, reason=_mcnemar(comparison))
 
 
 def _judge_t_test(verdict: Verdict, t: float, p: float) -> Verdict:
@@ -240,8 +230,8 @@ def _judge_t_test(verdict: Verdict, t: float, p: float) -> Verdict:
         word = "same sign" if t > 0 else "opposite here"
     # The paper prints the unpaired p in percent.
     here = {"t": f"{t:.2f}", "p": f"{100 * p:.1e} %", "p paired": f"{p:.1e}"}[verdict.claim.kind]
-    why = f"t {t:.1f}, p {p:.1e}; judged by the sign, as t grows with the restarts"
-    return replace(verdict, word=word, here=here, why=why)
+    reason = f"t {t:.1f}, p {p:.1e}; judged by the sign, as t grows with the restarts"
+    return replace(verdict, word=word, here=here, reason=reason)
 
 
 def _judge_lowest(verdict: Verdict, records: Sequence[Record]) -> Verdict:
@@ -271,12 +261,12 @@ def _judge_lowest(verdict: Verdict, records: Sequence[Record]) -> Verdict:
         word = "no difference found"
     else:
         word = "reproduced in part" if higher else "reproduced"
-    why = (
+    reason = (
         f"means of single runs: lower at {lower}, equal at {len(pairs) - lower - higher}, higher "
         f"at {higher} points; tests on the worst cases: DAA is stronger at {stronger['DAA']}, "
         f"weaker at {stronger['PGD']}"
     )
-    return replace(verdict, word=word, here=f"at {lower} of {len(pairs)}", why=why)
+    return replace(verdict, word=word, here=f"at {lower} of {len(pairs)}", reason=reason)
 
 
 def _correct(record: Record) -> int:

@@ -7,8 +7,7 @@ import toy_paper
 
 from daa.paper import networks
 from daa.paper.plan import Options
-from daa.targets import download
-from daa.targets.transfer import NoDownload
+from daa.targets import fetch
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def downloads(monkeypatch) -> list[str]:
 
     def fail(parcel, *_):
         names.append(parcel.name)
-        raise NoDownload(f"{parcel.name}: no connection")
+        raise fetch.NoDownload(f"{parcel.name}: no connection")
 
-    monkeypatch.setattr(download, "fetch", fail)
+    monkeypatch.setattr(fetch, "fetch", fail)
     return names

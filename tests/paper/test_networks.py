@@ -8,7 +8,7 @@ from daa.paper import claims, networks
 from daa.paper.networks import Network
 from daa.paper.plan import Options
 from daa.runs import config
-from daa.targets import download, files, untrained
+from daa.targets import fetch, files, untrained
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
 IMAGES = 8
@@ -25,11 +25,11 @@ def secret(tmp_path) -> str:
 @pytest.fixture
 def network(secret, tmp_path, datasets) -> Network:
     options = Options(tmp_path / "out", str(datasets), str(tmp_path))
-    return Network(secret, IMAGES, IMAGES, IMAGES, "float32", options)
+    return Network(secret, options, IMAGES, IMAGES, "float32", IMAGES)
 
 
 def test_the_published_file_is_recognised_by_its_hash(secret, tmp_path):
-    folder = download.parcel(secret, model_dir=tmp_path).folder
+    folder = fetch.parcel(secret, model_dir=tmp_path).folder
 
     def pin(**changes):
         hashes = {path.name: files.sha256(path) for path in folder.glob("checkpoint-1.*")}
@@ -54,14 +54,15 @@ def test_weights_that_fail_the_checks_are_not_called_original(network):
     assert network.target.provenance == network.provenance == check.weights == "third-party"
     # Too few images give no reason to doubt the weights.
     network.paper_images = 10_000
-    check = network.examine()
+    network.path.unlink()
+    check = network.check(messages.append)
     assert (check.weights, check.misses) == ("original", ())
     assert network.target.provenance == network.provenance == "original"
 
 
 def test_the_checks_are_repeated_only_after_a_change(network, monkeypatch):
     first = network.check(lambda text: None)
-    monkeypatch.setattr(Network, "examine", lambda self: None)
+    monkeypatch.setattr(Network, "examine", lambda self, now: None)
     assert network.check(lambda text: None) == first
     network.precision = "bfloat16"
     with pytest.raises(AttributeError):  # it calls `examine`

@@ -42,6 +42,7 @@ def test_the_schedule_comes_before_the_time_limit(command, tmp_path, capsys):
         (["--hours", "nan"], "hours: expected 0 or more, got nan"),
         (["--hours", "-1"], "hours: expected 0 or more, got -1.0"),
         (["--model-dir", "typo"], "models folder: expected a folder, got 'typo'"),
+        (["--data-dir", "typo"], "data folder: expected a folder, got 'typo'"),
         (["--address", "a"], "--address: expected --engine ray with it, got 'a'"),
     ],
 )

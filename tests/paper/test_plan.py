@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from daa import targets
-from daa.errors import InputError
 from daa.paper import claims, networks, plan
 from daa.paper.plan import Options
-from daa.targets import checkpoints, download, untrained
+from daa.targets import checkpoints, fetch, untrained
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
 
@@ -41,7 +40,7 @@ def test_a_missing_network_is_reported_once_with_the_command_that_gets_it(
         ]
         assert networks.of_tasks(tasks, options) == {}
         # The folder that a failed download leaves is no network.
-        folder = download.parcel(original, model_dir=options.model_dir).folder
+        folder = fetch.parcel(original, model_dir=options.model_dir).folder
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -52,7 +51,7 @@ def test_a_substitute_replaces_missing_weights(options, original, tmp_path):
     assert table.missing == ""
     assert table.experiment.target == table.entry.substitute.target
     assert (table.experiment.images, table.experiment.restarts) == (8, 3)
-    assert table.about == {"config": "table_fmnist", "instead_of": original}
+    assert table.names == {"config": "table_fmnist", "instead_of": original}
     assert "not on the paper's weights" in table.experiment.title
     untrained.write(targets.family(original), original.partition("/")[2], tmp_path / "models")
     table, *_ = plan.tasks(options, lambda text: None)
@@ -61,7 +60,7 @@ def test_a_substitute_replaces_missing_weights(options, original, tmp_path):
 
 
 def test_unusable_weights_are_named_and_left_unchanged(options, downloads, original):
-    prefix = download.parcel(original, model_dir=options.model_dir).folder / "model"
+    prefix = fetch.parcel(original, model_dir=options.model_dir).folder / "model"
     checkpoints.write(prefix, {"Variable": np.zeros((3, 3), np.float32)})
     before = checkpoints.sha256(prefix)
     messages = []
@@ -81,9 +80,3 @@ def test_missing_images_are_reported(options, downloads, original, tmp_path):
     tasks = plan.tasks(options, lambda text: None)
     assert {task.missing_data for task in tasks} == {"no data set fashion_mnist"}
     assert downloads == [original, "fashion_mnist"]
-
-
-@pytest.mark.parametrize("name", ["data_dir", "model_dir"])
-def test_a_folder_that_does_not_exist_is_refused(name, options):
-    with pytest.raises(InputError, match="folder: expected a folder, got 'typo'"):
-        plan.tasks(replace(options, **{name: "typo"}))

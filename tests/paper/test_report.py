@@ -91,7 +91,8 @@ def test_the_summary_counts_the_verdicts(out, missing):
     words = [verdict.word for verdict in made.verdicts if verdict.claim.kind not in kinds]
     compared = len(words) - words.count("not run")
     assert made.summary.startswith(
-        f"The paper prints {len(words)} accuracies for mnist, imagenet. {compared} could be compared: "
+        f"The paper prints {len(words)} accuracies for mnist, imagenet. "
+        f"{compared} could be compared: "
     )
     assert f"{words.count('stronger here')} with a stronger attack here" in made.summary
     assert (
@@ -100,7 +101,7 @@ def test_the_summary_counts_the_verdicts(out, missing):
     assert "It prints 6 values of t-tests. 6 could be compared: 6 with the same" in made.summary
     assert "4 rankings on the paper's networks: 4 reproduced." in made.summary
     # Experiments that cannot run are not counted as left.
-    assert "100 of 100 restarts are done" in made.summary
+    assert "100 of 100 restarts are finished" in made.summary
 
 
 def test_the_summary_says_why_numbers_could_not_be_compared(out, missing):
@@ -135,9 +136,9 @@ def test_results_stay_when_their_data_are_missing(out):
     (out / "table1" / "dgf-cw.json").unlink()
     partial = report.make([table1(missing_data="no data")], out)
     assert partial.remarks == ("Not finished: table1: no data.",)
-    assert "90 of 100 restarts are done" in partial.summary
+    assert "90 of 100 restarts are finished" in partial.summary
     worst = [verdict for verdict in partial.verdicts if verdict.claim.kind == "worst"]
-    assert [verdict.why for verdict in worst if verdict.word == "not run"] == ["no data"]
+    assert [verdict.reason for verdict in worst if verdict.word == "not run"] == ["no data"]
 
 
 def test_a_network_that_failed_a_check_is_named_and_gets_no_verdict(out):
@@ -158,7 +159,7 @@ def test_the_leaderboards_pgd_reveals_another_network(correct, out):
     record |= {"experiment": "leaderboard_mnist", "config": "leaderboard_mnist", "restarts": 1}
     record |= {"attack": board.experiment.rows[0].attack.settings()}
     record |= {"broken": list(range(10_000 - correct))}
-    record |= dict.fromkeys(("robust_accuracy", "accuracy_per_restart"), [correct / 10_000])
+    record |= {"robust_accuracy": [correct / 10_000], "accuracy_per_restart": [correct / 10_000]}
     write_json(out / "leaderboard_mnist" / "pgd-xent.json", record)
     made = report.make([board, table1()], out)
     words = {verdict.word for verdict in made.verdicts}
@@ -182,4 +183,4 @@ def test_a_report_without_records(tmp_path):
     report.write(report.make([table1()], tmp_path), tmp_path)
     rows = list(csv.DictReader((tmp_path / "report.csv").open()))
     assert {(row["why"], row["restarts"]) for row in rows} == {("not started", "0")}
-    assert "None could be compared yet: 12 have not run." in (tmp_path / "report.md").read_text()
+    assert "None could be compared yet: 12 were not run." in (tmp_path / "report.md").read_text()

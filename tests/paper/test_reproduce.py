@@ -35,7 +35,7 @@ def units(monkeypatch):
 
 
 def go(options, **kwargs) -> bool:
-    return reproduce.reproduce(options, say=lambda text: None, **kwargs)
+    return reproduce.reproduce(options, log=lambda text: None, **kwargs)
 
 
 def records(folder: Path) -> dict[str, dict]:
@@ -57,7 +57,7 @@ def restarts(out: Path) -> dict[str, int]:
 
 def test_rounds_make_each_unit_once_and_the_records_of_each_config(options, units, tmp_path):
     messages = []
-    assert reproduce.reproduce(options, say=messages.append)
+    assert reproduce.reproduce(options, log=messages.append)
     assert units == ALL_UNITS
     target = targets.load_target("tiny/cnn")
     data = targets.load_dataset("tiny/cnn", "test", None, 40)
@@ -74,7 +74,7 @@ def test_rounds_make_each_unit_once_and_the_records_of_each_config(options, unit
     assert any("round 3, first" in text for text in messages)
     summary = messages[-1]
     assert "The paper prints 4 accuracies. 4 could be compared:" in summary
-    assert "10 of 10 restarts are done" in summary
+    assert "10 of 10 restarts are finished" in summary
     assert summary.splitlines()[1] in (options.out / "report.md").read_text()
 
 
@@ -170,7 +170,7 @@ def test_a_killed_run_goes_on_to_the_same_report(options, tmp_path):
 
 def test_the_time_limit_ends_the_run_after_a_unit(options, units, monkeypatch):
     messages = []
-    assert not reproduce.reproduce(options, hours=0, say=messages.append)
+    assert not reproduce.reproduce(options, hours=0, log=messages.append)
     assert units == []
     assert messages[-1].startswith("stopped at the time limit")
     clock = SimpleNamespace(monotonic=lambda: len(units), perf_counter=time.perf_counter)
@@ -201,12 +201,12 @@ def test_a_missing_table_is_written_again(options):
     assert table.read_text() == text
 
 
-def job(config: str, network: SimpleNamespace, done: int = 0, restarts: int = 2):
+def job(config: str, network: SimpleNamespace, finished: int = 0, restarts: int = 2):
     experiment = claims.load("first").model_copy(update={"restarts": restarts})
     task = SimpleNamespace(entry=SimpleNamespace(config=config), experiment=experiment, missing="")
     names = [row.name for row in experiment.rows]
     ids = {name: f"{network.reference} {name}" for name in names}
-    return reproduce.Job(task, network, Path(), ids, dict.fromkeys(names, done))
+    return reproduce.Job(task, network, Path(), ids, dict.fromkeys(names, finished))
 
 
 def network(name: str, images: int = 40) -> SimpleNamespace:
@@ -218,7 +218,7 @@ def test_shared_units_are_counted_once(options):
     jobs = [job("first", a, restarts=3), job("second", a)]
     assert reproduce.steps_left(jobs) == {"first": 2 * 3 * 2 * 40}
     assert reproduce.steps_left(jobs, 1) == {"first": 2 * 2 * 40}
-    jobs[1].done["pgd-xent"] = 1
+    jobs[1].restarts["pgd-xent"] = 1
     assert reproduce.steps_left(jobs) == {"first": 5 * 2 * 40}
     checks = {"a": SimpleNamespace(ms_per_image=3600)}
     text = reproduce.schedule([job.task for job in jobs], jobs, checks)

@@ -110,14 +110,14 @@ def test_a_single_run_is_compared_with_the_spread_of_all_runs(value, word, fifty
     verdict = judge(claim, fifty, spread)
     assert (verdict.word, verdict.here) == (word, "90.00")
     if word == "reproduced":
-        assert "spread of single runs" in verdict.why
+        assert "spread of single runs" in verdict.reason
 
 
 @pytest.mark.parametrize(("printed", "word"), [(-1, "reproduced"), (1, "opposite here")])
 def test_an_order_is_tested_on_pairs_of_images(printed, word, task, results):
     verdict = judge(replace(ORDER, value=printed), task, results)
     assert (verdict.word, verdict.here) == (word, "below PGD")
-    assert verdict.why.startswith("only DAA 189, only PGD 8 images, p 1.7e-45")
+    assert verdict.reason.startswith("only DAA 189, only PGD 8 images, p 1.7e-45")
 
 
 def test_equality_is_never_reproduced(task, results):
@@ -134,18 +134,18 @@ def test_equality_is_never_reproduced(task, results):
 def test_an_order_waits_for_all_restarts(task, fifty, results):
     verdict = judge(ORDER, fifty, results)
     assert verdict.word == "undecided yet"
-    assert verdict.why.startswith("restarts are missing; only DAA 189")
+    assert verdict.reason.startswith("restarts are missing; only DAA 189")
     verdict = judge(ORDER, task, changed(results, "pgd-xent", restarts=9))
-    assert verdict.why == "DAA and PGD have different numbers of restarts"
+    assert verdict.reason == "DAA and PGD have different numbers of restarts"
 
 
 def test_a_worst_case_without_a_printed_order_has_the_test(task, substituted, results):
     claim = worst(88.0, "blob-xent")
-    assert "only DAA" not in judge(claim, task, results).why
+    assert "only DAA" not in judge(claim, task, results).reason
     rows = [row.model_copy(update={"paper": None}) for row in task.experiment.rows]
     for one in (task, substituted):
         experiment = one.experiment.model_copy(update={"rows": tuple(rows)})
-        why = judge(claim, replace(one, experiment=experiment), results).why
+        why = judge(claim, replace(one, experiment=experiment), results).reason
         assert "only DAA 189, only PGD 8 images, p 1.7e-45" in why
 
 
@@ -156,7 +156,7 @@ def lowest(task: Task, results: ResultSet) -> tuple:
         r"means of single runs: lower at (\d), equal at (\d), higher at (\d) points; "
         r"tests on the worst cases: DAA is stronger at (\d), weaker at (\d)"
     )
-    lower, equal, higher, *tests = map(int, re.fullmatch(pattern, verdict.why).groups())
+    lower, equal, higher, *tests = map(int, re.fullmatch(pattern, verdict.reason).groups())
     assert verdict.here == f"at {lower} of {lower + equal + higher}"
     return verdict.word, (lower, equal, higher), tuple(tests)
 
@@ -200,19 +200,19 @@ def test_equal_means_are_equal_in_spite_of_rounding(task, results):
     results = changed(results, "dgf-cw", accuracy_per_restart=(0.561, 0.562, 0.563))
     results = changed(results, "momentum-cw", accuracy_per_restart=(0.562,) * 3)
     three = replace(task, original=task.original.model_copy(update={"restarts": 3}))
-    why = judge(LOWEST, three, results).why
+    why = judge(LOWEST, three, results).reason
     assert why.startswith("means of single runs: lower at 0, equal at 2, higher at 0 points")
 
 
 def test_the_strongest_attack_waits_for_all_restarts_and_runs(task, fifty, results):
     verdict = judge(LOWEST, fifty, results)
     assert (verdict.word, verdict.restarts, verdict.paper_restarts) == ("undecided yet", 10, 0)
-    assert verdict.why.startswith("restarts are missing; means of single runs")
+    assert verdict.reason.startswith("restarts are missing; means of single runs")
     uneven = changed(results, "pgd-cw", restarts=9)
     partial = ResultSet(results.records, missing=task.original.rows[:1])
     for incomplete in (uneven, partial):
         verdict = judge(LOWEST, task, incomplete)
-        assert (verdict.word, verdict.why) == ("undecided yet", "restarts are missing")
+        assert (verdict.word, verdict.reason) == ("undecided yet", "restarts are missing")
 
 
 def test_t_tests_are_judged_by_their_sign(task, results):
@@ -221,11 +221,11 @@ def test_t_tests_are_judged_by_their_sign(task, results):
     verdict = judge(Claim("table1", "dgf-xent", "p paired", "5e-43", "text"), task, results)
     assert (verdict.word, verdict.here) == ("same sign", "7.6e-14")
     verdict = judge(Claim("table1", "dgf-xent", "p", "0.0 %", "text"), task, results)
-    p = float(re.search(r"p (\S+);", verdict.why)[1])
+    p = float(re.search(r"p (\S+);", verdict.reason)[1])
     assert float(verdict.here.removesuffix(" %")) == pytest.approx(100 * p, rel=0.05, abs=0)
     one = changed(results, restarts=1)
     verdict = judge(Claim("table1", "dgf-xent", "t", "75.95", "text", 75.95), task, one)
-    assert verdict.why == "a t-test needs two different restarts"
+    assert verdict.reason == "a t-test needs two different restarts"
 
 
 @pytest.mark.parametrize(("value", "word"), [(10, "reproduced"), (200, "weaker here")])
@@ -246,13 +246,13 @@ def test_merged_runs_break_the_union_of_their_images(task, results):
 def test_on_a_substitute_only_orders_get_a_verdict(substituted, results):
     verdict = judge(worst(88.24), substituted, results)
     why = "measured on a substitute network"
-    assert (verdict.word, verdict.why) == ("no verdict", why)
+    assert (verdict.word, verdict.reason) == ("no verdict", why)
     ten = Claim("table1", "blob-xent", "examples", "10", "Figure 1", 10)
     verdict = judge(ten, substituted, results)
     assert (verdict.word, verdict.here) == ("no verdict", "189")
     verdict = judge(ORDER, substituted, results)
     assert verdict.word == "reproduced"
-    assert verdict.why.endswith(why)
+    assert verdict.reason.endswith(why)
 
 
 @pytest.mark.parametrize(
@@ -264,30 +264,30 @@ def test_on_a_substitute_orders_need_its_images_and_restarts(needed, why, substi
     original = substituted.original.model_copy(update={"restarts": 50})
     verdict = judge(ORDER, replace(substituted, entry=entry, original=original), results)
     assert verdict.word == "undecided yet"
-    assert verdict.why.startswith(why)
+    assert verdict.reason.startswith(why)
 
 
 def test_a_doubtful_network_gets_no_verdict(task, results):
     verdict = judge(worst(88.24), task, results, "clean accuracy: expected 98.53")
     why = f"{task.experiment.target} is not the paper's network: clean accuracy: expected 98.53"
-    assert (verdict.word, verdict.why) == ("no verdict", why)
+    assert (verdict.word, verdict.reason) == ("no verdict", why)
 
 
 def test_some_images_do_not_decide(task, results):
     verdict = judge(worst(88.24), task, changed(results, images=9000))
-    assert (verdict.word, verdict.why) == ("undecided yet", "9,000 of 10,000 images")
+    assert (verdict.word, verdict.reason) == ("undecided yet", "9,000 of 10,000 images")
 
 
 def test_assumptions_follow_the_reason(task, results):
     claim = replace(worst(88.24), assumed="the texts give no step size; taken for 2/255")
     why = "the paper's value is in the interval; the texts give no step size; taken for 2/255"
-    assert judge(claim, task, results).why == why
+    assert judge(claim, task, results).reason == why
 
 
 def test_runs_without_a_record_have_not_run(task, results):
-    assert judge(worst(1.0), task, None).why == "not started"
+    assert judge(worst(1.0), task, None).reason == "not started"
     assert judge(worst(1.0, "other"), task, results).word == "not run"
     verdict = judge(worst(1.0), replace(task, missing_weights="no weights of x"), None)
-    assert (verdict.word, verdict.why) == ("not run", "no weights of x")
+    assert (verdict.word, verdict.reason) == ("not run", "no weights of x")
     top5 = Claim("table1", "pgd-xent", "top-5", "50", "Table 5", 50.0)
     assert judge(top5, task, results).word == "not run"

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from daa.paper import claims
+from daa.paper.claims import Entry
 from daa.runs import config
 
 CONFIG = """
@@ -25,13 +26,11 @@ def install(folder: Path, replace: Any = setattr) -> None:
     for name, restarts in RESTARTS.items():
         text = CONFIG.format(name=name, restarts=restarts)
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    entries = [
-        {"config": name, "dataset": name, "source": f"Table {name}", "images": 40}
-        for name in RESTARTS
-    ]
-    content = claims._File.model_validate({"experiments": entries, "numbers": []})
+    entries = tuple(
+        Entry(config=name, dataset=name, source=f"Table {name}", images=40) for name in RESTARTS
+    )
     replace(config, "FOLDER", folder)
-    replace(claims, "_file", lambda: content)
+    replace(claims, "entries", lambda: entries)
     clear()
 
 
