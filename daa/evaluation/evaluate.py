@@ -21,7 +21,7 @@ from daa.evaluation.checks import ADVICE, Finding
 from daa.reports import stats
 from daa.reports.wording import radius
 from daa.runs import provenance, state
-from daa.runs.config import Experiment, Row
+from daa.runs.config import Experiment
 from daa.runs.records import Record
 from daa.runs.run import run
 from daa.target import Bounds, Dataset, Note, Target, check_images
@@ -39,7 +39,7 @@ class Evaluation:
         report: of the attack.
         findings: of the checks.
         notes: what was done to the model and to the images.
-        record: of the attack.
+        experiment, record: the run, as `daa.runs.run` has it.
     """
 
     target: Target
@@ -48,22 +48,23 @@ class Evaluation:
     report: Report
     findings: tuple[Finding, ...]
     notes: tuple[Note, ...]
+    experiment: Experiment
     record: Record
 
     @property
+    def device(self) -> str:
+        """What the attack was computed on."""
+        return self.record.device
+
+    @property
     def seconds(self) -> float:
-        """Time of the attack; the checks are not counted."""
+        """Time of the attack, without the checks."""
         return self.record.seconds
 
     @property
     def seed(self) -> int:
         """Seed of all random numbers."""
         return self.record.seed
-
-    @property
-    def device(self) -> str:
-        """What the attack was computed on."""
-        return self.record.device
 
     @property
     def clean_accuracy(self) -> float:
@@ -188,8 +189,8 @@ def evaluate(
     """
     provenance.git_commit()  # asked for now, as a later commit is not the code that runs
     config = given.attack_of(method, eps, budget, minutes, options)
-    fits = is_whole(seed) and 0 <= seed < 2**31
-    require(fits, "seed", "a whole number from 0 to 2**31 - 1", seed)
+    fits = is_whole(seed) and seed >= 0
+    require(fits, "seed", "a whole number >= 0", seed)
     found, done = given.data_of(model, x, y, images, bounds, data_format, data_dir)
     with warnings.catch_warnings():
         # What was done to a model stands in the evaluation.
@@ -214,36 +215,30 @@ def evaluate(
     notes = (*target.notes, *done)
     told = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
     folder = None if out is None else Path(out)
-    title = f"{target.name} under {METHODS[config.method].title}"
-    named = "evaluation" if folder is None else verdict().experiment_name(folder)
-    row = Row(name=config.method, attack=config)
-    experiment = Experiment(
-        name=named, title=title, target=target.name, seed=int(seed), rows=(row,)
-    )
     if folder is not None:
         verdict().check_folder(folder, config.method, force)
-    # The folder is locked until the loop ends.
-    for finished in run(experiment, target, found, folder=folder, force=force, progress=progress):
-        report = finished.report
-        if report is None and folder is not None:
-            report = state.load(folder / f"{row.name}.npz", finished.record.identity).report
+    experiment = verdict().experiment(target, config, seed, folder)
+    (row,) = run(experiment, target, found, folder=folder, progress=progress, force=force)
+    report = row.report
+    if report is None:  # an earlier call finished the attack
+        assert folder is not None
+        path = folder / f"{row.record.run}.npz"
+        report = state.load(path, row.record.identity).report
         if report is None:
-            raise InputError(
-                f"{folder}: {row.name}.npz with the images of the finished attack is missing; "
-                "start anew, or choose another folder"
-            )
-        last = attack_checks.after(target, images_, labels, report, config.eps, seed)
-        evaluation = Evaluation(
-            target,
-            config,
-            found,
-            report,
-            (*told, *first, *last),
-            tuple(note for note in notes if note.code not in ADVICE),
-            finished.record,
-        )
-        if folder is not None:
-            verdict().fill(evaluation, folder)
+            raise InputError(f"{path}: no such file; start anew to make the images again")
+    last = attack_checks.after(target, images_, labels, report, config.eps, seed)
+    evaluation = Evaluation(
+        target,
+        config,
+        found,
+        report,
+        (*told, *first, *last),
+        tuple(note for note in notes if note.code not in ADVICE),
+        experiment,
+        row.record,
+    )
+    if folder is not None:
+        verdict().write(evaluation, folder)
     return evaluation
 
 
