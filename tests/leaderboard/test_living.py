@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import submit
-from linear import linear_target
+from toys import linear_target
 
 from daa import targets
+from daa.cli import submit
 from daa.errors import InputError
 from daa.leaderboard import living, submission
 from daa.leaderboard.submission import Setting
@@ -165,7 +165,7 @@ def test_the_command_ranks_and_enters_an_array(setting, tmp_path, capsys):
     assert "A. Name" in out
     array(tmp_path, setting, shift=0.2)
     with pytest.raises(InputError, match="for another array; choose another name"):
-        submit.main([*command, *WORDS])
+        submit.main.__wrapped__([*command, *WORDS])
 
 
 def test_an_array_is_ranked_among_the_entries_of_the_board_that_is_named(setting, tmp_path, capsys):
@@ -182,7 +182,9 @@ def test_an_array_is_ranked_among_the_entries_of_the_board_that_is_named(setting
 def test_an_array_outside_the_ball_is_not_entered(setting, tmp_path):
     path, folder = array(tmp_path, setting, shift=0.4), tmp_path / "board"
     with pytest.raises(InputError, match=r"expected \|adv - x\| <= 0\.3"):
-        submit.main(["board", str(path), "--target", OWN, "--board", str(folder), *WORDS])
+        submit.main.__wrapped__(
+            ["board", str(path), "--target", OWN, "--board", str(folder), *WORDS]
+        )
     assert not folder.exists()
 
 
@@ -199,7 +201,7 @@ def test_an_array_outside_the_ball_is_not_entered(setting, tmp_path):
 def test_what_the_board_needs_is_said(arguments, message, setting, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
-        submit.main(["board", *arguments])
+        submit.main.__wrapped__(["board", *arguments])
 
 
 def test_without_an_array_all_boards_are_shown(capsys, tmp_path):

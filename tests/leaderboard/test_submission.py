@@ -3,13 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reproduce
-import submit
 import tensorflow as tf
 import tiny
 from PIL import Image
 
 import madry_mnist
+from daa.cli import reproduce, submit
 from daa.errors import InputError
 from daa.leaderboard import arrays
 from daa.leaderboard.boards import Board, Entry
@@ -264,10 +263,10 @@ def test_runs_that_do_not_go_together_are_named(tmp_path):
     other = finished_runs(tmp_path / "other", "tiny/cnn", 0.1, 50)
     both = [str(runs / "pgd-xent.json"), str(other / "pgd-xent.json")]
     with pytest.raises(InputError, match=r"pgd-xent.json: eps: expected 0.15, got 0.1"):
-        submit.main(["build", *both, *out])
+        submit.main.__wrapped__(["build", *both, *out])
     (runs / "pgd-xent.npz").unlink()
     with pytest.raises(InputError, match=r"pgd-xent.npz: expected the images of 2 restarts"):
-        submit.main(["build", str(runs / "pgd-xent.json"), *out])
+        submit.main.__wrapped__(["build", str(runs / "pgd-xent.json"), *out])
     assert not (tmp_path / "a.npy").exists()
 
 
@@ -283,7 +282,7 @@ def test_a_verified_array_is_ranked_on_the_board(tmp_path, capsys, monkeypatch):
     assert "|    1 | Guided Local Attack" in out
     assert "EWR-PGD" in out
     with pytest.raises(InputError, match="board: expected an array together with its target"):
-        submit.main(["board", "--target", "madry_mnist/secret"])
+        submit.main.__wrapped__(["board", "--target", "madry_mnist/secret"])
 
 
 @pytest.mark.real

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-import train
 
 from daa import targets
+from daa.cli import train
 from daa.errors import InputError
 from daa.runs import config as configs
 from daa.training import recipe, trainer, training
