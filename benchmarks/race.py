@@ -13,8 +13,8 @@ from typing import Any
 from daa.attacks.methods import AttackConfig
 from daa.attacks.worst_case import Job, clean_accuracy, worst_cases
 from daa.errors import require
-from daa.reports import races
-from daa.reports.races import Course, Point, Race
+from daa.reports import autoattack
+from daa.reports.autoattack import Course, Point, Race
 from daa.runs import device, provenance
 from daa.target import Dataset, Target
 
@@ -77,7 +77,7 @@ def again(
         InputError: the race has other images, another network, another device, or other versions
             of Python and packages.
     """
-    earlier = races.kept(folder, _about(target, data, eps))
+    earlier = autoattack.reusable(folder, _about(target, data, eps))
     for name, version in provenance.versions().items():
         old = earlier.versions.get(name)
         require(old == version, f"{folder}: {name}", f"{version} as it is now", old)

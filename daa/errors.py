@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Integral, Real
+
 
 class InputError(ValueError):
     """Something that the user gave can't work: a config, a file, an array.
@@ -38,3 +41,18 @@ def shown(value: object, length: int = 200) -> str:
     except ValueError:  # Python refuses to print whole numbers of more than 4,300 digits
         text = f"a {type(value).__name__} too long to print"
     return text if len(text) <= length else f"{text[:length]}..."
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is an integer of at most 31 bits; NumPy scalars are, bool is not."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and abs(int(value)) < 2**31
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number that fits a float; NumPy scalars are, bool is not."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False

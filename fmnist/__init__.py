@@ -1,4 +1,4 @@
-"""The paper's Fashion-MNIST network: the authors' checkpoint, and a surrogate trained here."""
+"""The paper's Fashion-MNIST network: the authors' checkpoint, and a surrogate of this project."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ _EPSILON = 0.001
 def network(variables: Variables) -> Network:
     """conv, conv, pool, conv, conv, pool, dense 1024, batch norm, dense 10.
 
-    ReLU follows each convolution and the dense layer of 1024; the batch normalisation comes after
-    it. The original never runs its batch normalisation in training mode, so the stored statistics
-    are used here too.
+    ReLU follows each convolution and the dense layer of 1024, before the batch normalisation. The
+    original never runs batch normalisation in training mode, so it uses the stored statistics, as
+    here.
 
     Args:
         variables: arrays under the names of the original checkpoint, float32 or bfloat16.

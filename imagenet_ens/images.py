@@ -4,41 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from daa import Dataset, InputError, native, storage
+from daa import Dataset, InputError, storage
 from daa.errors import require
 from daa.targets import files
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
 
 _CENTRAL = 0.875
-_CORRUPT = re.compile(rb"^Corrupt JPEG data: (.*)", re.MULTILINE)
-_NAMED = 3  # damaged images that are named one by one
 _JPEG = b"\xff\xd8\xff"
-_PIXELS = 10**8
 
 
 def imagenet(folder: Path, images: int | None = None) -> Dataset:
-    """Validation images from a folder with their labels.csv.
+    """Validation images from a folder with a file labels.csv.
 
-    The file labels.csv starts with the line `file,label`. Each further line names one image and its
-    class, 0 to 999. The labels are shifted to 1..1000, as the networks' class 0 is the background.
+    The first line of labels.csv is `file,label`. Each further line has an image and its class, 0 to
+    999. The labels become 1..1000, as class 0 of the networks is the background.
 
     Args:
-        folder: of the images and labels.csv.
-        images: read the first ones only; None for all. All 50,000 take 50 GiB, those of an attack
-            250 GiB of memory, or 200 GiB of disk where there is less.
+        folder: folder of the images and labels.csv.
+        images: number of the first images; None for all. All 50,000 take 50 GiB. An attack on them
+            takes 250 GiB of memory, or 200 GiB of disk if there is less memory.
 
     Returns:
-        Images [N, 299, 299, 3], which lie on disk where memory is too small for an attack on them.
+        Images [N, 299, 299, 3], in a file if memory is too small for an attack on them.
 
     Raises:
-        InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for,
-            more than an attack has memory or disk for.
+        InputError: a missing or damaged file, a label beyond 0..999, too few images, too little
+            memory and disk for an attack.
     """
     rows = _labels(folder / "labels.csv")
     if images is not None:
@@ -47,68 +43,52 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
         rows = rows[:images]
     storage.require(len(rows), SIZE * SIZE * 3 * 4, str(folder))
     x = storage.empty((len(rows), SIZE, SIZE, 3))
-    digest, damaged = hashlib.sha256(), dict[str, str]()
-    with native.caught() as caught:  # libjpeg's own lines about images that it can read
-        for i, (name, label) in enumerate(rows):
-            content = _content(folder, name)
-            digest.update(content + str(label).encode())
-            x[i] = preprocess(content, folder / name)
-            if damage := _CORRUPT.findall(caught.take()):
-                damaged[name] = damage[0].decode(errors="replace")
-    for name, damage in list(damaged.items())[:_NAMED]:
-        warnings.warn(f"{folder / name}: a damaged image that can be read: {damage}", stacklevel=2)
-    if len(damaged) > _NAMED:
-        warnings.warn(f"{folder}: {len(damaged) - _NAMED:,} more damaged images", stacklevel=2)
+    digest = hashlib.sha256()
+    for i, (name, label) in enumerate(rows):
+        content = files.read_bytes(folder / name, "an image")
+        digest.update(content + str(label).encode())
+        x[i] = preprocess(content, folder / name)
     y = np.array([label + 1 for _, label in rows], np.int64)
     return Dataset("imagenet/validation", x, y, digest.hexdigest())
 
 
 def _labels(path: Path) -> list[tuple[str, int]]:
     rows = files.read_csv(path, "a file of labels")
-    fits = len(rows) > 1 and rows[0] == ["file", "label"]
-    found = ",".join(rows[0]) if rows else "an empty file"
-    require(fits, str(path), "the line file,label and rows after it", found)
+    header = ",".join(rows[0]) if rows else "an empty file"
+    valid = len(rows) > 1 and header == "file,label"
+    require(valid, str(path), "the line file,label and rows after it", header)
     for number, row in enumerate(rows[1:], start=2):
-        fits = len(row) == 2 and re.fullmatch(r"\d{1,3}", row[1], re.ASCII) is not None
-        require(fits, f"{path}: line {number}", "a file and a class from 0 to 999", row)
+        valid = len(row) == 2 and re.fullmatch(r"\d{1,3}", row[1], re.ASCII) is not None
+        require(valid, f"{path}: line {number}", "a file and a class from 0 to 999", row)
+        require(Path(row[0]).name == row[0], str(path), "file names without folders", row[0])
     return [(name, int(label)) for name, label in rows[1:]]
 
 
-def _content(folder: Path, name: str) -> bytes:
-    fits = Path(name).name == name
-    require(fits, f"{folder}/labels.csv", "file names without folders", name)
-    return files.read_bytes(folder / name, "an image")
-
-
-def preprocess(content: bytes, where: str | Path) -> np.ndarray:
-    """Decodes an image, crops its central 87.5 % and resizes that to 299 x 299, bilinear.
+def preprocess(content: bytes, path: str | Path) -> np.ndarray:
+    """Decodes an image, crops its central 87.5 % and resizes it to 299 x 299, bilinear.
 
     Args:
-        content: of a JPEG file.
-        where: the file, for messages.
+        content: content of a JPEG file.
+        path: path of the file, for messages.
 
     Returns:
         [299, 299, 3] float32 in [0, 1]; the target maps it to [-1, 1].
 
     Raises:
-        InputError: not a JPEG file, a damaged one, or one of more than 100 million pixels.
+        InputError: not a JPEG file, or a damaged file.
 
     Source: tensorflow/models, slim/preprocessing/inception_preprocessing.py, preprocess_for_eval;
     TensorFlow 1's resize, which does not align pixel centres.
     """
-    # TensorFlow would decode PNG and GIF files, too, of which nobody knows how they were made.
+    # TensorFlow would also decode PNG and GIF files, which are not ImageNet's.
     if content[:3] != _JPEG:
         raise InputError(
-            f"{where}: expected a whole JPEG file, got one that begins with {content[:4]!r}"
+            f"{path}: expected a complete JPEG file, got one that begins with {content[:4]!r}"
         )
     try:
-        height, width, _ = tf.io.extract_jpeg_shape(content).numpy().tolist()
-        require(
-            height * width <= _PIXELS, str(where), f"at most {_PIXELS:,} pixels", height * width
-        )
         image = tf.io.decode_jpeg(content, channels=3)
     except tf.errors.InvalidArgumentError as error:
-        raise InputError(f"{where}: expected a whole JPEG file, got one that is not") from error
+        raise InputError(f"{path}: expected a complete JPEG file, got a damaged one") from error
     image = tf.image.convert_image_dtype(image, tf.float32)
     image = tf.image.central_crop(image, _CENTRAL)
     image = tf.compat.v1.image.resize_bilinear(image[None], [SIZE, SIZE], align_corners=False)

@@ -70,7 +70,7 @@ _MIXED_7A = _branches(
     (("0a_1x1", (1, 1), 256), ("0b_3x3", (3, 3), 288), ("1a_3x3", (3, 3), 320)),
 )
 # Residual blocks end in a 1x1 convolution with biases and without batch norm: scope, Keras' name,
-# the block's branches, the channels that they give together and that it returns.
+# branches, concatenated channels of the branches, channels of the block.
 _BLOCKS = [
     *((f"Repeat/block35_{n}", f"block35_{n}_conv", _block35(), 128, 320) for n in range(1, 11)),
     *((f"Repeat_1/block17_{n}", f"block17_{n}_conv", _block17(), 384, 1088) for n in range(1, 21)),
@@ -80,20 +80,20 @@ _BLOCKS = [
 
 
 def _convolutions() -> list:
-    """Every convolution with batch norm, in the order in which Keras makes its unnamed layers."""
+    """All convolutions with batch norm, in the order of Keras' unnamed layers."""
 
     def inside(scope: str, layers: list) -> list:
         return [(f"{scope}/{name}", *rest) for name, *rest in layers]
 
     blocks = {scope: inside(scope, layers) for scope, _, layers, _, _ in _BLOCKS}
-    found = [*_STEM, *inside("Mixed_5b", _MIXED_5B)]
+    convolutions = [*_STEM, *inside("Mixed_5b", _MIXED_5B)]
     for scope, layers in blocks.items():
         if scope == "Repeat_1/block17_1":
-            found += inside("Mixed_6a", _MIXED_6A)
+            convolutions += inside("Mixed_6a", _MIXED_6A)
         if scope == "Repeat_2/block8_1":
-            found += inside("Mixed_7a", _MIXED_7A)
-        found += layers
-    return found
+            convolutions += inside("Mixed_7a", _MIXED_7A)
+        convolutions += layers
+    return convolutions
 
 
 def _variables() -> dict[str, tuple[int, ...]]:
@@ -110,7 +110,7 @@ def _variables() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-# All that the network needs; the checkpoint's AuxLogits served its training alone.
+# Without the checkpoint's AuxLogits, which only served the training.
 VARIABLES = _variables()
 
 
@@ -152,20 +152,19 @@ def build(policy: str = "float32") -> tf.keras.Model:
 def mapping(keras: tf.keras.Model) -> dict[str, tf.Variable]:
     """{slim name: variable of the Keras network}, for all of `VARIABLES`.
 
-    Keras numbers its unnamed layers in the order in which it makes them, which is the order of
-    slim's scopes; the numbers may start anywhere.
+    Keras numbers unnamed layers in the order of slim's scopes; the first number may be any.
     """
     layers = {layer.name: layer for layer in keras.layers}
-    found: dict[str, tf.Variable] = {}
+    variables: dict[str, tf.Variable] = {}
     convolutions, norms = (_numbered(layers, kind) for kind in ("conv2d", "batch_normalization"))
     for (scope, *_), conv, norm in zip(_convolutions(), convolutions, norms, strict=True):
-        found |= _convolution(scope, conv, norm)
-    found |= _convolution("Conv2d_7b_1x1", layers["conv_7b"], layers["conv_7b_bn"])
+        variables |= _convolution(scope, conv, norm)
+    variables |= _convolution("Conv2d_7b_1x1", layers["conv_7b"], layers["conv_7b_bn"])
     ends = [(f"{scope}/Conv2d_1x1", layers[name]) for scope, name, *_ in _BLOCKS]
     for scope, layer in [*ends, ("Logits/Logits", layers["predictions"])]:
-        found[f"{_ROOT}/{scope}/weights"] = layer.kernel
-        found[f"{_ROOT}/{scope}/biases"] = layer.bias
-    return found
+        variables[f"{_ROOT}/{scope}/weights"] = layer.kernel
+        variables[f"{_ROOT}/{scope}/biases"] = layer.bias
+    return variables
 
 
 def _numbered(layers: Mapping[str, tf.keras.Layer], kind: str) -> list[tf.keras.Layer]:

@@ -1,4 +1,4 @@
-"""MNIST networks of the provable and of the fast adversarial defence, published in PyTorch."""
+"""MNIST networks of two published defences, provable and fast adversarial training."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from daa.targets import checkpoints
-from daa.targets.family import Model, Network, Variables
+from daa.targets.family import Model, Network, Variables, he_normal
 from daa.tensorflow import tf
 
 # PyTorch's names and layout: convolutions OIHW, dense [out, in].
@@ -21,7 +21,7 @@ VARIABLES = {
     "7.weight": (10, 100),
     "7.bias": (10,),
 }
-# The same in TensorFlow's layout, which `network` takes: convolutions HWIO, dense [in, out].
+# In TensorFlow's layout, the layout of `network`: convolutions HWIO, dense [in, out].
 TRANSPOSED = {
     name: (*shape[:1:-1], *shape[1::-1]) if len(shape) == 4 else shape[::-1]
     for name, shape in VARIABLES.items()
@@ -32,8 +32,8 @@ _PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]
 def to_tensorflow(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """PyTorch's arrays in TensorFlow's layout, under the same names.
 
-    Convolutions become HWIO, dense layers [in, out]; the inputs of the first dense layer are
-    reordered from a flattened NCHW to a flattened NHWC array.
+    Convolutions become HWIO and dense layers [in, out]. The inputs of the first dense layer change
+    their order from flattened NCHW to flattened NHWC.
     """
     converted = dict(arrays)
     for name in ("0.weight", "2.weight"):
@@ -45,14 +45,14 @@ def to_tensorflow(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def network(variables: Variables) -> Network:
-    """conv 4x4 stride 2 to 16, conv 4x4 stride 2 to 32, dense 100, dense 10; ReLU between.
+    """conv 4x4 stride 2 to 16, conv 4x4 stride 2 to 32, dense 100, dense 10, with ReLU.
 
     Args:
-        variables: arrays in the layout of `to_tensorflow`, each layer's float32 or bfloat16.
+        variables: arrays in the layout of `to_tensorflow`, each layer in float32 or bfloat16.
 
     Returns:
         [N, 28, 28, 1] float32 in [0, 1] -> logits [N, 10] float32, each layer computed in the type
-        of its variables.
+        of the layer's variables.
 
     Source: locuslab/convex_adversarial, examples/problems.py, mnist_model.
     """
@@ -69,28 +69,28 @@ def network(variables: Variables) -> Network:
 
 
 def half(variables: Variables) -> Variables:
-    """The variables in bfloat16, except for those of the first layer.
+    """The variables in bfloat16, except for the first layer.
 
-    A first layer in bfloat16 would round the images. PGD then breaks 0.4 points more of
-    `fast_pgd_mnist` than in float32, as the rounding moves pixels whose gradient vanishes. With the
-    first layer in float32 the difference is within 0.1.
+    A first layer in bfloat16 would round the images. Then PGD reduces the accuracy of
+    `fast_pgd_mnist` by 0.4 points more than in float32, as the rounding moves pixels with vanishing
+    gradients. With the first layer in float32 the difference is within 0.1.
     """
     rest = {name: value for name, value in variables.items() if not name.startswith("0.")}
     return {**variables, **checkpoints.cast(rest, "bfloat16")}
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """A 4x4 convolution with stride 2 and one pixel of padding, in the kernel's type.
+    """A 4x4 convolution with stride 2 and padding 1, in the type of the kernel.
 
-    In bfloat16 a CPU takes ten times as long for the gradient of `strided` as for that of
-    `blockwise`; in float32 the two are equal (measured on one core).
+    In bfloat16 on a CPU, the gradient of `strided` takes ten times as long as the gradient of
+    `blockwise`; in float32 both take the same time (measured on a single core).
     """
     form = blockwise if kernel.dtype == tf.bfloat16 else strided
     return form(tf.cast(x, kernel.dtype), kernel)
 
 
 def strided(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """A 4x4 convolution with stride 2 and one pixel of padding.
+    """A 4x4 convolution with stride 2 and padding 1.
 
     Args:
         x: [N, H, W, C].
@@ -103,7 +103,7 @@ def strided(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def blockwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The same sums as `strided`: a 2x2 convolution with stride 1 over blocks of 2x2 pixels."""
+    """The sums of `strided` as a 2x2 convolution with stride 1 over blocks of 2x2 pixels."""
     channels, filters = kernel.shape[2:]
     blocks = tf.reshape(kernel, [2, 2, 2, 2, channels, filters])
     blocks = tf.reshape(tf.transpose(blocks, [0, 2, 1, 3, 4, 5]), [2, 2, 4 * channels, filters])
@@ -112,13 +112,9 @@ def blockwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """He-normal kernels and zero biases, in TensorFlow's layout."""
-    arrays: dict[str, np.ndarray] = {}
-    for name, shape in TRANSPOSED.items():
-        scale = np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.0
-        arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
-    return arrays
+    return he_normal(rng, TRANSPOSED)
 
 
 MODEL = Model(network, VARIABLES, image_shape=(28, 28, 1), convert=to_tensorflow, half=half)
-# Of the network that this project trains, whose file has TensorFlow's layout.
+# For the network of this project, whose file has TensorFlow's layout.
 OWN = Model(network, TRANSPOSED, image_shape=(28, 28, 1), initialize=initialize, half=half)

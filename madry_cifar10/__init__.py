@@ -1,4 +1,4 @@
-"""MadryLab's CIFAR10 challenge: its three networks, and a narrow surrogate trained here."""
+"""MadryLab's CIFAR10 challenge: three original networks, and a narrow surrogate of this project."""
 
 from __future__ import annotations
 

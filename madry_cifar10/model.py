@@ -16,7 +16,7 @@ _LEAK = 0.1
 
 
 def variables_of(filters: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """{name: shape} of the network with these filters, as the original checkpoint has them."""
+    """{name: shape} of the network with these filters, as in the original checkpoint."""
     shapes: dict[str, tuple[int, ...]] = {"input/init_conv/DW": (3, 3, 3, filters[0])}
 
     def batch_norm(scope: str, channels: int) -> None:
@@ -54,7 +54,7 @@ def network(variables: Variables) -> Network:
     """Per-image standardization, three groups of five pre-activation residual units, dense 10.
 
     Args:
-        variables: arrays of `variables_of`, float32 or bfloat16; their shapes give the width.
+        variables: arrays of `variables_of`, float32 or bfloat16; the shapes determine the width.
 
     Returns:
         [N, 32, 32, 3] float32 in [0, 255] -> logits [N, 10] float32, computed in the variables'
@@ -64,14 +64,14 @@ def network(variables: Variables) -> Network:
     """
 
     def logits(x: tf.Tensor) -> tf.Tensor:
-        # Folded in each call, as the variables of a network in training change.
+        # In each call, as training changes the variables.
         v, shifts = _folded(variables)
 
         def normalize(scope: str, h: tf.Tensor) -> tf.Tensor:
             if scope in shifts:
                 return h + shifts[scope]
-            moments = (v[f"{scope}/moving_mean"], v[f"{scope}/moving_variance"])
-            return _batch_norm(v, scope, h, *moments)
+            mean, variance = v[f"{scope}/moving_mean"], v[f"{scope}/moving_variance"]
+            return _batch_norm(v, scope, h, mean, variance)
 
         return _build(v, normalize)(x)
 
@@ -95,13 +95,13 @@ def training_network(variables: Variables, on_moments: OnMoments) -> Network:
 
 
 def _folded(v: Variables) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """Second normalisations of the units as part of the convolutions before them.
+    """Folds the second normalisation of each unit into the convolution before it.
 
-    Half of all normalisations then are an addition, which makes a gradient in bfloat16 on a CPU a
-    quarter faster (measured, together with `_leaky_relu`).
+    Then half of the normalisations are additions. Together with `_leaky_relu`, this makes a
+    gradient in bfloat16 on a CPU a quarter faster (measured).
 
     Returns:
-        The variables with scaled convolutions, and {scope: what is added after it}.
+        The variables with scaled convolutions, and {scope: shift after the convolution}.
     """
     folded, shifts = dict(v), {}
     for name in v:
@@ -109,7 +109,7 @@ def _folded(v: Variables) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
             unit = name.removesuffix("/sub1/conv1/DW")
             scope = f"{unit}/sub2/BatchNorm"
             kinds = ("gamma", "beta", "moving_mean", "moving_variance")
-            # Stored as bfloat16 or not, the constants are computed in float32.
+            # The constants are computed in float32, also from bfloat16 variables.
             gamma, beta, mean, variance = (tf.cast(v[f"{scope}/{k}"], tf.float32) for k in kinds)
             scale = gamma * tf.math.rsqrt(variance + _EPSILON)
             folded[name] = tf.cast(tf.cast(v[name], tf.float32) * scale, v[name].dtype)
@@ -125,9 +125,10 @@ def _batch_norm(
 
 
 def _leaky_relu(h: tf.Tensor) -> tf.Tensor:
-    """Leaky ReLU whose gradient is computed from its output.
+    """Leaky ReLU with a gradient from the output.
 
-    Its input is not needed a second time, so TensorFlow can fuse it with the convolution before it.
+    The gradient does not need the input, so TensorFlow can fuse the operation with the convolution
+    before it.
     """
 
     @tf.custom_gradient
@@ -171,7 +172,7 @@ def _build(v: Variables, normalize: Callable[[str, tf.Tensor], tf.Tensor]) -> Ne
 def initialize(
     rng: np.random.Generator, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-    """Random weights, distributed as the original initialises them."""
+    """Random weights with the distributions of the original."""
     arrays: dict[str, np.ndarray] = {}
     for name, shape in shapes.items():
         if len(shape) == 4:

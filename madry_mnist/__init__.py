@@ -1,4 +1,4 @@
-"""MadryLab's MNIST challenge: its three networks, and a surrogate trained by this project."""
+"""MadryLab's MNIST challenge: three original networks, and a surrogate of this project."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ VARIABLES = {
 
 
 def network(variables: Variables) -> Network:
-    """conv 5x5 to 32, pool, conv 5x5 to 64, pool, dense 1024, dense 10; ReLU between.
+    """conv 5x5 to 32, pool, conv 5x5 to 64, pool, dense 1024, dense 10, with ReLU.
 
     Args:
         variables: arrays under the names of the original checkpoint, float32 or bfloat16.
@@ -46,7 +46,7 @@ def network(variables: Variables) -> Network:
 
 
 def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Truncated normal kernels of standard deviation 0.1 and biases 0.1, as the original."""
+    """Truncated normal kernels of standard deviation 0.1 and biases 0.1, as in the original."""
     arrays: dict[str, np.ndarray] = {}
     for name, shape in VARIABLES.items():
         if len(shape) == 1:

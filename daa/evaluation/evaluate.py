@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +20,10 @@ from daa.evaluation import attack_checks, checks, given
 from daa.evaluation.checks import ADVICE, Finding
 from daa.reports import stats
 from daa.reports.wording import radius
-from daa.runs import attacking, provenance, state
-from daa.runs.state import Origin
+from daa.runs import provenance, state
+from daa.runs.config import Experiment, Row
+from daa.runs.records import Record
+from daa.runs.run import run
 from daa.target import Bounds, Dataset, Note, Target, check_images
 from daa.targets.adapters.layouts import DataFormat
 
@@ -38,9 +39,7 @@ class Evaluation:
         report: of the attack.
         findings: of the checks.
         notes: what was done to the model and to the images.
-        seconds: that the attack took; the checks are not counted.
-        seed: of all random numbers.
-        origin: devices and commits that the attack was computed with.
+        record: of the attack.
     """
 
     target: Target
@@ -49,14 +48,22 @@ class Evaluation:
     report: Report
     findings: tuple[Finding, ...]
     notes: tuple[Note, ...]
-    seconds: float
-    seed: int
-    origin: Origin
+    record: Record
+
+    @property
+    def seconds(self) -> float:
+        """Time of the attack; the checks are not counted."""
+        return self.record.seconds
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers."""
+        return self.record.seed
 
     @property
     def device(self) -> str:
         """What the attack was computed on."""
-        return " and ".join(self.origin["device"])
+        return self.record.device
 
     @property
     def clean_accuracy(self) -> float:
@@ -181,8 +188,8 @@ def evaluate(
     """
     provenance.git_commit()  # asked for now, as a later commit is not the code that runs
     config = given.attack_of(method, eps, budget, minutes, options)
-    fits = is_whole(seed) and seed >= 0
-    require(fits, "seed", "a whole number >= 0", seed)
+    fits = is_whole(seed) and 0 <= seed < 2**31
+    require(fits, "seed", "a whole number from 0 to 2**31 - 1", seed)
     found, done = given.data_of(model, x, y, images, bounds, data_format, data_dir)
     with warnings.catch_warnings():
         # What was done to a model stands in the evaluation.
@@ -206,14 +213,25 @@ def evaluate(
         )
     notes = (*target.notes, *done)
     told = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
-    kept: dict[str, Any] = {}
-    with nullcontext() if out is None else state.sole(Path(out)):
-        if out is not None:
-            plan = verdict().planned(target, config, found, seed, Path(out), force)
-            kept = {"kept": plan.kept, "ident": plan.ident}
-        reached = attacking.attack(target, config, images_, labels, seed, progress=progress, **kept)
-        report = reached.report
-        assert report is not None
+    folder = None if out is None else Path(out)
+    title = f"{target.name} under {METHODS[config.method].title}"
+    named = "evaluation" if folder is None else verdict().experiment_name(folder)
+    row = Row(name=config.method, attack=config)
+    experiment = Experiment(
+        name=named, title=title, target=target.name, seed=int(seed), rows=(row,)
+    )
+    if folder is not None:
+        verdict().check_folder(folder, config.method, force)
+    # The folder is locked until the loop ends.
+    for finished in run(experiment, target, found, folder=folder, force=force, progress=progress):
+        report = finished.report
+        if report is None and folder is not None:
+            report = state.load(folder / f"{row.name}.npz", finished.record.identity).report
+        if report is None:
+            raise InputError(
+                f"{folder}: {row.name}.npz with the images of the finished attack is missing; "
+                "start anew, or choose another folder"
+            )
         last = attack_checks.after(target, images_, labels, report, config.eps, seed)
         evaluation = Evaluation(
             target,
@@ -222,12 +240,10 @@ def evaluate(
             report,
             (*told, *first, *last),
             tuple(note for note in notes if note.code not in ADVICE),
-            reached.seconds,
-            seed,
-            reached.origin,
+            finished.record,
         )
-        if out is not None:
-            verdict().fill(evaluation, Path(out))
+        if folder is not None:
+            verdict().fill(evaluation, folder)
     return evaluation
 
 

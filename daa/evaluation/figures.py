@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from daa.attacks.methods import METHODS
-from daa.reports import palette, plotting
+from daa.reports import style
 from daa.reports.wording import radius
 from daa.target import predict
 
@@ -27,8 +27,8 @@ def accuracy(evaluation: Evaluation) -> Figure:
     reached = 100 * np.concatenate([[report.clean_accuracy], report.robust_accuracy])
     low, high = (100 * end for end in evaluation.interval)
     title = METHODS[evaluation.config.method].title
-    soft, colour = palette.light("soft"), palette.light(palette.of(evaluation.config.method))
-    with plotting.look():
+    soft, colour = style.light("soft"), style.light(style.colour_of(evaluation.config.method))
+    with style.look():
         # Narrow, so that its text is large enough at the width of a phone.
         figure = Figure(figsize=(4.4, 3.4), layout="constrained")
         axis = figure.subplots()
@@ -63,7 +63,7 @@ def worst(evaluation: Evaluation) -> Figure | None:
     taken_for = predict(evaluation.target, adv).argmax(axis=1)
     change = 0.5 + (adv - natural) / (2 * evaluation.config.eps)
     rows = [("natural", natural), ("worst found", adv), ("change", np.clip(change, 0, 1))]
-    with plotting.look():
+    with style.look():
         figure = Figure(figsize=(0.85 * len(chosen) + 0.5, 3.7), layout="constrained")
         axes = figure.subplots(3, len(chosen), squeeze=False)
         for line, (name, images) in zip(axes, rows, strict=True):

@@ -105,12 +105,7 @@ def data_of(
 
 def target_of(model: Any, **options: Any) -> Target:
     """The target; arguments as for `evaluate`."""
-    if isinstance(model, (str, Path)):
-        options.pop("name")
-        return models.load(str(model), **options)
-    require(options.pop("signature") is None, "signature", "a SavedModel with it", "another model")
-    del options["model_dir"]
-    return models.target_of(model, **options)
+    return models.load(model, **options)
 
 
 def published_of(model: Any, accuracy: float | None) -> Published | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,16 +16,13 @@ from daa.reports import plotting, tables
 from daa.reports.results import Collected
 from daa.reports.wording import radius
 from daa.runs import provenance, records, state
-from daa.runs.config import Experiment, Row
 from daa.runs.records import EVALUATION, Settings
 from daa.targets.files import replaceable, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from daa.attacks.methods import AttackConfig
     from daa.evaluation.evaluate import Evaluation
-    from daa.target import Dataset, Target
 
 
 PAGE = "index.html"
@@ -106,7 +102,7 @@ def of(evaluation: Evaluation) -> Verdict:
         data_sha256=evaluation.data.sha256,
         device=evaluation.device,
         versions=provenance.versions(),
-        commit=" and ".join(evaluation.origin.get("git_commit", ())) or None,
+        commit=evaluation.record.git_commit,
     )
 
 
@@ -121,65 +117,32 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
 
 
-@dataclass(frozen=True)
-class Planned:
-    """The experiment that an evaluation is, with one row.
+def experiment_name(folder: Path) -> str:
+    """The name of the experiment whose record lies in a folder."""
+    return _plain(folder.resolve().name)
+
+
+def check_folder(folder: Path, method: str, force: bool = False) -> None:
+    """Checks that a folder holds no evaluation with another method, and no page of the user's own.
 
     Args:
-        experiment: with the row.
-        ident: of `records.identity`.
-        path: of the record.
-    """
-
-    experiment: Experiment
-    ident: dict[str, Any]
-    path: Path
-
-    @property
-    def kept(self) -> Path:
-        """The file of the state, which lies beside the record."""
-        return self.path.with_suffix(".npz")
-
-
-def planned(
-    target: Target,
-    config: AttackConfig,
-    data: Dataset,
-    seed: int,
-    folder: Path,
-    force: bool = False,
-) -> Planned:
-    """What an evaluation is to write.
-
-    Args:
-        target, config, data, seed: of the evaluation.
-        folder: in which it is written.
-        force: remove the result of another evaluation, and what it has reached.
+        folder: in which an evaluation is written.
+        method: of the evaluation.
+        force: remove the results of other evaluations.
 
     Raises:
-        InputError: the folder holds the result of another run.
+        InputError: it does.
     """
-    title = f"{target.name} under {METHODS[config.method].title}"
-    row = Row(name=config.method, attack=config)
-    name = _plain(folder.resolve().name)
-    experiment = Experiment(name=name, title=title, target=target.name, seed=seed, rows=(row,))
-    about = (target.name, target.provenance, target.weights_sha256, data, 1, seed)
-    ident = records.identity(experiment, row, *about)
-    others = [folder / f"{name}.{kind}" for name in METHODS for kind in ("json", "npz")]
+    others = [
+        folder / f"{name}.{kind}" for name in METHODS for kind in ("json", "npz") if name != method
+    ]
     if force:
         for path in (*others, folder / EVALUATION):
             path.unlink(missing_ok=True)
     for path in others:
-        require(
-            path.stem == row.name or not path.exists(),
-            str(folder),
-            f"an evaluation with {row.name}, or an empty folder",
-            path.name,
-        )
-    path = folder / f"{row.name}.json"
-    records.finished(path, ident)
+        expected = f"an evaluation with {method}, or an empty folder"
+        require(not path.exists(), str(folder), expected, path.name)
     replaceable(folder / PAGE, "% robust accuracy</title>")
-    return Planned(experiment, ident, path)
 
 
 def write(evaluation: Evaluation, folder: Path) -> Path:
@@ -191,14 +154,19 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     Raises:
         InputError: the folder holds the result of another run, or can't be written to.
     """
+    check_folder(folder, evaluation.config.method)
     with state.sole(folder):
+        path = folder / f"{evaluation.record.run}.json"
+        record = _record(evaluation, folder)
+        if path.exists():
+            records.check_same(path, records.load(path), record.identity)
+        records.save(path, record)
         return fill(evaluation, folder)
 
 
 def fill(evaluation: Evaluation, folder: Path) -> Path:
     """As `write`, for a process that holds the folder."""
     record = _record(evaluation, folder)
-    records.save(folder / f"{record.run}.json", record)
     collected = Collected(record.title, (record,))
     tables.write(collected, folder)
     pictures = {
@@ -217,16 +185,7 @@ def fill(evaluation: Evaluation, folder: Path) -> Path:
 
 
 def _record(evaluation: Evaluation, folder: Path) -> records.Record:
-    plan = planned(evaluation.target, evaluation.config, evaluation.data, evaluation.seed, folder)
-    return records.finished_run(
-        plan.ident,
-        plan.experiment,
-        plan.experiment.rows[0],
-        clean=evaluation.clean_accuracy,
-        report=evaluation.report,
-        seconds=evaluation.seconds,
-        origin=evaluation.origin,
-    )
+    return evaluation.record.model_copy(update={"experiment": experiment_name(folder)})
 
 
 def _html(verdict: Verdict, pictures: dict[str, Figure | None], collected: Collected) -> str:

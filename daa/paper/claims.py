@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from daa.attacks.methods import METHODS
 from daa.errors import require
-from daa.reports.comparisons import PAPERS
-from daa.runs import config, documents
+from daa.runs import config
 from daa.runs.config import Experiment, Row
 
 _FILE = Path(__file__).parent / "claims.yaml"
@@ -147,7 +146,7 @@ def printed() -> list[Number]:
 
 
 def _paper() -> _Paper:
-    return config.check(TypeAdapter(_Paper), documents.read(_FILE), str(_FILE))
+    return config.check(TypeAdapter(_Paper), config.read_yaml(_FILE), str(_FILE))
 
 
 def _cells(entry: Entry, experiment: Experiment) -> Iterator[Number]:
@@ -176,13 +175,15 @@ def _tests(name: str, experiment: Experiment) -> Iterator[Number]:
     """The t-tests."""
     assumed = "the texts don't say of which loss; taken for cross-entropy"
     for row in experiment.rows:
-        papers = PAPERS.get((name, row.attack.method)) if row.attack.loss == "xent" else None
+        papers = row.paper_tests
         if papers is not None:
             unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
-            t, p = papers.t_arxiv, papers.p_arxiv
-            yield Number(name, row.name, "t", t, unpaired, float(t), assumed)
-            yield Number(name, row.name, "p", p, unpaired, None, assumed)
-            yield Number(name, row.name, "p paired", papers.p_aaai, paired, None, assumed)
+            if (t := papers.t_arxiv) is not None:
+                yield Number(name, row.name, "t", t, unpaired, float(t), assumed)
+            if papers.p_arxiv is not None:
+                yield Number(name, row.name, "p", papers.p_arxiv, unpaired, None, assumed)
+            if papers.p_aaai is not None:
+                yield Number(name, row.name, "p paired", papers.p_aaai, paired, None, assumed)
 
 
 def _orders(entry: Entry, experiment: Experiment) -> Iterator[Number]:

@@ -16,7 +16,7 @@ from daa.paper.plan import Options, Task, load_images
 from daa.runs import config, device
 from daa.runs.records import write_json
 from daa.target import Dataset, Precision, Provenance, Target
-from daa.targets import checkpoints, download, files
+from daa.targets import checkpoints, fetch, files
 
 
 class Known(BaseModel):
@@ -173,17 +173,17 @@ def published_file(reference: str, model_dir: str | None) -> str:
     hashes = dict(source.hashes) if source else {}
     if not hashes:
         return "no hash is published"
-    parcel = download.parcel(reference, model_dir=model_dir)
+    parcel = fetch.parcel(reference, model_dir=model_dir)
     weights = _weights(reference, model_dir)
     if weights.is_file():
         same = files.sha256(weights) in hashes.values()
         # The .npz that a .pth was converted to has another hash.
         return "the published file" if same else "another form of the published file, not checked"
-    pins = download.load_pins(parcel.folder)
+    pins = fetch.load_pins(parcel.folder)
     for name, published in hashes.items():
         if name not in pins:
             return f"{name} is not here, so its published hash is not checked"
-        if pins[name] != published or download.state(parcel) != "there":
+        if pins[name] != published or fetch.state(parcel) != "there":
             return f"not the published {name}"
     return "the published file"
 

@@ -14,7 +14,7 @@ from daa.paper.claims import Entry
 from daa.runs import setup
 from daa.runs.config import Experiment
 from daa.target import Dataset, Precision
-from daa.targets import download, places
+from daa.targets import fetch
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def check(options: Options) -> None:
             in which everything is missing.
     """
     numbers.chosen(options.only)
-    places.data_dir(options.data_dir)
-    places.model_dir(options.model_dir)
+    fetch.data_folder(options.data_dir)
+    fetch.model_folder(options.model_dir)
 
 
 def _task(entry: Entry, options: Options, here: _Here) -> Task:
@@ -182,11 +182,9 @@ class _Here:
             return ""
         except InputError as error:
             why = str(error)
-        if self._options.fetch and name in download.names():
+        if self._options.fetch and name in fetch.names():
             try:
-                download.fetch(
-                    download.parcel(name, self._options.data_dir, self._options.model_dir)
-                )
+                fetch.fetch(fetch.parcel(name, self._options.data_dir, self._options.model_dir))
                 look()
                 self._say(f"fetched: {what}")
                 return ""

@@ -30,7 +30,7 @@ from daa.paper.plan import Options, load_images
 from daa.reports import tabular
 from daa.runs import device
 from daa.target import Target
-from daa.targets import places, untrained
+from daa.targets import fetch, untrained
 from daa.tensorflow import tf
 
 # A handful of images, one restart, a few steps.
@@ -67,7 +67,7 @@ def rehearse(
         InputError: a folder that is not new, an unknown part, or a step that fails.
     """
     on = _device(on, say)
-    home = places.cache("rehearsal")
+    home = fetch.cache("rehearsal")
     if out is None:
         out = home / "report"
         shutil.rmtree(out, ignore_errors=True)
@@ -196,7 +196,7 @@ def _sizes(references: list[str], options: Options) -> str:
 def _images(folder: Path, data_dir: str | None, only: tuple[str, ...]) -> Path:
     """A folder with all data sets: links to those that are there, generated images else."""
     folder.mkdir(parents=True, exist_ok=True)
-    real = places.data_dir(data_dir)
+    real = fetch.data_folder(data_dir)
     for reference in _references(only):
         dataset = targets.family(reference).dataset
         assert dataset.folder is not None

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from daa.errors import require
 from daa.leaderboard import boards
 from daa.paper import claims as numbers
@@ -19,8 +17,8 @@ from daa.paper.networks import Known, load, place
 from daa.paper.plan import Task
 from daa.paper.verdicts import SHARE, verdicts
 from daa.reports import results as collection
-from daa.reports import stats, tabular
-from daa.reports.results import Collected
+from daa.reports import stats, style, tabular
+from daa.reports.results import ResultSet
 from daa.reports.tables import Column, Table
 from daa.targets import files
 from daa.targets.files import write_atomically
@@ -95,22 +93,22 @@ def check_place(out: Path) -> None:
     for name, mark in {"index.html": TITLE, "report.md": TITLE, "report.csv": header}.items():
         path = out / name
         if path.exists():
-            files.plain(path, "a file")
+            files.read_bytes(path, "a file")
             with path.open(encoding="utf-8", errors="replace") as file:
                 ours = mark in file.read(_HEAD)
             expected = "a report of this command or no file; choose another folder"
             require(ours, str(path), expected, "another file")
 
 
-def _collected(task: Task, out: Path) -> Collected | None:
+def _collected(task: Task, out: Path) -> ResultSet | None:
     """The records of a task, also of one that can't go on now; None where it has none."""
     folder = task.folder(out)
     if not any((folder / f"{row.name}.json").exists() for row in task.experiment.rows):
         return None
-    return collection.collect(folder, task.experiment)
+    return collection.load(folder, task.experiment)
 
 
-def _absent(work: Sequence[Task], found: Mapping[str, Collected | None]) -> list[str]:
+def _absent(work: Sequence[Task], found: Mapping[str, ResultSet | None]) -> list[str]:
     """What can't be run or finished now, one sentence for each reason."""
     configs: dict[tuple[str, str], list[str]] = {}
     for task in work:
@@ -121,13 +119,13 @@ def _absent(work: Sequence[Task], found: Mapping[str, Collected | None]) -> list
     return [f"{begun}: {', '.join(names)}: {why}." for (begun, why), names in configs.items()]
 
 
-def _finished(task: Task, found: Collected) -> bool:
+def _finished(task: Task, found: ResultSet) -> bool:
     restarts = task.experiment.restarts
     return not found.missing and all(record.restarts >= restarts for record in found.records)
 
 
 def _strangers(
-    work: Sequence[Task], found: Mapping[str, Collected | None], networks: Sequence[Known]
+    work: Sequence[Task], found: Mapping[str, ResultSet | None], networks: Sequence[Known]
 ) -> dict[str, str]:
     """Why a network is not the paper's, though its weights lie in the place of those."""
     why = {known.target: "; ".join(known.misses) for known in networks if known.misses}
@@ -147,7 +145,7 @@ def _strangers(
     return why
 
 
-def _progress(shown: Sequence[Task], found: Mapping[str, Collected | None]) -> str:
+def _progress(shown: Sequence[Task], found: Mapping[str, ResultSet | None]) -> str:
     """How many restarts of all runs are done."""
     records = [r for one in found.values() if one is not None for r in one.records]
     whole = sum(task.experiment.restarts * len(task.experiment.rows) for task in shown)
@@ -156,7 +154,7 @@ def _progress(shown: Sequence[Task], found: Mapping[str, Collected | None]) -> s
     return f"{done:,} of {whole:,} restarts are done, {of}."
 
 
-def _restarts(found: Collected | None) -> str:
+def _restarts(found: ResultSet | None) -> str:
     """How many restarts a figure shows."""
     if found is None:
         return "no record"
@@ -170,13 +168,8 @@ def _texts(columns: Sequence[Column], of: Sequence[object]) -> Table:
 
 def html(report: Report) -> str:
     """One page with a table that can be sorted."""
-    environment = Environment(
-        loader=PackageLoader("daa.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template("paper.html").render(
+    return style.render(
+        "paper.html",
         title=TITLE,
         legend=paragraph.LEGEND,
         report=report,

@@ -12,7 +12,7 @@ from daa.paper.claims import ACCURACIES, ORDERS, Number, pgd_of
 from daa.paper.orders import Finding
 from daa.paper.plan import Task
 from daa.reports.comparisons import Comparison, compare
-from daa.reports.results import Collected
+from daa.reports.results import ResultSet
 from daa.runs.records import Record
 
 # A verdict on the paper's value needs this share of the images that the paper attacked.
@@ -52,7 +52,7 @@ class Verdict:
 def verdicts(
     printed: Sequence[Number],
     work: Sequence[Task],
-    found: Mapping[str, Collected | None],
+    found: Mapping[str, ResultSet | None],
     strangers: Mapping[str, str],
 ) -> list[Verdict]:
     """The verdict on everything that the paper prints.
@@ -72,7 +72,7 @@ def verdicts(
 
 
 def _verdict(
-    number: Number, task: Task, found: Collected | None, strangers: Mapping[str, str]
+    number: Number, task: Task, found: ResultSet | None, strangers: Mapping[str, str]
 ) -> Verdict:
     of = task.config.restarts if number.kind in _OF_RESTARTS else 0
     blank = Verdict(number, "not run", task.missing or "its turn has not come", of=of)
@@ -108,7 +108,7 @@ def _planned(task: Task) -> tuple[int, int]:
     return instead.images, min(instead.restarts, task.config.restarts)
 
 
-def _judged(blank: Verdict, task: Task, found: Collected) -> Verdict:
+def _judged(blank: Verdict, task: Task, found: ResultSet) -> Verdict:
     """The verdict of what the records say, whatever network and images they are of."""
     number, due = blank.number, _planned(task)[1]
     if number.run is None:
@@ -176,7 +176,7 @@ def _beside(verdict: Verdict, task: Task) -> str:
     return orders.tested(found) if pgd is not None and pgd.paper is None else ""
 
 
-def _merged(blank: Verdict, found: Collected, complete: bool) -> Verdict:
+def _merged(blank: Verdict, found: ResultSet, complete: bool) -> Verdict:
     """All runs of the config together."""
     number, records = blank.number, found.records
     assert number.value is not None
@@ -196,7 +196,7 @@ def _merged(blank: Verdict, found: Collected, complete: bool) -> Verdict:
     )
 
 
-def _examples(blank: Verdict, found: Collected, record: Record, complete: bool) -> Verdict:
+def _examples(blank: Verdict, found: ResultSet, record: Record, complete: bool) -> Verdict:
     """How many images a run breaks and PGD with all restarts does not."""
     pgd = next((one for one in found.records if one.attack.method == "pgd"), None)
     if pgd is None:

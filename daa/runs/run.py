@@ -1,322 +1,343 @@
-"""Runs an experiment to its records, tables and figures."""
+"""The scheduler: runs the rows of an experiment, resumes them and writes their records."""
 
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from daa import storage
 from daa.attacks import plans
+from daa.attacks.plans import Report
 from daa.attacks.worst_case import Engine, Job, Progress, clean_accuracy, local, worst_cases
-from daa.errors import InputError, require
-from daa.reports import examples, figures, tables
-from daa.reports import results as collection
-from daa.runs import device, provenance, records, state
+from daa.errors import InputError
+from daa.runs import config, device, provenance, records, state
 from daa.runs.config import Experiment, Row
-from daa.runs.setup import Setup
+from daa.runs.records import Record
 from daa.runs.state import State
-from daa.target import Target, predict
+from daa.target import Dataset, Target, check_images, predict
 
-# Data sets with this many classes are also judged by whether the label is among the first five.
-TOP5_FROM = 100
+# Top-5 accuracy is recorded for targets with more classes.
+TOP5_ABOVE = 100
+# Largest share of the time that is spent on writing states.
+WRITING = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """One row of an experiment, and its place among all rows.
+class Finished:
+    """A finished row of an experiment.
 
     Args:
-        row: of the experiment.
-        label: place and name, as in "2/10 blob-xent".
-        ident: of `records.identity`.
-        path: of the record.
-        finished: whether the record is there.
+        row: the row.
+        record: its record.
+        report: the worst images and the outcomes of all units. None if an earlier call finished
+            the row; `state.load` reads the report then.
     """
 
     row: Row
-    label: str
-    ident: dict[str, Any]
-    path: Path
-    finished: bool
-
-    @property
-    def kept(self) -> Path:
-        """The file of the state, which lies beside the record."""
-        return self.path.with_suffix(".npz")
-
-    @property
-    def repeats(self) -> bool:
-        """Whether each restart is one unit of work."""
-        return self.row.attack.parts.plan in (plans.repeat, plans.standing)
-
-    def state(self) -> State:
-        """What the run has reached.
-
-        Raises:
-            InputError: more restarts are kept than are asked for now. Their worst images can't be
-                taken apart, and they are not thrown away.
-        """
-        found = state.load(self.kept, self.ident)
-        units = 0 if found.report is None else len(found.report.history)
-        asked = self.ident["restarts"]
-        if self.repeats and units > asked:
-            raise InputError(
-                f"{self.kept}: expected at most {asked} restarts as asked for now, got {units} "
-                "finished ones; ask for as many, choose another folder for the results, or start "
-                "anew"
-            )
-        return found
+    record: Record
+    report: Report | None
 
 
-def reproduce(
-    setup: Setup,
+def run(
+    experiment: Experiment,
+    target: Target,
+    data: Dataset,
     *,
+    folder: Path | None = None,
+    about: dict[str, str] | None = None,
     engine: Engine | None = None,
     jit: bool | None = None,
     force: bool = False,
-    minutes: float | None = None,
-    progress: bool = True,
-    say: Callable[[str], None] = print,
-) -> str:
-    """Runs what is left of an experiment, then writes tables and figures.
-
-    Args:
-        setup: the experiment.
-        engine: where the units run; None for this process.
-        jit: as of `Attack`, for this process.
-        force: run again what is already there.
-        minutes: stop after the unit in which this time ends; what was reached is kept, and the next
-            call goes on from there. None for no end.
-        progress: show bars.
-        say: takes what the user is told on the way.
-
-    Returns:
-        The table of what is finished and the names of what was written.
-
-    Raises:
-        InputError: another process is at work in the folder; the folder holds results of another
-            run; a gradient is not finite; the disk is full.
-    """
-    require(minutes is None or minutes > 0, "minutes", "more than 0", minutes)
-    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
-    target, data, folder = setup.target, setup.data, setup.folder
-    with state.sole(folder):
-        # All that is there is looked at before the first run, so that a clash costs no hours.
-        runs = [planned(setup, k, force) for k in range(len(setup.experiment.rows))]
-        clean = clean_accuracy(target, data.x, data.y)
-        say(
-            f"{setup.experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
-            f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
-        )
-        for run in runs:
-            if run.finished:
-                say(f"{run.row.name}: kept from {run.path}")
-        left = [run for run in runs if not run.finished]
-        finished = len(runs) - len(left)
-        for run, reached in attack(setup, left, engine, jit, end, progress):
-            records.save(run.path, record(setup, run, clean, reached))
-            finished += 1
-        if finished < len(runs):
-            say(
-                f"stopped, as {minutes:g} min are over: {finished} of {len(runs)} runs are "
-                "finished; the same command goes on from there"
-            )
-        else:
-            examples.save(setup.experiment, folder, data)
-        return publish(setup.experiment, folder) if finished else ""
-
-
-def planned(setup: Setup, number: int, force: bool = False) -> Run:
-    """The run of a row.
-
-    Args:
-        setup: the experiment.
-        number: of the row.
-        force: remove what is already there.
-
-    Raises:
-        InputError: the folder holds another run under this name.
-    """
-    target, experiment = setup.target, setup.experiment
-    row = experiment.rows[number]
-    ident = records.identity(
-        experiment,
-        row,
-        target.name,
-        target.provenance,
-        target.weights_sha256,
-        setup.data,
-        experiment.restarts if row.attack.loss else 1,  # a plan of its own has no restarts
-        experiment.seed if row.seed is None else row.seed,
-    )
-    path = setup.folder / f"{row.name}.json"
-    kept = path.with_suffix(".npz")
-    if force:
-        path.unlink(missing_ok=True)
-        kept.unlink(missing_ok=True)
-    finished = records.finished(path, ident, extend=kept.exists())
-    run = Run(row, f"{number + 1}/{len(experiment.rows)} {row.name}", ident, path, finished)
-    if not finished:
-        run.state()
-    return run
-
-
-def attack(
-    setup: Setup,
-    runs: Sequence[Run],
-    engine: Engine | None = None,
-    jit: bool | None = None,
     end: float = math.inf,
     progress: bool = True,
-) -> Iterator[tuple[Run, State]]:
-    """Attacks in one stream over all runs; gives each run when it is finished.
+    say: Callable[[str], None] | None = None,
+    states: Path | None = None,
+) -> Iterator[Finished]:
+    """Runs the rows of an experiment that are not finished.
 
-    So Ray gets units of the next run while it ends the present one, and no worker waits.
+    The units of all rows form one stream, so that the workers of a cluster never wait for the end
+    of a row. The folder is locked until the generator ends.
 
     Args:
-        setup: target and images of all runs, which may belong to several experiments.
-        runs: unfinished ones, as of `planned`.
-        engine: where the units run; None for this process.
-        jit: as of `Attack`, for this process.
-        end: in seconds of the monotonic clock; the first unit that ends after it is the last one.
-        progress: show bars.
+        experiment: the rows.
+        target: the attacked classifier.
+        data: the attacked images.
+        folder: folder of the records and of the states, from which an interrupted run resumes.
+            None writes nothing.
+        about: the fields `config` and `instead_of` of the records.
+        engine: executes the units; None for this process.
+        jit: whether XLA compiles the attack in this process, as in `Attack`.
+        force: delete the records and states of all rows first.
+        end: stop after the unit that ends later than this value of `time.monotonic()`.
+        progress: show progress bars.
+        say: receives messages for the user.
+        states: folder of states that several experiments share. Rows that make the same units, also
+            of different experiments, use one state there, whose name is their run id.
+
+    Yields:
+        Rows that an earlier call finished; then each row as soon as it is finished.
 
     Raises:
-        InputError: the disk is too small for the worst images of these runs.
+        InputError: another process uses the folder; the folder holds the record or state of a
+            different run; a gradient is not finite; the disk is full.
     """
-    x, y = setup.data.x, setup.data.y
-    if runs:
-        # One file more than there are new runs, as each is written beside the one that it replaces.
-        files = 1 + sum(not run.kept.exists() for run in runs)
-        storage.require_disk(runs[0].kept.parent, x, files)
-    bars: dict[int, _Bar] = {}
-    left = list(range(len(runs)))
+    provenance.git_commit()  # cached here, because a later commit is not the code that runs
+    say = say or (lambda text: None)
+    x, y = check_images(target, data.x, data.y)
+    data = replace(data, x=x, y=y)
+    with nullcontext() if folder is None else state.sole(folder):
+        rows = [
+            _RowRun(experiment, number, target, data, folder, states, force)
+            for number in range(len(experiment.rows))
+        ]
+        left = [row for row in rows if row.finished is None]
+        if folder is not None:
+            _check_disk(folder, data, left)
+            config.save_experiment(folder, experiment)
+        clean = clean_accuracy(target, x, y)
+        say(
+            f"{experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
+            f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
+        )
+        for row in rows:
+            if row.finished is not None:
+                say(f"{row.row.name}: already finished, {row.path}")
+                yield Finished(row.row, row.finished, None)
+        done = len(rows) - len(left)
+        for row, report in _attack(left, target, data, engine, jit, end, progress):
+            record = row.record(report, about or {})
+            if row.path is not None:
+                records.save(row.path, record)
+            done += 1
+            yield Finished(row.row, record, report)
+            del report
+            row.state = row._written = State()  # the images may be large
+        if done < len(rows):
+            say(
+                f"stopped at the time limit: {done} of {len(rows)} rows are finished; "
+                "run the same command again to continue"
+            )
 
-    def bar(k: int) -> _Bar:
-        if k not in bars:
-            bars[k] = _Bar(runs[k], len(x), progress)
-        return bars[k]
 
-    def jobs() -> Iterator[Job]:
-        for k, run in enumerate(runs):
-            restarts, seed = run.ident["restarts"], run.ident["seed"]
-            yield Job(run.row.attack, restarts, seed, so_far=bar(k).state.report)
-
-    # In this process the units are those of the first run that is left.
-    engine = engine or local(setup.target, x, y, jit, lambda steps: bar(left[0]).move(steps))
-    try:
-        if runs:
-            bar(0)
-        for reached in worst_cases(setup.target, jobs(), x, y, engine=engine):
-            bar(reached.job).take(reached)
-            if reached.finished:
-                left.remove(reached.job)
-                yield runs[reached.job], bars.pop(reached.job).close()
-            if time.monotonic() >= end:
-                return
-            if reached.finished and left:
-                bar(left[0])
-    finally:
-        for shown in bars.values():
-            shown.close()
-
-
-class _Bar:
-    """The progress bar of a run, and the run's state, which is kept on disk after each unit."""
-
-    def __init__(self, run: Run, images: int, shown: bool) -> None:
-        self._run, self.state = run, run.state()
-        attack, restarts = run.row.attack, run.ident["restarts"]
-        # A plan that has a budget spends the budget; others repeat one unit.
-        each = attack.budget if attack.reads("budget") else restarts * attack.gradients_per_image
-        self._bar = tqdm(
-            total=round(images * each),
-            initial=self._steps,
-            unit="image-step",
-            unit_scale=True,
-            desc=self._description,
-            disable=not shown,
+def _check_disk(folder: Path, data: Dataset, left: Sequence[_RowRun]) -> None:
+    """Checks that the states fit; one more is needed because a new file replaces an old one."""
+    new = sum(row.state_path is not None and not row.state_path.exists() for row in left)
+    needed, free = (new + 1) * data.x.nbytes, shutil.disk_usage(folder).free
+    if left and needed > free:
+        raise InputError(
+            f"{folder}: {len(left)} rows need {needed / 2**30:.1f} GiB of disk for their worst "
+            f"images, but only {free / 2**30:.1f} GiB are free; attack fewer images"
         )
 
-    @property
-    def _units(self) -> int:
-        return 0 if self.state.report is None else len(self.state.report.history)
 
-    @property
-    def _steps(self) -> int:
-        return 0 if self.state.report is None else round(self.state.report.gradients.sum())
+def _attack(
+    rows: Sequence[_RowRun],
+    target: Target,
+    data: Dataset,
+    engine: Engine | None,
+    jit: bool | None,
+    end: float,
+    progress: bool,
+) -> Iterator[tuple[_RowRun, Report]]:
+    """Yields each row with its report when its last unit is done."""
+    active: list[_RowRun] = []
 
-    @property
-    def _description(self) -> str:
-        if not self._run.repeats:
-            return f"{self._run.label} unit {self._units + 1}"
-        restarts = self._run.ident["restarts"]
-        return f"{self._run.label} restart {min(self._units + 1, restarts)}/{restarts}"
+    def jobs() -> Iterator[Job]:
+        for row in rows:
+            active.append(row)
+            yield row.start(progress)
 
-    def move(self, steps: int) -> None:
-        """Shows image-steps of a unit that is not finished."""
-        self._bar.update(steps)
+    def advance(steps: int) -> None:
+        active[0].bar.update(steps)  # the local engine runs the units of the first active row
 
-    def take(self, progress: Progress) -> None:
-        """Keeps and shows the state after a unit."""
-        if len(progress.report.history) > self._units:  # else nothing was left to do
-            self.state = self.state.after(
-                progress.report,
-                progress.seconds,
-                progress.device or device.name(),
-                provenance.git_commit(),
+    engine = engine or local(target, data.x, data.y, jit, advance)
+    try:
+        for done in worst_cases(target, jobs(), data.x, data.y, engine=engine):
+            row = rows[done.job]
+            row.add(done)
+            if done.finished:
+                active.remove(row)
+                yield row, row.close(done.report)
+            if time.monotonic() >= end:
+                return
+    finally:
+        for row in active:
+            row.write()
+            row.bar.close()
+
+
+class _RowRun:
+    """A row with its identity, its files, its state and its progress bar."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        number: int,
+        target: Target,
+        data: Dataset,
+        folder: Path | None,
+        states: Path | None,
+        force: bool,
+    ) -> None:
+        self.experiment, self.row = experiment, experiment.rows[number]
+        self.target, self.data = target, data
+        self.ident = records.identity(experiment, self.row, target, data)
+        self.shared = states is not None
+        self.path = self.state_path = None
+        if folder is not None:
+            self.path = folder / f"{self.row.name}.json"
+            self.state_path = self.path.with_suffix(".npz")
+            if force:
+                self.path.unlink(missing_ok=True)
+                self.state_path.unlink(missing_ok=True)
+        if states is not None:
+            self.state_path = states / f"{records.run_id(self.ident)}.npz"
+        rows = len(experiment.rows)
+        self.label = self.row.name if rows == 1 else f"{number + 1}/{rows} {self.row.name}"
+        self.state, self.bar, self._next_write = State(), tqdm(disable=True), 0.0
+        self._written: State | None = None
+        # A clash is refused here, before the first gradient.
+        self.finished = self._finished_before()
+        if self.finished is None and not self.shared:
+            self._load(self.ident["restarts"])
+
+    def _finished_before(self) -> Record | None:
+        if self.path is None or not self.path.exists():
+            return None
+        record = records.load(self.path)
+        restarts = self.ident["restarts"]
+        assert self.state_path is not None
+        # A record with fewer restarts is extended from its state. Experiments with shared states
+        # grow step by step, so that a record may be ahead of the present step.
+        extend = record.restarts < restarts and self.state_path.exists()
+        ahead = record.restarts > restarts and self.shared
+        ignored = ("restarts",) if extend or ahead else ()
+        records.check_same(self.path, record, self.ident, ignored)
+        return None if extend else record
+
+    def _load(self, restarts: int) -> State:
+        """The state on disk.
+
+        Raises:
+            InputError: it has more restarts than asked for. The worst images of the first restarts
+                can't be separated from it.
+        """
+        if self.state_path is None:
+            return State()
+        loaded = state.load(self.state_path, self.ident)
+        if self._repeats and not self.shared and loaded.units > restarts:
+            raise InputError(
+                f"{self.state_path}: has {loaded.units} finished restarts, but only {restarts} are "
+                "asked for; ask for as many, choose another folder for the results, or start anew"
             )
-            state.save(self._run.kept, self._run.ident, self.state)
-        self._bar.update(self._steps - self._bar.n)
-        self._bar.set_description(self._description)
-        self._bar.set_postfix_str(f"worst case {100 * progress.report.robust_accuracy[-1]:.2f} %")
+        return loaded
 
-    def close(self) -> State:
-        """The last state; the bar stays as it is."""
-        self._bar.close()
-        return self.state
+    @property
+    def _repeats(self) -> bool:
+        """Whether each restart is one unit."""
+        return self.row.attack.parts.plan in (plans.repeat, plans.standing)
 
+    def start(self, progress: bool) -> Job:
+        """Loads the state and opens the bar; returns what is left to do."""
+        attack, restarts = self.row.attack, self.ident["restarts"]
+        self.state = self._written = self._load(restarts)
+        per_image = attack.gradients_per_image * restarts
+        if attack.reads("budget"):
+            per_image = attack.budget
+        limited = attack.reads("minutes") and attack.minutes is not None
+        self.bar = tqdm(
+            total=None if limited else round(per_image * len(self.data)),
+            initial=self.state.gradients,
+            unit="gradient",
+            unit_scale=True,
+            disable=not progress,
+        )
+        self._describe()
+        if limited:  # the units of an earlier call have used some of the minutes
+            left = max(attack.minutes - self.state.seconds / 60, 1e-9)
+            attack = attack.replace(minutes=left)
+        return Job(attack, restarts, self.ident["seed"], so_far=self.state.report)
 
-def record(setup: Setup, run: Run, clean: float, reached: State) -> records.Record:
-    """The record of a finished run; `clean` is the accuracy on natural images, in [0, 1]."""
-    target, report = setup.target, reached.report
-    assert report is not None
-    many = target.classes > TOP5_FROM
-    return records.finished_run(
-        run.ident,
-        setup.experiment,
-        run.row,
-        clean=clean,
-        report=report,
-        seconds=reached.seconds,
-        origin=reached.origin,
-        top5=top5_accuracy(target, report.adv, setup.data.y) if many else None,
-        **setup.about,
-    )
+    def _describe(self) -> None:
+        unit = self.state.units + 1
+        if self._repeats:
+            restarts = self.ident["restarts"]
+            self.bar.set_description(f"{self.label} restart {min(unit, restarts)}/{restarts}")
+        else:
+            self.bar.set_description(f"{self.label} unit {unit}")
+        report = self.state.report
+        if report is not None and len(report.history):
+            self.bar.set_postfix_str(f"robust accuracy {100 * report.robust_accuracy[-1]:.2f} %")
+
+    def add(self, done: Progress) -> None:
+        """Adds a unit to the state, and shows and writes it."""
+        if len(done.report.history) <= self.state.units:  # nothing was left to do
+            return
+        used = done.device or device.name()
+        self.state = self.state.after(done.report, done.seconds, used, provenance.git_commit())
+        self.bar.update(self.state.gradients - self.bar.n)
+        self._describe()
+        if time.perf_counter() >= self._next_write:
+            self.write()
+
+    def write(self) -> None:
+        """Writes the state if it has changed."""
+        if self.state_path is None or self.state is self._written:
+            return
+        begin = time.perf_counter()
+        state.save(self.state_path, self.ident, self.state)
+        now = time.perf_counter()
+        self._next_write = now + (now - begin) / WRITING
+        self._written = self.state
+
+    def close(self, last: Report) -> Report:
+        """Writes the last state; returns the report of the restarts asked for."""
+        self.write()
+        self.bar.close()
+        report = self.state.report
+        if report is None or not report.history:
+            budget = self.row.attack.budget if self.row.attack.reads("budget") else None
+            raise InputError(f"{self.row.name}: budget: must be enough for one round, got {budget}")
+        if self._repeats and self.state.units > len(last.history):
+            # The shared state has more restarts. Its first units give the report of this row.
+            share = len(last.history) / self.state.units
+            self.state = replace(self.state, report=last, seconds=self.state.seconds * share)
+        elif (
+            self.shared
+            and self.path is not None
+            and self.row.name in (self.experiment.examples or ())
+        ):
+            state.save(self.path.with_suffix(".npz"), self.ident, self.state)
+        assert self.state.report is not None
+        return self.state.report
+
+    def record(self, report: Report, about: dict[str, Any]) -> Record:
+        """The record of the finished row."""
+        top5 = None
+        if self.target.classes > TOP5_ABOVE:
+            top5 = top5_accuracy(self.target, report.adv, self.data.y)
+        return records.finished_run(
+            self.ident,
+            self.experiment,
+            self.row,
+            report=report,
+            seconds=self.state.seconds,
+            origin=self.state.origin,
+            top5=top5,
+            **about,
+        )
 
 
 def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
     """Share of images whose label is among the five largest logits, in [0, 1]."""
-    above = np.zeros(len(y), int)
-    for part in storage.parts(x, storage.PART):
-        logits, labels = predict(target, x[part], batch_size=50), y[part]
-        above[part] = (logits >= logits[np.arange(len(labels)), labels][:, None]).sum(axis=1)
-    return float((above <= 5).mean())
-
-
-def publish(experiment: Experiment, folder: Path) -> str:
-    """Writes tables and figures of an experiment; returns the table and what was written."""
-    collected = collection.collect(folder, experiment)
-    tables.write(collected, folder)
-    written = figures.write(collected, folder)
-    names = ", ".join(["table.md", "table.csv", "table.tex", *(path.name for path in written)])
-    count = len(collected.records)
-    found = f"{count} record{'' if count == 1 else 's'}"
-    return f"\n{tables.markdown(collected)}\n{folder}: {found}, {names}"
+    logits = predict(target, x, batch_size=50)
+    rank = (logits >= logits[np.arange(len(y)), y][:, None]).sum(axis=1)
+    return float((rank <= 5).mean())

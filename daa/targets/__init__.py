@@ -1,18 +1,25 @@
-"""The targets by name. Listing them and reading their rows loads no TensorFlow."""
+"""The targets by name. Listing them loads no TensorFlow.
+
+The target folders are those of this project and those of other installed packages. A package adds
+a folder by an entry point of the group `daa.targets`: its name is the name of the folder, as in
+`folder/name`, its value is the package with the `FAMILY`.
+"""
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Iterable
-from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from daa.errors import InputError, shown
+from daa.errors import InputError, require, shown
 from daa.target import Dataset, Target
 from daa.targets.datasets import DATASETS, DatasetRow
 from daa.targets.family import Family, Model, Published, TargetRow
-from daa.targets.installed import FOLDERS, family_of, package_of, packages
-from daa.targets.sources import SURROGATE, Source, archive
+from daa.targets.fetch import SURROGATE, Source, archive
+from daa.targets.files import reason
 
 __all__ = [
     "DATASETS",
@@ -37,25 +44,74 @@ __all__ = [
     "row",
 ]
 
+# The target folders of this project; each is a package of the same name.
+FOLDERS = ("locuslab", "madry_mnist", "madry_cifar10", "fmnist", "imagenet_ens")
+
 
 def folders() -> tuple[str, ...]:
-    """The target folders: `FOLDERS`, then those of other packages."""
-    return tuple(packages())
+    """The target folders: `FOLDERS`, then those of other packages.
+
+    Raises:
+        InputError: an entry point with an invalid or ambiguous name.
+    """
+    return tuple(_packages())
+
+
+@functools.cache
+def _packages() -> dict[str, str]:
+    """{folder: package}."""
+    packages = {folder: folder for folder in FOLDERS}
+    points = metadata.entry_points(group="daa.targets")
+    for name, package in sorted((point.name, point.value) for point in points):
+        where = _entry_point(name, package)
+        valid = name.isascii() and name.isidentifier()
+        require(valid, where, "a name of letters, digits and _", name)
+        first = packages.setdefault(name, package)
+        require(first == package, where, "a name of one package alone", first)
+    return packages
+
+
+def _entry_point(folder: str, package: str) -> str:
+    return f"entry point {folder} = {package} of daa.targets"
+
+
+@functools.cache
+def _family(folder: str) -> Family | None:
+    """The family of a folder; None if there is no such folder."""
+    if folder in FOLDERS:  # independent of broken packages
+        return importlib.import_module(folder).FAMILY
+    package = _packages().get(folder)
+    if package is None:
+        return None
+    where = _entry_point(folder, package)
+    try:
+        module = importlib.import_module(package)
+    except Exception as error:
+        raise InputError(
+            f"{where}: expected a package that can be imported, got "
+            f"{type(error).__name__}: {reason(error)}"
+        ) from error
+    loaded = getattr(module, "FAMILY", None)
+    if not isinstance(loaded, Family):
+        raise InputError(f"{where}: expected FAMILY, a daa.targets.Family, got {shown(loaded)}")
+    require(loaded.name == folder, where, f"a FAMILY whose folder is named {folder}", loaded.name)
+    return loaded
 
 
 def family(reference: str) -> Family:
     """The family of a target reference `folder/name`, as `madry_mnist/secret`.
 
     Raises:
-        InputError: no such folder, or a reference without a name.
+        InputError: unknown folder, or no name.
     """
     folder, _, name = reference.partition("/")
-    if not name or package_of(folder) is None:
+    loaded = _family(folder) if name else None
+    if loaded is None:
         raise InputError(
             f"target: expected FOLDER/NAME with FOLDER one of {', '.join(folders())}, "
             f"got {shown(reference)}"
         )
-    return family_of(folder)
+    return loaded
 
 
 def _name(reference: str) -> str:
@@ -63,44 +119,45 @@ def _name(reference: str) -> str:
 
 
 def row(reference: str) -> TargetRow:
-    """All that is known about a target.
+    """The description of a target.
 
     Raises:
-        InputError: an unknown folder or name.
+        InputError: unknown folder or name.
     """
     return family(reference).row(_name(reference))
 
 
 def every_target(of: Iterable[str] | None = None) -> list[str]:
-    """The references of all targets, or of those of some folders."""
+    """References of all targets, or of the targets in some folders."""
     chosen = folders() if of is None else of
-    return [f"{folder}/{name}" for folder in chosen for name in family_of(folder).targets]
+    return [f"{folder}/{name}" for folder in chosen for name in family(f"{folder}/*").targets]
 
 
 def exists(reference: str) -> bool:
-    """Whether a reference names a target that is known here."""
+    """Whether a reference names a target."""
     folder, _, name = reference.partition("/")
-    return package_of(folder) is not None and name in family_of(folder).targets
+    loaded = _family(folder)
+    return loaded is not None and name in loaded.targets
 
 
 def load_target(reference: str, **options: Any) -> Target:
     """The target of a reference; options as for `Family.load_target`.
 
     Raises:
-        InputError: an unknown folder or name; weights that are missing, damaged or of another
+        InputError: unknown folder or name; missing or damaged weights, or weights of another
             network.
     """
     return family(reference).load_target(_name(reference), **options)
 
 
-def loader(reference: str, model_dir: str | Path | None = None) -> partial[Target]:
-    """A function without arguments that loads a target, in any process that has this package.
+def loader(reference: str, model_dir: str | Path | None = None) -> functools.partial[Target]:
+    """A function without arguments that loads a target, also in another process.
 
     Raises:
-        InputError: an unknown folder or name.
+        InputError: unknown folder or name.
     """
     row(reference)
-    return partial(load_target, reference, model_dir=model_dir)
+    return functools.partial(load_target, reference, model_dir=model_dir)
 
 
 def load_dataset(
@@ -109,7 +166,7 @@ def load_dataset(
     data_dir: str | Path | None = None,
     images: int | None = None,
 ) -> Dataset:
-    """The data set that a target is evaluated on; arguments as for `Family.load_dataset`."""
+    """The data set of a target; arguments as for `Family.load_dataset`."""
     return family(reference).load_dataset(split, data_dir, images)
 
 
@@ -119,5 +176,5 @@ def model_of(reference: str) -> Model:
 
 
 def own_weights(reference: str) -> Path:
-    """Where a training of this project puts the weights of a target; see `Family.own_weights`."""
+    """Path for the weights of a target trained by this project; see `Family.own_weights`."""
     return family(reference).own_weights(_name(reference))

@@ -1,4 +1,4 @@
-"""The data sets: how each is read, where its files lie and where they come from."""
+"""The data sets: readers, folders and sources."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from daa.errors import require
 from daa.target import Dataset
-from daa.targets import places, readers
-from daa.targets.sources import Source, archive, packed
+from daa.targets import readers
+from daa.targets.fetch import Source, archive, data_folder, packed
 
 _MNIST = {  # sha256 of the unpacked official files
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -24,41 +24,40 @@ _FASHION = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-# The first test images of MNIST come with the package, in files of the same names.
+# The package includes the first 500 test images of MNIST.
 _FIRST = Path(__file__).parent / "first500"
-_FIRST_IMAGES = 500
 _FIRST_HASHES = {
     "t10k-images-idx3-ubyte": "de0a55d8eb2a23fce4f596c5234b08b9c8ee685583a2b0e52f3a78eca48f9d89",
     "t10k-labels-idx1-ubyte": "60e902e82445d902e245e1b039469f36936d63cb28e81527a7bbba247c240af3",
 }
-# Hash of the two official files together, as `readers.idx_images` makes it.
+# `readers.idx_images` computes this hash of the two official test files.
 _MNIST_TEST = "18489308deedfe2f7bd3a11e599a597126f161d991b1ffcffb71642aa76f7f62"
 
 
 def _mnist(folder: Path, split: str, images: int | None) -> Dataset:
-    """MNIST, or the first test images where the files are not there and no more are asked for.
+    """MNIST; without files at most the first 500 test images.
 
-    These images are those of the official files, so their data set has the hash of those. A run on
-    them is the same run, whichever files they were read from.
+    The first images have the hash of the official files, as they are equal to the images in these
+    files. So a run has the same identity with both.
     """
-    few = split == "test" and images is not None and images <= _FIRST_IMAGES
-    if few and not any(readers.exists(folder, file) for file in _FIRST_HASHES):
-        found = readers.idx_images(_FIRST, split, "mnist", _FIRST_HASHES)
-        return replace(found, sha256=_MNIST_TEST)
+    few = split == "test" and images is not None and images <= 500
+    if few and not readers.idx_exists(folder, split):
+        data = readers.idx_images(_FIRST, split, "mnist", _FIRST_HASHES)
+        return replace(data, sha256=_MNIST_TEST)
     return readers.idx_images(folder, split, "mnist", _MNIST)
 
 
 @dataclass(frozen=True)
 class DatasetRow:
-    """All that is known about one data set.
+    """A data set.
 
     Args:
-        name: as in "mnist".
-        read: (folder, split, images) -> Dataset of that split; it may stop after the first
-            `images`, where more would fill the memory. The folder is that of the data set's files.
-        folder: of its files, inside the folder of all data sets; None where it needs none.
-        splits: that it has.
-        source: of its files; None where nothing is downloaded.
+        name: name, as "mnist".
+        read: (folder, split, images) -> Dataset of the split; may stop after the first `images`,
+            if more would fill the memory.
+        folder: folder inside the folder of all data sets; None for a data set without files.
+        splits: names of the splits.
+        source: source of the files; None without a download.
     """
 
     name: str
@@ -76,16 +75,15 @@ class DatasetRow:
         """A split, or its first images.
 
         Args:
-            split: of `splits`.
+            split: a name of `splits`.
             data_dir: folder of all data sets; else `DAA_DATA`, else the cache.
-            images: how many; None for all.
+            images: number of images; None for all.
 
         Raises:
-            InputError: an unknown split, files that are missing or damaged, fewer images than
-                asked for.
+            InputError: unknown split, missing or damaged files, too few images.
         """
         require(split in self.splits, f"{self.name}: split", " or ".join(self.splits), split)
-        folder = places.data_dir(data_dir) / self.folder if self.folder else Path()
+        folder = data_folder(data_dir) / self.folder if self.folder else Path()
         return self.read(folder, split, images).first(images)
 
 
@@ -102,7 +100,7 @@ DATASETS = {
             "fashion_mnist",
             lambda folder, split, _: readers.idx_images(folder, split, "fashion_mnist", _FASHION),
             folder="fashion",
-            # Its official address, github.com/zalandoresearch/fashion-mnist, names this server.
+            # The server in the README of github.com/zalandoresearch/fashion-mnist.
             source=packed("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", _FASHION),
         ),
         DatasetRow(

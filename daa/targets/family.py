@@ -1,4 +1,4 @@
-"""What a target folder is built from: an architecture, a row for each target, a data set."""
+"""Parts of a target folder: architectures, targets, a data set."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from daa.errors import InputError, require
 from daa.target import Bounds, Dataset, Provenance, Target
-from daa.targets import checkpoints, places
+from daa.targets import checkpoints
 from daa.targets.datasets import DatasetRow
-from daa.targets.sources import Source
+from daa.targets.fetch import Source, model_folder
 from daa.tensorflow import tf
 
 Variables = Mapping[str, "tf.Tensor"]
@@ -30,18 +30,17 @@ class Model:
     """An architecture.
 
     Args:
-        network: variables -> network, from native pixels [N, H, W, C] float32 to logits [N, K]
-            float32, computed in the variables' type.
-        variables: {name: shape}, as its files of weights hold them.
+        network: variables -> network, a function of native pixels [N, H, W, C] float32 to logits
+            [N, K] float32, computed in the type of the variables.
+        variables: {name: shape}, as in files of weights.
         image_shape: (H, W, C).
         classes: K.
         bounds: native range of the pixels.
-        initialize: random number generator -> first variables of a training; None where this
-            project doesn't train the network.
+        initialize: random number generator -> initial variables; None without a training recipe.
         training_network: (variables, on_moments) -> the network in training mode, which normalises
-            with the moments of its minibatch and reports them; None where it is `network`.
-        convert: arrays as a file holds them -> arrays as `network` takes them.
-        half: variables -> those that `network` takes to compute in bfloat16.
+            with the moments of the minibatch and reports them; None if equal to `network`.
+        convert: arrays of a file -> arrays for `network`.
+        half: variables -> variables for a computation in bfloat16.
     """
 
     network: Callable[[Variables], Network]
@@ -57,11 +56,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Published:
-    """An accuracy on the whole test set that somebody published.
+    """A published accuracy on the full test set.
 
     Args:
         accuracy: in [0, 1].
-        source: who published it.
+        source: publication.
     """
 
     accuracy: float
@@ -70,20 +69,19 @@ class Published:
 
 @dataclass(frozen=True)
 class TargetRow:
-    """All that is known about one target.
+    """A target without its weights.
 
     Args:
-        description: what it is, in a few words.
-        model: its architecture.
-        provenance: where its weights come from, as for `daa.Target`.
-        eps: radius of the L-infinity ball that it is attacked with, for images in [0, 1].
-        clean: its accuracy on natural images; None where nobody published one.
-        robust: its exact robust accuracy at `eps`, which no valid attack can get below; None where
-            it is not known.
-        weights: of a network that this project trained: its .npz file or the prefix of its
-            checkpoint, inside the target folder.
-        source: where its weights are downloaded from.
-        board: whether the living board ranks arrays for it.
+        description: a few words.
+        model: architecture.
+        provenance: origin of the weights, as for `daa.Target`.
+        eps: radius of the L-infinity ball of attacks, for images in [0, 1].
+        clean: published clean accuracy.
+        robust: exact robust accuracy at `eps`, a lower bound for every valid attack.
+        weights: .npz file or prefix of a checkpoint inside the target folder, for a network trained
+            by this project.
+        source: source of the weights.
+        board: whether the living board ranks arrays for this target.
     """
 
     description: str
@@ -99,11 +97,11 @@ class TargetRow:
 
 @dataclass(frozen=True)
 class Family:
-    """The targets of one folder.
+    """The targets of a folder.
 
     Args:
-        folder: the folder; its name is also that of the folder inside the one of all weights.
-        dataset: that its targets are evaluated on.
+        folder: the folder; the folder of all weights has a folder of the same name.
+        dataset: data set for evaluations.
         targets: {name: row}.
     """
 
@@ -113,34 +111,31 @@ class Family:
 
     @property
     def name(self) -> str:
-        """Of the folder, as in "madry_mnist"."""
+        """Name of the folder, as "madry_mnist"."""
         return self.folder.name
 
     def row(self, name: str) -> TargetRow:
         """The row of a target.
 
         Raises:
-            InputError: an unknown name.
+            InputError: unknown name.
         """
         require(name in self.targets, self.name, f"one of {', '.join(self.targets)}", name)
         return self.targets[name]
 
     def load_target(
-        self,
-        name: str,
-        path: str | Path | None = None,
-        model_dir: str | Path | None = None,
+        self, name: str, path: str | Path | None = None, model_dir: str | Path | None = None
     ) -> Target:
         """A network with its weights.
 
         Args:
-            name: of the target.
-            path: its weights: a TF1 checkpoint (prefix or folder), an .npz or a .pth file; else
-                those that `find_weights` finds.
+            name: name of the target.
+            path: weights: a TF1 checkpoint (prefix or folder), an .npz or a .pth file; None for
+                `find_weights`.
             model_dir: folder of all weights; else `DAA_MODELS`, else the cache.
 
         Raises:
-            InputError: an unknown name; weights that are missing, damaged or of another network.
+            InputError: unknown name; missing or damaged weights, or weights of another network.
         """
         row = self.row(name)
         model = row.model
@@ -159,14 +154,10 @@ class Family:
         )
 
     def read_weights(self, name: str, path: Path) -> dict[str, np.ndarray]:
-        """The arrays of a target out of a file or checkpoint, checked.
-
-        Args:
-            name: of the target.
-            path: of its weights.
+        """The checked arrays of a target in a file or checkpoint.
 
         Raises:
-            InputError: an unknown name; weights that are damaged or of another network.
+            InputError: unknown name; damaged weights, or weights of another network.
         """
         return checkpoints.select(checkpoints.read(path), self.row(name).model.variables, path)
 
@@ -176,27 +167,21 @@ class Family:
         data_dir: str | Path | None = None,
         images: int | None = None,
     ) -> Dataset:
-        """The data set of this folder's targets.
-
-        Args:
-            split: "test", or "train" where the data set has one.
-            data_dir: folder of all data sets; else `DAA_DATA`, else the cache.
-            images: how many of the first images; None for all.
+        """The data set of the targets; arguments as for `DatasetRow.load`.
 
         Raises:
-            InputError: an unknown split, files that are missing or damaged, fewer images than
-                asked for.
+            InputError: unknown split, missing or damaged files, too few images.
         """
         return self.dataset.load(split, data_dir, images)
 
     def own_weights(self, name: str) -> Path:
-        """Where a training of this project puts the weights of a target: inside the folder.
+        """Path inside the folder for the weights of a network trained by this project.
 
         Returns:
             An .npz file or the prefix of a checkpoint.
 
         Raises:
-            InputError: an unknown name, or a network that this project doesn't train.
+            InputError: unknown name, or a network without a training recipe.
         """
         weights = self.row(name).weights
         if weights is None:
@@ -207,24 +192,38 @@ class Family:
         return self.folder / weights
 
     def find_weights(self, name: str, model_dir: str | Path | None = None) -> Path:
-        """The weights of a target.
+        """Path of the weights of a target.
 
-        A network that this project trained has them inside the folder. An installed package comes
-        without the large ones, so they are looked for where all others are: in
-        MODELS/FOLDER/NAME/, MODELS/FOLDER/NAME.npz and MODELS/FOLDER/NAME.pth, where MODELS is the
-        folder of all weights.
+        Networks trained by this project are inside the folder of a source checkout. All others,
+        and these in an installed package, are in MODELS/FOLDER/NAME/, MODELS/FOLDER/NAME.npz or
+        MODELS/FOLDER/NAME.pth. MODELS is the folder of all weights.
 
         Raises:
-            InputError: an unknown name, or none of these is there.
+            InputError: unknown name, or no weights.
         """
-        if self.row(name).weights and checkpoints.exists(self.own_weights(name)):
+        row = self.row(name)
+        if row.weights and checkpoints.exists(self.own_weights(name)):
             return self.own_weights(name)
-        place = places.model_dir(model_dir) / self.name / name
-        for path in (place, place.with_name(f"{name}.npz"), place.with_name(f"{name}.pth")):
+        folder = model_folder(model_dir) / self.name / name
+        for path in (folder, folder.with_name(f"{name}.npz"), folder.with_name(f"{name}.pth")):
             if checkpoints.exists(path):
                 return path
-        fetched = f", or get them: daa fetch {self.name}/{name}" if self.row(name).source else ""
+        download = f", or get them: daa fetch {self.name}/{name}" if row.source else ""
         raise InputError(
-            f"{place}: expected the weights of {self.name}/{name}, got none; set DAA_MODELS to the "
-            f"folder that holds {self.name}{fetched}"
+            f"{folder}: expected the weights of {self.name}/{name}, got none; set DAA_MODELS to "
+            f"the folder that holds {self.name}{download}"
         )
+
+
+def he_normal(
+    rng: np.random.Generator, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """He-normal kernels and zero biases in TensorFlow's layout, with the outputs last.
+
+    Source: He et al. 2015.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, shape in shapes.items():
+        scale = np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.0
+        arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
+    return arrays

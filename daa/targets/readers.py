@@ -1,4 +1,4 @@
-"""Readers of data sets' files: the idx format of MNIST, the binary version of CIFAR-10."""
+"""Readers of the idx format of MNIST and of the binary version of CIFAR-10."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from daa.errors import InputError, require
 from daa.target import Dataset
 from daa.targets import files
 
-_PREFIX = {"train": "train", "test": "t10k"}
-# Bytes of a record: the label, then the planes red, green, blue of 32 x 32 pixels.
+_IDX_FILES = {
+    split: (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte")
+    for split, prefix in {"train": "train", "test": "t10k"}.items()
+}
+# A record has the label, then the red, green and blue planes of 32 x 32 pixels.
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 _CIFAR_FILES = {
     "train": [f"data_batch_{k}.bin" for k in range(1, 6)],
@@ -25,30 +28,36 @@ _CIFAR_IMAGES = {"train": 50_000, "test": 10_000}
 
 
 def idx_images(folder: Path, split: str, name: str, hashes: Mapping[str, str]) -> Dataset:
-    """Grey images from two idx files, packed with gzip or not.
+    """Grey images from two idx files, compressed with gzip or not.
 
     Args:
-        folder: of the files.
+        folder: folder of the files.
         split: "train" or "test".
-        name: of the data set.
-        hashes: {file name: sha256 of the official file}; other contents give a warning.
+        name: name of the data set.
+        hashes: {file name: sha256 of the official file}; other contents cause a warning.
 
     Returns:
         Images [N, H, W, 1].
 
     Raises:
-        InputError: a file that is missing, truncated or not idx; labels beyond 0..9.
+        InputError: missing, truncated or other files; labels beyond 0..9.
 
     Source: yann.lecun.com/exdb/mnist.
     """
     arrays, digest = [], hashlib.sha256()
-    for kind in ("images-idx3", "labels-idx1"):
-        file = f"{_PREFIX[split]}-{kind}-ubyte"
-        path, content = _read(folder, file, name)
+    for rank, file in zip((3, 1), _IDX_FILES[split], strict=True):
+        path = folder / file
+        if path.exists():
+            content = files.read_bytes(path, "an idx file")
+        else:
+            path = path.with_name(f"{file}.gz")
+            if not path.exists():
+                raise InputError(missing(path, name))
+            content = files.gunzip(path)
         digest.update(content)
         if hashlib.sha256(content).hexdigest() != hashes[file]:
             warnings.warn(f"{path}: not the official file of {name}", stacklevel=2)
-        arrays.append(read_idx(content, path, rank=int(kind[-1])))
+        arrays.append(read_idx(content, path, rank))
     images, labels = arrays
     if len(images) != len(labels):
         raise InputError(f"{folder}: expected one label per image, got {len(images)} images and "
@@ -58,56 +67,44 @@ def idx_images(folder: Path, split: str, name: str, hashes: Mapping[str, str]) -
     return Dataset(f"{name}/{split}", x, labels.astype(np.int64), digest.hexdigest())
 
 
-def exists(folder: Path, file: str) -> bool:
-    """Whether an idx file is there, packed or not."""
-    return any((folder / name).exists() for name in (file, f"{file}.gz"))
-
-
-def _read(folder: Path, file: str, name: str) -> tuple[Path, bytes]:
-    packed, plain = folder / f"{file}.gz", folder / file
-    if plain.exists():
-        return plain, files.read_bytes(plain, "an idx file")
-    if not packed.exists():
-        raise InputError(missing(packed, name))
-    return packed, files.gunzip(packed)
+def idx_exists(folder: Path, split: str) -> bool:
+    """Whether any idx file of a split exists, compressed or not."""
+    names = [file + end for file in _IDX_FILES[split] for end in ("", ".gz")]
+    return any((folder / name).exists() for name in names)
 
 
 def missing(path: Path, name: str) -> str:
-    """The message about a data set's file that isn't there."""
+    """Message about a missing file of a data set."""
     return (
         f"{path}: expected the file, got none; set DAA_DATA to the folder that holds "
         f"{path.parent.name}, or download the data set: daa fetch {name}"
     )
 
 
-def _check_labels(labels: np.ndarray, where: Path) -> None:
+def _check_labels(labels: np.ndarray, folder: Path) -> None:
     highest = int(labels.max(initial=0))
-    require(highest <= 9, f"{where}: labels", "0 to 9", highest)
+    require(highest <= 9, f"{folder}: labels", "0 to 9", highest)
 
 
-def read_idx(content: bytes, where: str | Path, rank: int) -> np.ndarray:
-    """An array of the idx format with unsigned bytes.
+def read_idx(content: bytes, path: str | Path, rank: int) -> np.ndarray:
+    """The uint8 array in an idx file.
 
     Args:
-        content: of the file.
-        where: the file, for messages.
-        rank: number of dimensions expected.
-
-    Returns:
-        uint8 array of that rank.
+        content: content of the file.
+        path: path of the file, for messages.
+        rank: expected number of dimensions.
 
     Raises:
-        InputError: another type or rank, or another size than the header says.
+        InputError: another type or rank, or another size than in the header.
     """
-    magic = bytes([0, 0, 8, rank])
+    magic, header = bytes([0, 0, 8, rank]), 4 + 4 * rank
     if content[:4] != magic:
-        raise InputError(f"{where}: expected idx magic {magic.hex()}, got {content[:4].hex()}")
-    header = 4 + 4 * rank
+        raise InputError(f"{path}: expected idx magic {magic.hex()}, got {content[:4].hex()}")
     if len(content) < header:
-        raise InputError(f"{where}: expected a header of {header} bytes, got {len(content)}")
+        raise InputError(f"{path}: expected a header of {header} bytes, got {len(content)}")
     shape = tuple(int(n) for n in np.frombuffer(content, ">u4", rank, offset=4))
     expected = header + math.prod(shape)
-    require(len(content) == expected, str(where), f"{expected} bytes for {shape}", len(content))
+    require(len(content) == expected, str(path), f"{expected} bytes for {shape}", len(content))
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
@@ -115,13 +112,13 @@ def cifar10_images(folder: Path, split: str, name: str) -> Dataset:
     """CIFAR-10 from its binary version.
 
     Args:
-        folder: of the files.
+        folder: folder of the files.
         split: "train" (50,000 images in five files) or "test" (10,000).
-        name: of the data set.
+        name: name of the data set.
 
     Returns:
-        Images [N, 32, 32, 3]. Where files are missing or short, the images that are there, and a
-        warning that says how many.
+        Images [N, 32, 32, 3]. An incomplete copy gives the images in it, and a warning with their
+        number.
 
     Raises:
         InputError: no file at all, a size that is no multiple of 3,073 bytes, a label beyond 0..9.
@@ -129,19 +126,18 @@ def cifar10_images(folder: Path, split: str, name: str) -> Dataset:
     Source: www.cs.toronto.edu/~kriz/cifar.html.
     """
     paths = [folder / file for file in _CIFAR_FILES[split]]
-    found = [path for path in paths if path.exists()]
-    if not found:
+    if not any(path.exists() for path in paths):
         raise InputError(missing(paths[0], name))
-    digest, parts = hashlib.sha256(), []
-    for path in found:
+    digest, arrays = hashlib.sha256(), []
+    for path in filter(Path.exists, paths):
         content = files.read_bytes(path, "a file of images")
         digest.update(content)
         if len(content) % _CIFAR_RECORD or not content:
             raise InputError(
                 f"{path}: expected records of {_CIFAR_RECORD} bytes, got {len(content)} bytes"
             )
-        parts.append(np.frombuffer(content, np.uint8).reshape(-1, _CIFAR_RECORD))
-    records = np.concatenate(parts)
+        arrays.append(np.frombuffer(content, np.uint8).reshape(-1, _CIFAR_RECORD))
+    records = np.concatenate(arrays)
     labels = records[:, 0].astype(np.int64)
     _check_labels(labels, folder)
     if len(records) != _CIFAR_IMAGES[split]:

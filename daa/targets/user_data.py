@@ -1,4 +1,4 @@
-"""The images that a user names or gives, as a data set."""
+"""The images of a user as a data set."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from daa import targets
 from daa.errors import InputError, require
 from daa.target import Bounds, Dataset, Note, as_array
 from daa.targets import files
-from daa.targets.adapters.common import bounds_of, sha256_of_arrays
-from daa.targets.adapters.layouts import DataFormat
-from daa.targets.files import reason
-from daa.targets.npy import read_npz
+from daa.targets.adapters.common import sha256_of_arrays
+from daa.targets.adapters.layouts import DataFormat, bounds_of
 
 LABELS = "labels.csv"
 
@@ -31,44 +29,44 @@ def load(
     split: str = "test",
     data_dir: str | Path | None = None,
 ) -> tuple[Dataset, list[Note]]:
-    """Images with labels.
+    """Images with labels from their name.
 
     Args:
         reference: a data set of this project, as `cifar10`; an .npz file with the arrays `x` and
             `y`; or a folder of images with labels.csv, whose lines are `file,label`.
-        images: only the first ones; None for all.
+        images: number of the first images; None for all.
         bounds, data_format: as for `dataset`.
-        split: of a data set of this project.
-        data_dir: folder of those data sets; else `DAA_DATA`, else the cache.
+        split: split of a data set of this project.
+        data_dir: folder of these data sets; else `DAA_DATA`, else the cache.
 
     Returns:
-        The data set; and what was done to the images.
+        The data set, and notes about changes of the images.
 
     Raises:
-        InputError: no such data, or data that can't be used; says why in one line.
+        InputError: missing or unusable data.
     """
     path = Path(reference)
     if reference in targets.DATASETS:
         return targets.DATASETS[reference].load(split, data_dir, images), []
     if path.suffix == ".npz":
-        found = read_npz(path)
+        arrays = files.read_npz(path)
         for name in ("x", "y"):
-            require(name in found, str(path), f"an array {name}", ", ".join(found) or None)
-        x, y, digest = found["x"], found["y"], files.sha256(path)
+            require(name in arrays, str(path), f"an array {name}", ", ".join(arrays) or None)
+        x, y, digest = arrays["x"], arrays["y"], files.sha256(path)
     elif (path / LABELS).is_file():
         x, y, digest = _pictures(path)
-        data_format, bounds = None, None  # files of images have their own layout and range
+        data_format, bounds = None, None  # image files define their layout and range
     else:
-        known = ", ".join(targets.DATASETS)
-        expected = f"one of {known}, an .npz file, or a folder of images with {LABELS}"
+        names = ", ".join(targets.DATASETS)
+        expected = f"one of {names}, an .npz file, or a folder of images with {LABELS}"
         require(False, "data", expected, reference)
     try:
-        whole, notes = dataset(
+        data, notes = dataset(
             x, y, name=path.stem, sha256=digest, bounds=bounds, data_format=data_format
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return whole.first(images), notes
+    return data.first(images), notes
 
 
 def dataset(
@@ -83,19 +81,19 @@ def dataset(
     """Arrays as a data set.
 
     Args:
-        x: images; whole numbers from 0 to 255, floats in [0, 1], or floats in the range of the
-            pixels, `bounds`. [N, H, W, C], [N, C, H, W] or [N, H, W].
-        y: labels; whole numbers or one-hot. [N], [N, 1] or [N, K].
-        name: of the data set.
-        sha256: of its source; None for that of the arrays.
-        bounds: lowest and highest value of a pixel, where x has other values than [0, 1].
-        data_format: of x; None to see it by the position of 1 or 3 channels.
+        x: images; integers from 0 to 255, floats in [0, 1], or floats in `bounds`. [N, H, W, C],
+            [N, C, H, W] or [N, H, W].
+        y: labels; integers or one-hot. [N], [N, 1] or [N, K].
+        name: name of the data set.
+        sha256: hash of the source; None for the hash of the arrays.
+        bounds: lowest and highest value of a pixel, if not 0 and 1.
+        data_format: layout of x; None to find it by the position of 1 or 3 channels.
 
     Returns:
-        The data set; and what was done to the images.
+        The data set, and notes about changes of the images.
 
     Raises:
-        InputError: arrays of another shape or type, or values that are no number.
+        InputError: arrays of another shape or type, NaN or infinity.
     """
     x, y = as_array(x, "x"), as_array(y, "y")
     sha256 = sha256 or sha256_of_arrays([x, y])
@@ -113,7 +111,7 @@ def dataset(
 def _scaled(
     x: np.ndarray, bounds: Bounds | tuple[float, float] | None
 ) -> tuple[np.ndarray, list[Note]]:
-    """Images in [0, 1], and what was done to them."""
+    """Images in [0, 1], and notes about changes."""
     if x.dtype == np.uint8:
         return x.astype(np.float32) / np.float32(255), []
     if x.dtype.kind not in "fiu":
@@ -125,8 +123,7 @@ def _scaled(
         x = x.astype(np.float32)
     notes: list[Note] = []
     lowest, highest = float(x.min()), float(x.max())
-    limits = bounds or (0.0, 1.0)
-    limits = bounds_of(limits, "x")
+    limits = bounds_of(bounds, "x")
     if highest > 1 + 1e-3 or lowest < -1e-3:
         if bounds is None and lowest >= 0 and 1.5 < highest <= 255:
             limits = Bounds(0.0, 255.0)
@@ -148,7 +145,6 @@ def _scaled(
 
 
 def _labels(y: np.ndarray, images: int) -> np.ndarray:
-    """Labels as [N] int64."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
@@ -164,19 +160,19 @@ def _labels(y: np.ndarray, images: int) -> np.ndarray:
 
 
 def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
-    """Images of a folder in the order of its labels.csv, their labels, and the hash of both."""
+    """Images in the order of labels.csv, their labels, and the hash of both."""
     from PIL import Image
 
     table = folder / LABELS
     lines = files.read_csv(table, "lines file,label")
     if lines and not lines[0][-1].strip().isdecimal():
-        lines = lines[1:]  # names of the columns
+        lines = lines[1:]  # column names
     require(bool(lines), str(table), "lines file,label", None)
     digest = hashlib.sha256(table.read_bytes())
     x, y = [], []
     for line in lines:
-        fits = len(line) == 2 and re.fullmatch(r"\d{1,9}", line[1].strip(), re.ASCII) is not None
-        require(fits, str(table), "lines file,label with labels from 0 on", ",".join(line))
+        valid = len(line) == 2 and re.fullmatch(r"\d{1,9}", line[1].strip(), re.ASCII) is not None
+        require(valid, str(table), "lines file,label with labels from 0 on", ",".join(line))
         path = folder / line[0].strip()
         content = files.read_bytes(path, "an image")
         digest.update(content)
@@ -187,8 +183,8 @@ def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
                 x.append(np.asarray(picture.convert("L" if grey else "RGB")))
         except InputError:
             raise
-        except Exception as error:  # a damaged or vast image makes Pillow fail in many ways
-            raise InputError(f"{path}: expected an image, got {reason(error)}") from error
+        except Exception as error:  # Pillow fails in many ways
+            raise InputError(f"{path}: expected an image, got {files.reason(error)}") from error
         y.append(int(line[1]))
         same = x[-1].shape == x[0].shape
         require(same, str(path), f"an image of shape {list(x[0].shape)}", list(x[-1].shape))

@@ -19,8 +19,10 @@ from daa.cli import main as console
 from daa.evaluation import report as verdict
 from daa.evaluation.evaluate import evaluate
 from daa.reports import schema
-from daa.runs import config, setup
-from daa.runs import run as running
+from daa.reports.publish import publish
+from daa.runs import config
+from daa.runs.prepare import prepare
+from daa.runs.run import run
 from daa.targets import user_data as data
 from daa.targets import user_models as models
 from daa.targets.files import sha256
@@ -107,7 +109,7 @@ def test_a_result_of_another_run_is_refused_before_the_attack_and_the_same_repla
     before = {path: path.read_bytes() for path in Path("out").iterdir()}
     capsys.readouterr()
     assert command(*same, "--seed", 1, "--out", "out") == 2
-    assert "seed: expected 1 as asked for now, got 0" in capsys.readouterr().err
+    assert "seed: the record has 0, but this run has 1" in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in Path("out").iterdir()}
 
 
@@ -309,16 +311,17 @@ def test_a_config_names_a_model_of_the_users_own(place, capsys):
     rest = f"data: d.npz\nimages: 50\nattack: {{eps: 0.1}}\n{rows}"
     for target, bounds in ((None, "bounds: [0, 255]\n"), ("mine:function", "")):
         Path("own.yaml").write_text(head + bounds + rest)
-        ready = setup.prepare(Path("own.yaml"), Path("results"), target=target)
-        running.reproduce(ready, say=lambda text: None)
+        ready = prepare(Path("own.yaml"), Path("results"), target=target)
+        list(run(ready.experiment, ready.target, ready.data, folder=ready.folder))
+        publish(ready.folder)
         record = json.loads((ready.folder / "pgd-xent.json").read_text())
         assert record["weights_sha256"] == ready.load().weights_sha256
         assert record["data_sha256"] == sha256(Path("d.npz"))
         assert record["images"] == 50
         assert (ready.folder / "table.md").exists()
     Path("own.yaml").write_text(head + rows)
-    with pytest.raises(InputError, match="own: data: expected a data set or a file"):
-        setup.prepare(Path("own.yaml"), Path("results"))
+    with pytest.raises(InputError, match="own: data: is missing"):
+        prepare(Path("own.yaml"), Path("results"))
     Path("own.yaml").write_text(f"{head}bounds: 3\n{rows}")
     with pytest.raises(InputError, match=r"own\.yaml: bounds"):
         config.load("own.yaml")
@@ -331,7 +334,7 @@ def test_the_model_of_a_config_loses_its_end(place, end):
     head = "name: own\ntitle: Mine\ntarget: end.keras\ndata: d.npz\nattack: {eps: 0.1}\n"
     Path("own.yaml").write_text(f"{head}rows: [{{method: pgd, steps: 3, step_size: 0.05}}]\n")
     with pytest.warns(UserWarning, match=f"final {end} of the model is taken off"):
-        ready = setup.prepare(Path("own.yaml"), Path("results"))
+        ready = prepare(Path("own.yaml"), Path("results"))
     assert [note.code for note in ready.target.notes] == [f"{end}-removed"]
 
 

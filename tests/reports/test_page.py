@@ -2,11 +2,11 @@ import json
 import re
 from pathlib import Path
 
+import page as script
 import pytest
 
 from daa import InputError
-from daa.cli import page as script
-from daa.leaderboard import living
+from daa.leaderboard import boards
 from daa.reports import page, races
 from daa.reports import results as collection
 from daa.reports.results import collect
@@ -46,7 +46,7 @@ def test_no_folder_to_show_is_a_mistake_and_writes_nothing(tmp_path):
     with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
         page.write([])
     with pytest.raises(InputError, match="empty: expected result records, got none"):
-        script.main.__wrapped__([str(tmp_path / "empty")])
+        script.main([str(tmp_path / "empty")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty"]
 
 
@@ -128,7 +128,7 @@ def test_a_page_about_other_experiments_is_silent_about_the_paper(folder, change
 def test_the_living_board_is_shown_where_it_has_entries(folder):
     assert "The living board" not in page.html({folder: collect(folder)})
     record = collect(folder).records[0]
-    entry = living.make(
+    entry = boards.make(
         name="A strong attack",
         by="A. Name",
         method="100 steps",
@@ -141,7 +141,7 @@ def test_the_living_board_is_shown_where_it_has_entries(folder):
         accuracy=0.8123,
         array_sha256="0" * 64,
     )
-    living.insert(entry, folder.parent / "board")
+    boards.insert(entry, folder.parent / "board")
     html = page.html({folder: collect(folder)})
     assert "The living board" in html
     assert '<td>1</td><td class="text">A strong attack</td><td>81.23</td>' in html
@@ -183,7 +183,7 @@ def test_only_runs_on_the_boards_network_are_ranked(folder, change):
     change(folder / "dgf-xent.json", weights="original", robust_accuracy=[0.8801] * 10)
     results = {folder: collect(folder)}
     assert page.entries(results) == [
-        ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01))
+        ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01), None)
     ]
     assert "|    2 | **DAA-DGF (this project)**" in page.markdown(results)
     assert '<tr class="own"><td>2</td>' in page.html(results)
@@ -193,7 +193,7 @@ def test_only_runs_on_the_boards_network_are_ranked(folder, change):
 def test_a_file_of_the_users_own_is_not_overwritten(folder, capsys, name):
     (folder.parent / name).write_text("# My thesis")
     with pytest.raises(InputError, match=rf"{name}: expected no file, or one that this project wr"):
-        script.main.__wrapped__([str(folder)])
+        script.main([str(folder)])
     assert (folder.parent / name).read_text() == "# My thesis"
     assert sorted(p.name for p in folder.parent.iterdir()) == sorted([folder.name, name])
     (folder.parent / name).unlink()

@@ -16,8 +16,9 @@ from daa.attacks.worst_case import Engine, run_unit
 from daa.cli import reproduce
 from daa.errors import InputError
 from daa.runs import config as configs
-from daa.runs import device, provenance, records, run, setup
-from daa.runs.setup import Setup
+from daa.runs import device, provenance, records, run
+from daa.runs import prepare as setup
+from daa.runs.prepare import Prepared as Setup
 
 QUICK = ("pgd-xent", "blob-xent", "dgf-xent", "adaptive")
 _SMALL = ["--images", "100", "--restarts", "2"]

@@ -1,4 +1,4 @@
-"""What models of all libraries need to become targets: logits of one type, with a gradient."""
+"""Checks and conversions of models from all libraries: float32 logits with a gradient."""
 
 from __future__ import annotations
 
@@ -11,16 +11,60 @@ from typing import Any
 
 import numpy as np
 
-from daa.attacks.components import is_number
 from daa.errors import InputError, require
 from daa.target import Bounds, Note, Target
-from daa.targets.adapters import graphs, logits
-from daa.targets.adapters.layouts import Shape
-from daa.targets.adapters.logits import Guess, Network
+from daa.targets.adapters import graphs, layouts, logits
+from daa.targets.adapters.layouts import DataFormat, Shape
+from daa.targets.adapters.logits import Candidate, Network
 from daa.targets.files import reason
 from daa.tensorflow import tf
 
-_PROBES = 10  # images that a model is tried with
+_PROBES = 10  # images in the first call of a model
+
+
+def of_graph(
+    call: Network,
+    spec: tf.TensorSpec,
+    name: str,
+    *,
+    image_shape: Iterable[int] | None,
+    bounds: Any,
+    data_format: DataFormat,
+    weights_sha256: Callable[[], str | None],
+) -> Target:
+    """A target from a TensorFlow function; integer inputs get a gradient.
+
+    Args:
+        call: function of a tensor like `spec`; its outputs as for `target_of`.
+        spec: shape and type of the input.
+        name: name of the target.
+        image_shape: (H, W, C), or None for the shape in `spec`.
+        bounds: native range of the pixels; None for (0, 1), or for (0, 255) with integer inputs.
+        data_format: layout of the input.
+        weights_sha256: returns the hash of the weights.
+    """
+    shape = spec.shape.as_list() if spec.shape.rank is not None else None
+    image_shape = layouts.image_shape_of(shape, image_shape, data_format, name)
+
+    def layout(network: Network) -> Network:
+        return layouts.in_layout(network, shape, image_shape, data_format)
+
+    def flat() -> graphs.Flat:
+        return graphs.flat(tf.function(call, autograph=False).get_concrete_function(spec), name)
+
+    network, notes, default, candidates = call, list[Note](), (0.0, 1.0), iter(())
+    if not spec.dtype.is_floating:
+        network, notes = graphs.of_integers(flat(), name)
+        default, candidates = (0.0, 255.0), graphs.without_end(flat, name)
+    return target_of(
+        layout(network),
+        name,
+        image_shape=image_shape,
+        bounds=layouts.bounds_of(bounds, name, default),
+        weights_sha256=weights_sha256,
+        candidates=(Candidate(c.end, layout(c.network)) for c in candidates),
+        notes=notes,
+    )
 
 
 def target_of(
@@ -30,24 +74,24 @@ def target_of(
     image_shape: Shape,
     bounds: Bounds,
     weights_sha256: Callable[[], str | None],
-    guesses: Iterable[Guess] = (),
+    candidates: Iterable[Candidate] = (),
     notes: Iterable[Note] = (),
     xla: bool = True,
 ) -> Target:
-    """A target from a function, tried with some images.
+    """A target from a function, checked with some images.
 
-    A final softmax or sigmoid is taken off, or inverted where that can't be done. Each note is
-    given as a warning.
+    A final softmax or sigmoid is removed, or inverted if the removal fails. Each note is also a
+    warning.
 
     Args:
         call: native pixels [N, H, W, C] float32 -> logits, probabilities or outputs of sigmoids,
             [N, K] of any float.
-        name: of the target.
+        name: name of the target.
         image_shape: (H, W, C).
         bounds: native range of the pixels.
-        weights_sha256: gives the hash of the weights, or None; called after the function.
-        guesses: at the same function without its end, beside those that are always tried.
-        notes: what was already done to the model.
+        weights_sha256: returns the hash of the weights, or None; called after the function.
+        candidates: versions of the function without its end, in addition to the usual ones.
+        notes: changes already made to the model.
         xla: whether XLA can compile the function.
 
     Raises:
@@ -63,34 +107,45 @@ def target_of(
         raise InputError(
             f"{name}: expected a model that takes images of shape [{shape}], got {reason(error)}"
         ) from error
-    _check_output(out, name)
-    found = list(notes)
+    shape = list(out.shape)
+    valid = len(shape) == 2 and shape[0] == _PROBES and shape[1] >= 2
+    require(valid, f"{name}: output", f"logits [{_PROBES}, K >= 2] of {_PROBES} images", shape)
+    if not out.dtype.is_floating:
+        raise InputError(
+            f"{name}: output: expected logits, got {out.dtype.name}, which have no gradient"
+        )
+    notes = list(notes)
     if out.dtype != tf.float32:
         cast = f"The outputs of the model are {out.dtype.name}; they are cast to float32."
-        found.append(Note("output-cast", cast))
-    always = graphs.without_end(lambda: _flat(call, image_shape, name), name)
-    network, ends = logits.of(call, pixels, out, chain(guesses, always))
+        notes.append(Note("output-cast", cast))
+
+    def flat() -> graphs.Flat:
+        spec = tf.TensorSpec([None, *image_shape], tf.float32)
+        return graphs.flat(tf.function(call, autograph=False).get_concrete_function(spec), name)
+
+    usual = graphs.without_end(flat, name)
+    network, ends = logits.of(call, pixels, out, chain(candidates, usual))
     target = Target(
         name=name,
         network=lambda x: tf.cast(network(x), tf.float32),
         image_shape=image_shape,
-        classes=int(out.shape[1]),
+        classes=shape[1],
         bounds=bounds,
         weights_sha256=weights_sha256(),
-        notes=(*found, *ends),
+        notes=(*notes, *ends),
         xla=xla,
     )
     check_gradient(target)
     for note in target.notes:
-        warnings.warn(f"{name}: {note.message} [{note.code}]", stacklevel=4)
+        warnings.warn(f"{name}: {note.message} [{note.code}]", stacklevel=5)
     return target
 
 
 def with_logits(target: Target) -> Target:
-    """The same target, without a softmax or a sigmoid at the end of its network.
+    """The target without a softmax or a sigmoid at the end of the network.
 
     Raises:
-        InputError: its network fails.
+        InputError: the network fails.
     """
     pixels = _probes(target.image_shape, target.bounds)
     try:
@@ -106,7 +161,7 @@ def with_logits(target: Target) -> Target:
 
 
 def _probes(image_shape: Shape, bounds: Bounds) -> tf.Tensor:
-    """Native pixels of images that differ much: from plain grey to pure noise."""
+    """Native pixels of very different images: from plain grey to pure noise."""
     rng = np.random.default_rng(0)
     noise, grey = (rng.random((_PROBES, *size)) for size in (image_shape, (1, 1, 1)))
     contrast = np.linspace(0, 1, _PROBES).reshape(-1, 1, 1, 1)
@@ -114,32 +169,16 @@ def _probes(image_shape: Shape, bounds: Bounds) -> tf.Tensor:
     return tf.constant(bounds.to_native(images), tf.float32)
 
 
-def _flat(call: Network, image_shape: Shape, name: str) -> graphs.Flat:
-    spec = tf.TensorSpec([None, *image_shape], tf.float32)
-    return graphs.flat(tf.function(call, autograph=False).get_concrete_function(spec), name)
-
-
-def _check_output(out: tf.Tensor, name: str) -> None:
-    shape = list(out.shape)
-    fits = len(shape) == 2 and shape[0] == _PROBES and shape[1] >= 2
-    require(fits, f"{name}: output", f"logits [{_PROBES}, K >= 2] of {_PROBES} images", shape)
-    if not out.dtype.is_floating:
-        raise InputError(
-            f"{name}: output: expected logits, got {out.dtype.name}, which have no gradient"
-        )
-
-
 def check_gradient(target: Target) -> None:
-    """Checks that the logits of a target have a gradient at the images; it may be zero.
+    """Checks that the logits of a target have a gradient at the images; zeros are allowed.
 
     Raises:
-        InputError: they have none.
+        InputError: no gradient.
     """
     x = tf.fill([1, *target.image_shape], 0.5)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        logits = target(x)
-        total = tf.reduce_sum(logits * tf.range(1.0, target.classes + 1))
+        total = tf.reduce_sum(target(x) * tf.range(1.0, target.classes + 1))
     if tape.gradient(total, x) is None:
         raise InputError(
             f"{target.name}: expected logits with a gradient at the images, got none; "
@@ -147,43 +186,28 @@ def check_gradient(target: Target) -> None:
         )
 
 
-def output_of(found: Any, output: str | None, name: str) -> Any:
-    """The one output of a model that is attacked.
+def output_of(outputs: Any, output: str | None, name: str) -> Any:
+    """The output to attack.
 
     Args:
-        found: what the model returned: a tensor, or a mapping or sequence of them.
-        output: its name in a mapping; None for the only one or for "logits".
-        name: of the target.
+        outputs: result of the model: a tensor, or a mapping or sequence of tensors.
+        output: its name in a mapping; None for a single output or for "logits".
+        name: name of the target.
 
     Raises:
-        InputError: several outputs and no name, or another name.
+        InputError: several outputs and no name, or an unknown name.
     """
-    if isinstance(found, Mapping):
-        names = [str(key) for key in found]
+    if isinstance(outputs, Mapping):
+        names = [str(key) for key in outputs]
         if output is None:
             output = names[0] if len(names) == 1 else "logits"
         require(output in names, f"{name}: output", f"one of {', '.join(names)}", output)
-        return found[output]
+        return outputs[output]
     require(output is None, f"{name}: output", "none, as the outputs have no names", output)
-    if isinstance(found, (list, tuple)):
-        require(len(found) == 1, f"{name}: outputs", "1", len(found))
-        return found[0]
-    return found
-
-
-def bounds_of(bounds: Any, name: str, default: tuple[float, float] = (0.0, 1.0)) -> Bounds:
-    """The native range of the pixels as `Bounds`.
-
-    Raises:
-        InputError: something else than two numbers, the lower one first.
-    """
-    bounds = default if bounds is None else bounds
-    if isinstance(bounds, Bounds):
-        bounds = (bounds.lower, bounds.upper)
-    fits = isinstance(bounds, (tuple, list)) and len(bounds) == 2 and all(map(is_number, bounds))
-    fits = fits and bounds[0] < bounds[1]
-    require(fits, f"{name}: bounds", "the lowest and the highest value of a pixel", bounds)
-    return Bounds(float(bounds[0]), float(bounds[1]))
+    if isinstance(outputs, (list, tuple)):
+        require(len(outputs) == 1, f"{name}: outputs", "1", len(outputs))
+        return outputs[0]
+    return outputs
 
 
 def sha256_of_arrays(arrays: Iterable[np.ndarray]) -> str:

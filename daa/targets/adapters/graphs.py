@@ -1,7 +1,7 @@
-"""Graphs of TensorFlow functions, changed where a model has no gradient or no logits.
+"""Changes of TensorFlow graphs for models without a gradient or without logits.
 
-A SavedModel holds graphs, not layers. So its final softmax is taken off in the graph, and so is the
-cast of an input that takes whole numbers, through which no gradient flows.
+A SavedModel has graphs instead of layers. So its final softmax is removed in the graph, and so is
+the cast of an integer input, as no gradient passes it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 
 from daa.errors import InputError
 from daa.target import Note
-from daa.targets.adapters.logits import ENDS, THROUGH, Guess, Network
+from daa.targets.adapters.logits import ENDS, THROUGH, Candidate, Network
 from daa.targets.files import reason
 from daa.tensorflow import tf
 
 
 @dataclass(frozen=True, eq=False)
 class Flat:
-    """A function as one graph without variables and calls.
+    """A function as a single graph without variables and calls.
 
     Args:
-        graph: its operations.
-        spec: of its only input.
-        input: name of the operation that is fed.
-        output: name of the tensor that is read.
+        graph: the operations.
+        spec: shape and type of the only input.
+        input: name of the input operation.
+        output: name of the output tensor.
     """
 
     graph: Any
@@ -35,14 +35,10 @@ class Flat:
 
 
 def flat(function: Any, name: str) -> Flat:
-    """A concrete function of one tensor, with its weights as constants.
-
-    Args:
-        function: the concrete function.
-        name: of the target.
+    """A concrete function of a single tensor, with weights as constants.
 
     Raises:
-        InputError: TensorFlow can't make one graph of it.
+        InputError: TensorFlow cannot freeze the weights.
     """
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
@@ -54,46 +50,50 @@ def flat(function: Any, name: str) -> Flat:
         raise InputError(
             f"{name}: expected a graph whose weights can be frozen, got {reason(error)}"
         ) from error
-    (fed,), (read,) = frozen.inputs, frozen.outputs
-    spec = tf.TensorSpec(fed.shape, fed.dtype)
-    return Flat(frozen.graph.as_graph_def(), spec, fed.op.name, read.name)
+    (start,), (end,) = frozen.inputs, frozen.outputs
+    spec = tf.TensorSpec(start.shape, start.dtype)
+    return Flat(frozen.graph.as_graph_def(), spec, start.op.name, end.name)
 
 
-def of_whole_pixels(function: Flat, name: str) -> tuple[Network, list[Note]]:
-    """A function of whole numbers as one of floats, which it rounds.
+def of_integers(function: Flat, name: str) -> tuple[Network, list[Note]]:
+    """A function of integers as a function of floats, which it rounds.
 
-    The gradient passes the rounding unchanged, and enters the graph behind its first cast.
+    The gradient passes the rounding unchanged, and enters the graph after the first cast.
 
     Raises:
-        InputError: the input is used for something else than one cast to floats.
+        InputError: another operation than a single kind of cast reads the input.
     """
     dtype = function.spec.dtype
-    readers, through = [], {function.input}
-    for node in function.graph.node:  # inputs stand before what reads them
-        if _sources(node) & through:
+    readers, inputs = [], {function.input}
+    for node in function.graph.node:  # in the order of computation
+        if inputs & {_operation(tensor) for tensor in node.input}:
             if node.op == "Identity":
-                through.add(node.name)
+                inputs.add(node.name)
             else:
                 readers.append(node)
-    kinds = {node.attr["DstT"].type for node in readers if node.op == "Cast"}
-    if len(kinds) != 1 or any(node.op != "Cast" for node in readers):
+    types = {node.attr["DstT"].type for node in readers if node.op == "Cast"}
+    if len(types) != 1 or any(node.op != "Cast" for node in readers):
         raise InputError(
             f"{name}: expected a model with a gradient at the images, got one that takes "
             f"{dtype.name} and does not cast it to floats first"
         )
-    first, *others = readers
-    spec = tf.TensorSpec(function.spec.shape, tf.as_dtype(kinds.pop()))
+    first, *rest = (node.name for node in readers)
+    spec = tf.TensorSpec(function.spec.shape, tf.as_dtype(types.pop()))
     changed = type(function.graph)()
     changed.CopyFrom(function.graph)
     for node in changed.node:
-        if node.name == first.name:
-            _make_placeholder(node, spec)
-        if node.name in {other.name for other in others}:
-            node.op = "Identity"
+        if node.name == first or node.name in rest:
             del node.input[:]
-            node.input.append(first.name)
-            _only_type(node, spec.dtype)
-    inner = runnable(Flat(changed, spec, first.name, function.output))
+            node.attr.clear()
+        if node.name == first:
+            node.op = "Placeholder"
+            node.attr["dtype"].type = spec.dtype.as_datatype_enum
+            node.attr["shape"].shape.CopyFrom(spec.shape.as_proto())
+        elif node.name in rest:
+            node.op = "Identity"
+            node.input.append(first)
+            node.attr["T"].type = spec.dtype.as_datatype_enum
+    inner = runnable(Flat(changed, spec, first, function.output))
     low, high = (tf.cast(end, spec.dtype) for end in (dtype.min, dtype.max))
 
     @tf.custom_gradient
@@ -108,31 +108,32 @@ def of_whole_pixels(function: Flat, name: str) -> tuple[Network, list[Note]]:
     return (lambda x: inner(rounded(tf.cast(x, spec.dtype)))), [note]
 
 
-def without_end(flat: Callable[[], Flat], name: str) -> Iterator[Guess]:
-    """A function up to its final softmax or sigmoid, if it ends in one.
+def without_end(flat: Callable[[], Flat], name: str) -> Iterator[Candidate]:
+    """A function up to its final softmax or sigmoid, if any.
 
     Args:
-        flat: makes its graph, if that is needed.
-        name: of the target.
+        flat: makes the graph.
+        name: name of the target.
     """
     try:
         function = flat()
-    except Exception:  # no graph, no guess
+    except Exception:  # no graph, no candidate
         return
     nodes = {node.name: node for node in function.graph.node}
-    end = nodes[_source(function.output)]
+    end = nodes[_operation(function.output)]
     while end.op in THROUGH:
-        end = nodes[_source(end.input[0])]
+        end = nodes[_operation(end.input[0])]
     if end.op in ENDS:
         logits = end.input[0]
         shorter = replace(function, output=logits if ":" in logits else f"{logits}:0")
-        whole = not function.spec.dtype.is_floating
-        network = of_whole_pixels(shorter, name)[0] if whole else runnable(shorter)
-        yield Guess(ENDS[end.op], network)
+        if function.spec.dtype.is_floating:
+            yield Candidate(ENDS[end.op], runnable(shorter))
+        else:
+            yield Candidate(ENDS[end.op], of_integers(shorter, name)[0])
 
 
 def runnable(function: Flat) -> Network:
-    """A flat function that can be called, and has a gradient."""
+    """A callable with a gradient from a flat function."""
     imported = tf.compat.v1.wrap_function(
         lambda: tf.graph_util.import_graph_def(function.graph, name=""), []
     )
@@ -143,22 +144,6 @@ def runnable(function: Flat) -> Network:
     return lambda x: pruned(tf.cast(x, function.spec.dtype))
 
 
-def _make_placeholder(node: Any, spec: tf.TensorSpec) -> None:
-    node.op = "Placeholder"
-    del node.input[:]
-    node.attr.clear()
-    node.attr["dtype"].type = spec.dtype.as_datatype_enum
-    node.attr["shape"].shape.CopyFrom(spec.shape.as_proto())
-
-
-def _only_type(node: Any, dtype: tf.DType) -> None:
-    node.attr.clear()
-    node.attr["T"].type = dtype.as_datatype_enum
-
-
-def _sources(node: Any) -> set[str]:
-    return {_source(name) for name in node.input}
-
-
-def _source(name: str) -> str:
-    return name.lstrip("^").partition(":")[0]
+def _operation(tensor: str) -> str:
+    """Name of the operation of a tensor or a control input."""
+    return tensor.lstrip("^").partition(":")[0]

@@ -1,14 +1,14 @@
-"""Layouts of images: which a model takes, and how it gets it."""
+"""Layouts and ranges of a model's input images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from daa.attacks.components import is_whole
-from daa.errors import InputError, require
+from daa.errors import InputError, is_number, is_whole, require
+from daa.target import Bounds
 from daa.targets.adapters.logits import Network
 from daa.tensorflow import tf
 
@@ -18,62 +18,83 @@ Shape = tuple[int, int, int]
 
 def image_shape_of(
     shape: Iterable[int | None] | None,
-    given: Iterable[int] | None,
+    image_shape: Iterable[int] | None,
     data_format: DataFormat,
     name: str,
 ) -> Shape:
     """(H, W, C) of the images of a model.
 
     Args:
-        shape: of the model's input, with the number of images first; None where it is not known.
-        given: (H, W, C) that the user gave; None to read them from `shape`.
-        data_format: of the model's input.
-        name: of the target.
+        shape: shape of the model's input, with the batch first; None if unknown.
+        image_shape: (H, W, C) from the user; None to read them from `shape`.
+        data_format: layout of the model's input.
+        name: name of the target.
 
     Raises:
-        InputError: neither says it, or something else than three whole numbers was given.
+        InputError: `image_shape` is invalid, or both are None.
     """
     formats = get_args(DataFormat)
     require(
         data_format in formats, f"{name}: data_format", f"one of {', '.join(formats)}", data_format
     )
-    if given is not None:
-        found = tuple(given)
-        fits = len(found) == 3 and all(is_whole(size) and size >= 1 for size in found)
-        require(fits, f"{name}: image_shape", "(H, W, C)", found)
-        return found  # type: ignore[return-value]
-    sizes = tuple(shape or ())[1:]
-    if len(sizes) == 2:
-        sizes = (*sizes, 1) if data_format == "channels_last" else (1, *sizes)
-    if len(sizes) != 3 or None in sizes:
+    if image_shape is not None:
+        sizes = tuple(image_shape)
+        valid = len(sizes) == 3 and all(is_whole(size) and size >= 1 for size in sizes)
+        require(valid, f"{name}: image_shape", "(H, W, C)", sizes)
+        return sizes  # type: ignore[return-value]
+    inputs = tuple(shape or ())[1:]
+    if len(inputs) == 2:
+        inputs = (*inputs, 1) if data_format == "channels_last" else (1, *inputs)
+    if len(inputs) != 3 or None in inputs:
         raise InputError(
-            f"{name}: image_shape: expected (H, W, C), got none, and the model's input does not "
-            f"say it: {None if shape is None else tuple(shape)}"
+            f"{name}: image_shape: expected (H, W, C), got none, and the input of the model has no "
+            f"such shape: {None if shape is None else tuple(shape)}"
         )
     if data_format == "channels_first":
-        sizes = (*sizes[1:], sizes[0])
-    return sizes  # type: ignore[return-value]
+        inputs = (*inputs[1:], inputs[0])
+    return inputs  # type: ignore[return-value]
+
+
+def input_shape(image_shape: Shape, data_format: DataFormat) -> Shape:
+    """Shape of an image in the layout of the model's input."""
+    height, width, channels = image_shape
+    return (channels, height, width) if data_format == "channels_first" else image_shape
 
 
 def in_layout(
     call: Network, shape: Iterable[int | None] | None, image_shape: Shape, data_format: DataFormat
 ) -> Network:
-    """A function of images [N, H, W, C] from one of the layout that a model takes.
+    """A function of images [N, H, W, C] from a model with another layout.
 
     Args:
         call: the model.
-        shape: of its input; an input of another rank than 4 gets the same numbers in its shape.
+        shape: shape of its input; images are reshaped to an input of another rank than 4.
         image_shape: (H, W, C).
-        data_format: of the model's input.
+        data_format: layout of the model's input.
     """
     sizes = list(shape)[1:] if shape is not None else []
-    known = [size for size in sizes if size is not None]
-    reshaped = known == sizes and len(sizes) not in (0, 3)
-    reshaped = reshaped and np.prod(known) == np.prod(image_shape)
+    fixed = [size for size in sizes if size is not None]
+    reshaped = fixed == sizes and len(sizes) not in (0, 3)
+    reshaped = reshaped and np.prod(fixed) == np.prod(image_shape)
 
     def network(x: tf.Tensor) -> tf.Tensor:
         if data_format == "channels_first":
             x = tf.transpose(x, [0, 3, 1, 2])
-        return call(tf.reshape(x, [-1, *known]) if reshaped else x)
+        return call(tf.reshape(x, [-1, *fixed]) if reshaped else x)
 
     return network
+
+
+def bounds_of(bounds: Any, name: str, default: tuple[float, float] = (0.0, 1.0)) -> Bounds:
+    """The native range of the pixels, from `Bounds`, a pair of numbers, or None for the default.
+
+    Raises:
+        InputError: anything else.
+    """
+    bounds = default if bounds is None else bounds
+    if isinstance(bounds, Bounds):
+        bounds = (bounds.lower, bounds.upper)
+    valid = isinstance(bounds, (tuple, list)) and len(bounds) == 2 and all(map(is_number, bounds))
+    valid = valid and bounds[0] < bounds[1]
+    require(valid, f"{name}: bounds", "the lowest and the highest value of a pixel", bounds)
+    return Bounds(float(bounds[0]), float(bounds[1]))

@@ -1,4 +1,4 @@
-"""Handwritten digits of 8 x 8 pixels and a small network trained on them, for tests alone."""
+"""Handwritten digits of 8 x 8 pixels and a small network trained on them, for tests only."""
 
 from __future__ import annotations
 

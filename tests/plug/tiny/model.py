@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from daa.targets.family import Model, Network, Variables
+from daa.targets.family import Model, Network, Variables, he_normal
 from daa.tensorflow import tf
 
 VARIABLES = {
@@ -20,7 +20,7 @@ VARIABLES = {
 
 
 def network(variables: Variables) -> Network:
-    """conv 3x3, conv 3x3 stride 2, dense 64, dense 10; ReLU between.
+    """conv 3x3, conv 3x3 stride 2, dense 64, dense 10, with ReLU.
 
     Args:
         variables: the arrays of `VARIABLES`, float32 or bfloat16.
@@ -43,11 +43,7 @@ def network(variables: Variables) -> Network:
 
 def initialize(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """He-normal kernels and zero biases."""
-    arrays: dict[str, np.ndarray] = {}
-    for name, shape in VARIABLES.items():
-        scale = np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.0
-        arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
-    return arrays
+    return he_normal(rng, VARIABLES)
 
 
 MODEL = Model(network, VARIABLES, image_shape=(8, 8, 1), initialize=initialize)
