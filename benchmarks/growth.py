@@ -25,9 +25,7 @@ Point = dict[str, float]
 
 def growth() -> dict[str, list[Point]]:
     """Time and peak memory against particles and images, each point in a new process."""
-    by_particles = [
-        new_process(method="blob", particles=m, images=2000) for m in PARTICLES
-    ]
+    by_particles = [new_process(method="blob", particles=m, images=2000) for m in PARTICLES]
     by_images = [new_process(method="blob", particles=200, images=n) for n in IMAGES]
     return {"particles": by_particles, "images": by_images}
 

@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _race(args: argparse.Namespace) -> None:
     from daa import targets
     from daa.plugins.cores import on_cores
-    from daa.reports import races
+    from daa.reports import autoattack
 
     for name in ("target", "folder"):
         if getattr(args, name) is None:
@@ -83,7 +83,7 @@ def _race(args: argparse.Namespace) -> None:
             from daa.plugins.autoattack import attack
 
             result = race.race(attacked, data, eps, attack)
-    print(races.add(args.folder, result).read_text(encoding="utf-8"))
+    print(autoattack.add(args.folder, result).read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

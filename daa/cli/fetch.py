@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from daa.cli import options
 from daa.cli.main import command
@@ -25,36 +24,22 @@ def main(arguments: list[str] | None = None) -> None:
     options.add_folders(parser)
     options.add_quiet(parser)
     args = parser.parse_args(arguments)
-    from daa.targets import download
+    from daa.targets import fetch
 
     if args.list:
-        width = max(map(len, download.names()))
-        for parcel, state in download.states(args.data_dir, args.model_dir):
-            print(f"{parcel.name:{width}}  {state:10}  {parcel.found or parcel.folder}")
+        names = fetch.names()
+        for name in names:
+            parcel = fetch.parcel(name, args.data_dir, args.model_dir)
+            state, where = fetch.state(parcel), parcel.weights or parcel.folder
+            print(f"{name:{max(map(len, names))}}  {state:10}  {where}")
         return
     if not args.names:
         raise InputError("fetch: no names; `daa fetch --list` prints them")
     if args.source and len(args.names) != 1:
         raise InputError(f"--from: needs exactly one NAME, got {len(args.names)}")
-    for parcel in [download.parcel(name, args.data_dir, args.model_dir) for name in args.names]:
+    for parcel in [fetch.parcel(name, args.data_dir, args.model_dir) for name in args.names]:
         try:
-            download.fetch(parcel, args.source, None if args.quiet else progress_bars())
-        except download.NoDownload as error:
+            fetch.fetch(parcel, args.source, progress=not args.quiet)
+        except fetch.NoDownload as error:
             raise InputError(f"{error}; or run: daa fetch {parcel.name} --from FILE") from error
-        options.say(args.quiet)(f"{parcel.name}: in {parcel.found or parcel.folder}")
-
-
-def progress_bars() -> Any:
-    """A callback that shows one progress bar per file."""
-    from tqdm import tqdm
-
-    bars: dict[str, tqdm] = {}
-
-    def count(file: str, added: int, total: int | None) -> None:
-        if file not in bars:
-            bars[file] = tqdm(unit="B", unit_scale=True, desc=file, total=total)
-        bars[file].update(added)
-        if bars[file].n == total:
-            bars[file].close()
-
-    return count
+        options.say(args.quiet)(f"{parcel.name}: in {parcel.weights or parcel.folder}")

@@ -14,5 +14,5 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.reports import figures, results
 
     for folder, out in results.places(args.folders, args.out):
-        written = figures.write(results.collect(folder), folder, out)
+        written = figures.write(results.load(folder), out)
         print(f"{out}: {', '.join(path.name for path in written) or 'nothing to draw'}")

@@ -11,8 +11,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = options.parser(__doc__, "page results/robust_mnist --out build")
     options.add_results(parser)
     args = parser.parse_args(arguments)
+    from daa.leaderboard import on_page
     from daa.reports import page, results
 
     folders = results.folders(args.folders)
-    written = page.write(folders, args.out)
-    print(f"{', '.join(map(str, written))}: experiments: {len(page.shown(folders))}")
+    written = page.write(folders, args.out, on_page.make)
+    print(f"{', '.join(map(str, written))}: experiments: {len(folders)}")

@@ -1,4 +1,4 @@
-"""Reproduce the whole paper and compare its numbers with the results."""
+"""Reproduce the whole paper and write a report with a verdict for each of its numbers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> None:
     parser = options.parser(__doc__, "paper --only mnist,fmnist --hours 8")
     options.add_folders(parser)
-    parser.add_argument("--only", help="parts of the paper: mnist,fmnist,cifar10,imagenet")
+    parser.add_argument("--only", help="some data sets of mnist,fmnist,cifar10,imagenet")
     parser.add_argument("--hours", type=float, help="time limit; the same command continues")
     parser.add_argument("--precision", choices=get_args(Precision), help="type of the gradients")
     parser.add_argument("--images", type=options.positive, help="limit per data set")
-    parser.add_argument("--restarts", type=options.positive, help="limit per cell")
-    parser.add_argument("--surrogates", action="store_true", help="replace missing weights")
+    parser.add_argument("--restarts", type=options.positive, help="limit per run")
+    parser.add_argument("--surrogates", action="store_true", help="replace missing networks")
     options.add_engine(parser)
     parser.add_argument("--out", type=Path, help="default: results/paper[_surrogates]")
     args = parser.parse_args(arguments)
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
             precision=args.precision,
             images=args.images,
             restarts=args.restarts,
-            stand_ins=args.surrogates,
+            substitutes=args.surrogates,
             here=here,
         ),
         hours=args.hours,

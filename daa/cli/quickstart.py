@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     from daa.reports import page, results
 
-    records = results.collect(folder).records
+    records = results.load(folder).records
     index, _ = page.write([folder], folder)
     print(*table(records), "", sentence(records), "", sep="\n")
     if (folder / "examples.png").exists():

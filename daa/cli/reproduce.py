@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import math
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from daa.cli import options
 from daa.cli.main import command
+from daa.errors import InputError
 from daa.target import Precision
 
 if TYPE_CHECKING:
-    from daa.runs.setup import Setup
+    from daa.runs.prepare import Prepared
 
 
 @command
@@ -38,23 +41,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_quiet(parser)
 
 
-def reproduce(args: argparse.Namespace) -> tuple[Setup, str]:
-    """Runs an experiment; returns its setup and the text to print."""
+def reproduce(args: argparse.Namespace) -> tuple[Prepared, str]:
+    """Runs an experiment; returns it and the text to print."""
     here = options.check_engine(args)
-    from daa.runs import provenance, run, setup
+    if args.minutes is not None and not args.minutes > 0:
+        raise InputError(f"--minutes: must be above 0, got {args.minutes:g}")
+    from daa.reports.publish import publish
+    from daa.runs import provenance
+    from daa.runs.prepare import prepare
+    from daa.runs.run import run
 
     # Read the commit now: a commit made during the run is not the code that runs.
     provenance.git_commit()
     options.start_tensorflow(args.device)
     names = ("target", "precision", "images", "restarts", "seed", "data_dir", "model_dir")
     changes = {name: getattr(args, name) for name in names}
-    ready = setup.prepare(options.find_config(args.config), args.out, here=here, **changes)
-    return ready, run.reproduce(
-        ready,
+    ready = prepare(options.find_config(args.config), args.out, here=here, **changes)
+    finished = run(
+        ready.experiment,
+        ready.target,
+        ready.data,
+        folder=ready.folder,
+        about=ready.about,
         engine=options.engine(args, ready.load, ready.target.weights_sha256, ready.data),
         jit=options.jit(args),
         force=args.force,
-        minutes=args.minutes,
+        end=math.inf if args.minutes is None else time.monotonic() + 60 * args.minutes,
         progress=not args.quiet,
         say=options.say(args.quiet),
     )
+    any_finished = sum(1 for _ in finished) > 0
+    return ready, publish(ready.folder, ready.data) if any_finished else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daa.cli import options
 from daa.cli.main import command
-from daa.leaderboard import boards, entering, living, submission
+from daa.leaderboard import boards, submission
 
 
 @command
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.add_folders(sub)
         return sub
 
-    on = f"--target {living.TARGETS[0]}"
+    on = f"--target {boards.TARGETS[0]}"
     build = add("build results/quickstart -o attack.npy", "write an array from records")
     build.add_argument("results", nargs="+", type=Path, metavar="RESULT", help="record or folder")
     verify = add(f"verify attack.npy {on}", "check an array as the challenge does")
@@ -36,12 +36,12 @@ def main(arguments: list[str] | None = None) -> None:
     entry = f'{on} --name "My attack" --by "A. Name" --method "20 restarts"'
     board = add(f"board attack.npy {entry}", "print the boards, rank an array, enter it")
     board.add_argument("array", nargs="?", type=Path)
-    board.add_argument("--target", choices=[*living.TARGETS, *(b.target for b in boards.load())])
+    board.add_argument("--target", choices=[*boards.TARGETS, *(b.target for b in boards.load())])
     board.add_argument("--name", help="name of the attack; enters the array on the living board")
     board.add_argument("--by", help="author of the array")
     board.add_argument("--method", help="description of the attack, in one line")
     board.add_argument("--url", help="https address of a paper, of code or of the array")
-    board.add_argument("--board", type=Path, default=living.FOLDER, help="default: results/board")
+    board.add_argument("--board", type=Path, default=boards.FOLDER, help="default: results/board")
     for sub in (build, merge):
         sub.add_argument("-o", "--out", type=Path, required=True, help="the .npy file")
     for sub in (verify, merge, compare):
@@ -56,9 +56,9 @@ def main(arguments: list[str] | None = None) -> None:
         return
     if args.command == "board":
         words = {key: getattr(args, key) for key in ("name", "by", "method", "url")}
-        print(entering.board(args.array, args.target, words=words, folder=args.board, **folders))
+        print(boards.board(args.array, args.target, words=words, folder=args.board, **folders))
         return
-    about = submission.setting(args.target, images=args.images, eps=args.eps, **folders)
+    about = submission.load_challenge(args.target, images=args.images, eps=args.eps, **folders)
     if args.command == "verify":
         print(submission.verify(about, args.array, args.pred))
     elif args.command == "merge":

@@ -14,5 +14,5 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.reports import results, tables
 
     for folder, out in results.places(args.folders, args.out):
-        tables.write(results.collect(folder), out)
+        tables.write(results.load(folder), out)
         print(f"{out}: table.md, table.csv, table.tex")
