@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--mutants", type=positive, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--packages", nargs="+", choices=PACKAGES, default=PACKAGES)
     parser.add_argument("--jobs", type=positive, default=2, help="mutants at the same time")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutants.json")
     args = parser.parse_args(arguments)
@@ -65,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         old = json.loads(args.out.read_text(encoding="utf-8"))
         same = (old["commit"], old["seed"]) == (commit, args.seed)
         content = old if same else content
-    chosen = choose(args.mutants, args.seed)
+    chosen = choose(args.mutants, args.seed, args.packages)
     finished = {mutant["name"] for mutant in content["mutants"]}
     left = [mutant for mutant in chosen if mutant["name"] not in finished]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(args.jobs) as pool:
@@ -87,11 +89,11 @@ def main(arguments: list[str] | None = None) -> None:
     print(report(content))
 
 
-def choose(count: int, seed: int) -> list[dict[str, Any]]:
+def choose(count: int, seed: int, packages: Sequence[str] = PACKAGES) -> list[dict[str, Any]]:
     """Random mutants of all packages and operators."""
     operators = {name: get_operator(f"core/{name}")() for name in KINDS}
     places = []
-    for package in PACKAGES:
+    for package in packages:
         for path in sorted((ROOT / "daa" / package).glob("*.py")):
             nodes = list(ast_nodes(get_ast(path.read_text(encoding="utf-8"))))
             for name, operator in operators.items():
@@ -104,8 +106,11 @@ def choose(count: int, seed: int) -> list[dict[str, Any]]:
             break
         source = path.read_text(encoding="utf-8")
         mutated = mutate_code(source, operators[name], occurrence)
-        if _without_annotations(mutated) == _without_annotations(source):
-            continue  # only a type is different
+        try:
+            if _without_annotations(mutated) == _without_annotations(source):
+                continue  # only a type is different
+        except SyntaxError:
+            continue
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         lines = difflib.unified_diff(source.splitlines(), mutated.splitlines(), n=0, lineterm="")
         chosen.append(
@@ -149,11 +154,11 @@ def _imports(file: Path, package: str, name: str) -> bool:
 
 
 def baseline(file: str, clones: queue.Queue[Path]) -> float | None:
-    """Seconds of a test file without mutants; None if it fails or exceeds `SECONDS`."""
+    """Seconds of a test file without mutants; None if it fails or exceeds ten minutes."""
     clone = clones.get()
     try:
         begin = time.perf_counter()
-        passed = _passes(clone, file, SECONDS)
+        passed = _passes(clone, file, 600)
         return round(time.perf_counter() - begin, 1) if passed else None
     finally:
         clones.put(clone)
