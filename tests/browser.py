@@ -1,29 +1,20 @@
-"""Chromium without a window, spoken to over its DevTools: what a page does, and how it looks."""
+"""Web pages in the system's Chromium, driven by Playwright."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import json
-import os
-import re
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.request import Request, urlopen
 
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-SECONDS = 60
 
 
 def path() -> str | None:
-    """The program; None where there is none."""
+    """The browser's program; None if no browser is installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -31,9 +22,9 @@ class Seen(NamedTuple):
     """What a page did.
 
     Args:
-        value: of the JavaScript expression that was asked for.
-        errors: messages on the console that are errors or warnings, and uncaught exceptions.
-        requests: addresses that were asked for, without the page's own and those of data.
+        value: value of the JavaScript expression.
+        errors: errors and warnings on the console, and uncaught exceptions.
+        requests: requested addresses, except the page itself and data addresses.
     """
 
     value: Any
@@ -42,128 +33,50 @@ class Seen(NamedTuple):
 
 
 @contextmanager
-def running() -> Iterator[int]:
-    """A browser; gives the port of its DevTools."""
-    program = path()
-    assert program is not None
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        flags = ["--headless=new", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run"]
-        flags += ["--hide-scrollbars", "--disable-dev-shm-usage", f"--user-data-dir={folder}"]
-        if os.geteuid() == 0:
-            flags.append("--no-sandbox")  # it refuses to run as root with one
-        process = subprocess.Popen([program, *flags], stderr=subprocess.PIPE, text=True)
-        try:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if found := re.search(r"DevTools listening on ws://[^:]+:(\d+)/", line):
-                    yield int(found[1])
-                    break
-            else:
-                raise RuntimeError(f"{program} ended before it listened")
-        finally:
-            process.terminate()
-            process.wait(SECONDS)
+def running() -> Iterator[Browser]:
+    """A headless browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
-def look(port: int, page: Path, expression: str = "null", **options: Any) -> Seen:
-    """Opens a page in a new tab and closes the tab.
-
-    Args:
-        port: of a running browser.
-        page: an HTML file.
-        expression: JavaScript that is evaluated once the page is there; may be a promise.
-        options: as of `_look`.
-    """
-    return asyncio.run(asyncio.wait_for(_look(port, page, expression, **options), SECONDS))
-
-
-async def _look(
-    port: int,
+def look(
+    browser: Browser,
     page: Path,
-    expression: str,
+    expression: str = "null",
     *,
     width: int = 1280,
     dark: bool = False,
     script: bool = True,
     picture: Path | None = None,
 ) -> Seen:
-    """The same.
+    """Opens an HTML file in a new tab.
 
     Args:
-        width: of the screen; below 600 it is a phone's.
-        dark: whether the reader's system is dark.
-        script: whether the page's scripts run.
-        picture: where a picture of the whole page is written.
+        browser: a running browser.
+        page: the HTML file.
+        expression: JavaScript, evaluated after the page is loaded; may be a promise.
+        width: width of the screen; below 600 it is a phone.
+        dark: color scheme of the system.
+        script: whether scripts run.
+        picture: file for a screenshot of the full page.
     """
-    base = f"http://127.0.0.1:{port}/json"
-    with urlopen(Request(f"{base}/new?about:blank", method="PUT")) as answer:
-        tab = json.load(answer)
-    socket = await websocket_connect(tab["webSocketDebuggerUrl"], max_message_size=2**28)
-    tools = _Tools(socket)
-    for domain in ("Page", "Runtime", "Log", "Network"):
-        await tools.ask(f"{domain}.enable")
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    await tools.ask("Emulation.setEmulatedMedia", features=[scheme])
-    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    await tools.ask("Emulation.setDeviceMetricsOverride", **screen)
-    await tools.ask("Emulation.setScriptExecutionDisabled", value=not script)
-    await tools.ask("Page.navigate", url=page.resolve().as_uri())
-    await tools.wait("Page.loadEventFired")
-    asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
-    found = await tools.ask("Runtime.evaluate", **asked)
-    assert "exceptionDetails" not in found, found["exceptionDetails"]
-    value = found["result"].get("value")
-    if picture:
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        shot = await tools.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        picture.write_bytes(base64.b64decode(shot["data"]))
-    socket.close()
-    with urlopen(f"{base}/close/{tab['id']}"):
-        pass
-    return Seen(value, *_done(tools.events, page))
-
-
-class _Tools:
-    """A connection: questions by number, and the events that came in between."""
-
-    def __init__(self, socket: WebSocketClientConnection) -> None:
-        self.socket, self.number, self.events = socket, 0, list[dict[str, Any]]()
-
-    async def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        self.number += 1
-        question = {"id": self.number, "method": method, "params": params}
-        await self.socket.write_message(json.dumps(question))
-        while True:
-            answer = await self._read()
-            if answer.get("id") == self.number:
-                assert "error" not in answer, answer
-                return answer["result"]
-
-    async def wait(self, event: str) -> None:
-        while not any(one["method"] == event for one in self.events):
-            await self._read()
-
-    async def _read(self) -> dict[str, Any]:
-        message = await self.socket.read_message()
-        assert message is not None, "the browser closed the connection"
-        content = json.loads(message)
-        if "method" in content:
-            self.events.append(content)
-        return content
-
-
-def _done(events: list[dict[str, Any]], page: Path) -> tuple[list[str], list[str]]:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        is_mobile=width < 600,
+        color_scheme="dark" if dark else "light",
+        java_script_enabled=script,
+    )
     errors, requests = [], []
-    bad = ("error", "warning")
-    for event in events:
-        params = event["params"]
-        if event["method"] == "Runtime.exceptionThrown":
-            errors.append(json.dumps(params["exceptionDetails"]))
-        elif event["method"] == "Runtime.consoleAPICalled" and params["type"] in bad:
-            errors.append(json.dumps(params["args"]))
-        elif event["method"] == "Log.entryAdded" and params["entry"]["level"] in bad:
-            errors.append(params["entry"]["text"])
-        elif event["method"] == "Network.requestWillBeSent":
-            requests.append(params["request"]["url"])
+    tab = context.new_page()
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.goto(page.resolve().as_uri())
+    value = tab.evaluate(expression)
+    if picture:
+        tab.screenshot(path=picture, full_page=True)
+    context.close()
     own = page.resolve().as_uri()
-    return errors, [url for url in requests if url != own and not url.startswith("data:")]
+    return Seen(value, errors, [u for u in requests if u != own and not u.startswith("data:")])

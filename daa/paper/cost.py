@@ -15,11 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.growth import peak_memory
 from daa import targets
 from daa.attacks.attack import Attack
 from daa.attacks.methods import AttackConfig
-from daa.cli import main as console
 from daa.errors import InputError
 from daa.runs import device
 from daa.target import Precision, Target
@@ -91,7 +89,7 @@ def measure(
     repeats: int = 2,
 ) -> dict[str, Any]:
     """Milliseconds of one step, and peak gigabytes of this process."""
-    console.start_tensorflow()
+    device.prepare()
     target = targets.load_target(reference, model_dir=model_dir)
     eps = targets.row(reference).eps
     found = step(target, eps, particles, precision, repeats=repeats)
@@ -102,7 +100,7 @@ def measure(
         "ms_per_step": round(1000 * found.seconds, 1),
         # On a busy machine this says more than the time by the clock.
         "processor_ms_per_step": round(1000 * found.processor, 1),
-        "gigabytes": round(peak_memory() / 1e9, 2),
+        "gigabytes": round(device.peak_memory() / 1e9, 2),
         "device": device.name(),
     }
 

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import reproduce
-import submit
 from PIL import Image
 
 from daa import Attack, AttackConfig, InputError, targets
 from daa.attacks.plans import Outcome, Report
+from daa.cli import reproduce, submit
 from daa.leaderboard import arrays, submission
 from daa.runs import records, state
 from daa.runs.config import Experiment, Row

@@ -2,9 +2,9 @@
 
 import re
 
-import paper
 import pytest
 
+from daa.cli import paper
 from daa.errors import InputError
 from daa.targets import download
 from daa.targets.transfer import NoDownload
@@ -56,7 +56,7 @@ def test_the_plan_comes_before_the_time_is_over(command, tmp_path, capsys):
 )
 def test_mistakes_are_refused_before_anything_is_written(more, message, command, tmp_path):
     with pytest.raises(InputError, match=message):
-        paper.main([*command, *more])
+        paper.main.__wrapped__([*command, *more])
     assert not (tmp_path / "out").exists()
 
 
@@ -65,7 +65,7 @@ def test_files_of_others_are_not_overwritten(command, tmp_path):
     page.parent.mkdir()
     page.write_text("<title>mine</title>")
     with pytest.raises(InputError, match=r"index.html: expected a report of this command or no"):
-        paper.main([*command, "--only", "fmnist"])
+        paper.main.__wrapped__([*command, "--only", "fmnist"])
     assert [path.name for path in page.parent.iterdir()] == ["index.html"]
     assert page.read_text() == "<title>mine</title>"
     page.unlink()

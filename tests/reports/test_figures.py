@@ -1,9 +1,9 @@
-import figures as script
 import numpy as np
 import pytest
 from PIL import Image
 
 from daa.attacks.methods import AttackConfig
+from daa.cli import figures as script
 from daa.reports import budget, figures, pictures, plotting
 from daa.reports.results import Collected, collect
 from daa.runs import config

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-import tables as script
 
 from daa import AttackConfig, InputError
+from daa.cli import tables as script
 from daa.reports import page, stats, tables, tabular, tidy, wording
 from daa.reports.comparisons import compare
 from daa.reports.results import Collected, collect

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import bounded
 import numpy as np
@@ -98,8 +97,7 @@ def test_a_killed_run_goes_on_and_leaves_nothing_behind(config, tmp_path):
     temporary.mkdir()
 
     def start(code, out):
-        script = Path(run.__file__).parents[2] / "scripts"
-        code = f"import sys; sys.path.insert(0, {str(script)!r}){code}\nimport reproduce"
+        code = f"import sys{code}\nfrom daa.cli import reproduce"
         arguments = [str(config), "--images", "200", "--out", str(tmp_path / out)]
         return subprocess.Popen(
             [sys.executable, "-c", f"{code}; sys.exit(reproduce.main({arguments!r}))"],

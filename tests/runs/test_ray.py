@@ -11,13 +11,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import reproduce
 import survive
 
 from daa import targets
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Unit
 from daa.attacks.worst_case import Result
+from daa.cli import reproduce
 from daa.errors import InputError
 from daa.runs import ray as engines
 from daa.runs import records

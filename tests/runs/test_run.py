@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import quickstart
-import reproduce
 from PIL import Image
 
 from daa.attacks.attack import Attack
 from daa.attacks.methods import METHODS, Method
 from daa.attacks.plans import Unit
 from daa.attacks.worst_case import Engine, run_unit
+from daa.cli import reproduce
 from daa.errors import InputError
 from daa.runs import config as configs
 from daa.runs import device, provenance, records, run
@@ -42,7 +41,7 @@ def config(tmp_path):
 
 
 def go(config, tmp_path, *more):
-    reproduce.main([str(config), *_SMALL, "--out", str(tmp_path / "out"), *more])
+    reproduce.main.__wrapped__([str(config), *_SMALL, "--out", str(tmp_path / "out"), *more])
     return tmp_path / "out" / "tiny"
 
 
@@ -66,7 +65,17 @@ def test_quickstart_end_to_end(tmp_path):
     """The command of `make quickstart`, in a process of its own, without any data at hand."""
     place = {"DAA_DATA": str(tmp_path), "DAA_MODELS": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, quickstart.__file__, "--images", "100", "--force", "--out", tmp_path],
+        [
+            sys.executable,
+            "-m",
+            "daa",
+            "quickstart",
+            "--images",
+            "100",
+            "--force",
+            "--out",
+            tmp_path,
+        ],
         capture_output=True,
         text=True,
         cwd=tmp_path,

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-import reproduce
 import survive
 
 from daa.attacks.attack import Attack
+from daa.cli import reproduce
 from daa.errors import InputError
 from daa.runs import records, state
 
@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_first_attack(
     (tmp_path / "out").write_text("a file", encoding="utf-8")
     monkeypatch.setattr(Attack, "__call__", lambda *_, **__: pytest.fail("it attacks"))
     with pytest.raises(InputError, match=r"out/survivor: expected to write there, got Not a dir"):
-        reproduce.main([str(config), "--out", str(tmp_path / "out")])
+        reproduce.main.__wrapped__([str(config), "--out", str(tmp_path / "out")])
 
 
 def test_other_records_outlive_a_run_that_stops(tmp_path, monkeypatch):
@@ -134,7 +134,7 @@ def test_other_records_outlive_a_run_that_stops(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Attack, "__call__", broken)
     with pytest.raises(InputError, match="image 3: expected a finite gradient"):
-        reproduce.main([str(config), "--images", "50", "--out", str(tmp_path)])
+        reproduce.main.__wrapped__([str(config), "--images", "50", "--out", str(tmp_path)])
     names = sorted(path.stem for path in (tmp_path / "survivor").glob("*.json"))
     assert names == ["momentum-cw", "pgd-xent"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
-import train
 
 from daa import Dataset, InputError, Target, targets
+from daa.cli import train
 from daa.runs import config as configs
 from daa.targets import Model
 from daa.training import recipe, training
