@@ -142,11 +142,7 @@ def target_of(
 
 
 def with_logits(target: Target) -> Target:
-    """The target without a softmax or a sigmoid at the end of the network.
-
-    Raises:
-        InputError: the network fails.
-    """
+    """The target without a softmax or a sigmoid at the end of the network."""
     pixels = _probes(target.image_shape, target.bounds)
     try:
         out = target.network(pixels)
@@ -170,11 +166,7 @@ def _probes(image_shape: Shape, bounds: Bounds) -> tf.Tensor:
 
 
 def check_gradient(target: Target) -> None:
-    """Checks that the logits of a target have a gradient at the images; zeros are allowed.
-
-    Raises:
-        InputError: no gradient.
-    """
+    """Checks that the logits of a target have a gradient at the images; zeros are allowed."""
     x = tf.fill([1, *target.image_shape], 0.5)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -187,15 +179,11 @@ def check_gradient(target: Target) -> None:
 
 
 def output_of(outputs: Any, output: str | None, name: str) -> Any:
-    """The output to attack.
+    """The output to attack, among the outputs of the target `name`.
 
     Args:
-        outputs: result of the model: a tensor, or a mapping or sequence of tensors.
-        output: its name in a mapping; None for a single output or for "logits".
-        name: name of the target.
-
-    Raises:
-        InputError: several outputs and no name, or an unknown name.
+        outputs: a tensor, or a mapping or sequence of tensors.
+        output: name in a mapping; None for a single output or for "logits".
     """
     if isinstance(outputs, Mapping):
         names = [str(key) for key in outputs]
