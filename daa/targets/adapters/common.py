@@ -52,7 +52,8 @@ def of_graph(
     def flat() -> graphs.Flat:
         return graphs.flat(tf.function(call, autograph=False).get_concrete_function(spec), name)
 
-    network, notes, default, candidates = call, list[Note](), (0.0, 1.0), iter(())
+    network, notes, default = call, list[Note](), (0.0, 1.0)
+    candidates: Iterable[Candidate] = ()
     if not spec.dtype.is_floating:
         network, notes = graphs.of_integers(flat(), name)
         default, candidates = (0.0, 255.0), graphs.without_end(flat, name)
@@ -103,9 +104,9 @@ def target_of(
     except InputError:
         raise
     except Exception as error:
-        shape = ", ".join(map(str, ["N", *image_shape]))
+        sizes = ", ".join(map(str, ["N", *image_shape]))
         raise InputError(
-            f"{name}: expected a model that takes images of shape [{shape}], got {reason(error)}"
+            f"{name}: expected a model that takes images of shape [{sizes}], got {reason(error)}"
         ) from error
     shape = list(out.shape)
     valid = len(shape) == 2 and shape[0] == _PROBES and shape[1] >= 2
