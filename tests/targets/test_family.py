@@ -1,8 +1,5 @@
 """Rows of targets, and loading of their weights."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tiny
@@ -33,14 +30,6 @@ CLEAN = {
     "locuslab/wk_mnist": 0.982,
     "locuslab/wk17a_mnist": 0.9811,
 }
-
-
-def test_native_ranges_are_those_of_the_original_networks():
-    """[0, 255] for CIFAR10, [-1, 1] for ImageNet, else [0, 1]."""
-    ranges = {"madry_cifar10": (0, 255), "imagenet_ens": (-1, 1)}
-    for reference in targets.every_target():
-        bounds = targets.row(reference).model.bounds
-        assert (bounds.lower, bounds.upper) == ranges.get(reference.partition("/")[0], (0, 1))
 
 
 def test_a_loaded_target_has_the_fields_of_its_row_and_model(tmp_path):
@@ -143,19 +132,3 @@ def test_the_folder_of_a_failed_download_holds_no_weights(tmp_path):
         locuslab.FAMILY.find_weights("wk_mnist", tmp_path)
     checkpoints.write(place / "model", {"v": np.zeros(2, "f4")})
     assert locuslab.FAMILY.find_weights("wk_mnist", tmp_path) == place
-
-
-def test_rows_are_read_without_tensorflow():
-    code = (
-        "import sys; from daa import targets\n"
-        "for name in targets.every_target(): targets.row(name), targets.model_of(name)\n"
-        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_splits_of_the_digits():
-    assert len(tiny.load_dataset("train")) == 1297
-    assert len(tiny.load_dataset("test", images=20)) == 20
-    with pytest.raises(InputError, match="digits: split: expected train or test, got 'val'"):
-        tiny.load_dataset("val")

@@ -112,16 +112,8 @@ def test_what_is_ours_needs_no_package_that_is_broken(install, name):
     assert targets.exists("locuslab/own_mnist")
 
 
-def test_one_name_belongs_to_one_package(install):
+def test_a_name_belongs_to_one_package(install):
     install(PACKAGE)
     install("", "theirs", distribution="theirs")
     with pytest.raises(InputError, match=r"mine = theirs of .* of one package alone, got 'mine'"):
         targets.every_target()
-
-
-def test_weights_that_cannot_be_fetched_are_not_offered(install, tmp_path):
-    install(PACKAGE)
-    with pytest.raises(
-        InputError, match=r"expected the weights of mine/linear, got none; .* mine$"
-    ):
-        targets.load_target("mine/linear", model_dir=tmp_path)

@@ -58,14 +58,6 @@ def test_logits_equal_an_independent_network(weights):
     assert np.abs(half - expected).max() > 1e-4 * np.abs(expected).max()
 
 
-def test_the_own_network_has_the_same_architecture_in_tensorflows_layout():
-    converted = model.to_tensorflow(random_arrays())
-    assert {name: array.shape for name, array in converted.items()} == model.TRANSPOSED
-    first = model.initialize(np.random.default_rng(0))
-    assert {name: array.shape for name, array in first.items()} == model.TRANSPOSED
-    assert first["5.weight"].std() == pytest.approx(np.sqrt(2 / 1568), rel=0.01)
-
-
 def test_the_own_network_is_robust_without_any_files(tmp_path):
     """On the embedded images; the README has the accuracy on all images."""
     target = locuslab.load_target("own_mnist", model_dir=tmp_path)
