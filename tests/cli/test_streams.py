@@ -11,7 +11,7 @@ import pytest
 
 from daa.cli import main as console
 from daa.errors import InputError
-from daa.targets import places
+from daa.targets import fetch
 
 SAY = """
 import sys, warnings
@@ -145,8 +145,8 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
     for name in ("HOME", "XDG_CACHE_HOME", "DAA_DATA", "DAA_MODELS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("os.path.expanduser", unknown)
-    message = "cache: expected a home folder, or DAA_DATA or XDG_CACHE_HOME with .*, got none"
+    message = "cache: no home folder; set DAA_DATA and DAA_MODELS, or XDG_CACHE_HOME, to a folder"
     with pytest.raises(InputError, match=message):
-        places.data_dir()
+        fetch.data_folder()
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert places.model_dir() == Path("/cache/daa/models")
+    assert fetch.model_folder() == Path("/cache/daa/models")

@@ -10,7 +10,7 @@ from daa.paper import claims as numbers
 from daa.paper import networks
 from daa.paper.networks import Network
 from daa.paper.plan import Options
-from daa.targets import download, untrained
+from daa.targets import fetch, untrained
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
 IMAGES = 8
@@ -31,7 +31,7 @@ def network(secret, tmp_path, generated) -> Network:
 
 
 def pins(secret, tmp_path, **changes):
-    folder = download.parcel(secret, model_dir=tmp_path).folder
+    folder = fetch.parcel(secret, model_dir=tmp_path).folder
     files = {path.name: networks.files.sha256(path) for path in folder.glob("checkpoint-1.*")}
     content = {**targets.row(secret).source.hashes, **files, **changes}
     (folder / "pins.json").write_text(json.dumps(content))

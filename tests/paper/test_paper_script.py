@@ -6,8 +6,8 @@ import paper
 import pytest
 
 from daa.errors import InputError
-from daa.targets import download
-from daa.targets.transfer import NoDownload
+from daa.targets import fetch
+from daa.targets.fetch import NoDownload
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def command(tmp_path, generated, monkeypatch):
     def offline(parcel, *_):
         raise NoDownload(f"{parcel.name}: expected a download, got no connection")
 
-    monkeypatch.setattr(download, "fetch", offline)
+    monkeypatch.setattr(fetch, "fetch", offline)
     (tmp_path / "models").mkdir()
     folders = ["--data-dir", str(generated), "--model-dir", str(tmp_path / "models")]
     return [*folders, "--out", str(tmp_path / "out")]

@@ -10,8 +10,8 @@ from daa.errors import InputError
 from daa.paper import claims as numbers
 from daa.paper import networks, plan
 from daa.paper.plan import Options
-from daa.targets import checkpoints, download, untrained
-from daa.targets.transfer import NoDownload
+from daa.targets import checkpoints, fetch, untrained
+from daa.targets.fetch import NoDownload
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
 IMAGES = 8
@@ -26,7 +26,7 @@ def asked(monkeypatch):
         names.append(parcel.name)
         raise NoDownload(f"{parcel.name}: expected a download, got no connection")
 
-    monkeypatch.setattr(download, "fetch", offline)
+    monkeypatch.setattr(fetch, "fetch", offline)
     return names
 
 
@@ -77,7 +77,7 @@ def test_stand_ins_take_the_place_of_missing_weights_alone(options, asked, tmp_p
 def test_a_second_start_tries_a_failed_download_again(options, asked):
     """The folder that the first one made for it is no network."""
     original = numbers.load("table_fmnist").target
-    download.parcel(original, model_dir=options.model_dir).folder.mkdir(parents=True)
+    fetch.parcel(original, model_dir=options.model_dir).folder.mkdir(parents=True)
     for _ in range(2):
         table, *_ = plan.tasks(options, lambda text: None)
         assert table.missing == f"no weights of {original}"
@@ -87,7 +87,7 @@ def test_a_second_start_tries_a_failed_download_again(options, asked):
 def test_weights_of_another_network_keep_nothing_else_from_being_run(options, asked, tmp_path):
     """They are named, left as they are, and stood in for like missing ones."""
     original = numbers.load("table_fmnist").target
-    prefix = download.parcel(original, model_dir=options.model_dir).folder / "model"
+    prefix = fetch.parcel(original, model_dir=options.model_dir).folder / "model"
     checkpoints.write(prefix, {"Variable": np.zeros((3, 3), np.float32)})
     before = checkpoints.sha256(prefix)
     told = []
