@@ -41,7 +41,7 @@ def found_before(network, data=DATA, bounds=None, published=None):
     """Codes of the checks before the attack, and of what was done to the model."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        target = models.target_of(network, image_shape=(8, 8, 1), bounds=bounds)
+        target = models.load(network, image_shape=(8, 8, 1), bounds=bounds)
     told = published and Published(published, "a paper")
     findings = checks.before(target, *check_images(target, data.x, data.y), told)
     return {finding.code for finding in (*target.notes, *findings)}

@@ -1,7 +1,6 @@
 """Any classifier in, an honest verdict out: the function, the command, what it reads and writes."""
 
 import json
-import os
 import subprocess
 import sys
 import warnings
@@ -130,13 +129,13 @@ def test_a_saved_model_a_function_and_a_module_are_the_same_model(place):
     again = models.load("mine:function", image_shape=(8, 8, 1))
     assert (found.name, found.classes) == ("mine:function", 10)
     assert found.weights_sha256 == again.weights_sha256 is not None
-    assert models.target_of(found) is found
+    assert models.load(found) is found
 
 
 def test_the_hash_of_a_function_is_that_of_its_weights():
     one, two = (Target.from_keras(keras.Sequential([keras.Input((8, 8, 1)),
         keras.layers.Flatten(), keras.layers.Dense(10)])).network for _ in range(2))  # fmt: skip
-    hashes = [models.target_of(f, image_shape=(8, 8, 1)).weights_sha256 for f in (one, two, one)]
+    hashes = [models.load(f, image_shape=(8, 8, 1)).weights_sha256 for f in (one, two, one)]
     assert hashes[0] == hashes[2] != hashes[1]
 
 
@@ -190,11 +189,7 @@ def test_images_that_are_damaged_or_vast_are_named(tmp_path):
         picture.write_bytes(content)
         with pytest.raises(InputError, match=r"a.png: expected an image, got"):
             data.load(str(tmp_path))
-    picture.unlink()
-    os.mkfifo(picture)
-    with pytest.raises(InputError, match=r"a.png: expected an image, got a pipe or a device"):
-        data.load(str(tmp_path))
-    for label in ("9" * 5000, "9" * 200_000, "-1", "1.5", "\u00b2"):
+    for label in ("9" * 5000, "-1", "1.5", "\u00b2"):
         (tmp_path / "labels.csv").write_text(f"file,label\na.png,{label}\n")
         with pytest.raises(InputError, match=r"labels.csv: expected lines file,label"):
             data.load(str(tmp_path))
@@ -243,7 +238,7 @@ def data_files():
             "model: expected FOLDER/NAME with FOLDER .*, got 'nothing'",
         ),
         ("none.keras --data d.npz", "none.keras: expected a .keras file, got 'none.keras'"),
-        ("text.keras --data d.npz", "text.keras: expected a .keras file, got File is not a zip"),
+        ("text.keras --data d.npz", "text.keras: expected a .keras file, got 'text.keras'"),
         ("empty --data d.npz", "model: expected FOLDER/NAME"),
         ("none:f --data d.npz", "none:f: expected a module that can be imported, got ModuleNot"),
         ("mine:none --data d.npz", "mine:none: mine: expected one of function, .*got 'none'"),
@@ -269,7 +264,7 @@ def data_files():
         ("net.keras --data pictures", "pictures/a.png: expected an image, got"),
         ("net.keras --data d.npz --images 61", "d: images: expected 1 to 60, got 61"),
         ("net.keras --data d.npz --bounds 1 0", "net: bounds: expected the lowest and the highest"),
-        ("net.keras --data d.npz --signature s", "signature: expected one for a SavedModel alone"),
+        ("net.keras --data d.npz --signature s", "signature: only a SavedModel has signatures"),
         (
             "net.keras --data d.npz --minutes 1 --method pgd",
             "minutes: expected them for adaptive alone, got them for pgd, .* a budget sets its",
