@@ -79,17 +79,20 @@ def prepare(
         for name in ("bounds", "data_format", "signature")
         if (value := getattr(experiment, name)) is not None
     }
-    users = not user_models.of_project(reference)
     data = None
-    if users or experiment.data is not None:
+    if experiment.data is not None:
         data = _users_data(experiment, data_dir)
-    if users:
-        shape = None if data is None else data.x.shape[1:]
-        load = user_models.loader(reference, image_shape=shape, **options)
-    elif options:
-        raise InputError(f"{experiment.name}: {', '.join(options)}: {reference} has no such option")
-    else:
+    if user_models.of_project(reference):
         load = targets.loader(reference, model_dir)
+        if options:
+            names = ", ".join(options)
+            raise InputError(f"{experiment.name}: {names}: {reference} has no such option")
+    elif data is None:
+        raise InputError(
+            f"{experiment.name}: data: is missing; {reference!r} needs a data set or a file"
+        )
+    else:
+        load = user_models.loader(reference, image_shape=data.x.shape[1:], **options)
     loaded = load()
     about = {"config": path.stem}
     if reference != experiment.target:
@@ -103,12 +106,8 @@ def prepare(
 
 def _users_data(experiment: Experiment, data_dir: str | None) -> Dataset:
     """The data set that the config names."""
-    if experiment.data is None:
-        raise InputError(
-            f"{experiment.name}: data: is missing; {experiment.target!r} needs a data set or a file"
-        )
     data, notes = user_data.load(
-        experiment.data,
+        str(experiment.data),
         images=experiment.images,
         bounds=experiment.bounds,
         data_format=experiment.data_format,

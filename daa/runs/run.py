@@ -163,8 +163,8 @@ def _attack(
                 return
     finally:
         for row in active:
-            row.write()
             row.bar.close()
+            row.write()
 
 
 class _RowRun:
