@@ -88,27 +88,17 @@ def make(work: Sequence[Task], out: Path) -> Report:
         if claim.config == name
     )
     remarks = [f"{name} is not the paper's network: {doubt}." for name, doubt in doubts.items()]
-    unfinished: dict[str, list[str]] = {}
-    finished_restarts = 0
-    figures = {}
-    for name, task in tasks.items():
-        restarts = [record.restarts for record in loaded[name].records] if name in loaded else []
-        finished_restarts += sum(restarts)
-        complete = len(restarts) == len(task.experiment.rows)
-        if task.missing and not (complete and min(restarts) >= task.experiment.restarts):
-            state = "Not finished" if restarts else "Not run"
-            unfinished.setdefault(f"{state}: {{}}: {task.missing}.", []).append(name)
-        for path in sorted(task.folder(out).glob("*.png")):
-            count = plural(min(restarts, default=0), "restart")
-            title = f"{task.experiment.title} ({path.name}, {count})"
-            figures[title] = path.relative_to(out).as_posix()
-    remarks += [remark.format(", ".join(names)) for remark, names in unfinished.items()]
+    remarks += _unfinished(tasks, loaded)
+    finished = sum(record.restarts for one in loaded.values() for record in one.records)
     total = sum(task.experiment.restarts * len(task.experiment.rows) for task in active)
-    progress = (
-        f"{finished_restarts:,} of {total:,} restarts are finished, of the runs that can run here."
-    )
-    summary = f"{_summary(verdicts)} {progress}"
-    return Report(summary, verdicts, checks, tuple(remarks), figures)
+    progress = f"{finished:,} of {total:,} restarts are finished, of the runs that can run here."
+    figures = {}
+    for name, result_set in loaded.items():
+        task, least = tasks[name], min(record.restarts for record in result_set.records)
+        for path in sorted(task.folder(out).glob("*.png")):
+            title = f"{task.experiment.title} ({path.name}, {plural(least, 'restart')})"
+            figures[title] = path.relative_to(out).as_posix()
+    return Report(f"{_summary(verdicts)} {progress}", verdicts, checks, tuple(remarks), figures)
 
 
 def write(report: Report, out: Path) -> Path:
@@ -154,6 +144,18 @@ def _differences_from_boards(
                 f"{100 * record.worst:.2f} (95 % interval {low:.2f} to {high:.2f})"
             )
     return doubts
+
+
+def _unfinished(tasks: Mapping[str, Task], loaded: Mapping[str, ResultSet]) -> list[str]:
+    """Experiments that cannot start or continue, one sentence for each reason."""
+    configs: dict[str, list[str]] = {}
+    for name, task in tasks.items():
+        restarts = [record.restarts for record in loaded[name].records] if name in loaded else []
+        complete = len(restarts) == len(task.experiment.rows)
+        if task.missing and not (complete and min(restarts) >= task.experiment.restarts):
+            state = "Not finished" if restarts else "Not run"
+            configs.setdefault(f"{state}: {{}}: {task.missing}.", []).append(name)
+    return [sentence.format(", ".join(names)) for sentence, names in configs.items()]
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:
