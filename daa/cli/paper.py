@@ -34,10 +34,12 @@ def main(arguments: list[str] | None = None) -> None:
     # Read the commit now: a commit made during the run is not the code that runs.
     provenance.git_commit()
     options.start_tensorflow(args.device)
+    from daa import targets
     from daa.paper import plan, reproduce
 
     def engine(network: Network) -> Engine | None:
-        return options.engine(args, network.load, network.sha256, network.data)
+        load = targets.loader(network.reference, args.model_dir)
+        return options.engine(args, load, network.sha256, network.data)
 
     reproduce.reproduce(
         plan.Options(
@@ -54,5 +56,5 @@ def main(arguments: list[str] | None = None) -> None:
         hours=args.hours,
         engines=engine,
         jit=options.jit(args),
-        say=functools.partial(print, flush=True),
+        log=functools.partial(print, flush=True),
     )

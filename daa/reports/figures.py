@@ -225,8 +225,7 @@ def attacked_images(results: ResultSet) -> Figure | None:
         return None
     attacked = [by_name[row] for row in shown.rows]
     clean, first, second = (
-        np.array(pixels).reshape(-1, *shown.shape)
-        for pixels in (shown.natural, *shown.adversarial)
+        np.array(pixels).reshape(-1, *shown.shape) for pixels in (shown.natural, *shown.adversarial)
     )
     names = [label(record.attack) for record in attacked]
     # Title, images, and whether they are perturbations, which have negative values.
@@ -242,9 +241,7 @@ def attacked_images(results: ResultSet) -> Figure | None:
         figure = Figure(figsize=(0.52 * count, height))
         around = {"left": 0.005, "right": 0.995, "bottom": 0.005, "wspace": 0.04, "hspace": 0.5}
         grid = figure.add_gridspec(len(rows), count, top=1 - 0.85 / height, **around)
-        for line, (name, images, signed) in zip(
-            grid.subplots(squeeze=False), rows, strict=True
-        ):
+        for line, (name, images, signed) in zip(grid.subplots(squeeze=False), rows, strict=True):
             largest = float(np.abs(images).max()) if signed else 1.0
             for axis, image in zip(line, images, strict=True):
                 pixels = _pixels(image)

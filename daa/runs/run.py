@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -73,7 +72,7 @@ def run(
         folder: folder of the records and of the states, from which an interrupted run resumes.
             None writes nothing.
         about: the fields `config` and `instead_of` of the records.
-        engine: executes the units; None for this process.
+        engine: computes the units; None for this process.
         jit: whether XLA compiles the attack in this process, as in `Attack`.
         force: delete the records and states of all rows first.
         end: stop after the unit that ends later than this value of `time.monotonic()`.
@@ -89,7 +88,7 @@ def run(
         InputError: another process uses the folder; the folder holds the record or state of a
             different run; a gradient is not finite; the disk is full.
     """
-    provenance.git_commit()  # cached here, because a later commit is not the code that runs
+    provenance.git_commit()  # cached now, because a later commit is not the code of this process
     say = say or (lambda text: None)
     x, y = check_images(target, data.x, data.y)
     data = replace(data, x=x, y=y)
@@ -98,7 +97,7 @@ def run(
             _RowRun(experiment, number, target, data, folder, states, force)
             for number in range(len(experiment.rows))
         ]
-        left = [row for row in rows if row.finished is None]
+        left = [row for row in rows if row.record is None]
         if folder is not None:
             _check_disk(folder, data, left)
             config.save_experiment(folder, experiment)
@@ -108,27 +107,20 @@ def run(
             f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
         )
         for row in rows:
-            if row.finished is not None:
+            if row.record is not None:
                 say(f"{row.row.name}: already finished, {row.path}")
-                yield Finished(row.row, row.finished, None)
-        done = len(rows) - len(left)
-        for row, report in _attack(left, target, data, engine, jit, end, progress):
-            record = row.record(report, about or {})
-            if row.path is not None:
-                records.save(row.path, record)
-            done += 1
-            yield Finished(row.row, record, report)
-            del report
-            row.state = row._written = State()  # the images may be large
-        if done < len(rows):
+                yield Finished(row.row, row.record, None)
+        yield from _attack(left, target, data, about or {}, engine, jit, end, progress)
+        finished = sum(row.record is not None for row in rows)
+        if finished < len(rows):
             say(
-                f"stopped at the time limit: {done} of {len(rows)} rows are finished; "
+                f"stopped at the time limit: {finished} of {len(rows)} rows are finished; "
                 "run the same command again to continue"
             )
 
 
 def _check_disk(folder: Path, data: Dataset, left: Sequence[_RowRun]) -> None:
-    """Checks that the states fit; one more is needed because a new file replaces an old one."""
+    """Checks the room for the states; a new file exists together with the file it replaces."""
     new = sum(row.state_path is not None and not row.state_path.exists() for row in left)
     needed, free = (new + 1) * data.x.nbytes, shutil.disk_usage(folder).free
     if left and needed > free:
@@ -142,12 +134,13 @@ def _attack(
     rows: Sequence[_RowRun],
     target: Target,
     data: Dataset,
+    about: dict[str, str],
     engine: Engine | None,
     jit: bool | None,
     end: float,
     progress: bool,
-) -> Iterator[tuple[_RowRun, Report]]:
-    """Yields each row with its report when its last unit is done."""
+) -> Iterator[Finished]:
+    """Runs the units of all rows as one stream."""
     active: list[_RowRun] = []
 
     def jobs() -> Iterator[Job]:
@@ -156,16 +149,16 @@ def _attack(
             yield row.start(progress)
 
     def advance(steps: int) -> None:
-        active[0].bar.update(steps)  # the local engine runs the units of the first active row
+        active[-1].bar.update(steps)  # the local engine runs one row at a time
 
     engine = engine or local(target, data.x, data.y, jit, advance)
     try:
-        for done in worst_cases(target, jobs(), data.x, data.y, engine=engine):
-            row = rows[done.job]
-            row.add(done)
-            if done.finished:
+        for step in worst_cases(target, jobs(), data.x, data.y, engine=engine):
+            row = rows[step.job]
+            row.add(step)
+            if step.finished:
                 active.remove(row)
-                yield row, row.close(done.report)
+                yield row.finish(step.report, about)
             if time.monotonic() >= end:
                 return
     finally:
@@ -188,152 +181,140 @@ class _RowRun:
         force: bool,
     ) -> None:
         self.experiment, self.row = experiment, experiment.rows[number]
-        self.target, self.data = target, data
+        self.target, self.data, self.shared = target, data, states is not None
         self.ident = records.identity(experiment, self.row, target, data)
-        self.shared = states is not None
-        self.path = self.state_path = None
-        if folder is not None:
-            self.path = folder / f"{self.row.name}.json"
-            self.state_path = self.path.with_suffix(".npz")
-            if force:
-                self.path.unlink(missing_ok=True)
-                self.state_path.unlink(missing_ok=True)
+        self.restarts = self.ident["restarts"]
+        self.repeats = self.row.attack.parts.plan in (plans.repeat, plans.standing)
+        self.path = None if folder is None else folder / f"{self.row.name}.json"
+        self.own_state = None if self.path is None else self.path.with_suffix(".npz")
+        self.state_path = self.own_state
         if states is not None:
             self.state_path = states / f"{records.run_id(self.ident)}.npz"
-        rows = len(experiment.rows)
-        self.label = self.row.name if rows == 1 else f"{number + 1}/{rows} {self.row.name}"
-        self.state, self.bar, self._next_write = State(), tqdm(disable=True), 0.0
-        self._written: State | None = None
+        for path in (self.path, self.own_state):
+            if force and path is not None:
+                path.unlink(missing_ok=True)
+        count = len(experiment.rows)
+        self.label = self.row.name if count == 1 else f"{number + 1}/{count} {self.row.name}"
+        self.state = self.written = State()
+        self.next_write, self.bar = 0.0, tqdm(disable=True)
         # A clash is refused here, before the first gradient.
-        self.finished = self._finished_before()
-        if self.finished is None and not self.shared:
-            self._load(self.ident["restarts"])
+        self.record = self._finished_record()
+        if self.record is None and not self.shared:
+            self._load()
 
-    def _finished_before(self) -> Record | None:
+    def _finished_record(self) -> Record | None:
+        """The record on disk, unless it is to be extended by restarts."""
         if self.path is None or not self.path.exists():
             return None
         record = records.load(self.path)
-        restarts = self.ident["restarts"]
         assert self.state_path is not None
-        # A record with fewer restarts is extended from its state. Experiments with shared states
-        # grow step by step, so that a record may be ahead of the present step.
-        extend = record.restarts < restarts and self.state_path.exists()
-        ahead = record.restarts > restarts and self.shared
-        ignored = ("restarts",) if extend or ahead else ()
-        records.check_same(self.path, record, self.ident, ignored)
+        extend = record.restarts < self.restarts and self.state_path.exists()
+        # Experiments with shared states grow round by round; a record may be ahead of the round.
+        ahead = record.restarts > self.restarts and self.shared
+        records.check_same(self.path, record, self.ident, ["restarts"] if extend or ahead else [])
         return None if extend else record
 
-    def _load(self, restarts: int) -> State:
+    def _load(self) -> State:
         """The state on disk.
 
         Raises:
-            InputError: it has more restarts than asked for. The worst images of the first restarts
-                can't be separated from it.
+            InputError: it has more restarts than asked for, of which the worst images of the first
+                restarts can't be separated.
         """
-        if self.state_path is None:
-            return State()
-        loaded = state.load(self.state_path, self.ident)
-        if self._repeats and not self.shared and loaded.units > restarts:
+        loaded = State() if self.state_path is None else state.load(self.state_path, self.ident)
+        if self.repeats and not self.shared and loaded.units > self.restarts:
             raise InputError(
-                f"{self.state_path}: has {loaded.units} finished restarts, but only {restarts} are "
-                "asked for; ask for as many, choose another folder for the results, or start anew"
+                f"{self.state_path}: has {loaded.units} finished restarts, but only "
+                f"{self.restarts} are asked for; ask for as many, choose another folder for the "
+                "results, or start anew"
             )
         return loaded
 
-    @property
-    def _repeats(self) -> bool:
-        """Whether each restart is one unit."""
-        return self.row.attack.parts.plan in (plans.repeat, plans.standing)
-
     def start(self, progress: bool) -> Job:
-        """Loads the state and opens the bar; returns what is left to do."""
-        attack, restarts = self.row.attack, self.ident["restarts"]
-        self.state = self._written = self._load(restarts)
-        per_image = attack.gradients_per_image * restarts
+        """Loads the state and opens the bar; returns the remaining work."""
+        attack = self.row.attack
+        self.state = self.written = self._load()
+        per_image = attack.gradients_per_image * self.restarts
         if attack.reads("budget"):
             per_image = attack.budget
-        limited = attack.reads("minutes") and attack.minutes is not None
+        minutes = attack.minutes if attack.reads("minutes") else None
         self.bar = tqdm(
-            total=None if limited else round(per_image * len(self.data)),
+            total=round(per_image * len(self.data)) if minutes is None else None,
             initial=self.state.gradients,
             unit="gradient",
             unit_scale=True,
             disable=not progress,
         )
         self._describe()
-        if limited:  # the units of an earlier call have used some of the minutes
-            left = max(attack.minutes - self.state.seconds / 60, 1e-9)
-            attack = attack.replace(minutes=left)
-        return Job(attack, restarts, self.ident["seed"], so_far=self.state.report)
+        if minutes is not None:  # earlier calls have used a part of them
+            attack = attack.replace(minutes=max(minutes - self.state.seconds / 60, 1e-9))
+        return Job(attack, self.restarts, self.ident["seed"], so_far=self.state.report)
 
     def _describe(self) -> None:
-        unit = self.state.units + 1
-        if self._repeats:
-            restarts = self.ident["restarts"]
-            self.bar.set_description(f"{self.label} restart {min(unit, restarts)}/{restarts}")
-        else:
-            self.bar.set_description(f"{self.label} unit {unit}")
-        report = self.state.report
-        if report is not None and len(report.history):
-            self.bar.set_postfix_str(f"robust accuracy {100 * report.robust_accuracy[-1]:.2f} %")
+        """Shows the running unit and the robust accuracy after the last unit."""
+        unit = f"unit {self.state.units + 1}"
+        if self.repeats:
+            unit = f"restart {min(self.state.units + 1, self.restarts)}/{self.restarts}"
+        self.bar.set_description(f"{self.label} {unit}")
+        if self.state.report is not None and self.state.units:
+            accuracy = self.state.report.robust_accuracy[-1]
+            self.bar.set_postfix_str(f"robust accuracy {100 * accuracy:.2f} %")
 
-    def add(self, done: Progress) -> None:
-        """Adds a unit to the state, and shows and writes it."""
-        if len(done.report.history) <= self.state.units:  # nothing was left to do
+    def add(self, step: Progress) -> None:
+        """Adds a unit to the state, shows it, and writes it if writing takes little time."""
+        if len(step.report.history) <= self.state.units:  # no unit was left
             return
-        used = done.device or device.name()
-        self.state = self.state.after(done.report, done.seconds, used, provenance.git_commit())
+        used = step.device or device.name()
+        self.state = self.state.after(step.report, step.seconds, used, provenance.git_commit())
         self.bar.update(self.state.gradients - self.bar.n)
         self._describe()
-        if time.perf_counter() >= self._next_write:
+        if time.perf_counter() >= self.next_write:
             self.write()
 
     def write(self) -> None:
         """Writes the state if it has changed."""
-        if self.state_path is None or self.state is self._written:
+        if self.state_path is None or self.state is self.written:
             return
         begin = time.perf_counter()
         state.save(self.state_path, self.ident, self.state)
-        now = time.perf_counter()
-        self._next_write = now + (now - begin) / WRITING
-        self._written = self.state
+        end = time.perf_counter()
+        self.next_write, self.written = end + (end - begin) / WRITING, self.state
 
-    def close(self, last: Report) -> Report:
-        """Writes the last state; returns the report of the restarts asked for."""
+    def finish(self, last: Report, about: dict[str, str]) -> Finished:
+        """Writes the last state and the record.
+
+        Args:
+            last: the report of the restarts asked for; a shared state may have more restarts.
+            about: the fields `config` and `instead_of` of the record.
+        """
         self.write()
         self.bar.close()
-        report = self.state.report
+        report, seconds = self.state.report, self.state.seconds
         if report is None or not report.history:
-            budget = self.row.attack.budget if self.row.attack.reads("budget") else None
-            raise InputError(f"{self.row.name}: budget: must be enough for one round, got {budget}")
-        if self._repeats and self.state.units > len(last.history):
-            # The shared state has more restarts. Its first units give the report of this row.
-            share = len(last.history) / self.state.units
-            self.state = replace(self.state, report=last, seconds=self.state.seconds * share)
-        elif (
-            self.shared
-            and self.path is not None
-            and self.row.name in (self.experiment.examples or ())
-        ):
-            state.save(self.path.with_suffix(".npz"), self.ident, self.state)
-        assert self.state.report is not None
-        return self.state.report
-
-    def record(self, report: Report, about: dict[str, Any]) -> Record:
-        """The record of the finished row."""
-        top5 = None
-        if self.target.classes > TOP5_ABOVE:
-            top5 = top5_accuracy(self.target, report.adv, self.data.y)
-        return records.finished_run(
+            raise InputError(
+                f"{self.row.name}: the attack made no unit; raise budget or minutes, which must be "
+                "enough for one round"
+            )
+        if self.repeats and len(report.history) > len(last.history):
+            seconds *= len(last.history) / len(report.history)
+            report = last
+        elif self.shared and self.own_state and self.row.name in (self.experiment.examples or ()):
+            state.save(self.own_state, self.ident, self.state)  # for the images of the figure
+        many = self.target.classes > TOP5_ABOVE
+        self.record = records.finished_run(
             self.ident,
             self.experiment,
             self.row,
             report=report,
-            seconds=self.state.seconds,
+            seconds=seconds,
             origin=self.state.origin,
-            top5=top5,
+            top5=top5_accuracy(self.target, report.adv, self.data.y) if many else None,
             **about,
         )
+        if self.path is not None:
+            records.save(self.path, self.record)
+        self.state = self.written = State()  # frees the images
+        return Finished(self.row, self.record, report)
 
 
 def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
