@@ -137,14 +137,11 @@ class ResultSet:
             row |= record.model_dump(exclude={"attack"}) | _computed(record)
             rows.append(row | (_tested(pair) if pair else {}))
         frame = pd.DataFrame(rows, columns=[*IDENTITY, *settings, *MEASURED], dtype=object)
+        dtypes = {str: "string", int: "Int64", float: "Float64", bool: "boolean"}
         for name in frame:
             kinds = {type(value) for value in frame[name].dropna()}
-            if kinds == {int}:
-                frame[name] = frame[name].astype("Int64")
-            elif kinds == {bool}:
-                frame[name] = frame[name].astype("boolean")
-            elif kinds and kinds <= {int, float}:
-                frame[name] = frame[name].astype("Float64")
+            kind = float if kinds == {int, float} else next(iter(kinds), str)
+            frame[name] = frame[name].astype(dtypes[kind])
         return frame
 
 

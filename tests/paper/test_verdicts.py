@@ -1,50 +1,73 @@
-"""What is called reproduced, and what is not."""
-
 import re
 from dataclasses import replace
 
 import pytest
 
-from daa.paper import claims as numbers
-from daa.paper.accuracies import Accuracy
-from daa.paper.claims import Entry, Number, StandIn
+from daa.paper import claims
+from daa.paper.claims import Claim, Entry, Substitute
 from daa.paper.plan import Task
-from daa.paper.verdicts import verdicts
-from daa.reports.results import Collected, collect
+from daa.paper.verdicts import judge
+from daa.reports import results as result_sets
+from daa.reports.results import ResultSet
 
-IMAGES = 10_000
-
-
-@pytest.fixture
-def work() -> Task:
-    """Table 1 with the ten restarts that the committed records have, as if on its own network."""
-    experiment = numbers.load("table1")
-    ten = experiment.model_copy(update={"restarts": 10})
-    return Task(Entry(config="table1", part="mnist", source="Table 1", images=IMAGES), ten, ten)
-
-
-@pytest.fixture
-def found(committed) -> Collected:
-    """Records of ten restarts: PGD 88.24, DAA-BLOB 86.43 with cross-entropy."""
-    return collect(committed)
-
-
-def judged(number, work, found, strangers=None):
-    (verdict,) = verdicts([number], [work], {"table1": found}, strangers or {})
-    return verdict
-
-
-def on_stand_in(work):
-    """Table 1 on another network, with as many images and restarts as the committed records."""
-    target = "locuslab/fast_pgd_mnist"
-    instead = StandIn(target=target, images=10_000, restarts=10)
-    entry = work.entry.model_copy(update={"stand_in": instead})
-    elsewhere = work.experiment.model_copy(update={"target": target})
-    return replace(work, entry=entry, experiment=elsewhere)
+LOWEST = Claim("table1", None, "lowest", "DAA lowest", "Figure 2")
+ORDER = Claim("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
 
 
 def worst(value, run="pgd-xent"):
-    return Number("table1", run, "worst", f"{value}", "Table 1", value)
+    return Claim("table1", run, "worst", f"{value}", "Table 1", value)
+
+
+@pytest.fixture
+def task() -> Task:
+    """Table 1 with the ten restarts of the committed records."""
+    original = claims.load("table1").model_copy(update={"restarts": 10})
+    entry = Entry(config="table1", dataset="mnist", source="Table 1", images=10_000)
+    return Task(entry, original, original)
+
+
+@pytest.fixture
+def results(committed) -> ResultSet:
+    """Ten restarts: PGD 88.24 and DAA-BLOB 86.43 with cross-entropy."""
+    return result_sets.load(committed)
+
+
+@pytest.fixture
+def fifty(task) -> Task:
+    """A task that needs fifty restarts."""
+    return replace(task, original=task.original.model_copy(update={"restarts": 50}))
+
+
+@pytest.fixture
+def substituted(task) -> Task:
+    """A task that attacks another network."""
+    target = "locuslab/fast_pgd_mnist"
+    substitute = Substitute(target=target, images=10_000, restarts=10)
+    entry = task.entry.model_copy(update={"substitute": substitute})
+    experiment = task.experiment.model_copy(update={"target": target})
+    return replace(task, entry=entry, experiment=experiment)
+
+
+def changed(results: ResultSet, *runs: str, **fields) -> ResultSet:
+    """Results with changed fields in the records of some runs; in all records if none is named."""
+    records = (
+        record.model_copy(update=fields) if record.run in runs or not runs else record
+        for record in results.records
+    )
+    return ResultSet(tuple(records), results.missing)
+
+
+def copied(results: ResultSet, **sources: str) -> ResultSet:
+    """Results in which some runs have the numbers of others, {run: other run}."""
+    runs = {record.run.replace("-", "_"): record for record in results.records}
+    for run, source in sources.items():
+        names = ("broken", "accuracy_per_restart", "robust_accuracy")
+        fields = {
+            name: getattr(next(r for r in results.records if r.run == source), name)
+            for name in names
+        }
+        runs[run] = runs[run].model_copy(update=fields)
+    return ResultSet(tuple(runs.values()))
 
 
 @pytest.mark.parametrize(
@@ -56,253 +79,215 @@ def worst(value, run="pgd-xent"):
         (88.90, "stronger here"),
     ],
 )
-def test_the_interval_decides(value, word, work, found):
-    verdict = judged(worst(value), work, found)
+def test_an_accuracy_is_compared_with_the_interval(value, word, task, results):
+    verdict = judge(worst(value), task, results)
     assert (verdict.word, verdict.here) == (word, "88.24")
     assert 87.5 < verdict.low < 87.6 < 88.8 < verdict.high < 88.9
-    assert (verdict.restarts, verdict.of) == (10, 10)
-
-
-def test_missing_restarts_leave_all_open_but_what_they_can_only_confirm(work, found):
-    fifty = replace(work, config=work.config.model_copy(update={"restarts": 50}))
-    for value, word in [(88.24, "undecided yet"), (80.0, "undecided yet"), (90.0, "stronger here")]:
-        verdict = judged(worst(value), fifty, found)
-        assert (verdict.word, verdict.restarts, verdict.of) == (word, 10, 50)
-
-
-def test_a_single_run_may_lie_within_the_spread():
-    narrow = Accuracy(value=90.0, low=89.9, high=90.1, least=89.0, most=91.0)
-    assert narrow.judge(90.8, complete=True)[0] == "reproduced"
-    assert "spread" in narrow.judge(90.8, complete=True)[1]
-    assert narrow.judge(91.1, complete=True)[0] == "stronger here"
-    assert narrow.judge(88.9, complete=True)[0] == "weaker here"
-
-
-def test_single_runs_are_their_mean(work, found):
-    record = next(r for r in found.records if r.run == "blob-xent")
-    mean = 100 * sum(record.accuracy_per_restart) / 10
-    verdict = judged(Number("table1", "blob-xent", "single", "88", "text", 88.0), work, found)
-    assert verdict.here == f"{mean:.2f}"
-    assert verdict.here != f"{100 * record.accuracy_per_restart[0]:.2f}"
+    assert (verdict.restarts, verdict.paper_restarts) == (10, 10)
 
 
 @pytest.mark.parametrize(
-    ("run", "value", "word"),
-    [("blob-xent", -1, "reproduced"), ("blob-xent", 1, "opposite here")],
+    ("value", "word"),
+    [(88.24, "undecided yet"), (80.0, "undecided yet"), (90.0, "stronger here")],
 )
-def test_orders_are_tested_on_pairs_of_images(run, value, word, work, found):
-    verdict = judged(Number("table1", run, "order", "below PGD", "Table 1", value), work, found)
+def test_missing_restarts_can_only_lower_an_accuracy(value, word, fifty, results):
+    verdict = judge(worst(value), fifty, results)
+    assert (verdict.word, verdict.restarts, verdict.paper_restarts) == (word, 10, 50)
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        (88.5, "reproduced"),  # above the interval of the mean, 90 %
+        (91.9, "reproduced"),
+        (92.1, "stronger here"),
+        (87.9, "weaker here"),
+    ],
+)
+def test_a_single_run_is_compared_with_the_spread_of_all_runs(value, word, fifty, results):
+    spread = changed(results, "blob-xent", accuracy_per_restart=(0.88, *[0.9] * 8, 0.92))
+    claim = Claim("table1", "blob-xent", "single", f"{value}", "text", value)
+    verdict = judge(claim, fifty, spread)
+    assert (verdict.word, verdict.here) == (word, "90.00")
+    if word == "reproduced":
+        assert "spread of single runs" in verdict.reason
+
+
+@pytest.mark.parametrize(("printed", "word"), [(-1, "reproduced"), (1, "opposite here")])
+def test_an_order_is_tested_on_pairs_of_images(printed, word, task, results):
+    verdict = judge(replace(ORDER, value=printed), task, results)
     assert (verdict.word, verdict.here) == (word, "below PGD")
-    assert verdict.why.startswith("only DAA 189, only PGD 8 images, p 1.7e-45")
+    assert verdict.reason.startswith("only DAA 189, only PGD 8 images, p 1.7e-45")
 
 
-def test_a_headline_without_an_order_of_its_own_has_the_test_beside_it(work, found):
-    number = worst(88.0, "blob-xent")
-    assert "only DAA" not in judged(number, work, found).why
-    rows = [row.model_copy(update={"paper": None}) for row in work.experiment.rows]
-    headline = work.experiment.model_copy(update={"rows": tuple(rows)})
-    verdict = judged(number, replace(work, experiment=headline), found)
-    assert verdict.why.endswith("; only DAA 189, only PGD 8 images, p 1.7e-45")
-    verdict = judged(number, on_stand_in(replace(work, experiment=headline)), found)
-    assert verdict.why.startswith("on a stand-in for the paper's network; only DAA 189, only PGD 8")
+def test_equality_is_never_reproduced(task, results):
+    equal = replace(ORDER, text="equal to PGD", value=0)
+    same = copied(results, blob_xent="pgd-xent")
+    swapped = copied(results, blob_xent="pgd-xent", pgd_xent="blob-xent")
+    assert judge(equal, task, results).word == "stronger here"
+    assert judge(equal, task, swapped).word == "weaker here"
+    for claim in (equal, ORDER):
+        verdict = judge(claim, task, same)
+        assert (verdict.word, verdict.here) == ("no difference found", "equal to PGD")
 
 
-def test_an_order_without_a_difference_is_no_reproduction(work, found):
-    pgd = next(r for r in found.records if r.run == "pgd-xent")
-    same = [
-        r.model_copy(update={"broken": pgd.broken}) if r.run == "blob-xent" else r
-        for r in found.records
-    ]
-    order = Number("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
-    verdict = judged(order, work, replace(found, records=tuple(same)))
-    assert (verdict.word, verdict.here) == ("no difference found", "equal to PGD")
-
-
-def everywhere(work, records):
-    """The committed records as a figure of two points: one radius, two losses."""
-    number = Number("table1", None, "lowest", "DAA lowest", "Figure 2")
-    verdict = judged(number, work, Collected("figure", tuple(records)))
-    assert verdict.restarts == 10
-    found = re.fullmatch(
-        r"means of single runs: lower at (\d), equal at (\d), higher at (\d) points; "
-        r"tests on the worst cases: DAA is stronger at (\d), weaker at (\d)",
-        verdict.why,
-    )
-    lower, equal, higher, stronger, weaker = map(int, found.groups())
-    assert verdict.here == f"at {lower} of {lower + equal + higher}"
-    return verdict.word, (lower, equal, higher), (stronger, weaker)
-
-
-def as_good_as(records, **others):
-    """Records of which some have another one's results: {run: the other run}."""
-    run = {record.run.replace("-", "_"): record for record in records}
-    same = ("broken", "accuracy_per_restart", "robust_accuracy")
-    changed = {
-        name: run[name].model_copy(update={key: getattr(run[other], key) for key in same})
-        for name, other in others.items()
-    }
-    return [*(run | changed).values()]
-
-
-def test_where_daa_lies_lowest_is_tested_at_each_point(work, found):
-    assert everywhere(work, found.records) == ("reproduced", (2, 0, 0), (2, 0))
-    # The lowest DAA counts.
-    one = as_good_as(found.records, blob_cw="momentum_cw")
-    assert everywhere(work, one) == ("reproduced", (2, 0, 0), (2, 0))
-    both = as_good_as(found.records, blob_cw="momentum_cw", dgf_cw="momentum_cw")
-    assert everywhere(work, both) == ("reproduced", (1, 1, 0), (1, 0))
-    # A mean that is higher without a difference that the test finds.
-    half = {"accuracy_per_restart": (0.5,) * 10}
-    lower = [r.model_copy(update=half) if r.run == "momentum-cw" else r for r in both]
-    assert everywhere(work, lower) == ("reproduced in part", (1, 0, 1), (1, 0))
-    mixed = as_good_as(found.records, momentum_cw="dgf_cw", blob_cw="pgd_cw", dgf_cw="pgd_cw")
-    assert everywhere(work, mixed) == ("weaker here", (1, 0, 1), (1, 1))
-
-
-def test_equal_means_are_equal_however_they_are_rounded(work, found):
-    """The mean of 0.561, 0.562 and 0.563 is less than 0.562 in floating-point numbers."""
-    runs = {"dgf-cw": (0.561, 0.562, 0.563), "momentum-cw": (0.562,) * 3}
-    told = [
-        r.model_copy(update={"accuracy_per_restart": runs.get(r.run, (0.9,) * 3), "restarts": 3})
-        for r in found.records
-        if r.attack.loss == "cw"
-    ]
-    three = replace(work, config=work.config.model_copy(update={"restarts": 3}))
-    number = Number("table1", None, "lowest", "DAA lowest", "Figure 2")
-    verdict = judged(number, three, Collected("figure", tuple(told)))
-    assert verdict.why.startswith(
-        "means of single runs: lower at 0, equal at 1, higher at 0 points"
-    )
-
-
-def test_where_another_attack_is_stronger_daa_does_not_lie_lowest(work, found):
-    swapped = as_good_as(
-        found.records,
-        **{"momentum_cw": "dgf_cw", "blob_cw": "pgd_cw", "dgf_cw": "pgd_cw"},
-        **{"momentum_xent": "dgf_xent", "blob_xent": "pgd_xent", "dgf_xent": "pgd_xent"},
-    )
-    assert everywhere(work, swapped) == ("opposite here", (0, 0, 2), (0, 2))
-    runs = [record.run.replace("-", "_") for record in found.records]
-    alike = as_good_as(found.records, **dict.fromkeys(runs, "pgd_cw"))
-    assert everywhere(work, alike)[0] == "no difference found"
-    half = {"accuracy_per_restart": (0.5,) * 10}
-    lower = [r.model_copy(update=half) if r.run == "dgf-cw" else r for r in alike]
-    assert everywhere(work, lower) == ("no difference found", (1, 1, 0), (0, 0))
-    number = Number("table1", None, "lowest", "DAA lowest", "Figure 2")
-    fifty = replace(work, config=work.config.model_copy(update={"restarts": 50}))
-    verdict = judged(number, fifty, found)
-    assert (verdict.word, verdict.restarts, verdict.of) == ("undecided yet", 10, 0)
-    assert verdict.why.startswith("restarts are missing; means of single runs")
-    # Runs with more restarts than others are not compared.
-    uneven = [r.model_copy(update={"restarts": 9}) if r.run == "pgd-cw" else r for r in alike]
-    for part in (Collected("figure", tuple(uneven)), replace(found, missing=fifty.config.rows[:1])):
-        verdict = judged(number, work, part)
-        assert (verdict.word, verdict.why, verdict.here) == (
-            "undecided yet",
-            "restarts are missing",
-            "",
-        )
-
-
-def test_what_the_paper_prints_as_equal_is_not_reproduced_by_few_images(work, found):
-    equal = Number("table1", "blob-xent", "order", "equal to PGD", "Table 4", 0)
-    assert judged(equal, work, found).word == "stronger here"
-    alike = as_good_as(found.records, blob_xent="pgd_xent")
-    verdict = judged(equal, work, replace(found, records=tuple(alike)))
-    assert verdict.word == "no difference found"
-    swapped = as_good_as(found.records, blob_xent="pgd_xent", pgd_xent="blob_xent")
-    assert judged(equal, work, replace(found, records=tuple(swapped))).word == "weaker here"
-
-
-def test_an_order_waits_for_restarts_and_says_so(work, found):
-    order = Number("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
-    fifty = replace(work, config=work.config.model_copy(update={"restarts": 50}))
-    verdict = judged(order, fifty, found)
+def test_an_order_waits_for_all_restarts(task, fifty, results):
+    verdict = judge(ORDER, fifty, results)
     assert verdict.word == "undecided yet"
-    assert verdict.why.startswith("restarts are missing; only DAA 189")
-    uneven = [
-        r.model_copy(update={"restarts": 9}) if r.run == "pgd-xent" else r for r in found.records
-    ]
-    verdict = judged(order, work, replace(found, records=tuple(uneven)))
-    assert verdict.why == "DAA and PGD have different numbers of restarts now"
+    assert verdict.reason.startswith("restarts are missing; only DAA 189")
+    verdict = judge(ORDER, task, changed(results, "pgd-xent", restarts=9))
+    assert verdict.reason == "DAA and PGD have different numbers of restarts"
 
 
-def test_what_the_texts_leave_open_stands_beside_the_verdict(work, found):
-    open_ = replace(worst(88.24), assumed="the texts give no step size; taken for 2/255")
-    said = "; the texts give no step size; taken for 2/255"
-    assert judged(open_, work, found).why == f"the paper's value lies in the interval{said}"
-    assert judged(open_, on_stand_in(work), found).why == (
-        f"on a stand-in for the paper's network{said}"
+def test_a_worst_case_without_a_printed_order_has_the_test(task, substituted, results):
+    claim = worst(88.0, "blob-xent")
+    assert "only DAA" not in judge(claim, task, results).reason
+    rows = [row.model_copy(update={"paper": None}) for row in task.experiment.rows]
+    for one in (task, substituted):
+        experiment = one.experiment.model_copy(update={"rows": tuple(rows)})
+        why = judge(claim, replace(one, experiment=experiment), results).reason
+        assert "only DAA 189, only PGD 8 images, p 1.7e-45" in why
+
+
+def lowest(task: Task, results: ResultSet) -> tuple:
+    """The verdict on a figure with two points, (lower, equal, higher), (stronger, weaker)."""
+    verdict = judge(LOWEST, task, results)
+    pattern = (
+        r"means of single runs: lower at (\d), equal at (\d), higher at (\d) points; "
+        r"tests on the worst cases: DAA is stronger at (\d), weaker at (\d)"
     )
+    lower, equal, higher, *tests = map(int, re.fullmatch(pattern, verdict.reason).groups())
+    assert verdict.here == f"at {lower} of {lower + equal + higher}"
+    return verdict.word, (lower, equal, higher), tuple(tests)
 
 
-def test_tests_are_judged_by_their_sign(work, found):
-    verdict = judged(Number("table1", "dgf-xent", "t", "75.95", "text", 75.95), work, found)
-    assert (verdict.word, verdict.here, verdict.of) == ("same sign", "73.05", 0)
-    assert "judged by the sign" in verdict.why
-    paired = judged(Number("table1", "dgf-xent", "p paired", "5e-43", "text"), work, found)
-    assert (paired.word, paired.here) == ("same sign", "7.6e-14")
-    percent = judged(Number("table1", "dgf-xent", "p", "0.0 %", "text"), work, found)
-    assert percent.here.endswith(" %")
-    p = float(percent.why.split()[3][:-1])
-    assert float(percent.here[:-2]) == pytest.approx(100 * p, rel=0.05, abs=0)
+CW_AS_MOMENTUM = {"blob_cw": "momentum-cw", "dgf_cw": "momentum-cw"}
+CW_SWAPPED = {"momentum_cw": "dgf-cw", "blob_cw": "pgd-cw", "dgf_cw": "pgd-cw"}
+XENT_SWAPPED = {"momentum_xent": "dgf-xent", "blob_xent": "pgd-xent", "dgf_xent": "pgd-xent"}
 
 
-def test_images_that_daa_alone_breaks(work, found):
-    number = Number("table1", "blob-xent", "examples", "10", "Figure 1", 10)
-    assert judged(number, work, found).word == "reproduced"
-    assert judged(number, work, found).here == "189"
-    more = replace(number, value=200.0)
-    assert judged(more, work, found).word == "weaker here"
+@pytest.mark.parametrize(
+    ("sources", "halved", "expected"),
+    [
+        ({}, "", ("reproduced", (2, 0, 0), (2, 0))),
+        # The strongest DAA counts.
+        ({"blob_cw": "momentum-cw"}, "", ("reproduced", (2, 0, 0), (2, 0))),
+        (CW_AS_MOMENTUM, "", ("reproduced", (1, 1, 0), (1, 0))),
+        # A higher mean without a significant difference.
+        (CW_AS_MOMENTUM, "momentum-cw", ("reproduced in part", (1, 0, 1), (1, 0))),
+        (CW_SWAPPED, "", ("weaker here", (1, 0, 1), (1, 1))),
+        (CW_SWAPPED | XENT_SWAPPED, "", ("opposite here", (0, 0, 2), (0, 2))),
+    ],
+)
+def test_the_strongest_attack_is_tested_at_each_point(sources, halved, expected, task, results):
+    results = copied(results, **sources)
+    if halved:
+        results = changed(results, halved, accuracy_per_restart=(0.5,) * 10)
+    assert lowest(task, results) == expected
 
 
-def test_all_runs_merged(work, found):
-    number = Number("table1", None, "merged", "86", "text", 86.0)
-    verdict = judged(number, work, found)
-    broken = set().union(*(record.broken for record in found.records))
-    assert verdict.here == f"{100 - len(broken) / 100:.2f}"
-    unfinished = replace(found, missing=work.experiment.rows[:1])
-    assert judged(number, work, unfinished).word == "undecided yet"
+def test_equal_attacks_show_no_difference(task, results):
+    runs = [record.run.replace("-", "_") for record in results.records]
+    same = copied(results, **dict.fromkeys(runs, "pgd-cw"))
+    assert lowest(task, same) == ("no difference found", (0, 2, 0), (0, 0))
+    halved = changed(same, "dgf-cw", accuracy_per_restart=(0.5,) * 10)
+    assert lowest(task, halved) == ("no difference found", (1, 1, 0), (0, 0))
 
 
-def test_no_value_of_another_network_is_judged(work, found):
-    stand_in = on_stand_in(work)
-    entry, instead = stand_in.entry, stand_in.entry.stand_in
-    verdict = judged(worst(88.24), stand_in, found)
-    assert verdict.word == "no verdict"
-    assert verdict.why == "on a stand-in for the paper's network"
-    order = Number("table1", "blob-xent", "order", "below PGD", "Table 1", -1)
-    assert judged(order, stand_in, found).word == "reproduced"
-    assert "stand-in" in judged(order, stand_in, found).why
-    # Its own restarts and images are asked for, not those to which a user cuts the run.
-    for asked, why in (({"restarts": 20}, "restarts are missing"), ({"images": 20_000}, "10,000")):
-        larger = entry.model_copy(update={"stand_in": instead.model_copy(update=asked)})
-        config = work.config.model_copy(update={"restarts": 50})
-        verdict = judged(order, replace(stand_in, entry=larger, config=config), found)
-        assert verdict.word == "undecided yet"
-        assert verdict.why.startswith(why)
-    ten = Number("table1", "blob-xent", "examples", "10", "Figure 1", 10)
-    verdict = judged(ten, stand_in, found)
+def test_equal_means_are_equal_in_spite_of_rounding(task, results):
+    """The mean of 0.561, 0.562 and 0.563 is less than 0.562 in floating-point numbers."""
+    results = changed(results, restarts=3, accuracy_per_restart=(0.9,) * 3)
+    results = changed(results, "dgf-cw", accuracy_per_restart=(0.561, 0.562, 0.563))
+    results = changed(results, "momentum-cw", accuracy_per_restart=(0.562,) * 3)
+    three = replace(task, original=task.original.model_copy(update={"restarts": 3}))
+    why = judge(LOWEST, three, results).reason
+    assert why.startswith("means of single runs: lower at 0, equal at 2, higher at 0 points")
+
+
+def test_the_strongest_attack_waits_for_all_restarts_and_runs(task, fifty, results):
+    verdict = judge(LOWEST, fifty, results)
+    assert (verdict.word, verdict.restarts, verdict.paper_restarts) == ("undecided yet", 10, 0)
+    assert verdict.reason.startswith("restarts are missing; means of single runs")
+    uneven = changed(results, "pgd-cw", restarts=9)
+    partial = ResultSet(results.records, missing=task.original.rows[:1])
+    for incomplete in (uneven, partial):
+        verdict = judge(LOWEST, task, incomplete)
+        assert (verdict.word, verdict.reason) == ("undecided yet", "restarts are missing")
+
+
+def test_t_tests_are_judged_by_their_sign(task, results):
+    verdict = judge(Claim("table1", "dgf-xent", "t", "75.95", "text", 75.95), task, results)
+    assert (verdict.word, verdict.here, verdict.paper_restarts) == ("same sign", "73.05", 0)
+    verdict = judge(Claim("table1", "dgf-xent", "p paired", "5e-43", "text"), task, results)
+    assert (verdict.word, verdict.here) == ("same sign", "7.6e-14")
+    verdict = judge(Claim("table1", "dgf-xent", "p", "0.0 %", "text"), task, results)
+    p = float(re.search(r"p (\S+);", verdict.reason)[1])
+    assert float(verdict.here.removesuffix(" %")) == pytest.approx(100 * p, rel=0.05, abs=0)
+    one = changed(results, restarts=1)
+    verdict = judge(Claim("table1", "dgf-xent", "t", "75.95", "text", 75.95), task, one)
+    assert verdict.reason == "a t-test needs two different restarts"
+
+
+@pytest.mark.parametrize(("value", "word"), [(10, "reproduced"), (200, "weaker here")])
+def test_images_that_only_daa_breaks_are_counted(value, word, task, results):
+    claim = Claim("table1", "blob-xent", "examples", f"{value}", "Figure 1", value)
+    verdict = judge(claim, task, results)
+    assert (verdict.word, verdict.here) == (word, "189")
+
+
+def test_merged_runs_break_the_union_of_their_images(task, results):
+    claim = Claim("table1", None, "merged", "86", "text", 86.0)
+    broken = set().union(*(record.broken for record in results.records))
+    assert judge(claim, task, results).here == f"{100 - len(broken) / 100:.2f}"
+    partial = ResultSet(results.records, missing=task.original.rows[:1])
+    assert judge(claim, task, partial).word == "undecided yet"
+
+
+def test_on_a_substitute_only_orders_get_a_verdict(substituted, results):
+    verdict = judge(worst(88.24), substituted, results)
+    why = "measured on a substitute network"
+    assert (verdict.word, verdict.reason) == ("no verdict", why)
+    ten = Claim("table1", "blob-xent", "examples", "10", "Figure 1", 10)
+    verdict = judge(ten, substituted, results)
     assert (verdict.word, verdict.here) == ("no verdict", "189")
+    verdict = judge(ORDER, substituted, results)
+    assert verdict.word == "reproduced"
+    assert verdict.reason.endswith(why)
 
 
-def test_a_stranger_and_random_weights_get_no_verdict(work, found):
-    target = work.experiment.target
-    verdict = judged(worst(88.24), work, found, {target: "clean accuracy: expected 98.53"})
-    assert verdict.word == "no verdict"
-    assert verdict.why == f"{target} is not the paper's network: clean accuracy: expected 98.53"
-    own = [record.model_copy(update={"weights": "own"}) for record in found.records]
-    verdict = judged(worst(88.24), work, replace(found, records=tuple(own)))
-    assert (verdict.word, verdict.why) == ("no verdict", "random weights: a rehearsal")
+@pytest.mark.parametrize(
+    ("needed", "why"), [({"restarts": 20}, "restarts are missing"), ({"images": 20_000}, "10,000")]
+)
+def test_on_a_substitute_orders_need_its_images_and_restarts(needed, why, substituted, results):
+    substitute = substituted.entry.substitute.model_copy(update=needed)
+    entry = substituted.entry.model_copy(update={"substitute": substitute})
+    original = substituted.original.model_copy(update={"restarts": 50})
+    verdict = judge(ORDER, replace(substituted, entry=entry, original=original), results)
+    assert verdict.word == "undecided yet"
+    assert verdict.reason.startswith(why)
 
 
-def test_some_images_are_not_the_papers(work, found):
-    some = [record.model_copy(update={"images": 9000}) for record in found.records]
-    verdict = judged(worst(88.24), work, replace(found, records=tuple(some)))
-    assert (verdict.word, verdict.why) == ("undecided yet", "9,000 of 10,000 images")
+def test_a_doubtful_network_gets_no_verdict(task, results):
+    verdict = judge(worst(88.24), task, results, "clean accuracy: expected 98.53")
+    why = f"{task.experiment.target} is not the paper's network: clean accuracy: expected 98.53"
+    assert (verdict.word, verdict.reason) == ("no verdict", why)
 
 
-def test_what_is_missing_or_not_begun_says_so(work):
-    assert judged(worst(1.0), work, None).why == "its turn has not come"
-    verdict = judged(worst(1.0), replace(work, missing="no weights of x"), None)
-    assert (verdict.word, verdict.why) == ("not run", "no weights of x")
+def test_some_images_do_not_decide(task, results):
+    verdict = judge(worst(88.24), task, changed(results, images=9000))
+    assert (verdict.word, verdict.reason) == ("undecided yet", "9,000 of 10,000 images")
+
+
+def test_assumptions_follow_the_reason(task, results):
+    claim = replace(worst(88.24), assumed="the texts give no step size; taken for 2/255")
+    why = "the paper's value is in the interval; the texts give no step size; taken for 2/255"
+    assert judge(claim, task, results).reason == why
+
+
+def test_runs_without_a_record_have_not_run(task, results):
+    assert judge(worst(1.0), task, None).reason == "not started"
+    assert judge(worst(1.0, "other"), task, results).word == "not run"
+    verdict = judge(worst(1.0), replace(task, missing_weights="no weights of x"), None)
+    assert (verdict.word, verdict.reason) == ("not run", "no weights of x")
+    top5 = Claim("table1", "pgd-xent", "top-5", "50", "Table 5", 50.0)
+    assert judge(top5, task, results).word == "not run"
