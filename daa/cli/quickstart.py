@@ -1,38 +1,42 @@
-"""The first run: what Adaptive DAA breaks and PGD does not, in one sentence."""
+"""Attack 500 digits with PGD and with Adaptive DAA, in about a minute."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from daa.reports import page, stats, tabular
-from daa.reports import results as collection
-from daa.reports.wording import label
-from daa.runs.records import Record
+from daa.cli import options
+from daa.cli.main import command
+from daa.cli.reproduce import add_arguments, reproduce
+
+if TYPE_CHECKING:
+    from daa.runs.records import Record
 
 
-def finish(folder: Path) -> str:
-    """Writes the page of a finished first run.
-
-    Args:
-        folder: of its records.
-
-    Returns:
-        A short table, the sentence, and the paths of figure and page; empty while the run of PGD or
-        of Adaptive DAA is not finished.
-    """
+@command
+def main(arguments: list[str] | None = None) -> None:
+    parser = options.parser(__doc__, "quickstart --images 100")
+    parser.set_defaults(config="quickstart")
+    add_arguments(parser)
+    ready, text = reproduce(parser.parse_args(arguments))
+    folder = ready.folder
     if not all((folder / f"{run}.json").exists() for run in ("pgd-xent", "adaptive")):
-        return ""
-    found = collection.load(folder).records
+        print(text)
+        return
+    from daa.reports import page, results
+
+    records = results.load(folder).records
     index, _ = page.write([folder], folder)
-    lines = [*table(found), "", sentence(found), ""]
-    figure = folder / "examples.png"
-    lines += [f"figure  {figure}"] if figure.exists() else []
-    return "\n".join([*lines, f"page    {index}"])
+    print(*table(records), "", sentence(records), "", sep="\n")
+    if (folder / "examples.png").exists():
+        print(f"figure  {folder / 'examples.png'}")
+    print(f"page    {index}")
 
 
 def table(records: Sequence[Record]) -> list[str]:
-    """What each attack broke, and what it spent."""
+    from daa.reports import tabular
+    from daa.reports.wording import label
+
     rows = [
         [
             label(record.attack),
@@ -48,20 +52,22 @@ def table(records: Sequence[Record]) -> list[str]:
 
 
 def sentence(records: Sequence[Record]) -> str:
-    """How many images Adaptive DAA breaks, and how many PGD breaks less."""
+    """Compares the images that Adaptive DAA and PGD misclassify, with McNemar's p-value."""
+    from daa.reports import stats
+
     by_method = {record.attack.method: record for record in records}
     pgd, adaptive = by_method["pgd"], by_method["adaptive"]
     first, second = set(pgd.broken), set(adaptive.broken)
     p = stats.mcnemar(len(first - second), len(second - first))
     more = len(second) - len(first)
     compared = f"{more} more than" if more > 0 else f"{-more} fewer than" if more else "as many as"
-    spent = "with the same number of gradients"
+    cost = "with the same number of gradients"
     if adaptive.gradients_per_image > pgd.gradients_per_image:
-        spent = (
+        cost = (
             f"with {adaptive.gradients_per_image:.0f} gradients per image against "
             f"{pgd.gradients_per_image:.0f}"
         )
     return (
-        f"Adaptive DAA breaks {len(second)} of {adaptive.images} digits, {compared} PGD {spent} "
+        f"Adaptive DAA breaks {len(second)} of {adaptive.images} digits, {compared} PGD {cost} "
         f"(p = {p:.2g})."
     )

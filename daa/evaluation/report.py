@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,9 @@ from daa.runs.records import EVALUATION, Settings
 from daa.targets.files import replaceable, write_atomically
 
 if TYPE_CHECKING:
+    from daa.attacks.methods import AttackConfig
     from daa.evaluation.evaluate import Evaluation
+    from daa.target import Target
 
 PAGE = "index.html"
 
@@ -115,9 +116,15 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
 
 
-def experiment_name(folder: Path) -> str:
-    """Name of the experiment that an evaluation in a folder is."""
-    return _slug(folder.resolve().name)
+def experiment(target: Target, attack: AttackConfig, seed: int, folder: Path | None) -> Experiment:
+    """The experiment of an evaluation, with one row."""
+    return Experiment(
+        name="evaluation" if folder is None else _slug(folder.resolve().name),
+        title=f"{target.name} under {METHODS[attack.method].title}",
+        target=target.name,
+        seed=seed,
+        rows=(Row(name=attack.method, attack=attack),),
+    )
 
 
 def check_folder(folder: Path, method: str, force: bool = False) -> None:
@@ -153,8 +160,6 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     Raises:
         InputError: the folder holds the result of another run, or can't be written to.
     """
-    named = {"experiment": experiment_name(folder)}
-    evaluation = replace(evaluation, record=evaluation.record.model_copy(update=named))
     record = evaluation.record
     path = folder / f"{record.run}.json"
     with state.sole(folder):
@@ -162,41 +167,34 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
         if path.exists():
             records.check_same(path, records.load(path), record.identity)
         records.save(path, record)
-        row = Row(name=record.run, attack=record.attack)
-        about = {"title": record.title, "target": record.target, "seed": record.seed}
-        config.save_experiment(folder, Experiment(name=record.experiment, rows=(row,), **about))
-        return fill(evaluation, folder)
-
-
-def fill(evaluation: Evaluation, folder: Path) -> Path:
-    """Writes the reports into the folder of the record, which this process has locked."""
-    tables.write(ResultSet((evaluation.record,)), folder)
-    verdict = of(evaluation)
-    falls = f"from {100 * verdict.clean_accuracy:.1f} to {100 * verdict.robust_accuracy:.1f} %"
-    drawn = {
-        "accuracy": (
-            figures.accuracy(evaluation),
-            f"Robust accuracy falls {falls} as gradients are spent",
-        ),
-        "worst": (
-            figures.worst(evaluation),
-            "Clean images, adversarial images and perturbations",
-        ),
-    }
-    pictures = {}
-    for name, (figure, about) in drawn.items():
-        if figure is not None:
-            style.save(figure, folder / f"{name}.png")
-            pictures[name] = style.inline(figure, name, about)
-    html = style.render(
-        "evaluation.html",
-        verdict=verdict,
-        attack=METHODS[verdict.method].title,
-        eps=radius(verdict.eps),
-        figures=pictures,
-        settings=verdict.attack.settings(),
-    )
-    write_atomically(folder / PAGE, html.encode())
-    # evaluation.json is the last file, so that a reader who finds it finds all files.
-    records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
+        config.save_experiment(folder, evaluation.experiment)
+        tables.write(ResultSet((record,), experiment=evaluation.experiment), folder)
+        verdict = of(evaluation)
+        falls = f"from {100 * verdict.clean_accuracy:.1f} to {100 * verdict.robust_accuracy:.1f} %"
+        drawn = {
+            "accuracy": (
+                figures.accuracy(evaluation),
+                f"Robust accuracy falls {falls} as gradients are spent",
+            ),
+            "worst": (
+                figures.worst(evaluation),
+                "Clean images, adversarial images and perturbations",
+            ),
+        }
+        pictures = {}
+        for name, (figure, about) in drawn.items():
+            if figure is not None:
+                style.save(figure, folder / f"{name}.png")
+                pictures[name] = style.inline(figure, name, about)
+        html = style.render(
+            "evaluation.html",
+            verdict=verdict,
+            attack=METHODS[verdict.method].title,
+            eps=radius(verdict.eps),
+            figures=pictures,
+            settings=verdict.attack.settings(),
+        )
+        write_atomically(folder / PAGE, html.encode())
+        # evaluation.json is the last file, so that a reader who finds it finds all files.
+        records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
     return folder / PAGE

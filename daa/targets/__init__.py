@@ -17,14 +17,13 @@ from typing import Any
 from daa.errors import InputError, require, shown
 from daa.target import Dataset, Target
 from daa.targets.datasets import DATASETS, DatasetRow
-from daa.targets.family import Family, Model, Published, TargetRow
-from daa.targets.fetch import SURROGATE, Source, archive
+from daa.targets.family import Family, Model, Published, TargetRow, surrogate
+from daa.targets.fetch import Source, archive
 from daa.targets.files import reason
 
 __all__ = [
     "DATASETS",
     "FOLDERS",
-    "SURROGATE",
     "DatasetRow",
     "Family",
     "Model",
@@ -42,6 +41,7 @@ __all__ = [
     "model_of",
     "own_weights",
     "row",
+    "surrogate",
 ]
 
 # The target folders of this project; each is a package of the same name.

@@ -95,6 +95,20 @@ class TargetRow:
     board: bool = False
 
 
+def surrogate(description: str, model: Model, eps: float) -> TargetRow:
+    """The row of a surrogate: a network of the paper's architecture trained by this project."""
+    note = "a source checkout of this project has the weights in FOLDER/weights/surrogate"
+    return TargetRow(
+        description,
+        model,
+        provenance="surrogate",
+        eps=eps,
+        weights="weights/surrogate/model",
+        source=Source(note=note),
+        board=True,
+    )
+
+
 @dataclass(frozen=True)
 class Family:
     """The targets of a folder.

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.text import Annotation
 
-from daa.reports import examples, particles
+from benchmarks import particles
+from daa.reports import examples
 from daa.runs import config
 
 

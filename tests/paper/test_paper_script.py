@@ -1,8 +1,8 @@
 import re
 
-import paper
 import pytest
 
+from daa.cli import paper
 from daa.errors import InputError
 
 
@@ -37,7 +37,7 @@ def test_the_schedule_comes_before_the_time_limit(command, tmp_path, capsys):
 )
 def test_wrong_options_are_refused_before_anything_is_written(more, message, command, tmp_path):
     with pytest.raises(InputError, match=message):
-        paper.main([*command, *more])
+        paper.main.__wrapped__([*command, *more])
     assert not (tmp_path / "out").exists()
 
 
@@ -46,7 +46,7 @@ def test_other_files_are_not_overwritten(command, tmp_path, capsys):
     page.parent.mkdir()
     page.write_text("<title>mine</title>")
     with pytest.raises(InputError, match=r"index.html: expected a report of this command or no"):
-        paper.main([*command, "--only", "fmnist"])
+        paper.main.__wrapped__([*command, "--only", "fmnist"])
     assert [path.name for path in page.parent.iterdir()] == ["index.html"]
     assert page.read_text() == "<title>mine</title>"
     page.unlink()

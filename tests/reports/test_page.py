@@ -2,10 +2,10 @@ import json
 import re
 from pathlib import Path
 
-import page as script
 import pytest
 
 from daa import InputError
+from daa.cli import page as script
 from daa.leaderboard import boards
 from daa.reports import page, races
 from daa.reports import results as collection
@@ -46,7 +46,7 @@ def test_no_folder_to_show_is_a_mistake_and_writes_nothing(tmp_path):
     with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
         page.write([])
     with pytest.raises(InputError, match="empty: expected result records, got none"):
-        script.main([str(tmp_path / "empty")])
+        script.main.__wrapped__([str(tmp_path / "empty")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty"]
 
 
@@ -193,7 +193,7 @@ def test_only_runs_on_the_boards_network_are_ranked(folder, change):
 def test_a_file_of_the_users_own_is_not_overwritten(folder, capsys, name):
     (folder.parent / name).write_text("# My thesis")
     with pytest.raises(InputError, match=rf"{name}: expected no file, or one that this project wr"):
-        script.main([str(folder)])
+        script.main.__wrapped__([str(folder)])
     assert (folder.parent / name).read_text() == "# My thesis"
     assert sorted(p.name for p in folder.parent.iterdir()) == sorted([folder.name, name])
     (folder.parent / name).unlink()

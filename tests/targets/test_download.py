@@ -10,14 +10,13 @@ import tarfile
 import threading
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
-import fetch
 import numpy as np
 import pytest
 
 import madry_mnist
 from daa import InputError
+from daa.cli import fetch
 from daa.targets import DATASETS, Source, checkpoints, files
 from daa.targets import download as downloads
 from daa.targets.sources import archive, packed
@@ -241,7 +240,7 @@ def secret(tmp_path, monkeypatch):
 
 
 def run(tmp_path, *command):
-    fetch.main([*map(str, command), "--model-dir", str(tmp_path / "models")])
+    fetch.main.__wrapped__([*map(str, command), "--model-dir", str(tmp_path / "models")])
 
 
 def test_a_file_that_is_here_becomes_a_target(tmp_path, secret, capsys):
@@ -287,7 +286,7 @@ def test_data_sets_are_downloaded_and_verified_unpacked(server, tmp_path, monkey
     fetch.main(arguments)  # what is there and right is not downloaded again
     (tmp_path / "data" / "mnist" / "images.gz").write_bytes(b"damaged")
     with pytest.raises(InputError, match=r"images.gz: expected \w+ as published"):
-        fetch.main(arguments)
+        fetch.main.__wrapped__(arguments)
 
 
 def test_quiet_fetches_without_a_word(server, tmp_path, monkeypatch, capsys):
@@ -380,7 +379,9 @@ def test_a_file_that_nobody_would_read_is_not_stored(tmp_path, secret):
             run(tmp_path, "fmnist/authors", "--from", tmp_path / name)
     (tmp_path / "x.bin").write_bytes(b"")
     with pytest.raises(InputError, match=r"x.bin: expected md5:\w+ as published, got another hash"):
-        fetch.main(["cifar10", "--from", str(tmp_path / "x.bin"), "--data-dir", str(tmp_path)])
+        fetch.main.__wrapped__(
+            ["cifar10", "--from", str(tmp_path / "x.bin"), "--data-dir", str(tmp_path)]
+        )
     assert not list((tmp_path / "models").rglob("*.*"))
     renamed = tmp_path / "checkpoint.backup"
     renamed.write_bytes(secret.read_bytes())  # where no address is known, an archive will do
@@ -417,7 +418,9 @@ def test_a_given_file_may_have_another_name_but_not_another_content(tmp_path, se
     assert renamed.exists()
     with pytest.raises(InputError, match=r"expected one of train-images.*, got 'x.gz'"):
         (tmp_path / "x.gz").write_bytes(b"")
-        fetch.main(["mnist", "--from", str(tmp_path / "x.gz"), "--data-dir", str(tmp_path)])
+        fetch.main.__wrapped__(
+            ["mnist", "--from", str(tmp_path / "x.gz"), "--data-dir", str(tmp_path)]
+        )
 
 
 def test_weights_as_npz_are_there(tmp_path, capsys):
@@ -430,9 +433,8 @@ def test_weights_as_npz_are_there(tmp_path, capsys):
 
 
 def test_the_list_needs_no_tensorflow():
-    script = Path(fetch.__file__)
     code = (
-        f"import sys; sys.path.insert(0, {str(script.parent)!r}); import fetch\n"
+        "import sys; from daa.cli import fetch\n"
         "fetch.main(['--list'])\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )

@@ -1,11 +1,11 @@
 from dataclasses import replace
 
-import check_targets
 import pytest
 import tensorflow as tf
 import tiny
 
 from daa import targets
+from daa.cli import check_targets
 from daa.evaluation import target_check as check
 from daa.target import Target
 from daa.targets import Published
