@@ -18,7 +18,7 @@ from daa.runs.config import Experiment, PaperTests, Row
 
 # Kinds of claims, with their names in the report. "worst" is an accuracy after all restarts,
 # "merged" an accuracy after all runs of the config; "examples" is the number of images that the run
-# breaks and PGD does not; "lowest" means that DAA is the strongest attack at all points of a figure.
+# breaks and PGD does not; "lowest" means that DAA is the strongest attack in all of a figure.
 KINDS = {
     "worst": "worst case, %",
     "top-5": "top-5, %",

@@ -125,20 +125,17 @@ def test_an_interrupted_run_has_a_current_report_and_goes_on(options, units, mon
 
 
 KILLED = """
-import sys
+import sys, time
 from pathlib import Path
-sys.path[:0] = sys.argv[3:]
-import plugged, toy_paper
-plugged.make_known()
+sys.path.insert(0, sys.argv[3])
+import toy_paper
 toy_paper.install(Path(sys.argv[1]))
 from daa.attacks.attack import Attack
 from daa.paper.plan import Options
 from daa.paper.reproduce import reproduce
 call = Attack.__call__
 def slow(self, *args, **kwargs):
-    import time
-    if self.config.steps == 2:
-        time.sleep(0.3)
+    time.sleep(0.1)
     return call(self, *args, **kwargs)
 Attack.__call__ = slow
 reproduce(Options(out=Path(sys.argv[2]), images=40))
@@ -148,8 +145,8 @@ reproduce(Options(out=Path(sys.argv[2]), images=40))
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_report(options, tmp_path):
     assert go(replace(options, out=tmp_path / "unkilled"))
-    folders = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "configs"), str(options.out), *folders]
+    folders = tmp_path / "configs", options.out, Path(__file__).parent
+    command = [sys.executable, "-c", KILLED, *map(str, folders)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len(records(options.out / "first")) < 2 and process.poll() is None:
         time.sleep(0.02)
