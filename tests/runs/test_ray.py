@@ -18,7 +18,6 @@ from daa import targets
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Unit
 from daa.attacks.worst_case import Result
-from daa.cli import reproduce
 from daa.errors import InputError
 from daa.runs import config
 from daa.runs import ray as engines
