@@ -85,9 +85,9 @@ def on_ray(
             raise error.cause from None
         except (ray.exceptions.RayError, ConnectionError) as error:
             raise InputError(
-                f"ray: the cluster failed ({type(error).__name__}): its head died, or the workers of "
-                f"a unit died {RETRIES + 1} times; finished units are saved, run the same command "
-                "again to continue"
+                f"ray: the cluster failed ({type(error).__name__}): the head died, or "
+                f"{RETRIES + 1} workers died during a unit; finished units are saved, run the same "
+                "command again to continue"
             ) from error
         finally:
             with contextlib.suppress(Exception):  # the head may be dead
