@@ -12,7 +12,7 @@ from daa.attacks.plans import MOST_RESTARTS
 from daa.errors import InputError
 from daa.runs import config, device
 from daa.runs.config import Experiment
-from daa.target import Dataset, Precision, Provenance, Target
+from daa.target import Dataset, NoteWarning, Precision, Provenance, Target
 from daa.targets import user_data, user_models
 
 
@@ -80,7 +80,17 @@ def prepare(
     }
     data = None
     if experiment.data is not None:
-        data = _users_data(experiment, data_dir)
+        data, notes = user_data.load(
+            experiment.data,
+            images=experiment.images,
+            bounds=experiment.bounds,
+            data_format=experiment.data_format,
+            split=experiment.split,
+            data_dir=data_dir,
+        )
+        for note in notes:
+            message = f"{experiment.data}: {note.message} [{note.code}]"
+            warnings.warn(message, NoteWarning, stacklevel=2)
     if user_models.of_project(reference):
         load = targets.loader(reference, model_dir)
         if options:
@@ -101,21 +111,6 @@ def prepare(
     if data is None:
         data = targets.load_dataset(loaded.name, experiment.split, data_dir, experiment.images)
     return Prepared(experiment, loaded, load, data, out / experiment.name, about)
-
-
-def _users_data(experiment: Experiment, data_dir: str | None) -> Dataset:
-    """The data set that the config names."""
-    data, notes = user_data.load(
-        str(experiment.data),
-        images=experiment.images,
-        bounds=experiment.bounds,
-        data_format=experiment.data_format,
-        split=experiment.split,
-        data_dir=data_dir,
-    )
-    for note in notes:
-        warnings.warn(f"{experiment.data}: {note.message} [{note.code}]", stacklevel=3)
-    return data
 
 
 def retarget(experiment: Experiment, target: str, provenance: Provenance) -> Experiment:

@@ -80,11 +80,14 @@ def on_ray(
                     return
                 (task, *_), _ = ray.wait(list(running), num_returns=1)
                 unit = running.pop(task)
-                yield unit, _result(ray, unit, task)
+                yield unit, ray.get(task)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
         except (ray.exceptions.RayError, ConnectionError) as error:
             raise InputError(
-                f"ray: the connection to the cluster is lost ({type(error).__name__}); finished "
-                "units are saved, run the same command again to continue"
+                f"ray: the cluster failed ({type(error).__name__}): the head died, or "
+                f"{RETRIES + 1} workers died during a unit; finished units are saved, run the same "
+                "command again to continue"
             ) from error
         finally:
             with contextlib.suppress(Exception):  # the head may be dead
@@ -123,18 +126,6 @@ def _slots(ray: Any, cpus_per_unit: int) -> tuple[int, dict[str, float]]:
             f"machine of the cluster, got {cpus_per_unit}"
         )
     return slots, {"num_cpus": cpus_per_unit}
-
-
-def _result(ray: Any, unit: Unit, task: Any) -> Result:
-    try:
-        return ray.get(task)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
-    except ray.exceptions.RayError as error:
-        raise InputError(
-            f"ray: restart {unit.restart} of {unit.config.method} failed {RETRIES + 1} times: "
-            f"{type(error).__name__}"
-        ) from error
 
 
 def _work(
