@@ -1,18 +1,24 @@
-"""What each part of Adaptive DAA brings: the attack with one part changed at a time."""
+"""Measure the effect of each component of Adaptive DAA: change one component at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 
+from daa import targets
 from daa.attacks import adaptive
 from daa.attacks.bandit import Arm
 from daa.attacks.methods import AttackConfig
 from daa.attacks.worst_case import Job, worst_cases
+from daa.cli import options
+from daa.cli.main import command
+from daa.runs import device, provenance
+from daa.runs.records import write_json
 from daa.target import Dataset, Target
 
 
@@ -151,3 +157,36 @@ def _curve(
             if spent <= mark:
                 reached[k] = 100 * float(report.robust_accuracy[-1])
     return reached
+
+
+@command
+def main(arguments: list[str] | None = None) -> None:
+    parser = options.parser(__doc__, "ablation --target locuslab/fast_pgd_mnist --images 3000")
+    parser.add_argument("--target", required=True, help="folder/name")
+    parser.add_argument("--images", type=options.positive, default=3000, help="the first IMAGES")
+    parser.add_argument("--only", nargs="+", metavar="CHANGE", help="default: all changes")
+    parser.add_argument("--out", type=Path, default=Path("results/ablation.json"))
+    options.add_folders(parser)
+    args = parser.parse_args(arguments)
+    options.start_tensorflow()
+    target = targets.load_target(args.target, model_dir=args.model_dir)
+    data = targets.load_dataset(args.target, data_dir=args.data_dir, images=args.images)
+    rows = measure(
+        target,
+        data,
+        targets.row(args.target).eps,
+        args.only or list(CHANGES),
+        on_row=lambda row: print(*row.values(), sep="  ", flush=True),
+    )
+    content = {
+        "target": args.target,
+        "weights": target.provenance,
+        "weights_sha256": target.weights_sha256,
+        "images": len(data),
+        "seeds": [0, 1, 2],
+        "device": device.name(),
+        "git_commit": provenance.git_commit(),
+        "rows": rows,
+    }
+    write_json(args.out, content)
+    print(args.out)

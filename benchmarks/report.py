@@ -60,7 +60,7 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def kept(path: Path) -> dict[str, Any]:
+def replaceable(path: Path) -> dict[str, Any]:
     """The content of a JSON file that a benchmark may write anew; empty where there is none.
 
     Raises:

@@ -49,6 +49,10 @@ class Bounds:
         return (pixels.astype(np.float32) - np.float32(self.lower)) / span
 
 
+class NoteWarning(UserWarning):
+    """The warning that shows a `Note` to the user."""
+
+
 @dataclass(frozen=True)
 class Note:
     """What was done to a model so that it can be attacked.

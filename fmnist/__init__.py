@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daa.targets import DATASETS, SURROGATE, Family, Source, TargetRow
+from daa.targets import DATASETS, Family, Source, TargetRow, surrogate
 from fmnist.model import MODEL
 
 FAMILY = Family(
@@ -18,14 +18,8 @@ FAMILY = Family(
             eps=0.2,
             source=Source(note="its data file is not public; ask the authors for it"),
         ),
-        "surrogate": TargetRow(
-            "the same architecture trained by this project; not the paper's weights",
-            model=MODEL,
-            provenance="surrogate",
-            eps=0.2,
-            weights="weights/surrogate/model",
-            source=SURROGATE,
-            board=True,
+        "surrogate": surrogate(
+            "the same architecture trained by this project; not the paper's weights", MODEL, 0.2
         ),
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from daa.targets import DatasetRow, Family, TargetRow, archive
@@ -9,6 +10,7 @@ from imagenet_ens.images import imagenet
 from imagenet_ens.model import MODEL
 
 _TENSORFLOW = "http://download.tensorflow.org/models"
+_original = partial(TargetRow, model=MODEL, provenance="original", eps=2 / 255)
 
 FAMILY = Family(
     folder=Path(__file__).parent,
@@ -19,18 +21,12 @@ FAMILY = Family(
         splits=("test",),
     ),
     targets={
-        "ens_adv": TargetRow(
+        "ens_adv": _original(
             "ensemble adversarially trained (Tramer et al. 2018), the paper's target",
-            model=MODEL,
-            provenance="original",
-            eps=2 / 255,
             source=archive(f"{_TENSORFLOW}/ens_adv_inception_resnet_v2_2017_08_18.tar.gz"),
         ),
-        "adv": TargetRow(
+        "adv": _original(
             "adversarially trained (Kurakin et al. 2017)",
-            model=MODEL,
-            provenance="original",
-            eps=2 / 255,
             source=archive(f"{_TENSORFLOW}/adv_inception_resnet_v2_2017_12_18.tar.gz"),
         ),
     },

@@ -25,25 +25,22 @@ def _branches(inputs: int, *branches: tuple[tuple[str, tuple[int, int], int], ..
     return layers
 
 
-def _block35() -> list:
-    return _branches(
-        320,
-        (("1x1", (1, 1), 32),),
-        (("0a_1x1", (1, 1), 32), ("0b_3x3", (3, 3), 32)),
-        (("0a_1x1", (1, 1), 32), ("0b_3x3", (3, 3), 48), ("0c_3x3", (3, 3), 64)),
-    )
-
-
-def _block17() -> list:
-    second = (("0a_1x1", (1, 1), 128), ("0b_1x7", (1, 7), 160), ("0c_7x1", (7, 1), 192))
-    return _branches(1088, (("1x1", (1, 1), 192),), second)
-
-
-def _block8() -> list:
-    second = (("0a_1x1", (1, 1), 192), ("0b_1x3", (1, 3), 224), ("0c_3x1", (3, 1), 256))
-    return _branches(2080, (("1x1", (1, 1), 192),), second)
-
-
+_BLOCK35 = _branches(
+    320,
+    (("1x1", (1, 1), 32),),
+    (("0a_1x1", (1, 1), 32), ("0b_3x3", (3, 3), 32)),
+    (("0a_1x1", (1, 1), 32), ("0b_3x3", (3, 3), 48), ("0c_3x3", (3, 3), 64)),
+)
+_BLOCK17 = _branches(
+    1088,
+    (("1x1", (1, 1), 192),),
+    (("0a_1x1", (1, 1), 128), ("0b_1x7", (1, 7), 160), ("0c_7x1", (7, 1), 192)),
+)
+_BLOCK8 = _branches(
+    2080,
+    (("1x1", (1, 1), 192),),
+    (("0a_1x1", (1, 1), 192), ("0b_1x3", (1, 3), 224), ("0c_3x1", (3, 1), 256)),
+)
 _STEM = [
     ("Conv2d_1a_3x3", (3, 3), 3, 32),
     ("Conv2d_2a_3x3", (3, 3), 32, 32),
@@ -72,10 +69,10 @@ _MIXED_7A = _branches(
 # Residual blocks end in a 1x1 convolution with biases and without batch norm: scope, Keras' name,
 # branches, concatenated channels of the branches, channels of the block.
 _BLOCKS = [
-    *((f"Repeat/block35_{n}", f"block35_{n}_conv", _block35(), 128, 320) for n in range(1, 11)),
-    *((f"Repeat_1/block17_{n}", f"block17_{n}_conv", _block17(), 384, 1088) for n in range(1, 21)),
-    *((f"Repeat_2/block8_{n}", f"block8_{n}_conv", _block8(), 448, 2080) for n in range(1, 10)),
-    ("Block8", "block8_10_conv", _block8(), 448, 2080),
+    *((f"Repeat/block35_{n}", f"block35_{n}_conv", _BLOCK35, 128, 320) for n in range(1, 11)),
+    *((f"Repeat_1/block17_{n}", f"block17_{n}_conv", _BLOCK17, 384, 1088) for n in range(1, 21)),
+    *((f"Repeat_2/block8_{n}", f"block8_{n}_conv", _BLOCK8, 448, 2080) for n in range(1, 10)),
+    ("Block8", "block8_10_conv", _BLOCK8, 448, 2080),
 ]
 
 

@@ -1,10 +1,11 @@
-"""The device that TensorFlow computes on."""
+"""The device of TensorFlow."""
 
 from __future__ import annotations
 
 import os
 import platform
 import re
+import sys
 from pathlib import Path
 
 from daa.errors import InputError
@@ -27,7 +28,7 @@ def prepare() -> None:
     """Lets TensorFlow share the memory of GPUs with other processes, and turns TF32 off.
 
     By default, GPUs multiply float32 matrices with 10 bits of mantissa (TF32). Squared distances
-    between particles are small differences of large products, which TF32 would drown.
+    between particles are small differences of large products, and need more.
     """
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -35,7 +36,7 @@ def prepare() -> None:
 
 
 def name() -> str:
-    """The name of the first GPU, or of the processor with its number of cores."""
+    """The name of the first GPU, or of the processor with the number of cores."""
     gpu = _gpu_details()
     if gpu is not None:
         return gpu.get("device_name", "GPU")
@@ -62,3 +63,18 @@ def _cpuinfo() -> str:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return ""
+
+
+def peak_memory() -> int:
+    """Peak memory of this process in bytes.
+
+    Linux starts ru_maxrss at the memory of the parent process, and VmHWM at 0.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
+        return 1024 * int(peak)
+    import resource  # missing on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,7 +109,6 @@ DATASETS = {
             source=archive(
                 "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
                 "md5:c32a1d4ab5d03f1284b67883e8d87530",
-                wanted=re.compile(r".*\.bin"),
                 names=(*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin"),
             ),
         ),

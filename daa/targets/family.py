@@ -95,6 +95,20 @@ class TargetRow:
     board: bool = False
 
 
+def surrogate(description: str, model: Model, eps: float) -> TargetRow:
+    """The row of a surrogate: a network of the paper's architecture trained by this project."""
+    note = "a source checkout of this project has the weights in FOLDER/weights/surrogate"
+    return TargetRow(
+        description,
+        model,
+        provenance="surrogate",
+        eps=eps,
+        weights="weights/surrogate/model",
+        source=Source(note=note),
+        board=True,
+    )
+
+
 @dataclass(frozen=True)
 class Family:
     """The targets of a folder.
@@ -154,11 +168,7 @@ class Family:
         )
 
     def read_weights(self, name: str, path: Path) -> dict[str, np.ndarray]:
-        """The checked arrays of a target in a file or checkpoint.
-
-        Raises:
-            InputError: unknown name; damaged weights, or weights of another network.
-        """
+        """The checked arrays of a target in a file or checkpoint."""
         return checkpoints.select(checkpoints.read(path), self.row(name).model.variables, path)
 
     def load_dataset(
@@ -167,22 +177,11 @@ class Family:
         data_dir: str | Path | None = None,
         images: int | None = None,
     ) -> Dataset:
-        """The data set of the targets; arguments as for `DatasetRow.load`.
-
-        Raises:
-            InputError: unknown split, missing or damaged files, too few images.
-        """
+        """The data set of the targets; arguments and errors as for `DatasetRow.load`."""
         return self.dataset.load(split, data_dir, images)
 
     def own_weights(self, name: str) -> Path:
-        """Path inside the folder for the weights of a network trained by this project.
-
-        Returns:
-            An .npz file or the prefix of a checkpoint.
-
-        Raises:
-            InputError: unknown name, or a network without a training recipe.
-        """
+        """The .npz file or prefix of a checkpoint inside the folder, for a network trained here."""
         weights = self.row(name).weights
         if weights is None:
             trained = ", ".join(k for k, row in self.targets.items() if row.weights) or "none here"

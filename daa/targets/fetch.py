@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from daa import targets
 from daa.errors import InputError, require
@@ -30,24 +29,22 @@ class Source:
 
     Args:
         addresses: {file name: address}. Archives are unpacked, other files stay as they are.
-        hashes: {file name: published hash}, sha256 or "md5:...". The hash of a `.gz` file is the
-            hash of the unpacked content.
-        wanted: pattern of the file names to take from an archive or a folder.
-        names: files in the archive, if its content is known.
+        hashes: {file name: published hash}, sha256 or "md5:..."; of a `.gz` file, the hash of the
+            unpacked content.
+        names: files to take from an archive; none for the files of a TF1 checkpoint.
         note: hint for files without an address.
     """
 
     addresses: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
-    wanted: re.Pattern[str] = _CHECKPOINT
     names: tuple[str, ...] = ()
     note: str = ""
 
     def has(self, file: str) -> bool:
-        """Whether a file of this name is part of the source or of its archive."""
-        if self.names:
-            return file in self.addresses or file in self.names
-        return file in self.addresses or self.wanted.fullmatch(file) is not None
+        """Whether a file of this name is in the source or in the archive of the source."""
+        if file in self.addresses or file in self.names:
+            return True
+        return not self.names and _CHECKPOINT.fullmatch(file) is not None
 
     def verified(self, file: str, path: Path) -> bool:
         """Whether `path` has the published hash of `file`, if there is a published hash."""
@@ -64,16 +61,10 @@ class Source:
             return False
 
 
-# Networks trained by this project.
-SURROGATE = Source(
-    note="a source checkout of this project has the weights in FOLDER/weights/surrogate"
-)
-
-
-def archive(address: str, published: str | None = None, **options: Any) -> Source:
-    """A source with a single archive and its published hash; `options` as for `Source`."""
+def archive(address: str, published: str | None = None, names: tuple[str, ...] = ()) -> Source:
+    """A source with a single archive and its published hash."""
     file = address.rpartition("/")[2].partition("?")[0]
-    return Source({file: address}, {file: published} if published else {}, **options)
+    return Source({file: address}, {file: published} if published else {}, names)
 
 
 def packed(root: str, hashes: Mapping[str, str]) -> Source:
@@ -211,8 +202,7 @@ def _roles(source: Source, local: Path) -> dict[str, Path]:
         expected = ", ".join(source.addresses)
         require(len(source.addresses) == 1, str(local), f"one of {expected}", local.name)
         return {expected: local}
-    expected = "the files of a checkpoint or their archive"
-    require(_is_archive(local), str(local), expected, local.name)
+    require(_is_archive(local), str(local), "the files of a checkpoint or an archive", local.name)
     return {local.name: local}
 
 
@@ -248,12 +238,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def unpack(path: Path, folder: Path, wanted: Callable[[str], bool]) -> list[str]:
-    """Unpacks files from a zip or tar archive into a folder, without subfolders.
-
-    Args:
-        path: the archive, recognised by its content.
-        folder: an empty folder.
-        wanted: whether to take a file of this name.
+    """Unpacks the files with `wanted` names from a zip or tar archive, without subfolders.
 
     Returns:
         Names of the files.
@@ -295,8 +280,8 @@ def state(asked: Parcel) -> str:
     """Returns "there", "missing", "incomplete" or "corrupted", by published and first hashes."""
     folder, source, pins = asked.folder, asked.source, load_pins(asked.folder)
     listed = {file for file in source.addresses if not file.endswith(_ARCHIVES)}
-    listed = listed or {p.name for p in folder.glob("*") if source.wanted.fullmatch(p.name)}
-    listed |= {file for file in pins if source.wanted.fullmatch(file)} | set(source.names)
+    listed |= {*source.names} or {file for file in pins if _CHECKPOINT.fullmatch(file)}
+    listed = listed or {p.name for p in folder.glob("*") if _CHECKPOINT.fullmatch(p.name)}
     present = [folder / file for file in listed if (folder / file).exists()]
     if not present:
         return "there" if asked.weights else "missing"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import config, images, labelled, linear_target, network
+from toys import config, images, labelled, linear_target, network
 
 from daa import AttackConfig, InputError, Target, targets, worst_case
 from daa.attacks import adaptive, ball

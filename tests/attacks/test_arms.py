@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from linear import images
+from toys import images
 
 from daa import AttackConfig
 from daa.attacks import adaptive, ball

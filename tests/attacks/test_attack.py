@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import config, images, linear_target
+from toys import config, images, linear_target
 
 from daa import Attack, AttackConfig, Bounds, InputError, Target, worst_case
 from daa.attacks import ball

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import images, linear_target
+from toys import images, linear_target
 
 from daa import Attack, AttackConfig, Bounds, Dataset, InputError, Target, worst_case
 from daa.attacks.worst_case import margins

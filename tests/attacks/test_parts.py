@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import config, images, linear_target
+from toys import config, images, linear_target
 
 from daa import Attack, AttackConfig, InputError, worst_case
 from daa.attacks import ball

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from linear import config, images, linear_target
+from toys import config, images, linear_target
 
 from daa import InputError, Target, worst_case
 from daa.attacks.attack import Attack

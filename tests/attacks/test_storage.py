@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from linear import config, images, linear_target
+from toys import config, images, linear_target
 
 from daa import Attack, AttackConfig, storage, worst_case
 from daa.errors import InputError

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import images, linear_target
+from toys import images, linear_target
 
 from daa import Bounds, Dataset, InputError, Target
 from daa.attacks import losses

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import config, images, linear_target
+from toys import config, images, linear_target
 
 from daa import Attack, AttackConfig, InputError, Target, worst_case
 from daa.attacks.plans import Outcome, Report, Unit, repeat, standing

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from linear import labelled, network
+from toys import labelled, network
 
 from benchmarks import ablation
 from daa import AttackConfig, worst_case

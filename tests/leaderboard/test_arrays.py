@@ -197,13 +197,13 @@ def test_another_unit_is_recognised(verify, color):
     [
         (np.zeros((100, 8, 8, 1)), r"shape must be \[100, 64\] .* got \[100"),
         (np.zeros((99, 64)), r"shape must be \[100, 64\] .*, got \[99, 64\]"),
-        (np.array([None]), "not a complete .npy file of numbers"),
+        (np.array([None]), "expected an .npy file of numbers, got"),
         (np.zeros((100, 64), "U3"), "must hold numbers, got <U3"),
-        (b"", "not a complete .npy file of numbers: No data left"),
-        (b"x" * 999, "not a complete .npy file of numbers"),
-        ("truncated", "not a complete .npy file of numbers"),
-        (None, "not a complete .npy file of numbers: No such file"),
-        ("archive", "must be an .npy file, got an .npz archive"),
+        (b"", "expected an .npy file of numbers, got No data left"),
+        (b"x" * 999, "expected an .npy file of numbers, got"),
+        ("truncated", "expected an .npy file of numbers, got"),
+        (None, "expected an .npy file of numbers, got none"),
+        ("archive", "expected an .npy file of numbers, got an .npz archive"),
     ],
 )
 def test_files_without_a_usable_array_are_refused(tmp_path, gray, content, message):

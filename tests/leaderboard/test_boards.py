@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import submit
-from linear import linear_target
+from toys import linear_target
 
 import madry_mnist
 from daa import Dataset, InputError, targets
+from daa.cli import submit
 from daa.leaderboard import arrays, boards, submission
 from daa.leaderboard.arrays import Challenge
 from daa.leaderboard.boards import Board, Entry
@@ -19,7 +19,8 @@ from daa.targets import checkpoints, files, model_of
 
 MADRY = Board("a/b", "Title", "here", (Entry("a/b", "A", 88.0), Entry("a/b", "B", 89.0)))
 OWN = "locuslab/own_mnist"
-WORDS = ["--name", "My attack", "--by", "A. Name", "--method", "20 restarts"]
+WORDS = {"name": "My attack", "by": "A. Name", "method": "20 restarts"}
+OPTIONS = [text for key, word in WORDS.items() for text in (f"--{key}", word)]
 
 
 def test_madrylabs_boards_are_read_with_the_lowest_accuracy_first():
@@ -187,48 +188,47 @@ def challenge(monkeypatch):
 
 
 @pytest.fixture
-def command(challenge, tmp_path, capsys):
-    """Runs `submit board` on an array of shifted images; returns what it prints."""
+def board(challenge, tmp_path):
+    """Ranks an array of shifted images, or enters it with some words; returns the text."""
 
-    def command(*words, shift=0.1):
+    def board(words=None, shift=0.1):
         shifted = np.clip(challenge.data.x + np.float32(shift), 0, 1).reshape(10_000, 16)
         path = tmp_path / "attack.npy"
         np.save(path, shifted)
-        submit.main(["board", str(path), "--target", OWN, "--board", str(tmp_path / "b"), *words])
-        return capsys.readouterr().out
+        return boards.board(path, OWN, words=words or {}, folder=tmp_path / "b")
 
-    return command
+    return board
 
 
-def test_the_command_ranks_and_enters_an_array(command, challenge, tmp_path):
-    assert "; rank 1 of 1 if entered" in command()
+def test_an_array_is_ranked_and_entered(board, challenge, tmp_path):
+    assert "; rank 1 of 1 if entered" in board()
     assert not (tmp_path / "b").exists()
-    assert "rank 1 of 1\nentered: " in command(*WORDS)
+    assert "rank 1 of 1\nentered: " in board(WORDS)
     made = json.loads((tmp_path / "b" / "locuslab-own_mnist" / "my-attack.json").read_text())
     verified = arrays.verify(challenge, tmp_path / "attack.npy")
     assert made["accuracy"] == pytest.approx(verified.accuracy)
     assert made["array_sha256"] == files.sha256(tmp_path / "attack.npy")
     assert made["weights_sha256"] == "a" * 64
     assert "My attack" in (tmp_path / "b.md").read_text()
-    assert "already on the board" in command(*WORDS)
-    out = command()
-    assert "; rank 1 of 1, entered as 'My attack'" in out
-    assert "A. Name" in out
+    assert "already on the board" in board(WORDS)
+    text = board()
+    assert "; rank 1 of 1, entered as 'My attack'" in text
+    assert "A. Name" in text
     with pytest.raises(InputError, match="for another array; choose another name"):
-        command(*WORDS, shift=0.2)
+        board(WORDS, shift=0.2)
 
 
-def test_an_array_is_ranked_on_the_board_of_the_option(command, tmp_path):
+def test_an_array_is_ranked_on_the_board_of_the_option(board, tmp_path):
     boards.insert(entry("Theirs", 0.0), tmp_path / "b")
-    out = command()
-    assert "; rank 2 of 2 if entered" in out
-    assert "Theirs" in out
-    assert "Adaptive DAA" not in out
+    text = board()
+    assert "; rank 2 of 2 if entered" in text
+    assert "Theirs" in text
+    assert "Adaptive DAA" not in text
 
 
-def test_an_array_outside_the_ball_is_not_entered(command, tmp_path):
+def test_an_array_outside_the_ball_is_not_entered(board, tmp_path):
     with pytest.raises(InputError, match=r"expected \|adv - x\| <= 0\.3"):
-        command(*WORDS, shift=0.4)
+        board(WORDS, shift=0.4)
     assert not (tmp_path / "b").exists()
 
 
@@ -237,16 +237,14 @@ def test_an_array_outside_the_ball_is_not_entered(command, tmp_path):
     [
         (["a.npy"], "board: give an array together with its target"),
         (["--target", OWN], "board: give an array together with its target"),
-        (WORDS, "board: a name needs an array to enter"),
-        (["a.npy", "--target", OWN, *WORDS[:4]], "board: method: expected a text, got None"),
-        (["a.npy", "--target", OWN, *WORDS], "a.npy: expected an .npy file, got None"),
-        (["a.npy", "--target", "madry_mnist/secret", *WORDS], "board: target: expected one of"),
+        (OPTIONS, "board: a name needs an array to enter"),
+        (["a.npy", "--target", OWN, *OPTIONS[:4]], "board: method: expected a text, got None"),
+        (["a.npy", "--target", OWN, *OPTIONS], "a.npy: expected an .npy file, got None"),
+        (["a.npy", "--target", "madry_mnist/secret", *OPTIONS], "board: target: expected one of"),
     ],
 )
-def test_missing_arguments_are_named(arguments, message, challenge, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=message):
-        submit.main(["board", *arguments])
+def test_missing_arguments_are_named(arguments, message, challenge, refused):
+    assert message in refused("submit", "board", *arguments)
 
 
 def test_without_an_array_all_boards_are_shown(capsys, tmp_path):

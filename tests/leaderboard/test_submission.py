@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import reproduce
-import submit
 from PIL import Image
 
 from daa import Attack, AttackConfig, InputError, targets
 from daa.attacks.plans import Outcome, Report
+from daa.cli import reproduce, submit
 from daa.leaderboard import arrays, submission
 from daa.runs import records, state
 from daa.runs.config import Experiment, Row
@@ -82,15 +81,16 @@ def finish(tmp_path, data):
     def finish(name, adv, margin=(1, 1, 1, 1), restarts=1, clip_range=True, eps=0.15, **changes):
         attack = AttackConfig("pgd", eps=eps, clip_range=clip_range)
         row = Row(name=name, attack=attack)
-        experiment = Experiment(name="t", title="T", target="tiny/cnn", rows=(row,))
-        weights = targets.load_target("tiny/cnn").weights_sha256
-        identity = records.identity(experiment, row, "tiny/cnn", "own", weights, data, restarts, 0)
+        experiment = Experiment(
+            name="t", title="T", target="tiny/cnn", restarts=restarts, rows=(row,)
+        )
+        identity = records.identity(experiment, row, targets.load_target("tiny/cnn"), data)
         identity |= changes
         margin = np.array(margin, np.float32)
         outcomes = (Outcome(None, margin, 1.0),) * restarts
         report = Report(adv, margin, np.ones(4, np.float32), outcomes)
         record = records.finished_run(
-            identity, experiment, row, clean=1.0, report=report, seconds=1, origin={"device": ["A"]}
+            identity, experiment, row, report=report, seconds=1, origin={"device": ["A"]}
         )
         records.save(tmp_path / f"{name}.json", record)
         state.save(tmp_path / f"{name}.npz", identity, State(report, 1.0, {}))

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from linear import images, linear_target
 from small import EPS, digits_network
+from toys import images, linear_target
 
 from daa import AttackConfig, InputError, worst_case
 from daa.target import input_gradient, predict

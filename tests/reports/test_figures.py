@@ -5,12 +5,12 @@ import json
 import re
 import xml.etree.ElementTree as ET
 
-import figures as script
 import numpy as np
 import pytest
 from PIL import Image
 
 from daa.attacks.methods import METHODS
+from daa.cli import figures as script
 from daa.reports import curves, figures, style
 from daa.reports.curves import Line, Plot
 from daa.reports.results import ResultSet, load

@@ -1,9 +1,9 @@
 import json
 
 import pytest
-import tables as script
 
 from daa import AttackConfig, InputError
+from daa.cli import tables as script
 from daa.reports import page, results, stats, tables, tabular, wording
 from daa.reports.publish import publish
 from daa.reports.results import ResultSet, load

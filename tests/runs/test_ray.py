@@ -109,7 +109,7 @@ def test_a_dead_head_is_named(fake, monkeypatch):
 
     monkeypatch.setattr(fake, "wait", dead)
     monkeypatch.setattr(fake, "shutdown", dead)
-    message = r"ray: the connection to the cluster is lost \(OSError\); finished units are saved"
+    message = r"ray: the cluster failed \(OSError\): .*; finished units are saved, run the same"
     with pytest.raises(InputError, match=message):
         list(engine()(iter([UNIT])))
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
-import train
 
 from daa import Dataset, InputError, Target, targets
+from daa.cli import train
 from daa.runs import config as configs
 from daa.targets import Model
 from daa.training import recipe, training
@@ -42,16 +42,15 @@ def written(folder: Path, text: str = CONFIG) -> Path:
     return path
 
 
-def run(config: Path, out: Path, *options: str) -> Path:
-    train.main([str(config), "--out", str(out), *options])
-    return out
+def run(config: Path, out: Path) -> Path:
+    return training.train(recipe.load(config), out=out, progress=False).path
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """Weights of a complete training."""
     folder = tmp_path_factory.mktemp("trained")
-    return run(written(folder), folder / "a" / "cnn.npz", "--quiet")
+    return run(written(folder), folder / "a" / "cnn.npz")
 
 
 def test_a_training_writes_weights_and_log(trained):
@@ -68,7 +67,7 @@ def test_a_training_writes_weights_and_log(trained):
 def test_progress_is_shown_unless_quiet(config, tmp_path, capsys, monkeypatch, options):
     monkeypatch.setattr(training, "judge", lambda *_: (0.97, 0.66))
     config.write_text(CONFIG.replace("epochs: 3", "epochs: 1"), encoding="utf-8")
-    run(config, tmp_path / "cnn.npz", *options)
+    assert train.main([str(config), "--out", str(tmp_path / "cnn.npz"), *options]) == 0
     out, err = capsys.readouterr()
     expected = "digits/test, 500 images: clean 97.00 %, 20-step PGD 66.00 %"
     assert out == f"{tmp_path / 'cnn.npz'}: {expected}\n"

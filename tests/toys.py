@@ -1,4 +1,4 @@
-"""A linear model, whose best adversarial image is known, and images for it."""
+"""Small networks, images and fast attack settings that many tests share."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per
 
 
 def config(method: str, loss: str | None = None, **changes: Any) -> AttackConfig:
-    """A fast attack: the settings of `FAST` that the method reads."""
-    known = {"eps", "batch_size", *METHODS[method].defaults()}
-    fast = {name: value for name, value in FAST.items() if name in known}
+    """A fast attack: `FAST`, limited to the settings of the method."""
+    names = {"eps", "batch_size", *METHODS[method].defaults()}
+    fast = {name: value for name, value in FAST.items() if name in names}
     return AttackConfig(method, loss, **{**fast, **changes})
 
 
@@ -26,6 +26,7 @@ def linear_target(
     bounds: Bounds | None = None,
     seed: int = 0,
 ) -> tuple[Target, np.ndarray]:
+    """A linear network, whose worst case has a closed form, and its weights."""
     w = np.random.default_rng(seed).standard_normal((int(np.prod(shape)), classes))
     w = tf.constant(w.astype(np.float32))
 
@@ -38,12 +39,13 @@ def linear_target(
 def images(
     n: int = 40, shape: tuple[int, int, int] = (4, 4, 1), classes: int = 3, seed: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Uniform images and labels."""
     rng = np.random.default_rng(seed)
     return rng.random((n, *shape)).astype(np.float32), rng.integers(0, classes, n)
 
 
 def network(seed: int = 0, factor: float = 1.0) -> Target:
-    """A small network with ReLU, whose best adversarial image is not known."""
+    """A small network with ReLU; `factor` scales its logits."""
     rng = np.random.default_rng(seed)
     a, b = (tf.constant(rng.standard_normal(s).astype(np.float32)) for s in ((16, 32), (32, 4)))
 
@@ -54,6 +56,6 @@ def network(seed: int = 0, factor: float = 1.0) -> Target:
 
 
 def labelled(target: Target, n: int = 300, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Images with the labels that a target gives them."""
+    """Images with the labels that the target predicts."""
     x, _ = images(n, seed=seed)
     return x, target(x).numpy().argmax(1)

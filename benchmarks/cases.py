@@ -1,4 +1,4 @@
-"""What the benchmark times: this project's steps, the gradient alone, released recipe, peers."""
+"""Functions that the benchmark times: attack steps, bare gradients, other libraries."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from daa.targets import untrained
 from daa.tensorflow import tf
 
 EPS, STEP, C = 0.3, 0.01, 1.1
-# The network for CIFAR10 is the narrow one of MadryLab's code.
+# The CIFAR10 network is the narrow variant of MadryLab's code.
 NETWORKS = {
     "madry_mnist": madry_mnist.model.MODEL,
     "locuslab": locuslab.model.MODEL,
     "madry_cifar10": madry_cifar10.model.NARROW,
 }
-Contestants = dict[str, Callable[[], object]]
+Cases = dict[str, Callable[[], object]]
 
 
 def target(name: str) -> Target:
@@ -54,8 +54,8 @@ def minibatch(shape: tuple[int, ...], size: int) -> tuple[np.ndarray, np.ndarray
     return rng.random((size, *shape), dtype=np.float32), rng.integers(0, 10, size)
 
 
-def steps_of(name: str, batch_size: int, steps: int) -> Contestants:
-    """Steps of one minibatch by every method; each call makes `steps` steps."""
+def steps_of(name: str, batch_size: int, steps: int) -> Cases:
+    """Steps of every method on one minibatch; each call makes `steps` steps."""
     attacked = target(name)
     images, labels = minibatch(attacked.image_shape, batch_size)
     x, y = tf.constant(images), tf.constant(labels)
@@ -67,10 +67,12 @@ def steps_of(name: str, batch_size: int, steps: int) -> Contestants:
     def gradients() -> tf.Tensor:
         g = tf.zeros_like(x)
         for _ in tf.range(steps):
-            g = gradient(x + 1e-12 * g)  # depends on the last one, so that none runs beside it
+            g = gradient(
+                x + 1e-12 * g
+            )  # a dependence, so that TensorFlow runs the gradients in sequence
         return g
 
-    runs: Contestants = {"gradient": gradients}
+    runs: Cases = {"gradient": gradients}
     for precision in get_args(Precision):
         for method in ("pgd", "momentum", "blob", "dgf"):
             config = AttackConfig(
@@ -80,20 +82,20 @@ def steps_of(name: str, batch_size: int, steps: int) -> Contestants:
                 precision=precision,
                 step_size=STEP,
                 steps=steps,
-                # Particles are not shuffled in between.
+                # One inner loop, without shuffles.
                 steps_per_shuffle=steps if METHODS[method].particles else None,
             )
             attack = Attack(attacked, config)
             label = method if precision == "float32" else f"{method}, {precision}"
-            runs[label] = _steps_alone(attack, images, labels)
+            runs[label] = _inner_loop(attack, images, labels)
     compiled = tf.function(gradient)
     lower, upper = (bound.astype(float) for bound in bounds(images, EPS))
     runs["released recipe, blob"] = lambda: released_blob(compiled, images, lower, upper, steps)
     return runs
 
 
-def _steps_alone(attack: Attack, images: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
-    """All steps of an attack on one minibatch, without what the attack does around them."""
+def _inner_loop(attack: Attack, images: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
+    """Records the arguments of the inner loop of an attack; returns a call that repeats it."""
     visit, seen = attack.visit, []
 
     def recorded(*arguments: Any) -> Any:
@@ -108,7 +110,7 @@ def _steps_alone(attack: Attack, images: np.ndarray, labels: np.ndarray) -> Call
 def released_blob(
     gradient: Callable, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, steps: int
 ) -> np.ndarray:
-    """Steps as blob_rand.py makes them: a graph gives the gradient, NumPy and SciPy do the rest."""
+    """Steps of blob_rand.py: a TensorFlow gradient, and NumPy and SciPy for the rest."""
     m = len(x)
     x = x.astype(np.float64)
     for _ in range(steps):
@@ -123,8 +125,8 @@ def released_blob(
     return x
 
 
-def parts_of(name: str, batch_size: int, steps: int) -> Contestants:
-    """What a particle method adds to the gradient, piece by piece, `steps` times each."""
+def parts_of(name: str, batch_size: int, steps: int) -> Cases:
+    """The operations that particle methods add to the gradient, `steps` times each."""
     images, _ = minibatch(NETWORKS[name].image_shape, batch_size)
     x = tf.constant(images)
     rows = tf.reshape(x, [batch_size, -1])
@@ -152,15 +154,15 @@ def parts_of(name: str, batch_size: int, steps: int) -> Contestants:
     }
 
 
-def attacks_of(name: str, batch_size: int, steps: int) -> Contestants:
-    """Whole attacks on one minibatch from NumPy to NumPy, by this project and by its peers.
+def attacks_of(name: str, batch_size: int, steps: int) -> Cases:
+    """Complete attacks on one minibatch, from NumPy to NumPy, by this project and other libraries.
 
     Raises:
-        InputError: a peer is not installed.
+        InputError: Foolbox or ART is not installed.
     """
     attacked = target(name)
     x, y = minibatch(attacked.image_shape, batch_size)
-    runs: Contestants = {}
+    runs: Cases = {}
     for method in ("pgd", "blob", "dgf"):
         config = AttackConfig(method, eps=EPS, step_size=STEP, steps=steps, batch_size=batch_size)
         runs[method] = partial(Attack(attacked, config), x, y)
@@ -175,7 +177,7 @@ def _foolbox(attacked: Target, x: np.ndarray, y: np.ndarray, steps: int) -> Call
     try:
         import foolbox
     except ImportError:
-        raise InputError("peers: expected the package foolbox, got none") from None
+        raise InputError("foolbox is not installed; run `pip install foolbox`") from None
     model = foolbox.TensorFlowModel(tf.function(attacked.__call__), bounds=(0, 1))
     attack = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=steps, random_start=True)
 
@@ -193,7 +195,9 @@ def _art(attacked: Target, x: np.ndarray, y: np.ndarray, steps: int) -> Callable
             from art.attacks.evasion import ProjectedGradientDescent
             from art.estimators.classification import TensorFlowV2Classifier
     except ImportError:
-        raise InputError("peers: expected adversarial-robustness-toolbox, got none") from None
+        raise InputError(
+            "ART is not installed; run `pip install adversarial-robustness-toolbox`"
+        ) from None
     compiled = tf.function(attacked.__call__)
     classifier = TensorFlowV2Classifier(
         model=lambda images, training=False: compiled(images),

@@ -1,12 +1,12 @@
 from dataclasses import replace
 
-import check_targets
 import pytest
 import tensorflow as tf
 import tiny
 
 from daa import targets
-from daa.evaluation import target_check as check
+from daa.cli import check_targets
+from daa.evaluation import target_check
 from daa.target import Target
 from daa.targets import Published
 
@@ -18,10 +18,10 @@ def test_a_sound_network_is_fine(capsys):
     assert "fine" in out
 
 
-def test_targets_that_are_not_at_hand_are_said(tmp_path, capsys, monkeypatch):
+def test_missing_targets_are_listed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(targets, "every_target", lambda: ["tiny/cnn", "madry_mnist/secret"])
     assert check_targets.main(["--model-dir", str(tmp_path)]) == 0
-    assert "madry_mnist/secret: not at hand" in capsys.readouterr().out
+    assert "madry_mnist/secret: not available" in capsys.readouterr().out
 
 
 def broken(network):
@@ -40,7 +40,7 @@ def broken(network):
     ],
 )
 def test_a_miss_is_named(network, miss):
-    found = check.examine(broken(network), tiny.load_dataset(), None, whole=True)
+    found = target_check.examine(broken(network), tiny.load_dataset(), None, whole=True)
     assert miss in "; ".join(found.misses)
 
 
@@ -50,16 +50,16 @@ def test_images_in_another_range_are_named(low, high):
     x = (low + (high - low) * data.x).astype("f4")
     target = broken(lambda x: tf.reshape(x, [-1, 64])[:, :10])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check, "clean_accuracy", lambda *_: 0.5)
-        found = check.examine(target, replace(data, x=x), None, whole=True)
+        patch.setattr(target_check, "clean_accuracy", lambda *_: 0.5)
+        found = target_check.examine(target, replace(data, x=x), None, whole=True)
     assert any(miss.startswith("images: expected values over [0, 1]") for miss in found.misses)
 
 
 def test_a_part_of_the_test_set_need_not_have_the_published_accuracy():
     target, data = tiny.load_target("cnn"), tiny.load_dataset().first(50)
     published = Published(0.5, "a test")
-    assert check.examine(target, data, published, whole=False).misses == ()
-    (miss,) = check.examine(target, data, published, whole=True).misses
+    assert target_check.examine(target, data, published, whole=False).misses == ()
+    (miss,) = target_check.examine(target, data, published, whole=True).misses
     assert miss.startswith("clean accuracy: expected 50.00 (a test), got ")
 
 
