@@ -209,11 +209,14 @@ def test_experiments_share_states(tmp_path, units, expected):
     shared = tmp_path / "states"
     go(tmp_path / "a", restarts=2, states=shared)
     assert len(list(shared.iterdir())) == 2
+    path = shared / f"{records.run_id(content(tmp_path / 'a', 'pgd-xent'))}.npz"
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, "seconds": np.array(30.0)})
     units.clear()
     other = PGD.model_copy(update={"name": "other"})
     (cut,) = go(tmp_path / "b", other, restarts=1, name="second", states=shared)
     assert not units
-    assert (cut.record.experiment, cut.record.run) == ("second", "other")
+    assert (cut.record.experiment, cut.record.run, cut.record.seconds) == ("second", "other", 15.0)
     assert cut.record.robust_accuracy == tuple(content(expected, "pgd-xent")["robust_accuracy"][:1])
     assert set(cut.record.broken) == set(np.flatnonzero(cut.report.margin <= 0))
     # The second experiment overtakes the first one, which then only writes its records.
