@@ -209,7 +209,7 @@ def test_experiments_share_states(tmp_path, units, expected):
     shared = tmp_path / "states"
     go(tmp_path / "a", restarts=2, states=shared)
     assert len(list(shared.iterdir())) == 2
-    path = shared / f"{records.run_id(content(tmp_path / 'a', 'pgd-xent'))}.npz"
+    path = shared / f"{records.run_id(records.load(tmp_path / 'a' / 'pgd-xent.json').identity)}.npz"
     with np.load(path) as arrays:
         np.savez(path, **{**arrays, "seconds": np.array(30.0)})
     units.clear()
