@@ -229,8 +229,8 @@ def _refused(
     path: Path, begin: int, bad: np.ndarray, value: np.ndarray, expected: str, hint: str = ""
 ) -> InputError:
     """The error for the first bad pixel of a chunk whose first image has the index `begin`."""
-    image, *pixel = (int(k) for k in np.argwhere(bad)[0])
-    got = value[(image, *pixel)]
+    index = tuple(int(k) for k in np.argwhere(bad)[0])
+    (image, *pixel), got = index, value[index]
     if not hint and not np.isfinite(got):
         hint = "; every value must be a finite number"
     where = pixel[0] if len(pixel) == 1 else tuple(pixel)
