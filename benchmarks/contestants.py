@@ -94,13 +94,13 @@ def steps_of(name: str, batch_size: int, steps: int) -> Contestants:
 
 def _steps_alone(attack: Attack, images: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
     """All steps of an attack on one minibatch, without what the attack does around them."""
-    visit, seen = attack.visit, []
+    visit, seen = attack.inner_loop, []
 
     def recorded(*arguments: Any) -> Any:
         seen.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
         return visit(*arguments)
 
-    attack.visit = recorded
+    attack.inner_loop = recorded
     attack(images, labels)
     return lambda: visit(*seen[0])[0]
 

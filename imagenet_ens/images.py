@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from daa import Dataset, InputError, native, storage
+from daa import Dataset, InputError, memory
 from daa.errors import require
 from daa.targets import files
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
 
 _CENTRAL = 0.875
-_CORRUPT = re.compile(rb"^Corrupt JPEG data: (.*)", re.MULTILINE)
-_NAMED = 3  # damaged images that are named one by one
 _JPEG = b"\xff\xd8\xff"
 _PIXELS = 10**8
 
@@ -37,28 +34,19 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
         Images [N, 299, 299, 3], which lie on disk where memory is too small for an attack on them.
 
     Raises:
-        InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for,
-            more than an attack has memory or disk for.
+        InputError: a missing or damaged file, a label beyond 0..999, fewer images than asked for.
     """
     rows = _labels(folder / "labels.csv")
     if images is not None:
         if not 1 <= images <= len(rows):
             raise InputError(f"{folder}: images: expected 1 to {len(rows)}, got {images}")
         rows = rows[:images]
-    storage.require(len(rows), SIZE * SIZE * 3 * 4, str(folder))
-    x = storage.empty((len(rows), SIZE, SIZE, 3))
-    digest, damaged = hashlib.sha256(), dict[str, str]()
-    with native.caught() as caught:  # libjpeg's own lines about images that it can read
-        for i, (name, label) in enumerate(rows):
-            content = _content(folder, name)
-            digest.update(content + str(label).encode())
-            x[i] = preprocess(content, folder / name)
-            if damage := _CORRUPT.findall(caught.take()):
-                damaged[name] = damage[0].decode(errors="replace")
-    for name, damage in list(damaged.items())[:_NAMED]:
-        warnings.warn(f"{folder / name}: a damaged image that can be read: {damage}", stacklevel=2)
-    if len(damaged) > _NAMED:
-        warnings.warn(f"{folder}: {len(damaged) - _NAMED:,} more damaged images", stacklevel=2)
+    x = memory.empty((len(rows), SIZE, SIZE, 3))
+    digest = hashlib.sha256()
+    for i, (name, label) in enumerate(rows):
+        content = _content(folder, name)
+        digest.update(content + str(label).encode())
+        x[i] = preprocess(content, folder / name)
     y = np.array([label + 1 for _, label in rows], np.int64)
     return Dataset("imagenet/validation", x, y, digest.hexdigest())
 

@@ -58,16 +58,18 @@ def alone(folder: Path, images: int, part: int) -> int:
 
     threading.Thread(target=watch, daemon=True).start()
 
+    import numpy as np
+
     import imagenet_ens
-    from daa import storage
+    from daa import memory
     from daa.runs import config, run
     from daa.runs.setup import Setup
 
-    storage.available = lambda: 0
-    storage.PART, storage.SMALL = part, min(part, storage.SMALL)
+    memory.available = lambda: 0
+    memory.PART, memory.SMALL = part, min(part, memory.SMALL)
     photographs(folder / "imagenet", images)
     data = imagenet_ens.load_dataset(data_dir=folder, images=images)
-    assert storage.in_file(data.x)
+    assert isinstance(data.x.base, np.memmap)
     experiment = config.load(CONFIG)
     rows = tuple(row.model_copy(update={"attack": short(row.attack)}) for row in experiment.rows)
     experiment = experiment.model_copy(update={"rows": rows, "images": images})
@@ -109,9 +111,11 @@ def linear():
 
 def short(attack):
     """An attack with two steps, where it has more than one."""
-    if attack.parts.steps:
+    if attack.method_spec.steps:
         return attack
-    return attack.replace(steps=2, **({"steps_per_shuffle": 1} if attack.parts.particles else {}))
+    return attack.replace(
+        steps=2, **({"steps_per_shuffle": 1} if attack.method_spec.particles else {})
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 
 import daa
-from daa import native
 from daa.cli import streams
 from daa.errors import InputError
 
@@ -265,29 +264,23 @@ def whole(text: str, least: int = 0) -> int:
 
 
 def start_tensorflow() -> None:
-    """Imports TensorFlow and looks for GPUs while the notes of native code go to a file.
+    """Imports TensorFlow and looks for GPUs.
 
-    Where the import fails, all of them are shown. An interrupt ends the process at once: native
-    code would turn it into other errors, and there is nothing yet that could be lost.
+    An interrupt ends the process at once: native code would turn it into other errors.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if "tensorflow" in sys.modules:
         return
-    with native.caught() as caught, _ending_at_once(caught.stderr):
-        try:
-            import tensorflow as tf
+    with _ending_at_once(2):
+        import tensorflow as tf
 
-            from daa.runs import device
+        from daa.runs import device
 
-            device.prepare()
-            # Commands such as the benchmark trace many functions once each, which TensorFlow takes
-            # for needless retracing of one.
-            tf.get_logger().setLevel("ERROR")
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.write(caught.stderr, caught.take())
-            raise
+        device.prepare()
+        # Commands such as the benchmark trace many functions once each, which TensorFlow takes
+        # for needless retracing of one.
+        tf.get_logger().setLevel("ERROR")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from daa import storage
+from daa import memory
 from daa.attacks.attack import Attack
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Report
@@ -54,7 +54,7 @@ def after(
 
 def unstable(target: Target, y: np.ndarray, report: Report) -> Iterator[Finding]:
     known = np.isfinite(report.margin)
-    worst = storage.taken(report.adv, np.flatnonzero(known))
+    worst = memory.taken(report.adv, np.flatnonzero(known))
     now = margins(target, worst, y[known]) > 0
     changed = int((now != (report.margin[known] > 0)).sum())
     if changed:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from daa.attacks.losses import margin
+from daa.attacks.losses import margin, xent
 from daa.attacks.worst_case import margins
 from daa.errors import InputError
 from daa.reports.stats import interval
@@ -209,7 +209,7 @@ def _gradients(
     identity = np.eye(target.classes, dtype=np.float32)
     other = np.where(identity[y] > 0, -np.inf, logits).argmax(axis=1)
     grads = {
-        "cross-entropy": input_gradient(target, x, y),
+        "cross-entropy": input_gradient(target, x, y, xent),
         "margin": logits_gradient(target, x, identity[y] - identity[other]),
     }
     gone = {name: float((_size(grad) < _TINY).mean()) for name, grad in grads.items()}

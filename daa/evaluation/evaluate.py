@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from daa.attacks.components import is_whole
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import Report
 from daa.attacks.worst_case import margins
-from daa.errors import InputError, require
+from daa.errors import InputError, is_whole, require
 from daa.evaluation import attack_checks, checks, given
 from daa.evaluation.checks import ADVICE, Finding
 from daa.reports import stats

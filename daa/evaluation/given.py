@@ -8,9 +8,8 @@ from typing import Any
 
 from daa import targets
 from daa.attacks import directions
-from daa.attacks.components import is_number, is_whole
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.errors import InputError, require, shown
+from daa.errors import InputError, is_number, is_whole, require, shown
 from daa.runs.config import fraction
 from daa.target import Bounds, Dataset, Note, Target
 from daa.targets import Published

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daa.attacks.losses import xent
 from daa.attacks.worst_case import clean_accuracy
 from daa.reports import tabular
 from daa.target import Dataset, Target, input_gradient, predict
@@ -60,7 +61,7 @@ def examine(target: Target, data: Dataset, published: Published | None, *, whole
         )
     x, y = data.x[:PROBE], data.y[:PROBE]
     misses += _logits(target, x)
-    grad = input_gradient(target, x, y)
+    grad = input_gradient(target, x, y, xent)
     if not np.isfinite(grad).all():
         misses.append("gradient: expected finite numbers, got others")
     elif not grad.any():

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from daa import targets
-from daa.attacks.components import is_number
+from daa.attacks import ball
 from daa.attacks.plans import Report
 from daa.errors import InputError, require
 from daa.leaderboard import arrays, boards
@@ -73,7 +73,7 @@ def setting(
     """
     if eps is None:
         eps = targets.row(reference).eps
-    require(is_number(eps) and 0 < eps <= 1, "eps", "0 < eps <= 1", eps)
+    eps = ball.radius(eps)
     target = targets.load_target(reference, model_dir=model_dir)
     data = targets.load_dataset(reference, "test", data_dir, images)
     return Setting(target, data, eps)

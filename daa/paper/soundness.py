@@ -108,14 +108,14 @@ def _no_host(
     with _as_if(on_gpu=True):
         # A copy of the target has no graphs yet that were compiled for this device.
         attack = Attack(replace(target), config, jit=False)
-        visit: Any = attack.visit
+        visit: Any = attack.inner_loop
         seen: list[Any] = []
 
         def recorded(*arguments: object) -> object:
             seen.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
             return visit(*arguments)
 
-        attack.visit = recorded
+        attack.inner_loop = recorded
         attack(x, y)
         used = _operations(visit.get_concrete_function(*seen[0]).graph.as_graph_def()) & HOST
         if used:

@@ -162,7 +162,7 @@ def _alike(daa: Record, pgd: Record) -> bool:
     """Whether two runs differ in the method alone: same settings of PGD, same images, same seed."""
     same_run = all(getattr(daa, name) == getattr(pgd, name) for name in _SAME)
     names = {*pgd.settings, *BLOCKS} - _COUPLING
-    return same_run and all(getattr(daa.attacks.attack, n) == getattr(pgd.attack, n) for n in names)
+    return same_run and all(getattr(daa.attack, n) == getattr(pgd.attack, n) for n in names)
 
 
 def budgeted(records: Sequence[Record]) -> list[Comparison]:

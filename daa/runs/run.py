@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from daa import storage
+from daa import memory
 from daa.attacks import plans
 from daa.attacks.worst_case import Engine, Job, Progress, clean_accuracy, local, worst_cases
 from daa.errors import InputError, require
@@ -54,7 +54,7 @@ class Run:
     @property
     def repeats(self) -> bool:
         """Whether each restart is one unit of work."""
-        return self.row.attack.parts.plan in (plans.repeat, plans.standing)
+        return self.row.attack.method_spec.plan in (plans.repeat, plans.on_robust)
 
     def state(self) -> State:
         """What the run has reached.
@@ -195,7 +195,7 @@ def attack(
     if runs:
         # One file more than there are new runs, as each is written beside the one that it replaces.
         files = 1 + sum(not run.kept.exists() for run in runs)
-        storage.require_disk(runs[0].kept.parent, x, files)
+        memory.require_disk(runs[0].kept.parent, x, files)
     bars: dict[int, _Bar] = {}
     left = list(range(len(runs)))
 
@@ -305,7 +305,7 @@ def record(setup: Setup, run: Run, clean: float, reached: State) -> records.Reco
 def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
     """Share of images whose label is among the five largest logits, in [0, 1]."""
     above = np.zeros(len(y), int)
-    for part in storage.parts(x, storage.PART):
+    for part in memory.parts(x, memory.PART):
         logits, labels = predict(target, x[part], batch_size=50), y[part]
         above[part] = (logits >= logits[np.arange(len(labels)), labels][:, None]).sum(axis=1)
     return float((above <= 5).mean())

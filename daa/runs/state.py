@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from daa import storage
+from daa import memory
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Outcome, Report
 from daa.errors import InputError, require
@@ -178,7 +178,7 @@ def _check(arrays: Mapping[str, np.ndarray], images: int, path: Path) -> None:
 def _looked_at(array: np.ndarray) -> Iterator[np.ndarray]:
     """An array in parts, as a look at all of it at once would take memory of its size."""
     array = np.atleast_1d(array)
-    return (array[part] for part in storage.parts(array))
+    return (array[part] for part in memory.parts(array))
 
 
 def _history(arrays: dict[str, np.ndarray]) -> tuple[Outcome, ...]:

@@ -10,7 +10,7 @@ from typing import IO, Literal, NamedTuple
 
 import numpy as np
 
-from daa import storage
+from daa import memory
 from daa.errors import InputError
 from daa.targets.files import (
     CHUNK,
@@ -103,7 +103,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[str, np.nd
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         file.seek(header.begin)
-        flat = storage.empty((math.prod(header.shape),), header.dtype)
+        flat = memory.empty((math.prod(header.shape),), header.dtype)
         raw, done = flat.view(np.uint8), 0
         while chunk := file.read(CHUNK):
             raw[done : done + len(chunk)] = np.frombuffer(chunk, np.uint8)

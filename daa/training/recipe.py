@@ -6,8 +6,8 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from daa.attacks import components as parts
-from daa.errors import InputError, require
+from daa.attacks import ball, components
+from daa.errors import InputError, is_whole, require
 from daa.runs import documents
 from daa.runs.config import fraction
 from daa.target import Precision
@@ -64,13 +64,13 @@ class TrainConfig:
         for name, kind in get_type_hints(TrainConfig).items():
             value = getattr(self, name)
             if name not in from_zero:
-                wrong = parts.mismatch(value, kind)
+                wrong = components.mismatch(value, kind)
                 require(wrong is None, name, str(wrong), value)
         for name in from_zero:
             value = getattr(self, name)
-            require(parts.is_whole(value) and value >= 0, name, "a whole number >= 0", value)
+            require(is_whole(value) and value >= 0, name, "a whole number >= 0", value)
         require(isinstance(self.target, str), "target", "FOLDER/NAME", self.target)
-        require(0 < self.eps <= 1, "eps", "0 < eps <= 1", self.eps)
+        ball.radius(self.eps)
         for name in ("step_size", "learning_rate"):
             require(getattr(self, name) > 0, name, "a number > 0", getattr(self, name))
         require(self.weight_decay >= 0, "weight_decay", "a number >= 0", self.weight_decay)

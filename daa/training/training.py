@@ -15,10 +15,9 @@ from tqdm import tqdm
 
 from daa import targets
 from daa.attacks.attack import Attack
-from daa.attacks.components import is_number
 from daa.attacks.methods import AttackConfig
 from daa.attacks.worst_case import clean_accuracy, margins
-from daa.errors import InputError, require
+from daa.errors import InputError, is_number, require
 from daa.runs import state
 from daa.runs.state import LOCK, OWNER
 from daa.target import Dataset, Target

@@ -171,6 +171,6 @@ def test_an_npz_file_for_which_there_is_no_room_is_not_called_damaged(tmp_path, 
     def full(*given):
         raise InputError("images: expected more room")
 
-    monkeypatch.setattr(npy.storage, "empty", full)
+    monkeypatch.setattr(npy.memory, "empty", full)
     with pytest.raises(InputError, match=r"^images: expected more room$"):
         npy.read_npz(tmp_path / "a.npz")

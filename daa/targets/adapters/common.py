@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from daa.attacks.components import is_number
-from daa.errors import InputError, require
+from daa.errors import InputError, is_number, require
 from daa.target import Bounds, Note, Target
 from daa.targets.adapters import graphs, logits
 from daa.targets.adapters.layouts import Shape

@@ -7,8 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from daa.attacks.components import is_whole
-from daa.errors import InputError, require
+from daa.errors import InputError, is_whole, require
 from daa.targets.adapters.logits import Network
 from daa.tensorflow import tf
 
