@@ -4,7 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from linear import labelled, network
+from toys import labelled, network
 
 from benchmarks.race import add, again, race
 from daa import InputError

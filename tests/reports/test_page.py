@@ -4,10 +4,10 @@ import json
 import re
 
 import numpy as np
-import page as script
 import pytest
 
 from daa import InputError
+from daa.cli import page as script
 from daa.leaderboard import boards, on_page
 from daa.reports import autoattack, page, results, summary
 from daa.reports.results import ResultSet, load
@@ -83,7 +83,7 @@ def test_no_folder_to_show_is_a_mistake_and_writes_nothing(tmp_path):
     with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
         page.write([])
     with pytest.raises(InputError, match="empty: expected result records, got none"):
-        script.main([str(tmp_path / "empty")])
+        script.main.__wrapped__([str(tmp_path / "empty")])
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
@@ -181,7 +181,7 @@ def test_experiments_are_in_sections_by_their_group(budgets):
 def test_another_file_of_the_user_is_not_overwritten(folder, name):
     (folder.parent / name).write_text("# My thesis")
     with pytest.raises(InputError, match=rf"{name}: "):
-        script.main([str(folder)])
+        script.main.__wrapped__([str(folder)])
     assert (folder.parent / name).read_text() == "# My thesis"
     assert sorted(p.name for p in folder.parent.iterdir()) == sorted([folder.name, name])
     (folder.parent / name).unlink()
