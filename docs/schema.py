@@ -21,8 +21,9 @@ _TEXT = f"""# The files of a result folder
 Written by `python docs/schema.py`, from the code that reads and writes the files.
 
 A folder `results/NAME` holds the results of an experiment: `experiment.json`, one JSON file per run
-(called a record), and the reports on the records: `table.md`, `table.tex`, `table.csv`, and figures as
-PNG and SVG. `RUN.npz` files are states of runs with the adversarial images; they are not committed.
+(called a record), and the reports on the records: `table.md`, `table.tex`, `table.csv`, and figures
+as PNG and SVG. `RUN.npz` files are states of runs with the adversarial images; they are not
+committed.
 
 ## Experiment: `experiment.json`
 

@@ -22,13 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     # MadryLab's MNIST architecture with random weights, which need no download.
     row = targets.row("madry_mnist/secret")
     variables = checkpoints.cast(row.model.convert(untrained.arrays(row.model)), "float32")
-    target = Target(
-        "madry_mnist/random",
-        row.model.network(variables),
-        row.model.image_shape,
-        10,
-        half=lambda: row.model.network(row.model.half(variables)),
-    )
+    network, half = row.model.network, row.model.half
+    shape, name = row.model.image_shape, "madry_mnist/random"
+    target = Target(name, network(variables), shape, 10, half=lambda: network(half(variables)))
     rng = np.random.default_rng(0)
     x = rng.random((200, *target.image_shape), dtype=np.float32)
     checks = check_device(target, x, rng.integers(0, 10, 200), row.eps)

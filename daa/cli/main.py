@@ -1,8 +1,7 @@
 """The program `daa`: a table of commands, errors in one line, exit codes.
 
-Exit codes: 0 for success, 1 if a check failed, 2 for an error that the user can correct, 130 after
-an interrupt, 141 if the reader of standard output is gone. `python -X dev -m daa ...` shows the
-traceback of an error.
+Exit codes: 0 success, 1 a check failed, 2 an error of the user, 130 interrupted, 141 closed pipe.
+`python -X dev -m daa ...` shows the traceback of an error.
 """
 
 from __future__ import annotations
@@ -93,18 +92,12 @@ def _report(text: str) -> None:
 
 @command
 def main(arguments: list[str] | None = None) -> int:
-    """Runs `daa NAME ...`; without a name it prints the help."""
     width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="daa",
         usage="daa COMMAND ...",
-        description="\n".join(
-            [
-                (daa.__doc__ or "").partition("\n")[0],
-                "",
-                *(f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items()),
-            ]
-        ),
+        description=f"{(daa.__doc__ or '').partition(chr(10))[0]}\n\n{commands}",
         epilog="`daa COMMAND --help` explains a command.\n\nexample: daa quickstart",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

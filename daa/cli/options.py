@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,7 @@ _JIT = {"auto": None, "on": True, "off": False}
 
 
 def parser(text: str | None, example: str) -> argparse.ArgumentParser:
-    """Parser of a command; its help ends with an example.
-
-    Args:
-        text: docstring of the command's module; the first line is the description.
-        example: arguments of `daa`, beginning with the name of the command.
-    """
+    """Parser of a command, from the docstring of its module and an example call."""
     return argparse.ArgumentParser(
         prog=f"daa {example.split()[0]}",
         description=(text or "").partition("\n")[0],
@@ -33,10 +29,8 @@ def parser(text: str | None, example: str) -> argparse.ArgumentParser:
 
 def example_last(example: str) -> dict:
     """Options of a parser whose help ends with an example."""
-    return {
-        "epilog": f"example: daa {example}",
-        "formatter_class": argparse.RawDescriptionHelpFormatter,
-    }
+    layout = argparse.RawDescriptionHelpFormatter
+    return {"epilog": f"example: daa {example}", "formatter_class": layout}
 
 
 def add_folders(to: argparse.ArgumentParser, *, models: bool = True) -> None:
@@ -62,18 +56,14 @@ def jit(args: argparse.Namespace) -> bool | None:
 
 
 def check_engine(args: argparse.Namespace) -> bool:
-    """Checks the arguments of `add_engine`; returns whether this machine runs the attacks.
-
-    Raises:
-        InputError: an address without the engine Ray.
-    """
+    """Checks the arguments of `add_engine`; returns whether this machine runs the attacks."""
     if args.engine == "local" and args.address is not None:
         raise InputError(f"--address {args.address}: only --engine ray uses an address")
     return not args.address
 
 
 def engine(
-    args: argparse.Namespace, load: Callable[[], Target], sha256: str | None, data: Dataset
+    args: argparse.Namespace, load: partial[Target], sha256: str | None, data: Dataset
 ) -> Engine | None:
     """The engine that the arguments of `add_engine` choose; None runs in this process."""
     if args.engine == "local":
@@ -94,7 +84,6 @@ def add_quiet(to: argparse.ArgumentParser) -> None:
 
 
 def say(quiet: bool) -> Callable[[str], None]:
-    """Prints progress messages, or drops them."""
     return (lambda _: None) if quiet else print
 
 
@@ -125,23 +114,17 @@ class _ListTargets(argparse.Action):
 
 
 def positive(text: str) -> int:
-    """Type of an argument: an integer of at least 1."""
     return integer(text, least=1)
 
 
 def integer(text: str, least: int = 0) -> int:
-    """Type of an argument: an integer of at least `least`."""
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"must be an integer of at least {least}, got {text!r}")
     return int(text)
 
 
 def find_config(text: str) -> Path:
-    """Path of a config, from a path or from the name of a config of this project.
-
-    Raises:
-        InputError: no config of this name.
-    """
+    """Path of a config, from a path or from the name of a config of this project."""
     from daa.runs.config import FOLDER
 
     path = Path(text)
@@ -155,7 +138,7 @@ def find_config(text: str) -> Path:
 
 
 def start_tensorflow(device: str = "auto") -> None:
-    """Imports TensorFlow without its log messages and chooses the device."""
+    """Imports TensorFlow, silences its log and chooses the device."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import tensorflow as tf

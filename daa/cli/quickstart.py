@@ -23,20 +23,11 @@ def main(arguments: list[str] | None = None) -> None:
     if not all((folder / f"{run}.json").exists() for run in ("pgd-xent", "adaptive")):
         print(text)
         return
-    from daa.reports import page, results
-
-    records = results.load(folder).records
-    index, _ = page.write([folder], folder)
-    print(*table(records), "", sentence(records), "", sep="\n")
-    if (folder / "examples.png").exists():
-        print(f"figure  {folder / 'examples.png'}")
-    print(f"page    {index}")
-
-
-def table(records: Sequence[Record]) -> list[str]:
-    from daa.reports import tabular
+    from daa.reports import page, results, tabular
     from daa.reports.wording import label
 
+    records = results.load(folder).records
+    header = ["attack", "breaks", "robust accuracy", "gradients per image", "seconds"]
     rows = [
         [
             label(record.attack),
@@ -47,27 +38,25 @@ def table(records: Sequence[Record]) -> list[str]:
         ]
         for record in records
     ]
-    header = ["attack", "breaks", "robust accuracy", "gradients per image", "seconds"]
-    return tabular.markdown(header, rows)
+    index, _ = page.write([folder], folder)
+    print(*tabular.markdown(header, rows), "", sentence(records), "", sep="\n")
+    if (folder / "examples.png").exists():
+        print(f"figure  {folder / 'examples.png'}")
+    print(f"page    {index}")
 
 
 def sentence(records: Sequence[Record]) -> str:
-    """Compares the images that Adaptive DAA and PGD misclassify, with McNemar's p-value."""
-    from daa.reports import stats
+    """Compares the images that Adaptive DAA and PGD break, with McNemar's p-value."""
+    from daa.reports.comparisons import Comparison
 
     by_method = {record.attack.method: record for record in records}
-    pgd, adaptive = by_method["pgd"], by_method["adaptive"]
-    first, second = set(pgd.broken), set(adaptive.broken)
-    p = stats.mcnemar(len(first - second), len(second - first))
-    more = len(second) - len(first)
+    pair = Comparison(by_method["adaptive"], by_method["pgd"])
+    more = pair.only_daa - pair.only_pgd
     compared = f"{more} more than" if more > 0 else f"{-more} fewer than" if more else "as many as"
-    cost = "with the same number of gradients"
-    if adaptive.gradients_per_image > pgd.gradients_per_image:
-        cost = (
-            f"with {adaptive.gradients_per_image:.0f} gradients per image against "
-            f"{pgd.gradients_per_image:.0f}"
-        )
+    spent, limit = pair.daa.gradients_per_image, pair.pgd.gradients_per_image
+    cost = f"{spent:.0f} gradients per image against {limit:.0f}"
+    cost = cost if spent > limit else "the same number of gradients"
     return (
-        f"Adaptive DAA breaks {len(second)} of {adaptive.images} digits, {compared} PGD {cost} "
-        f"(p = {p:.2g})."
+        f"Adaptive DAA breaks {len(pair.daa.broken)} of {pair.daa.images} digits, {compared} PGD "
+        f"with {cost} (p = {pair.p:.2g})."
     )

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,15 +16,21 @@ from daa.errors import require
 from daa.runs import config
 from daa.runs.config import Experiment, PaperTests, Row
 
-# "worst": accuracy in % after all restarts; "top-5": the same for top-5 accuracy; "merged":
-# accuracy in % after all runs of the config together; "single": accuracy in % under a single run;
-# "t" and "p": the unpaired t-test, "p paired": the paired one; "examples": number of images that
-# the run breaks and PGD does not; "order": DAA against PGD; "lowest": DAA is the strongest attack
-# at every point of a figure.
-Kind = Literal[
-    "worst", "top-5", "merged", "single", "t", "p", "p paired", "examples", "order", "lowest"
-]
-ACCURACIES = ("worst", "top-5", "merged", "single")
+# Kinds of claims, with their names in the report. "worst" is an accuracy after all restarts,
+# "merged" an accuracy after all runs of the config; "examples" is the number of images that the run
+# breaks and PGD does not; "lowest" means that DAA is the strongest attack in all of a figure.
+KINDS = {
+    "worst": "worst case, %",
+    "top-5": "top-5, %",
+    "merged": "runs merged, %",
+    "single": "single run, %",
+    "t": "t, unpaired",
+    "p": "p, unpaired",
+    "p paired": "p, paired",
+    "examples": "images only DAA breaks",
+    "order": "DAA against PGD",
+    "lowest": "DAA against all",
+}
 ORDERS = ("order", "lowest")
 TESTS = ("t", "p", "p paired")
 
@@ -45,7 +51,7 @@ class TextNumber(_Model):
     """A number that only the text of the paper has."""
 
     run: str
-    kind: Kind
+    kind: str
     printed: float
     source: str
     assumed: str = ""
@@ -83,7 +89,7 @@ class Claim:
 
     Args:
         config, run: the run that computes it; `run` is None for all runs of the config together.
-        kind: see `Kind`.
+        kind: see `KINDS`.
         text: the number as the paper prints it.
         source: table, figure or text of the paper.
         value: the number; accuracies in percent; -1, 0 or 1 for DAA below, equal to or above PGD;
@@ -93,7 +99,7 @@ class Claim:
 
     config: str
     run: str | None
-    kind: Kind
+    kind: str
     text: str
     source: str
     value: float | None = None
@@ -138,7 +144,7 @@ def claims() -> tuple[Claim, ...]:
 def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
     name, rows = entry.config, experiment.rows
 
-    def accuracy(run: str | None, kind: Kind, value: float | None) -> Iterator[Claim]:
+    def accuracy(run: str | None, kind: str, value: float | None) -> Iterator[Claim]:
         if value is not None:
             yield Claim(name, run, kind, f"{value:.2f}", entry.source, value, entry.assumed)
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import pandas
 
@@ -15,7 +14,7 @@ from daa.leaderboard import boards
 from daa.paper import claims, networks
 from daa.paper.networks import NetworkCheck
 from daa.paper.plan import Task
-from daa.paper.verdicts import IMAGE_SHARE, Verdict, Word, judge
+from daa.paper.verdicts import IMAGE_SHARE, WORDS, Verdict, judge
 from daa.reports import results, stats, style, tabular
 from daa.reports.results import ResultSet
 from daa.reports.tables import Column, Table
@@ -23,18 +22,6 @@ from daa.reports.wording import label, loss, plural, radius
 from daa.targets.files import write_atomically
 
 TITLE = "Distributionally Adversarial Attack: what was reproduced"
-KINDS = {
-    "worst": "worst case, %",
-    "top-5": "top-5, %",
-    "merged": "runs merged, %",
-    "single": "single run, %",
-    "t": "t, unpaired",
-    "p": "p, unpaired",
-    "p paired": "p, paired",
-    "examples": "images only DAA breaks",
-    "order": "DAA against PGD",
-    "lowest": "DAA against all",
-}
 LEGEND = (
     "Lower accuracy is a stronger attack. An accuracy is reproduced if all restarts of the paper "
     "are finished and the paper's value is in the 95 % confidence interval over the images "
@@ -49,16 +36,6 @@ LEGEND = (
     "point, weaker at none, no higher mean; reproduced in part: some higher means.",
     "The paper does not define Rand+FGSM; here it is one step of eps from a uniform start.",
 )
-# Verdicts that compare with the paper, as the summary words them.
-_COMPARED: dict[Word, str] = {
-    "reproduced": "reproduced",
-    "reproduced in part": "reproduced in part",
-    "same sign": "with the same sign",
-    "stronger here": "with a stronger attack here",
-    "weaker here": "with a weaker attack here",
-    "opposite here": "with the opposite result here",
-    "no difference found": "without a significant difference",
-}
 _RIGHT_ALIGNED = {
     *("eps", "paper", "here", "95 % interval", "images", "restarts"),
     *("clean, %", "published", "ms per step", "images of a step"),
@@ -105,32 +82,23 @@ def make(work: Sequence[Task], out: Path) -> Report:
     doubts = {check.target: "; ".join(check.misses) for check in checks if check.misses}
     doubts |= _differences_from_boards(tasks, loaded)
     verdicts = tuple(
-        judge(claim, task, loaded.get(claim.config), doubts.get(task.experiment.target, ""))
+        judge(claim, task, loaded.get(name), doubts.get(task.experiment.target, ""))
+        for name, task in tasks.items()
         for claim in claims.claims()
-        if (task := tasks.get(claim.config)) is not None
+        if claim.config == name
     )
     remarks = [f"{name} is not the paper's network: {doubt}." for name, doubt in doubts.items()]
-    unfinished: dict[str, list[str]] = {}
-    finished_restarts = 0
-    figures = {}
-    for name, task in tasks.items():
-        restarts = [record.restarts for record in loaded[name].records] if name in loaded else []
-        finished_restarts += sum(restarts)
-        complete = len(restarts) == len(task.experiment.rows)
-        if task.missing and not (complete and min(restarts) >= task.experiment.restarts):
-            state = "Not finished" if restarts else "Not run"
-            unfinished.setdefault(f"{state}: {{}}: {task.missing}.", []).append(name)
-        for path in sorted(task.folder(out).glob("*.png")):
-            count = plural(min(restarts, default=0), "restart")
-            title = f"{task.experiment.title} ({path.name}, {count})"
-            figures[title] = path.relative_to(out).as_posix()
-    remarks += [remark.format(", ".join(names)) for remark, names in unfinished.items()]
+    remarks += _unfinished(tasks, loaded)
+    finished = sum(record.restarts for one in loaded.values() for record in one.records)
     total = sum(task.experiment.restarts * len(task.experiment.rows) for task in active)
-    progress = (
-        f"{finished_restarts:,} of {total:,} restarts are finished, of the runs that can run here."
-    )
-    summary = f"{_summary(verdicts)} {progress}"
-    return Report(summary, verdicts, checks, tuple(remarks), figures)
+    progress = f"{finished:,} of {total:,} restarts are finished, of the runs that can run here."
+    figures = {}
+    for name, result_set in loaded.items():
+        task, least = tasks[name], min(record.restarts for record in result_set.records)
+        for path in sorted(task.folder(out).glob("*.png")):
+            title = f"{task.experiment.title} ({path.name}, {plural(least, 'restart')})"
+            figures[title] = path.relative_to(out).as_posix()
+    return Report(f"{_summary(verdicts)} {progress}", verdicts, checks, tuple(remarks), figures)
 
 
 def write(report: Report, out: Path) -> Path:
@@ -178,6 +146,18 @@ def _differences_from_boards(
     return doubts
 
 
+def _unfinished(tasks: Mapping[str, Task], loaded: Mapping[str, ResultSet]) -> list[str]:
+    """Experiments that cannot start or continue, one sentence for each reason."""
+    configs: dict[str, list[str]] = {}
+    for name, task in tasks.items():
+        restarts = [record.restarts for record in loaded[name].records] if name in loaded else []
+        complete = len(restarts) == len(task.experiment.rows)
+        if task.missing and not (complete and min(restarts) >= task.experiment.restarts):
+            state = "Not finished" if restarts else "Not run"
+            configs.setdefault(f"{state}: {{}}: {task.missing}.", []).append(name)
+    return [sentence.format(", ".join(names)) for sentence, names in configs.items()]
+
+
 def _summary(verdicts: Sequence[Verdict]) -> str:
     """A paragraph for readers who do not know this project."""
     asked = list(dict.fromkeys(verdict.task.entry.dataset for verdict in verdicts))
@@ -209,8 +189,8 @@ def _summary(verdicts: Sequence[Verdict]) -> str:
 
 def _compared(group: Sequence[Verdict]) -> str:
     """How many numbers could be compared with the paper, and the obstacles for the others."""
-    compared = [verdict for verdict in group if verdict.word in _COMPARED]
-    obstacles = Counter(_obstacle(verdict) for verdict in group if verdict.word not in _COMPARED)
+    compared = [verdict for verdict in group if WORDS[verdict.word]]
+    obstacles = Counter(_obstacle(verdict) for verdict in group if not WORDS[verdict.word])
     texts = [
         text.format(count, were="was" if count == 1 else "were")
         for text, count in sorted(obstacles.items())
@@ -236,8 +216,8 @@ def _obstacle(verdict: Verdict) -> str:
 
 def _words(group: Sequence[Verdict]) -> str:
     counts = Counter(verdict.word for verdict in group)
-    words = [word for word in get_args(Word) if counts[word]]
-    return ", ".join(f"{counts[word]} {_COMPARED.get(word, word)}" for word in words)
+    texts = (f"{counts[word]} {text or word}" for word, text in WORDS.items() if counts[word])
+    return ", ".join(texts)
 
 
 def _verdict_table(verdicts: Sequence[Verdict]) -> Table:
@@ -255,7 +235,7 @@ def _verdict_table(verdicts: Sequence[Verdict]) -> Table:
                 "attack": label(attack) if attack else "all",
                 "loss": loss(attack) if attack else "",
                 "eps": radius(attack.eps) if attack else "",
-                "what": KINDS[claim.kind],
+                "what": claims.KINDS[claim.kind],
                 "paper": claim.text,
                 "here": verdict.here,
                 "95 % interval": interval,

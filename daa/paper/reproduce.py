@@ -203,7 +203,7 @@ def steps_left(jobs: Sequence[Job], turn: float = math.inf) -> Counter[str]:
         restarts = max(max(job.due(turn) for job, _ in rows) - finished, 0)
         job, row = rows[0]
         steps = restarts * row.attack.gradients_per_image * len(job.network.data)
-        left[job.task.entry.config] += steps
+        left[job.task.entry.config] += round(steps)
     return left
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Literal
 
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.paper.claims import ORDERS, Claim, pgd_of
@@ -16,18 +15,19 @@ from daa.reports.comparisons import LEVEL, Comparison, corrected
 from daa.reports.results import ResultSet
 from daa.runs.records import Record
 
-Word = Literal[
-    "reproduced",
-    "reproduced in part",
-    "same sign",
-    "stronger here",
-    "weaker here",
-    "opposite here",
-    "no difference found",
-    "undecided yet",
-    "no verdict",
-    "not run",
-]
+# Verdicts, with their names in the summary; "" for those that do not compare with the paper.
+WORDS = {
+    "reproduced": "reproduced",
+    "reproduced in part": "reproduced in part",
+    "same sign": "with the same sign",
+    "stronger here": "with a stronger attack here",
+    "weaker here": "with a weaker attack here",
+    "opposite here": "with the opposite result here",
+    "no difference found": "without a significant difference",
+    "undecided yet": "",
+    "no verdict": "",
+    "not run": "",
+}
 # A verdict needs this share of the images that the paper attacked.
 IMAGE_SHARE = 0.99
 # Kinds of claims that hold after all restarts of the paper.
@@ -41,7 +41,7 @@ class Verdict:
     Args:
         claim: a number or a ranking in the paper.
         task: the experiment that computes it.
-        word: the verdict.
+        word: the verdict, a key of `WORDS`.
         reason: the reason, in a few words.
         here: the result of this project, as text.
         low, high: 95 % confidence interval of an accuracy over the images, in percent.
@@ -54,7 +54,7 @@ class Verdict:
 
     claim: Claim
     task: Task
-    word: Word
+    word: str
     reason: str
     here: str = ""
     low: float | None = None
@@ -157,7 +157,7 @@ def _judge_run(verdict: Verdict, results: ResultSet) -> Verdict:
         if pgd is None:
             return replace(verdict, word="undecided yet", reason="PGD has not run yet")
         only_daa = len(set(record.broken) - set(pgd.broken))
-        word: Word = "reproduced" if only_daa >= (claim.value or 0) else "weaker here"
+        word = "reproduced" if only_daa >= (claim.value or 0) else "weaker here"
         reason = "number of images that only DAA breaks"
         verdict = replace(verdict, word=word, here=str(only_daa), reason=reason)
         return _wait(verdict, complete and pgd.restarts == record.restarts)
@@ -191,7 +191,7 @@ def _judge_accuracy(
     assert paper is not None
     low, high = (100 * bound for bound in stats.interval(round(percent * images / 100), images))
     runs = runs or [percent]
-    word: Word = "reproduced"
+    word = "reproduced"
     reason = "the paper's value is in the interval"
     if paper > max(high, *runs):
         word, reason = "stronger here", "the paper's value is above the interval"
@@ -213,7 +213,7 @@ def _judge_order(verdict: Verdict, comparison: Comparison) -> Verdict:
     printed = verdict.claim.value
     here = {"DAA": "below PGD", "PGD": "above PGD", "equal": "equal to PGD"}[comparison.more]
     side = {"DAA": -1, "PGD": 1, None: 0}[comparison.stronger]
-    word: Word = "opposite here"
+    word = "opposite here"
     if side == 0:  # no test shows that two attacks are equally strong
         word = "no difference found"
     elif side == printed:
@@ -225,7 +225,7 @@ def _judge_order(verdict: Verdict, comparison: Comparison) -> Verdict:
 
 def _judge_t_test(verdict: Verdict, t: float, p: float) -> Verdict:
     """Judges a t-test by its sign, as t grows with the number of restarts."""
-    word: Word = "no difference found"
+    word = "no difference found"
     if p < LEVEL:
         word = "same sign" if t > 0 else "opposite here"
     # The paper prints the unpaired p in percent.
@@ -256,7 +256,7 @@ def _judge_lowest(verdict: Verdict, records: Sequence[Record]) -> Verdict:
     lower = sum(_correct(pair.daa) < _correct(pair.pgd) for pair in pairs)
     higher = sum(_correct(pair.daa) > _correct(pair.pgd) for pair in pairs)
     if stronger["PGD"]:
-        word: Word = "weaker here" if stronger["DAA"] else "opposite here"
+        word = "weaker here" if stronger["DAA"] else "opposite here"
     elif not stronger["DAA"]:
         word = "no difference found"
     else:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from daa.errors import InputError
 from daa.reports import tabular
 from daa.reports.tabular import Align
 from daa.reports.wording import radius
 from daa.runs import config, records
 from daa.runs.config import Line
 from daa.runs.records import Count, Number, Share, Whole
-from daa.targets.files import read_json, write_atomically
+from daa.targets.files import read_json
 
 # File name in the folder of an experiment.
 NAME = "autoattack.json"
@@ -114,41 +113,6 @@ def load(folder: Path) -> tuple[Race, ...]:
         return ()
     content = read_json(path, "races with AutoAttack")
     return config.check(TypeAdapter(Races), content, str(path)).races
-
-
-def reusable(folder: Path, same: Mapping[str, object]) -> Race:
-    """The race of a folder whose run of AutoAttack can be used in a new race.
-
-    Args:
-        folder: of results.
-        same: {field: value in the new race} of `cores` and of all that AutoAttack depends on.
-
-    Raises:
-        InputError: no race on as many cores, or with another value.
-    """
-    where, cores = str(folder / NAME), same["cores"]
-    race = next((old for old in load(folder) if old.cores == cores), None)
-    if race is None:
-        raise InputError(f"{where}: no race on {cores} cores")
-    for name, value in same.items():
-        if getattr(race, name) != value:
-            raise InputError(f"{where}: {name}: must be {value}, got {getattr(race, name)}")
-    return race
-
-
-def add(folder: Path, race: Race) -> Path:
-    """Adds a race to the file of a folder; replaces the one with as many cores.
-
-    Returns:
-        The path of the table, which is rewritten.
-    """
-    others = [old for old in load(folder) if old.cores != race.cores]
-    races = sorted([*others, race], key=lambda one: one.cores)
-    content = Races.model_validate({"schema": records.SCHEMA, "races": races})
-    records.write_json(folder / NAME, content.model_dump(mode="json", by_alias=True))
-    path = (folder / NAME).with_suffix(".md")
-    write_atomically(path, markdown(races).encode())
-    return path
 
 
 def markdown(races: Sequence[Race]) -> str:

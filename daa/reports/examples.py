@@ -74,14 +74,15 @@ def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) 
     def pixels(x: np.ndarray) -> list:
         return np.round(x[chosen].astype(float), 4).reshape(len(chosen), data.x[0].size).tolist()
 
-    examples = Examples(
-        rows=experiment.examples,
-        images=tuple(chosen),
-        labels=tuple(data.y[chosen].tolist()),
-        shape=data.x.shape[1:],
-        natural=pixels(data.x),
-        adversarial=[pixels(report.adv) for report in reports if report is not None],
-    )
+    content = {
+        "rows": experiment.examples,
+        "images": chosen,
+        "labels": data.y[chosen].tolist(),
+        "shape": data.x.shape[1:],
+        "natural": pixels(data.x),
+        "adversarial": [pixels(report.adv) for report in reports if report is not None],
+    }
+    examples = Examples.model_validate(content)
     records.write_json(folder / records.EXAMPLES, examples.model_dump(mode="json"))
 
 

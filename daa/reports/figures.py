@@ -13,7 +13,6 @@ from daa import targets
 from daa.attacks.losses import LOSSES
 from daa.attacks.methods import METHODS
 from daa.reports import curves, examples, style
-from daa.reports.autoattack import Race
 from daa.reports.curves import Line, Plot
 from daa.reports.results import ResultSet
 from daa.reports.wording import label, loss, source
@@ -55,23 +54,18 @@ def of(results: ResultSet) -> tuple[str, list[Plot]]:
     records, setting = results.records, results.sweep
     if results.has_curves:
         return "budget", [budget(results)]
-    if setting and _one_value_each(records, setting):
-        return setting, sweep(records, setting)
+    if setting:
+        # A line of a sweep has a single value at each point.
+        values: dict[tuple, set] = {}
+        for record in records:
+            point = (record.attack.loss, record.attack.method, getattr(record.attack, setting))
+            values.setdefault(point, set()).add(record.accuracy_per_restart)
+        if all(len(runs) == 1 for runs in values.values()):
+            return setting, sweep(records, setting)
     labels = [(label(record.attack), record.attack.loss) for record in records]
     if max(record.restarts for record in records) > 1 and len(set(labels)) == len(labels):
         return "restarts", restarts(records)
     return "", []
-
-
-def _one_value_each(records: Sequence[Record], setting: str) -> bool:
-    """Whether each line of a sweep has a single value at each point."""
-    points, values = set(), set()
-    for record in records:
-        attack = record.attack
-        point = (attack.loss, attack.method, getattr(attack, setting))
-        points.add(point)
-        values.add((*point, *record.accuracy_per_restart))
-    return len(points) == len(values)
 
 
 def restarts(records: Sequence[Record]) -> list[Plot]:
@@ -146,7 +140,16 @@ def budget(results: ResultSet) -> Plot:
     most = max(record.gradients_per_image for record in records)
     lines = [*_methods(records, np.geomspace(4, most, 200))]
     for race in races:
-        lines += _autoattack(race, records[0].images)
+        # Adaptive DAA on the images of the race, if these are fewer.
+        same = race.images == records[0].images
+        on = "" if same else f", first {race.images:,} images"
+        x, y = race.autoattack.arrays
+        colour = style.colour_of("autoattack")
+        lines.append(Line(f"AutoAttack{on}", colour, x, y, dash=":", marker="*"))
+        if not same:
+            x, y = race.adaptive[0].arrays
+            colour = style.colour_of("adaptive")
+            lines.append(Line(f"Adaptive DAA{on}", colour, x, y, dash="--", width=1, step=True))
     most = max([most, *(race.autoattack.last.gradients for race in results.races)])
     courses = [course for race in races for course in (race.autoattack, race.adaptive[0])]
     ends = [record.worst for record in records] + [course.last.accuracy for course in courses]
@@ -162,7 +165,7 @@ def budget(results: ResultSet) -> Plot:
         log=True,
         ticks=tuple((tick, f"{tick:,}") for tick in _TICKS if tick <= 1.1 * most),
         limits=(low - 0.06 * (high - low), low + 0.75 * (high - low)),
-        level=exact and (100 * exact.accuracy, f"exact: {100 * exact.accuracy:.2f}"),
+        level=(100 * exact.accuracy, f"exact: {100 * exact.accuracy:.2f}") if exact else None,
     )
 
 
@@ -203,18 +206,6 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
             width=2.8 if method == "adaptive" else 1.4,
             step=True,
         )
-
-
-def _autoattack(race: Race, images: int) -> Iterator[Line]:
-    """AutoAttack as points; Adaptive DAA on the same images if these are fewer."""
-    same = race.images == images
-    on = "" if same else f", first {race.images:,} images"
-    x, y = race.autoattack.arrays
-    yield Line(f"AutoAttack{on}", style.colour_of("autoattack"), x, y, dash=":", marker="*")
-    if not same:
-        x, y = race.adaptive[0].arrays
-        colour = style.colour_of("adaptive")
-        yield Line(f"Adaptive DAA{on}", colour, x, y, dash="--", width=1, step=True)
 
 
 def attacked_images(results: ResultSet) -> Figure | None:

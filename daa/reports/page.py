@@ -18,7 +18,7 @@ from daa.runs.records import Record
 from daa.targets.files import replaceable, write_atomically
 
 # Values of the field `group` of the experiments that come with the project, in the order of the
-# page; those of all but the last one make a page about the paper. Other groups follow.
+# page. All but the last group are about the paper; other groups follow.
 BUDGETS, TABLES, FIGURES = "Equal budgets", "The paper's tables", "The paper's figures"
 GROUPS = (BUDGETS, TABLES, FIGURES, "Choices and precision")
 OTHERS = "Other experiments"
@@ -47,7 +47,7 @@ WEIGHTS = {
 
 
 class Entry(NamedTuple):
-    """An attack on a leaderboard; accuracy in percent, `own` for one of this project."""
+    """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project."""
 
     rank: int | None
     name: str
@@ -81,7 +81,7 @@ class Section:
         columns: names of the columns after the accuracy, and whether they hold words.
         rows: of the table.
         folded: whether the table is folded.
-        figures: SVG and data of the interactive plot, one pair per panel.
+        figures: SVG and data of the interactive plot, a pair per panel.
         images: SVG of the attacked images; empty for none.
     """
 
@@ -128,41 +128,39 @@ def write(
     out = out or folders[0].parent
     for name, mark in _MARKS.items():
         replaceable(out / name, mark)
-    results = in_order(map(load, folders))
-    made = boards(results, of_paper(results)) if boards else ()
-    texts = {
-        out / "index.html": html(results, out, made),
-        out / "README.md": markdown(results, out, made),
-    }
-    for path, text in texts.items():
-        write_atomically(path, text.encode())
-    return list(texts)
+    experiments = in_order(map(load, folders))
+    made = boards(experiments, of_paper(experiments)) if boards else ()
+    write_atomically(out / "index.html", html(experiments, out, made).encode())
+    write_atomically(out / "README.md", markdown(experiments, out, made).encode())
+    return [out / "index.html", out / "README.md"]
 
 
-def in_order(results: Iterable[ResultSet]) -> list[ResultSet]:
-    """Experiments in the order of the page: by group, then by the name of their folder."""
+def in_order(experiments: Iterable[ResultSet]) -> list[ResultSet]:
+    """Experiments in the order of the page: by group, then by the name of the folder."""
     ranks = {name: k for k, name in enumerate(GROUPS)}
-    return sorted(
-        results, key=lambda one: (ranks.get(one.group, len(ranks)), one.group, one.folder.name)
-    )
+
+    def key(results: ResultSet) -> tuple[int, str, str]:
+        return ranks.get(results.group, len(ranks)), results.group, results.folder.name
+
+    return sorted(experiments, key=key)
 
 
-def of_paper(results: Sequence[ResultSet]) -> bool:
+def of_paper(experiments: Sequence[ResultSet]) -> bool:
     """Whether a page is about the paper."""
-    return any(one.group in GROUPS[:-1] for one in results)
+    return any(results.group in GROUPS[:-1] for results in experiments)
 
 
-def html(results: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
-    """The page as one HTML file that loads nothing.
+def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
+    """The page as a single HTML file without external resources.
 
     Args:
-        results: in the order of the page.
+        experiments: in the order of the page.
         out: folder of the page, for its links.
         boards: leaderboards.
     """
-    root = results[0].folder.parent
-    sections = [_section(one, out) for one in results]
-    headlines = [line for one in results if (line := summary.headline(one))]
+    root = experiments[0].folder.parent
+    sections = [_section(results, out) for results in experiments]
+    headlines = [line for results in experiments if (line := summary.headline(results))]
     papers = [section for section in sections if section.results.group == TABLES]
     networks: dict[str, list[str]] = {}
     for section in sections:
@@ -179,24 +177,24 @@ def html(results: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) 
         "attack": [row["attack"] for row in rows],
     }
     benchmark = root / "benchmark.svg"
-    about = "Time of a step of each attack, and growth of time and memory"
+    alt = "Time of a step of each attack, and growth of time and memory"
     return style.render(
         "index.html",
         groups=groups,
         sections=sections,
-        only=sections[0] if len(sections) == 1 else None,
-        of_paper=of_paper(results),
+        single=sections[0] if len(sections) == 1 else None,
+        of_paper=of_paper(experiments),
         headlines=headlines,
         papers=[section for section in papers if sum(section.card.outcomes.values())],
-        counts=summary.outcomes([pair for one in papers for pair in one.results.compared]),
+        counts=summary.outcomes([pair for part in papers for pair in part.results.compared]),
         networks=networks,
-        runs=sum(len(one.records) for one in results),
-        choices={name: dict.fromkeys(filter(None, all_)) for name, all_ in choices.items()},
-        reports=_paper_reports(results, out),
+        runs=sum(len(results.records) for results in experiments),
+        choices={name: dict.fromkeys(filter(None, values)) for name, values in choices.items()},
+        reports=_paper_reports(experiments, out),
         boards=boards,
         benchmark=(
-            style.inline(benchmark.read_text(), "benchmark", about)
-            if of_paper(results) and benchmark.exists()
+            style.inline(benchmark.read_text(), "benchmark", alt)
+            if of_paper(experiments) and benchmark.exists()
             else ""
         ),
         root=_path(out, root),
@@ -213,10 +211,10 @@ def _path(out: Path, folder: Path) -> str:
     return Path(os.path.relpath(folder, out)).as_posix()
 
 
-def _paper_reports(results: Sequence[ResultSet], out: Path) -> dict[str, str]:
-    """Reports of the whole paper next to the result folders: {path from the page: weights}."""
-    root = results[0].folder.parent
-    names = _PAPER_REPORTS if of_paper(results) else {}
+def _paper_reports(experiments: Sequence[ResultSet], out: Path) -> dict[str, str]:
+    """Reports on the paper next to the result folders: {path from the page: weights}."""
+    root = experiments[0].folder.parent
+    names = _PAPER_REPORTS if of_paper(experiments) else {}
     there = {root / name: on for name, on in names.items() if (root / name / "report.md").exists()}
     return {_path(out, folder): on for folder, on in there.items()}
 
@@ -227,11 +225,11 @@ def _section(results: ResultSet, out: Path) -> Section:
     pictures = []
     for k, plot in enumerate(panels):
         panel = f"{results.title}, {plot.title}" if plot.title else results.title
-        about = f"{panel}: {plot.y_label} against {plot.x_label}"
-        svg = style.inline(curves.panel(plot), f"{name}-{k}", about)
-        pictures.append((svg, curves.interactive(plot) | {"about": about}))
+        alt = f"{panel}: {plot.y_label} against {plot.x_label}"
+        svg = style.inline(curves.panel(plot), f"{name}-{k}", alt)
+        pictures.append((svg, curves.interactive(plot) | {"about": alt}))
     images = figures.attacked_images(results)
-    about = f"{results.title}: images before and after the attacks"
+    alt = f"{results.title}: images before and after the attacks"
     table, link = tables.table(results), _path(out, results.folder)
     settings = [column for column in table.header if column in _SETTINGS]
     first = {"attack", "worst case", *settings}
@@ -244,7 +242,7 @@ def _section(results: ResultSet, out: Path) -> Section:
         _rows(results, table, settings, link),
         bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
         pictures,
-        style.inline(images, f"{name}-images", about) if images else "",
+        style.inline(images, f"{name}-images", alt) if images else "",
     )
 
 
@@ -274,7 +272,7 @@ def _rows(
     return rows
 
 
-def markdown(results: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
+def markdown(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
     """The page in Markdown, with links to the figures; arguments as for `html`."""
     lines = [
         "# Results",
@@ -285,13 +283,13 @@ def markdown(results: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         "Accuracies are robust accuracies in %: the share of images that the network still "
         "classifies correctly under the attack. Lower is a stronger attack.",
     ]
-    for one in results:
-        lines += ["", tables.markdown(one).replace("# ", "## ", 1).rstrip()]
-        link = _path(out, one.folder)
-        for path in sorted(one.folder.glob("*.png")):
-            lines += ["", f"![{path.stem} of {one.title}]({link}/{path.name})"]
+    for results in experiments:
+        lines += ["", tables.markdown(results).replace("# ", "## ", 1).rstrip()]
+        link = _path(out, results.folder)
+        for path in sorted(results.folder.glob("*.png")):
+            lines += ["", f"![{path.stem} of {results.title}]({link}/{path.name})"]
         lines += ["", f"[Records]({link})"]
-    if reports := _paper_reports(results, out):
+    if reports := _paper_reports(experiments, out):
         lines += ["", "## Everything that the paper prints", ""]
         lines += [f"- [Report {on}]({link}/report.md)" for link, on in reports.items()]
     if boards:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from daa.attacks.methods import AttackConfig
 from daa.errors import InputError, require
@@ -134,8 +134,24 @@ class ResultSet:
         rows = []
         for record, pair in zip(self.records, self.comparisons, strict=True):
             row = {names[name]: value for name, value in record.settings.items()}
-            row |= record.model_dump(exclude={"attack"}) | _computed(record)
-            rows.append(row | (_tested(pair) if pair else {}))
+            row |= record.model_dump(exclude={"attack"})
+            low, high = stats.interval(record.images - len(record.broken), record.images)
+            paper, top5 = record.paper_percent, record.paper_top5_percent
+            row |= {
+                "first_accuracy": record.robust_accuracy[0],
+                "robust_accuracy": record.worst,
+                "robust_accuracy_low": low,
+                "robust_accuracy_high": high,
+                # Division by 100 adds digits that the paper does not print.
+                "paper_accuracy": None if paper is None else round(paper / 100, 12),
+                "paper_top5_accuracy": None if top5 is None else round(top5 / 100, 12),
+            }
+            if pair:
+                row |= {"pgd_run": pair.pgd.run, "p_mcnemar": pair.p, "p_holm": pair.p_holm}
+                row |= {"only_daa": pair.only_daa, "only_pgd": pair.only_pgd}
+                row |= {"t_unpaired": pair.unpaired.t, "p_unpaired": pair.unpaired.p}
+                row |= {"t_paired": pair.paired.t, "p_paired": pair.paired.p}
+            rows.append(row)
         frame = pd.DataFrame(rows, columns=[*IDENTITY, *settings, *MEASURED], dtype=object)
         dtypes = {str: "string", int: "Int64", float: "Float64", bool: "boolean"}
         for name in frame:
@@ -143,34 +159,6 @@ class ResultSet:
             kind = float if kinds == {int, float} else next(iter(kinds), str)
             frame[name] = frame[name].astype(dtypes[kind])
         return frame
-
-
-def _computed(record: Record) -> dict[str, Any]:
-    low, high = stats.interval(record.images - len(record.broken), record.images)
-    paper, top5 = record.paper_percent, record.paper_top5_percent
-    return {
-        "first_accuracy": record.robust_accuracy[0],
-        "robust_accuracy": record.worst,
-        "robust_accuracy_low": low,
-        "robust_accuracy_high": high,
-        # Division by 100 adds digits that the paper does not print.
-        "paper_accuracy": None if paper is None else round(paper / 100, 12),
-        "paper_top5_accuracy": None if top5 is None else round(top5 / 100, 12),
-    }
-
-
-def _tested(pair: Comparison) -> dict[str, Any]:
-    return {
-        "pgd_run": pair.pgd.run,
-        "only_daa": pair.only_daa,
-        "only_pgd": pair.only_pgd,
-        "p_mcnemar": pair.p,
-        "p_holm": pair.p_holm,
-        "t_unpaired": pair.unpaired.t,
-        "p_unpaired": pair.unpaired.p,
-        "t_paired": pair.paired.t,
-        "p_paired": pair.paired.p,
-    }
 
 
 def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:

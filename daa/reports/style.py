@@ -48,7 +48,7 @@ _METHODS = {
     "apgd_t": "orange",
     "autoattack": "wine",
 }
-# Font size of footnotes in points, the smallest one.
+# Smallest font size, in points: footnotes.
 SMALL = 8
 _FONT = "text{font-family:system-ui,'DejaVu Sans',sans-serif!important}"
 _FORMS: dict[str, dict[str, Any]] = {"png": {"dpi": 150}, "svg": {"metadata": {"Date": None}}}
@@ -113,20 +113,20 @@ def save(figure: Figure, path: Path) -> Path:
     return path.with_suffix(".png")
 
 
-def inline(figure: Figure | str, name: str, about: str) -> str:
+def inline(figure: Figure | str, name: str, alt: str) -> str:
     """A figure as an SVG element of a page.
 
     Args:
         figure: made without pyplot, or the text of an SVG file that `save` wrote.
         name: prefix of the ids, unique on the page.
-        about: what the figure shows, for screen readers.
+        alt: description for screen readers.
     """
     text = figure if isinstance(figure, str) else _draw(figure, "svg").decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style>.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r' (xmlns(:\w+)?="[^"]*"|(width|height)="[\d.]+pt")', "", text, count=4)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", text)
-    label = about.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 

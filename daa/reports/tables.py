@@ -62,13 +62,18 @@ class Line:
     record: Record
     comparison: Comparison | None = None
 
+    @property
+    def first(self) -> float | None:
+        """Accuracy after the first restart; None for a plan, whose units are not restarts."""
+        return None if self.record.gradients_after else self.record.robust_accuracy[0]
+
 
 def _particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig], str]:
     return lambda attack: value(attack) if METHODS[attack.method].particles else ""
 
 
-def _percent(percent: float | None) -> str:
-    return "" if percent is None else f"{percent:.2f}"
+def _text(value: float | None, form: str = ".2f", scale: float = 1) -> str:
+    return "" if value is None else format(scale * value, form)
 
 
 def _interval(broken: int, images: int) -> str:
@@ -76,20 +81,10 @@ def _interval(broken: int, images: int) -> str:
     return f"{100 * low:.2f} to {100 * high:.2f}"
 
 
-def _difference(record: Record) -> str:
-    """Difference from the paper's accuracy, for the paper's own network only."""
-    if record.paper_percent is None or not _papers_network(record):
-        return ""
-    return f"{100 * record.worst - record.paper_percent:+.2f}"
-
-
-def _papers_network(record: Record) -> bool:
-    return record.weights != "surrogate" and record.instead_of is None
-
-
-def _first(record: Record) -> str:
-    """Accuracy after one restart; a unit of a plan is not a restart."""
-    return "" if record.gradients_after else f"{100 * record.robust_accuracy[0]:.2f}"
+def _difference(record: Record, worst: float, paper: float | None) -> str:
+    """Difference from the paper's accuracy in percent, for the paper's own network only."""
+    same = record.weights != "surrogate" and record.instead_of is None
+    return _text(worst - paper, "+.2f") if same and paper is not None else ""
 
 
 def _number(value: float) -> str:
@@ -98,10 +93,6 @@ def _number(value: float) -> str:
 
 def _pair(value: Callable[[Comparison], str]) -> Callable[[Line], str]:
     return lambda line: value(line.comparison) if line.comparison else ""
-
-
-def _top5(record: Record) -> str:
-    return "" if record.top5_accuracy is None else f"{100 * record.top5_accuracy:.2f}"
 
 
 # All tables have these. `value` of these and of the settings is called with the attack.
@@ -124,13 +115,16 @@ SETTINGS = (
 )
 # Called with a `Line`. A column without any text is left out.
 NUMBERS = (
-    Column("first run", lambda line: _first(line.record)),
-    Column("worst case", lambda line: f"{100 * line.record.worst:.2f}"),
+    Column("first run", lambda line: _text(line.first, scale=100)),
+    Column("worst case", lambda line: _text(line.record.worst, scale=100)),
     Column("95 % interval", lambda line: _interval(len(line.record.broken), line.record.images)),
-    Column("top-5", lambda line: _top5(line.record)),
-    Column("paper", lambda line: _percent(line.record.paper_percent)),
-    Column("difference", lambda line: _difference(line.record)),
-    Column("paper top-5", lambda line: _percent(line.record.paper_top5_percent)),
+    Column("top-5", lambda line: _text(line.record.top5_accuracy, scale=100)),
+    Column("paper", lambda line: _text(line.record.paper_percent)),
+    Column(
+        "difference",
+        lambda line: _difference(line.record, 100 * line.record.worst, line.record.paper_percent),
+    ),
+    Column("paper top-5", lambda line: _text(line.record.paper_top5_percent)),
     Column("breaks more", _pair(lambda pair: pair.more), "left"),
     Column("only DAA : only PGD", _pair(lambda pair: f"{pair.only_daa} : {pair.only_pgd}")),
     Column("p McNemar", _pair(lambda pair: f"{pair.p:.2g}")),
@@ -142,19 +136,15 @@ NUMBERS = (
 )
 
 
-def _text(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
-
-
 def _printed(name: str) -> Callable[[Comparison], str]:
     return lambda pair: getattr(pair.paper, name, None) or ""
 
 
 # Called with a `Comparison` over at least two restarts. A column without any text is left out.
 TESTS = (
-    Column("t unpaired", lambda pair: _text(pair.unpaired.t, ".2f")),
+    Column("t unpaired", lambda pair: _text(pair.unpaired.t)),
     Column("p unpaired", lambda pair: _text(pair.unpaired.p, ".1e")),
-    Column("t paired", lambda pair: _text(pair.paired.t, ".2f")),
+    Column("t paired", lambda pair: _text(pair.paired.t)),
     Column("p paired", lambda pair: _text(pair.paired.p, ".1e")),
     Column("t unpaired, arXiv", _printed("t_arxiv")),
     Column("p unpaired, arXiv", _printed("p_arxiv")),
@@ -178,7 +168,7 @@ def varied(attacks: Sequence[AttackConfig]) -> list[Column]:
 def table(results: ResultSet) -> Table:
     """The main table: a row per run, missing runs, all runs merged, the certified accuracy."""
     records, experiment = results.records, results.experiment
-    attacks = [one.attack for one in (*records, *results.missing)]
+    attacks = [record.attack for record in records] + [row.attack for row in results.missing]
     settings = [*NAMES, *varied(attacks)]
     seeds = [SEED] if len({record.seed for record in records}) > 1 else []
     rows = [
@@ -211,7 +201,7 @@ def _merged(records: Sequence[Record], paper: float) -> dict[str, str]:
         "worst case": f"{worst:.2f}",
         "95 % interval": _interval(len(broken), images),
         "paper": f"{paper:.2f}",
-        "difference": f"{worst - paper:+.2f}" if _papers_network(records[0]) else "",
+        "difference": _difference(records[0], worst, paper),
         "images": _number(images),
         "restarts": str(sum(record.restarts for record in records)),
         "gradients per image": _number(sum(record.gradients_per_image for record in records)),

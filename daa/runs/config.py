@@ -35,7 +35,7 @@ _PACKAGE = Path(daa.__file__).parent
 _INSTALLED = (_PACKAGE / "configs").is_dir()
 FOLDER = (_PACKAGE if _INSTALLED else _PACKAGE.parent) / "configs"
 RESULTS = Path("results") if _INSTALLED else _PACKAGE.parent / "results"
-# The copy of an experiment in the folder of its records.
+# The copy of an experiment next to the records.
 EXPERIMENT = "experiment.json"
 # Rows can't have the names of other JSON files in the folder of the records.
 TAKEN = ("examples", "evaluation", "experiment")
@@ -52,11 +52,7 @@ def fraction(value: object) -> object:
 
 
 def printable(text: str) -> str:
-    """Returns the text if it is one line of printable characters.
-
-    Raises:
-        InputError: it is not.
-    """
+    """Checks for a single line of printable characters; returns the text."""
     if not text.isprintable():
         raise InputError(f"must be one line of printable characters, got {shown(text)}")
     return text
@@ -77,7 +73,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 # Names become file names, which may have 255 characters including their endings.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=150)]
 Line = Annotated[str, AfterValidator(printable)]
-# An attack; in JSON, the settings that its method reads.
+# An attack; in JSON, the settings of the method.
 Settings = Annotated[
     InstanceOf[AttackConfig],
     BeforeValidator(_attack),
@@ -118,9 +114,9 @@ class Row(BaseModel):
 
 
 class Experiment(BaseModel):
-    """All settings that decide the results of an experiment, except the files that it reads.
+    """All settings that decide the results of an experiment, except the contents of files.
 
-    In the YAML file, `attack` sets options of all rows that read them; a row can override them.
+    In the YAML file, `attack` sets options for all rows, and a row can override them.
     `sweep: {eps: [0.1, 0.2]}` repeats each row for each value, and `seeds: [0, 1, 2]` for each
     seed. `eps: target` is the radius of the attacked target, `step_size: eps/20` a fraction of the
     radius.
@@ -142,7 +138,7 @@ class Experiment(BaseModel):
         sweep: the swept option.
         merged_paper: worst-case accuracy of all rows together in the paper, in percent.
         certified: lower bound of the accuracy under every attack in the ball, in percent.
-        examples: names of two rows. The figure shows images that only the second row breaks.
+        examples: names of two rows. The figure shows images broken only by the second row.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -170,7 +166,7 @@ _ROW_FIELDS = tuple(name for name in Row.model_fields if name != "attack")
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a mapping that has a key twice."""
+    """Refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
@@ -225,10 +221,10 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
         if seeds is not None and not (isinstance(seeds, list) and seeds):
             raise InputError(f"{path}: seeds: must be a list of seeds, got {shown(seeds)}")
         raw["rows"] = tuple(
-            _row(row, shared, where, target)
+            _row(row, shared, source, target)
             for i, entry in enumerate(raw["rows"])
-            for where in [f"{path}: rows[{i}]"]
-            for row in _repeated(entry, where, shared, sweep, seeds)
+            for source in [f"{path}: rows[{i}]"]
+            for row in _repeated(entry, source, shared, sweep, seeds)
         )
     for name in ("examples", "bounds"):
         if isinstance(raw.get(name), list):
@@ -238,8 +234,8 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     for i, name in enumerate(names):
         if name in TAKEN:
             raise InputError(
-                f"{path}: rows[{i}].name: must not be {', '.join(TAKEN)}, which are other files in "
-                f"the results, got {name!r}"
+                f"{path}: rows[{i}].name: must not be {', '.join(TAKEN)}, the names of other "
+                f"files in the results, got {name!r}"
             )
         if name in names[:i]:
             raise InputError(f"{path}: rows[{i}].name: {name!r} is already the name of a row")
@@ -261,11 +257,11 @@ def _sweep(sweep: Any, path: Path) -> dict[str, list]:
 
 
 def _repeated(
-    entry: Any, where: str, shared: dict, sweep: dict[str, list], seeds: list | None
+    entry: Any, source: str, shared: dict, sweep: dict[str, list], seeds: list | None
 ) -> Iterator[dict[str, Any]]:
     """A row of the file, once for each combination of swept value and seed."""
     if not isinstance(entry, dict):
-        raise InputError(f"{where}: must be a mapping, got {shown(entry)}")
+        raise InputError(f"{source}: must be a mapping, got {shown(entry)}")
     swept = [{option: value} for option, values in sweep.items() for value in values] or [{}]
     seeded = [{"seed": seed} for seed in seeds or ()] or [{}]
     for values, seed in itertools.product(swept, seeded):
@@ -284,19 +280,19 @@ def _name(entry: dict[str, Any]) -> Any:
     return entry.get("name") or f"{method}-{loss}".removesuffix("-")
 
 
-def _row(entry: dict[str, Any], shared: dict[str, Any], where: str, target: str | None) -> Row:
+def _row(entry: dict[str, Any], shared: dict[str, Any], source: str, target: str | None) -> Row:
     fields = {key: entry[key] for key in _ROW_FIELDS if key in entry}
-    own = _settings({k: v for k, v in entry.items() if k not in fields}, where, target)
-    settings = {**shared, **own}
+    options = _settings({k: v for k, v in entry.items() if k not in fields}, source, target)
+    settings = {**shared, **options}
     method = settings.get("method")
     if method is None:
-        raise InputError(f"{where}.method: is missing")
+        raise InputError(f"{source}.method: is missing")
     try:
-        # A shared option applies to the rows that read it. A row's own option that its method does
-        # not read is a mistake, which AttackConfig refuses.
+        # A shared option applies to the rows that read it. AttackConfig refuses an
+        # option of the row itself if the method does not read it.
         if method in list(METHODS):
             readable = AttackConfig.readable(method, settings)
-            settings = {k: v for k, v in settings.items() if k in readable or k in own}
+            settings = {k: v for k, v in settings.items() if k in readable or k in options}
         step = settings.get("step_size")
         match = _PART_OF_EPS.fullmatch(step) if isinstance(step, str) else None
         if match and is_number(settings.get("eps")):
@@ -306,28 +302,28 @@ def _row(entry: dict[str, Any], shared: dict[str, Any], where: str, target: str 
             raise InputError("targeted: must be null or least_likely, got 'labels'")
     except InputError as error:
         separator = "." if re.match(r"\w+: ", str(error)) else ": "
-        raise InputError(f"{where}{separator}{error}") from error
-    return check(TypeAdapter(Row), {**fields, "attack": attack}, where)
+        raise InputError(f"{source}{separator}{error}") from error
+    return check(TypeAdapter(Row), {**fields, "attack": attack}, source)
 
 
-def _settings(settings: dict[str, Any], where: str, target: str | None) -> dict[str, Any]:
+def _settings(settings: dict[str, Any], source: str, target: str | None) -> dict[str, Any]:
     """Options of an attack, with fractions and the target's radius as numbers."""
     names = AttackConfig.names()
     for key in settings:
         if key not in names:
-            raise InputError(f"{where}: unknown option {shown(key)}; use {', '.join(names)}")
+            raise InputError(f"{source}: unknown option {shown(key)}; use {', '.join(names)}")
     if settings.get("eps") == "target":
         settings = {**settings, "eps": targets.row(str(target)).eps}
     return {key: fraction(value) for key, value in settings.items()}
 
 
-def check(adapter: TypeAdapter, value: object, where: str) -> Any:
-    """Validates a value; the first mistake becomes one line, as `where: field: must be ...`.
+def check(adapter: TypeAdapter, value: object, source: str) -> Any:
+    """Validates a value; the first mistake becomes a line such as `file: field: must be ...`.
 
     Args:
         adapter: the expected type.
         value: Python objects, or JSON as bytes.
-        where: name of the file, for the message.
+        source: name of the file, for the message.
 
     Raises:
         InputError: the value is invalid.
@@ -340,15 +336,15 @@ def check(adapter: TypeAdapter, value: object, where: str) -> Any:
         error = errors.errors(include_url=False)[0]
     keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error["loc"])
     if keys:
-        where = f"{where}{keys}" if where.endswith("]") else f"{where}: {keys.lstrip('.')}"
+        source = f"{source}{keys}" if source.endswith("]") else f"{source}: {keys.lstrip('.')}"
     if error["type"] == "value_error":
-        raise InputError(f"{where}: {error['ctx']['error']}")
+        raise InputError(f"{source}: {error['ctx']['error']}")
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        raise InputError(f"{where}: unknown key")
+        raise InputError(f"{source}: unknown key")
     if error["type"] in ("missing", "missing_argument"):
-        raise InputError(f"{where}: is missing")
+        raise InputError(f"{source}: is missing")
     rule = re.sub(r"^(Input|Value|String|Tuple|Number) should ", "must ", error["msg"])
-    raise InputError(f"{where}: {rule}, got {shown(error['input'])}")
+    raise InputError(f"{source}: {rule}, got {shown(error['input'])}")
 
 
 def save_experiment(folder: Path, experiment: Experiment) -> None:

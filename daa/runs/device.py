@@ -1,4 +1,4 @@
-"""The device that TensorFlow computes on."""
+"""The device of TensorFlow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def prepare() -> None:
     """Lets TensorFlow share the memory of GPUs with other processes, and turns TF32 off.
 
     By default, GPUs multiply float32 matrices with 10 bits of mantissa (TF32). Squared distances
-    between particles are small differences of large products, which TF32 would drown.
+    between particles are small differences of large products, and need more.
     """
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -36,7 +36,7 @@ def prepare() -> None:
 
 
 def name() -> str:
-    """The name of the first GPU, or of the processor with its number of cores."""
+    """The name of the first GPU, or of the processor with the number of cores."""
     gpu = _gpu_details()
     if gpu is not None:
         return gpu.get("device_name", "GPU")

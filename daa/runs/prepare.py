@@ -1,4 +1,4 @@
-"""Loads everything that an experiment needs."""
+"""Loads the config, the target and the images of an experiment."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from daa.attacks.plans import MOST_RESTARTS
 from daa.errors import InputError
 from daa.runs import config, device
 from daa.runs.config import Experiment
-from daa.target import Dataset, Precision, Provenance, Target
+from daa.target import Dataset, NoteWarning, Precision, Provenance, Target
 from daa.targets import user_data, user_models
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An experiment with its target and images.
+    """An experiment, ready to run.
 
     Args:
         experiment: the experiment, with the options of the user.
@@ -50,15 +50,14 @@ def prepare(
     model_dir: str | None = None,
     here: bool = True,
 ) -> Prepared:
-    """Reads a config, and loads its target and images.
+    """Reads a config, and loads the target and the images.
 
     Args:
         path: the YAML file.
         out: parent folder of the results.
         target, precision, images, restarts, seed: replace those of the file.
         data_dir, model_dir: folders of data sets and weights.
-        here: whether the attack runs on the devices of this machine, which then need instructions
-            for bfloat16.
+        here: whether the attack runs on this machine; False keeps bfloat16 for another one.
 
     Raises:
         InputError: the config is invalid, or weights or images are missing or damaged.
@@ -79,17 +78,30 @@ def prepare(
         for name in ("bounds", "data_format", "signature")
         if (value := getattr(experiment, name)) is not None
     }
-    users = not user_models.of_project(reference)
     data = None
-    if users or experiment.data is not None:
-        data = _users_data(experiment, data_dir)
-    if users:
-        shape = None if data is None else data.x.shape[1:]
-        load = user_models.loader(reference, image_shape=shape, **options)
-    elif options:
-        raise InputError(f"{experiment.name}: {', '.join(options)}: {reference} has no such option")
-    else:
+    if experiment.data is not None:
+        data, notes = user_data.load(
+            experiment.data,
+            images=experiment.images,
+            bounds=experiment.bounds,
+            data_format=experiment.data_format,
+            split=experiment.split,
+            data_dir=data_dir,
+        )
+        for note in notes:
+            message = f"{experiment.data}: {note.message} [{note.code}]"
+            warnings.warn(message, NoteWarning, stacklevel=2)
+    if user_models.of_project(reference):
         load = targets.loader(reference, model_dir)
+        if options:
+            names = ", ".join(options)
+            raise InputError(f"{experiment.name}: {names}: {reference} has no such option")
+    elif data is None:
+        raise InputError(
+            f"{experiment.name}: data: is missing; {reference!r} needs a data set or a file"
+        )
+    else:
+        load = user_models.loader(reference, image_shape=data.x.shape[1:], **options)
     loaded = load()
     about = {"config": path.stem}
     if reference != experiment.target:
@@ -101,32 +113,13 @@ def prepare(
     return Prepared(experiment, loaded, load, data, out / experiment.name, about)
 
 
-def _users_data(experiment: Experiment, data_dir: str | None) -> Dataset:
-    """The data set that the config names."""
-    if experiment.data is None:
-        raise InputError(
-            f"{experiment.name}: data: is missing; {experiment.target!r} needs a data set or a file"
-        )
-    data, notes = user_data.load(
-        experiment.data,
-        images=experiment.images,
-        bounds=experiment.bounds,
-        data_format=experiment.data_format,
-        split=experiment.split,
-        data_dir=data_dir,
-    )
-    for note in notes:
-        warnings.warn(f"{experiment.data}: {note.message} [{note.code}]", stacklevel=3)
-    return data
-
-
 def retarget(experiment: Experiment, target: str, provenance: Provenance) -> Experiment:
-    """The experiment on another target, with its own name and title.
+    """The experiment on another target, with a new name and title.
 
     Args:
         experiment: the experiment of a config.
         target: name of the new target.
-        provenance: origin of its weights.
+        provenance: origin of the weights.
     """
     name = f"{experiment.name}-{target.replace('/', '-')}"
     title = f"{experiment.title}; {target}"
@@ -146,11 +139,11 @@ def in_precision(experiment: Experiment, precision: Precision | None, here: bool
     """
     rows = []
     for row in experiment.rows:
-        wanted = precision or row.attack.precision
-        if wanted == "bfloat16" and here and not device.fast_bfloat16():
+        value = precision or row.attack.precision
+        if value == "bfloat16" and here and not device.fast_bfloat16():
             warnings.warn(
                 "bfloat16: this device has no instructions for it; float32 is used", stacklevel=2
             )
-            wanted = "float32"
-        rows.append(row.model_copy(update={"attack": row.attack.replace(precision=wanted)}))
+            value = "float32"
+        rows.append(row.model_copy(update={"attack": row.attack.replace(precision=value)}))
     return experiment.model_copy(update={"rows": tuple(rows)})

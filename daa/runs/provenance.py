@@ -1,4 +1,4 @@
-"""The code that produced a number: its commit, and the versions of the packages."""
+"""The code behind a number: the commit and the versions of the packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import daa
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that compute, {name: version}."""
+    """The versions of Python, TensorFlow and NumPy."""
     packages = {name: importlib.metadata.version(name) for name in ("tensorflow", "numpy")}
     return {"python": platform.python_version(), **packages}
 
@@ -21,7 +21,7 @@ def versions() -> dict[str, str]:
 def git_commit(folder: Path = Path(daa.__file__).parent.parent) -> str | None:
     """The commit of the code in a checkout.
 
-    The first answer is cached, because a later commit is not the code that runs.
+    The first answer is cached, because a later commit is not the running code.
 
     Args:
         folder: the root of the checkout.
@@ -32,10 +32,10 @@ def git_commit(folder: Path = Path(daa.__file__).parent.parent) -> str | None:
     """
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(
+        completed = subprocess.run(
             ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
         )
-        return done.stdout.strip()
+        return completed.stdout.strip()
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != folder.resolve():

@@ -1,7 +1,7 @@
 """Units of work on a Ray cluster.
 
 A unit is a function of (seed, restart), so every machine computes the same result. A restart is
-never split over machines, because its images are the particles of one distribution.
+never split over machines, because the images are the particles of one distribution.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def on_ray(
 ) -> Engine:
     """Makes an engine of a Ray cluster: one unit per GPU, or per `cpus_per_unit` without GPUs.
 
-    The engine submits twice as many units as the cluster runs at once, so that no worker waits and
-    few results wait for their turn. A unit whose worker dies runs again on another worker.
+    The engine submits twice as many units as the cluster has slots, so no worker waits. A unit
+    whose worker dies runs again on another worker.
 
     Args:
         load: loads the target with a function of an installed package. Every worker calls it, so
@@ -56,7 +56,7 @@ def on_ray(
         cpus_per_unit: processor cores and threads of a unit.
 
     Returns:
-        An engine for `worst_cases`. It connects when its first result is requested.
+        An engine for `worst_cases`. It connects when the first result is requested.
 
     Raises (the engine):
         InputError: Ray is not installed; there is no such cluster; no machine has enough cores; the
@@ -72,19 +72,22 @@ def on_ray(
             work = ray.remote(max_retries=RETRIES, **resources)(_work)
             images, labels = ray.put(x), ray.put(y)
             while True:
-                # None: the next unit depends on results that are not there yet.
+                # None: the next unit depends on results of running units.
                 while len(running) < 2 * slots and (unit := next(units, None)) is not None:
                     task = work.remote(source, images, labels, unit, jit, cpus_per_unit)
                     running[task] = unit
                 if not running:
                     return
-                (done, *_), _ = ray.wait(list(running), num_returns=1)
-                unit = running.pop(done)
-                yield unit, _result(ray, unit, done)
+                (task, *_), _ = ray.wait(list(running), num_returns=1)
+                unit = running.pop(task)
+                yield unit, ray.get(task)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
         except (ray.exceptions.RayError, ConnectionError) as error:
             raise InputError(
-                f"ray: the connection to the cluster is lost ({type(error).__name__}); finished "
-                "units are saved, run the same command again to continue"
+                f"ray: the cluster failed ({type(error).__name__}): the head died, or "
+                f"{RETRIES + 1} workers died during a unit; finished units are saved, run the same "
+                "command again to continue"
             ) from error
         finally:
             with contextlib.suppress(Exception):  # the head may be dead
@@ -123,18 +126,6 @@ def _slots(ray: Any, cpus_per_unit: int) -> tuple[int, dict[str, float]]:
             f"machine of the cluster, got {cpus_per_unit}"
         )
     return slots, {"num_cpus": cpus_per_unit}
-
-
-def _result(ray: Any, unit: Unit, task: Any) -> Result:
-    try:
-        return ray.get(task)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
-    except ray.exceptions.RayError as error:
-        raise InputError(
-            f"ray: restart {unit.restart} of {unit.config.method} failed {RETRIES + 1} times: "
-            f"{type(error).__name__}"
-        ) from error
 
 
 def _work(

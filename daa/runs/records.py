@@ -45,8 +45,7 @@ class Identity(BaseModel):
     )
     run: FileName = Field(description="Name of the run, and of the file without `.json`.")
     attack: Settings = Field(
-        description="Options of the attack that its method reads. Older records list the options "
-        "of all methods."
+        description="Options of the attack. Older records list the options of all methods."
     )
     target: Line = Field(description="The attacked classifier, `folder/name`.")
     weights: Line = Field(
@@ -83,12 +82,12 @@ class Record(Identity):
         None, description="Top-5 accuracy in the paper, in percent."
     )
     gradients_per_image: Whole | Number = Field(
-        description="Forward-backward passes per image in all restarts; the mean if images differ."
+        description="Forward-backward passes per image in all restarts, or their mean."
     )
     gradients_after: tuple[Number, ...] | None = Field(
         None,
-        description="Mean forward-backward passes per image after unit 1, 2, ... of an attack "
-        "whose plan chooses the units; `robust_accuracy` has the accuracies after the same units.",
+        description="Mean forward-backward passes per image after unit 1, 2, ... of attacks "
+        "with a budget; `robust_accuracy` has the accuracies after the same units.",
     )
     seconds: Number = Field(description="Working time of all restarts.")
     device: Line = Field(description="Device that computed the restarts.")
@@ -97,12 +96,9 @@ class Record(Identity):
         description="Commit of the code, followed by `-dirty` if the code differed from it."
     )
     broken: tuple[Whole, ...] = Field(
-        description="Indices of the images that are misclassified without an attack or after a "
-        "restart."
+        description="Indices of the images misclassified without an attack or after a restart."
     )
-    config: FileName | None = Field(
-        None, description="Name of the config, if it differs from the experiment's."
-    )
+    config: FileName | None = Field(None, description="Name of the config file.")
     instead_of: Line | None = Field(
         None, description="Target of the config, if the run attacked a different one."
     )
@@ -125,7 +121,7 @@ class Record(Identity):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options of the attack that its method reads, ready for JSON."""
+        """The options of the attack, ready for JSON."""
         return self.attack.settings()
 
     @property
@@ -140,7 +136,7 @@ class Record(Identity):
 
 
 def identity(experiment: Experiment, row: Row, target: Target, data: Dataset) -> dict[str, Any]:
-    """The fields of `Identity` of a row that is to be run, ready for JSON."""
+    """The identity of a row, ready for JSON."""
     return Identity(
         schema=SCHEMA,
         experiment=experiment.name,
@@ -152,14 +148,14 @@ def identity(experiment: Experiment, row: Row, target: Target, data: Dataset) ->
         data=data.name,
         data_sha256=data.sha256,
         images=len(data),
-        # A method without a loss of its choice has a plan with a budget, and makes one run.
+        # Methods without a loss have a budget instead of restarts.
         restarts=experiment.restarts if row.attack.loss else 1,
         seed=experiment.seed if row.seed is None else row.seed,
     ).model_dump(mode="json", by_alias=True)
 
 
 def unit_identity(ident: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an identity that decide the units of the run.
+    """The fields of an identity on which the units of the run depend.
 
     Rows of different experiments, and rows with different numbers of restarts, can share units.
     Options that are newer than the identity get their defaults.
@@ -189,7 +185,7 @@ def finished_run(
     """The record of a finished run.
 
     Args:
-        ident: identity of the run, as `identity` makes it.
+        ident: identity of the run.
         experiment, row: the experiment and its row.
         report: the worst images and the outcomes of all units.
         seconds: working time of all units.
@@ -213,7 +209,7 @@ def finished_run(
         "broken": np.flatnonzero(~(report.margin > 0)).tolist(),
         **about,
     }
-    if row.attack.parts.plan is not plans.repeat:
+    if row.attack.method_spec.plan is not plans.repeat:
         content["gradients_after"] = report.gradients_after.round(3).tolist()
     if top5 is not None:
         content |= {"top5_accuracy": top5, "paper_top5_percent": row.paper_top5}
@@ -262,7 +258,7 @@ def load(path: Path) -> Record:
 def check_same(
     path: Path, record: Record, ident: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> None:
-    """Checks that a record belongs to a run.
+    """Compares a record with the identity of a run.
 
     Args:
         path: file of the record, for the message.

@@ -23,9 +23,9 @@ from daa.runs.records import Record
 from daa.runs.state import State
 from daa.target import Dataset, Target, check_images, predict
 
-# Top-5 accuracy is recorded for targets with more classes.
+# Records have the top-5 accuracy of targets with more classes.
 TOP5_ABOVE = 100
-# Largest share of the time that is spent on writing states.
+# Largest share of the time for writing states.
 WRITING = 0.05
 
 
@@ -60,36 +60,35 @@ def run(
     say: Callable[[str], None] | None = None,
     states: Path | None = None,
 ) -> Iterator[Finished]:
-    """Runs the rows of an experiment that are not finished.
+    """Runs the unfinished rows of an experiment.
 
-    The units of all rows form one stream, so that the workers of a cluster never wait for the end
-    of a row. The folder is locked until the generator ends.
+    The units of all rows form one stream, so the workers of a cluster never wait for the end of a
+    row. The folder is locked until the generator ends.
 
     Args:
         experiment: the rows.
         target: the attacked classifier.
         data: the attacked images.
-        folder: folder of the records and of the states, from which an interrupted run resumes.
-            None writes nothing.
+        folder: folder of records and states. An interrupted run resumes from it. None writes
+            nothing.
         about: the fields `config` and `instead_of` of the records.
         engine: computes the units; None for this process.
         jit: whether XLA compiles the attack in this process, as in `Attack`.
         force: delete the records and states of all rows first.
-        end: stop after the unit that ends later than this value of `time.monotonic()`.
+        end: time limit, as a value of `time.monotonic()`; the running unit is completed.
         progress: show progress bars.
         say: receives messages for the user.
-        states: folder of states that several experiments share. Rows that make the same units, also
-            of different experiments, use one state there, whose name is their run id.
+        states: folder of shared states. Rows with the same units, also in different experiments,
+            share the state with the name of their run id.
 
     Yields:
-        Rows that an earlier call finished; then each row as soon as it is finished.
+        The rows finished by earlier calls; then each row at its end.
 
     Raises:
         InputError: another process uses the folder; the folder holds the record or state of a
             different run; a gradient is not finite; the disk is full.
     """
     provenance.git_commit()  # cached now, because a later commit is not the code of this process
-    say = say or (lambda text: None)
     x, y = check_images(target, data.x, data.y)
     data = replace(data, x=x, y=y)
     with nullcontext() if folder is None else state.sole(folder):
@@ -101,18 +100,21 @@ def run(
         if folder is not None:
             _check_disk(folder, data, left)
             config.save_experiment(folder, experiment)
-        clean = clean_accuracy(target, x, y)
-        say(
-            f"{experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
-            f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
-        )
+        if say is not None:
+            clean = clean_accuracy(target, x, y)
+            say(
+                f"{experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
+                f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
+            )
         for row in rows:
             if row.record is not None:
-                say(f"{row.row.name}: already finished, {row.path}")
+                if say is not None:
+                    say(f"{row.row.name}: already finished, {row.path}")
                 yield Finished(row.row, row.record, None)
-        yield from _attack(left, target, data, about or {}, engine, jit, end, progress)
+        if left:
+            yield from _attack(left, target, data, about or {}, engine, jit, end, progress)
         finished = sum(row.record is not None for row in rows)
-        if finished < len(rows):
+        if finished < len(rows) and say is not None:
             say(
                 f"stopped at the time limit: {finished} of {len(rows)} rows are finished; "
                 "run the same command again to continue"
@@ -163,12 +165,12 @@ def _attack(
                 return
     finally:
         for row in active:
-            row.write()
             row.bar.close()
+            row.write()
 
 
 class _RowRun:
-    """A row with its identity, its files, its state and its progress bar."""
+    """A row with identity, files, state and progress bar."""
 
     def __init__(
         self,
@@ -184,13 +186,13 @@ class _RowRun:
         self.target, self.data, self.shared = target, data, states is not None
         self.ident = records.identity(experiment, self.row, target, data)
         self.restarts = self.ident["restarts"]
-        self.repeats = self.row.attack.parts.plan in (plans.repeat, plans.standing)
+        self.repeats = self.row.attack.method_spec.plan in (plans.repeat, plans.on_robust)
         self.path = None if folder is None else folder / f"{self.row.name}.json"
-        self.own_state = None if self.path is None else self.path.with_suffix(".npz")
-        self.state_path = self.own_state
+        self.local_state = None if self.path is None else self.path.with_suffix(".npz")
+        self.state_path = self.local_state
         if states is not None:
             self.state_path = states / f"{records.run_id(self.ident)}.npz"
-        for path in (self.path, self.own_state):
+        for path in (self.path, self.local_state):
             if force and path is not None:
                 path.unlink(missing_ok=True)
         count = len(experiment.rows)
@@ -218,8 +220,8 @@ class _RowRun:
         """The state on disk.
 
         Raises:
-            InputError: it has more restarts than asked for, of which the worst images of the first
-                restarts can't be separated.
+            InputError: it has more restarts than asked for. The worst images of the first restarts
+                can't be separated from the others.
         """
         loaded = State() if self.state_path is None else state.load(self.state_path, self.ident)
         if self.repeats and not self.shared and loaded.units > self.restarts:
@@ -298,8 +300,8 @@ class _RowRun:
         if self.repeats and len(report.history) > len(last.history):
             seconds *= len(last.history) / len(report.history)
             report = last
-        elif self.shared and self.own_state and self.row.name in (self.experiment.examples or ()):
-            state.save(self.own_state, self.ident, self.state)  # for the images of the figure
+        elif self.shared and self.local_state and self.row.name in (self.experiment.examples or ()):
+            state.save(self.local_state, self.ident, self.state)  # for the images of the figure
         many = self.target.classes > TOP5_ABOVE
         self.record = records.finished_run(
             self.ident,

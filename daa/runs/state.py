@@ -20,7 +20,7 @@ from daa.errors import InputError
 from daa.runs.records import run_id, unit_identity
 from daa.targets.files import read_npz, reason, save_npz, write_atomically
 
-# The locked file of a folder, and a file that names the process that holds the lock.
+# The lock file of a folder, and a file with the name of the locking process.
 LOCK, OWNER = ".lock", ".owner"
 # Devices and commits that computed the units: {"device": [...], "git_commit": [...]}.
 Origin = dict[str, list[str]]
@@ -64,7 +64,7 @@ def save(path: Path, ident: Mapping[str, Any], state: State) -> None:
 
     Args:
         path: the file.
-        ident: identity of the run, as `records.identity` makes it.
+        ident: identity of the run.
         state: the state after at least one unit.
 
     Raises:
@@ -120,25 +120,25 @@ def load(path: Path, ident: Mapping[str, Any]) -> State:
 
 
 def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
-    """The report of the arrays of a file. Raises ValueError if they don't fit together."""
+    """The report of the arrays of a file. Raises ValueError for inconsistent arrays."""
     sizes, on_all = arrays["unit_size"], arrays["unit_on_all"]
-    chosen, margins = arrays["unit_images"], arrays["unit_margin"]
+    indices, margins = arrays["unit_images"], arrays["unit_margin"]
     if not (
         arrays["adv"].ndim == 4
         and len(arrays["adv"]) == images
         and arrays["margin"].shape == arrays["natural"].shape == (images,)
         and sizes.shape == on_all.shape == arrays["unit_gradients"].shape
         and len(margins) == sizes.sum()
-        and len(chosen) == sizes[~on_all].sum()
+        and len(indices) == sizes[~on_all].sum()
         and (sizes[on_all] == images).all()
-        and ((chosen >= 0) & (chosen < images)).all()
+        and ((indices >= 0) & (indices < images)).all()
     ):
         raise ValueError("arrays of wrong shapes")
     ends = np.cumsum(sizes)
-    picked = iter(np.split(chosen, np.cumsum(sizes[~on_all])[:-1]))
+    picked = iter(np.split(indices, np.cumsum(sizes[~on_all])[:-1]))
     history = tuple(
-        Outcome(None if whole else next(picked), margins[end - size : end], float(gradients))
-        for whole, size, end, gradients in zip(
+        Outcome(None if all_images else next(picked), margins[end - size : end], float(gradients))
+        for all_images, size, end, gradients in zip(
             on_all, sizes, ends, arrays["unit_gradients"], strict=True
         )
     )
@@ -147,7 +147,7 @@ def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
 
 @contextmanager
 def sole(folder: Path) -> Iterator[None]:
-    """Locks a folder for this process, and creates it if necessary.
+    """Creates and locks a folder.
 
     The operating system frees the lock when the process ends for any reason. docs/scaling.md
     describes locks on network file systems.

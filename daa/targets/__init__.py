@@ -99,11 +99,7 @@ def _family(folder: str) -> Family | None:
 
 
 def family(reference: str) -> Family:
-    """The family of a target reference `folder/name`, as `madry_mnist/secret`.
-
-    Raises:
-        InputError: unknown folder, or no name.
-    """
+    """The family of a target reference `folder/name`, as `madry_mnist/secret`."""
     folder, _, name = reference.partition("/")
     loaded = _family(folder) if name else None
     if loaded is None:
@@ -122,7 +118,7 @@ def row(reference: str) -> TargetRow:
     """The description of a target.
 
     Raises:
-        InputError: unknown folder or name.
+        InputError: unknown folder or name, as in the functions below.
     """
     return family(reference).row(_name(reference))
 
@@ -141,21 +137,12 @@ def exists(reference: str) -> bool:
 
 
 def load_target(reference: str, **options: Any) -> Target:
-    """The target of a reference; options as for `Family.load_target`.
-
-    Raises:
-        InputError: unknown folder or name; missing or damaged weights, or weights of another
-            network.
-    """
+    """The target of a reference; options and errors as for `Family.load_target`."""
     return family(reference).load_target(_name(reference), **options)
 
 
 def loader(reference: str, model_dir: str | Path | None = None) -> functools.partial[Target]:
-    """A function without arguments that loads a target, also in another process.
-
-    Raises:
-        InputError: unknown folder or name.
-    """
+    """A function without arguments that loads a target, also in another process."""
     row(reference)
     return functools.partial(load_target, reference, model_dir=model_dir)
 

@@ -38,9 +38,12 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     prefix = find_prefix(path)
     expected = "a complete TF1 checkpoint"
     data = data_files(prefix)
-    require(bool(data), str(prefix), expected, f"no {prefix.name}.data-00000-of-00001")
-    for file in (_index(prefix), *data):  # TensorFlow's messages don't say that a file is empty
-        require(file.stat().st_size > 0, str(file), expected, "an empty file")
+    if not data:
+        name = f"{prefix.name}.data-00000-of-00001"
+        raise InputError(f"{prefix}: expected {expected}, got no {name}")
+    for file in (_index(prefix), *data):
+        if file.stat().st_size == 0:  # TensorFlow's message is unclear
+            raise InputError(f"{file}: expected {expected}, got an empty file")
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         names = sorted(name for name in reader.get_variable_to_shape_map() if not is_slot(name))

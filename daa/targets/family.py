@@ -168,11 +168,7 @@ class Family:
         )
 
     def read_weights(self, name: str, path: Path) -> dict[str, np.ndarray]:
-        """The checked arrays of a target in a file or checkpoint.
-
-        Raises:
-            InputError: unknown name; damaged weights, or weights of another network.
-        """
+        """The checked arrays of a target in a file or checkpoint."""
         return checkpoints.select(checkpoints.read(path), self.row(name).model.variables, path)
 
     def load_dataset(
@@ -181,22 +177,11 @@ class Family:
         data_dir: str | Path | None = None,
         images: int | None = None,
     ) -> Dataset:
-        """The data set of the targets; arguments as for `DatasetRow.load`.
-
-        Raises:
-            InputError: unknown split, missing or damaged files, too few images.
-        """
+        """The data set of the targets; arguments and errors as for `DatasetRow.load`."""
         return self.dataset.load(split, data_dir, images)
 
     def own_weights(self, name: str) -> Path:
-        """Path inside the folder for the weights of a network trained by this project.
-
-        Returns:
-            An .npz file or the prefix of a checkpoint.
-
-        Raises:
-            InputError: unknown name, or a network without a training recipe.
-        """
+        """The .npz file or prefix of a checkpoint inside the folder, for a network trained here."""
         weights = self.row(name).weights
         if weights is None:
             trained = ", ".join(k for k, row in self.targets.items() if row.weights) or "none here"

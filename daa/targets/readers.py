@@ -87,16 +87,7 @@ def _check_labels(labels: np.ndarray, folder: Path) -> None:
 
 
 def read_idx(content: bytes, path: str | Path, rank: int) -> np.ndarray:
-    """The uint8 array in an idx file.
-
-    Args:
-        content: content of the file.
-        path: path of the file, for messages.
-        rank: expected number of dimensions.
-
-    Raises:
-        InputError: another type or rank, or another size than in the header.
-    """
+    """The uint8 array with `rank` dimensions in the content of the idx file `path`."""
     magic, header = bytes([0, 0, 8, rank]), 4 + 4 * rank
     if content[:4] != magic:
         raise InputError(f"{path}: expected idx magic {magic.hex()}, got {content[:4].hex()}")

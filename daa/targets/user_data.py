@@ -41,9 +41,6 @@ def load(
 
     Returns:
         The data set, and notes about changes of the images.
-
-    Raises:
-        InputError: missing or unusable data.
     """
     path = Path(reference)
     if reference in targets.DATASETS:
@@ -122,8 +119,7 @@ def _scaled(
     with np.errstate(over="ignore"):
         x = x.astype(np.float32)
     notes: list[Note] = []
-    lowest, highest = float(x.min()), float(x.max())
-    limits = bounds_of(bounds, "x")
+    lowest, highest, limits = float(x.min()), float(x.max()), bounds_of(bounds, "x")
     if highest > 1 + 1e-3 or lowest < -1e-3:
         if bounds is None and lowest >= 0 and 1.5 < highest <= 255:
             limits = Bounds(0.0, 255.0)

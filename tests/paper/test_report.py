@@ -8,14 +8,14 @@ import pytest
 
 from daa.leaderboard import boards
 from daa.paper import claims, networks, report
-from daa.paper.networks import NetworkCheck
 from daa.paper.plan import Task
+from daa.runs import config
 from daa.runs.records import write_json
 
 
-def task_of(config: str, **changes) -> Task:
-    entry = next(entry for entry in claims.entries() if entry.config == config)
-    original = claims.load(config)
+def task_of(name: str, **changes) -> Task:
+    entry = next(entry for entry in claims.entries() if entry.config == name)
+    original = claims.load(name)
     return Task(entry, original, original, **changes)
 
 
@@ -44,23 +44,11 @@ def out(tmp_path, committed):
 
 
 def save_check(out, **changes):
-    check = NetworkCheck(
-        target=claims.load("table1").target,
-        weights="original",
-        weights_sha256="ab" * 32,
-        data="mnist/test",
-        data_sha256="cd" * 32,
-        images=10_000,
-        clean=98.5,
-        published=98.53,
-        file="the published file",
-        misses=(),
-        ms_per_image=0.3,
-        particles=200,
-        precision="float32",
-        device="CPU",
-    ).model_copy(update=changes)
-    write_json(networks.path_of(out, check.target), check.model_dump(mode="json"))
+    path = networks.path_of(config.RESULTS / "paper_surrogates", "madry_mnist/surrogate")
+    target = claims.load("table1").target
+    original = {"target": target, "weights": "original", "weights_sha256": "ab" * 32}
+    check = networks.load(path).model_copy(update=original | changes)
+    write_json(networks.path_of(out, target), check.model_dump(mode="json"))
 
 
 def test_each_format_has_a_row_for_each_printed_number(out, missing):

@@ -7,7 +7,7 @@ import tensorflow as tf
 from test_networks import conv, count, listed, random_arrays
 
 import imagenet_ens
-from daa import Attack, AttackConfig, InputError, storage
+from daa import Attack, AttackConfig, InputError, memory
 from daa.targets import checkpoints
 from imagenet_ens import images, model
 
@@ -303,39 +303,11 @@ def test_what_is_no_jpeg_is_named(folder):
         imagenet_ens.load_dataset("train", data_dir=folder)
 
 
-def test_damage_that_the_decoder_passes_is_a_warning_with_the_name(folder, capfd):
-    path = folder / "imagenet" / "a.JPEG"
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-200] + b"\xff\xd9\x00\x01" + whole[-196:])
-    with pytest.warns(UserWarning, match=r"a.JPEG: a damaged image that .*: premature end"):
-        imagenet_ens.load_dataset(data_dir=folder)
-    assert "JPEG" not in capfd.readouterr().err
-    write(folder, "file,label\n" + "".join(f"{k}.JPEG,1\n" for k in range(5)))
-    for k in range(5):
-        (folder / "imagenet" / f"{k}.JPEG").write_bytes(path.read_bytes())
-    with pytest.warns(UserWarning, match="imagenet: 2 more damaged images") as found:
-        imagenet_ens.load_dataset(data_dir=folder)
-    assert sum("damaged" in str(warning.message) for warning in found) == 4
-
-
-IMAGE = 299 * 299 * 3 * 4
-
-
-def test_more_images_than_memory_and_disk_are_refused_before_the_first_is_read(folder, monkeypatch):
-    monkeypatch.setattr(storage, "available", lambda: 5 * IMAGE - 1)
-    monkeypatch.setattr(storage, "temporary", lambda: ("/t", 4 * IMAGE - 1))
-    monkeypatch.setattr(images, "preprocess", lambda *_: pytest.fail("it reads an image"))
-    with pytest.raises(InputError, match=r"imagenet: images: expected 0.0 GiB .* in which 0 fit"):
-        imagenet_ens.load_dataset(data_dir=folder)
-
-
-@pytest.mark.parametrize(("room", "disk"), [(5 * IMAGE, 0), (IMAGE, 4 * IMAGE)])
-def test_images_lie_on_disk_where_memory_is_too_small(folder, monkeypatch, room, disk):
+def test_images_lie_on_disk_where_memory_is_too_small(folder, monkeypatch):
     expected = imagenet_ens.load_dataset(data_dir=folder)
-    monkeypatch.setattr(storage, "SMALL", 0)
-    monkeypatch.setattr(storage, "available", lambda: room)
-    monkeypatch.setattr(storage, "temporary", lambda: (str(folder), disk))
+    monkeypatch.setattr(memory, "SMALL", 0)
+    monkeypatch.setattr(memory, "available", lambda: 0)
     data = imagenet_ens.load_dataset(data_dir=folder)
-    assert storage.in_file(data.x) == (disk > 0)
+    assert isinstance(data.x.base, np.memmap)
     assert data.sha256 == expected.sha256
     np.testing.assert_array_equal(data.x, expected.x)

@@ -11,7 +11,6 @@ import pytest
 from daa import targets
 from daa.cli import main as console
 from daa.errors import InputError
-from daa.targets import installed
 
 # The package of the documentation: a network of one's own on the MNIST images that come with daa.
 PAGE = Path(__file__).parents[2] / "docs" / "your_own_model.md"
@@ -33,13 +32,13 @@ BROKEN = {
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    """What is installed is found once in a process; here it changes."""
+    """Clears the caches of installed packages."""
 
     def forget():
         sys.modules.pop("mine", None)
         importlib.invalidate_caches()
-        installed.packages.cache_clear()
-        installed.family_of.cache_clear()
+        targets._packages.cache_clear()
+        targets._family.cache_clear()
 
     forget()
     yield
@@ -77,7 +76,7 @@ def test_a_package_of_ones_own_is_a_target_folder_like_ours(install, tmp_path):
     assert "mine/linear" in targets.every_target()
     assert targets.exists("mine/linear")
     assert not targets.exists("mine/other")
-    code = "import sys; from daa.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from daa.cli import main as console; sys.exit(console.main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "evaluate", "mine/linear", "--images", "20"]
     command += ["--eps", "0.1", "--budget", "4", "--out", tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
@@ -112,16 +111,8 @@ def test_what_is_ours_needs_no_package_that_is_broken(install, name):
     assert targets.exists("locuslab/own_mnist")
 
 
-def test_one_name_belongs_to_one_package(install):
+def test_a_name_belongs_to_one_package(install):
     install(PACKAGE)
     install("", "theirs", distribution="theirs")
     with pytest.raises(InputError, match=r"mine = theirs of .* of one package alone, got 'mine'"):
         targets.every_target()
-
-
-def test_weights_that_cannot_be_fetched_are_not_offered(install, tmp_path):
-    install(PACKAGE)
-    with pytest.raises(
-        InputError, match=r"expected the weights of mine/linear, got none; .* mine$"
-    ):
-        targets.load_target("mine/linear", model_dir=tmp_path)

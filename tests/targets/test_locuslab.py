@@ -1,3 +1,5 @@
+"""The locuslab networks: logits, precisions, weights, published accuracies."""
+
 import os
 from pathlib import Path
 
@@ -56,16 +58,8 @@ def test_logits_equal_an_independent_network(weights):
     assert np.abs(half - expected).max() > 1e-4 * np.abs(expected).max()
 
 
-def test_the_own_network_has_the_same_architecture_in_tensorflows_layout():
-    converted = model.to_tensorflow(random_arrays())
-    assert {name: array.shape for name, array in converted.items()} == model.TRANSPOSED
-    first = model.initialize(np.random.default_rng(0))
-    assert {name: array.shape for name, array in first.items()} == model.TRANSPOSED
-    assert first["5.weight"].std() == pytest.approx(np.sqrt(2 / 1568), rel=0.01)
-
-
 def test_the_own_network_is_robust_without_any_files(tmp_path):
-    """Its accuracy on the embedded images; its model card has the number for all of them."""
+    """On the embedded images; the README has the accuracy on all images."""
     target = locuslab.load_target("own_mnist", model_dir=tmp_path)
     assert target.provenance == "own"
     data = locuslab.load_dataset("test", tmp_path, images=100)
@@ -116,7 +110,7 @@ def test_weights_that_do_not_fit_are_named(weights):
 
     refuse(r"5.bias: expected shape \[100\], got no such variable among", **{"5.bias": None})
     refuse(r"7.bias: expected shape \[10\], got \[9\]", **{"7.bias": np.zeros(9)})
-    refuse("of arrays, got 7.bias: pickled objects", **{"7.bias": np.array([object()])})
+    refuse("of arrays, got Object arrays cannot", **{"7.bias": np.array([object()])})
     weights.write_bytes(weights.read_bytes()[:500])
     with pytest.raises(InputError, match=r"weights.npz: expected an .npz file of arrays"):
         locuslab.load_target("wk_mnist", path=weights)
@@ -140,17 +134,17 @@ def test_pth_and_npz_hold_the_same_weights():
 )
 def test_clean_accuracy_is_the_published_one(name, clean):
     data = locuslab.load_dataset()
-    found = clean_accuracy(locuslab.load_target(name), data.x, data.y)
-    assert found == pytest.approx(clean, abs=5e-5)
+    accuracy = clean_accuracy(locuslab.load_target(name), data.x, data.y)
+    assert accuracy == pytest.approx(clean, abs=5e-5)
 
 
 @real
 @needs_files
 def test_no_attack_gets_below_the_exact_robust_accuracy():
-    """A strong attack comes within half a point of what the verifier decided, and not below it."""
+    """A strong attack comes within half a point of the exact accuracy, and not below."""
     row = locuslab.FAMILY.row("wk17a_mnist")
     target, data = locuslab.load_target("wk17a_mnist"), locuslab.load_dataset()
-    config = AttackConfig("pgd", loss="cw", eps=row.eps, step_size=0.02, steps=20)
+    config = AttackConfig("pgd", loss="cw", eps=row.eps, step_size=0.03, steps=10)
     report = worst_case(target, config, data.x, data.y)
     exact = row.robust.accuracy
     assert exact <= report.robust_accuracy[-1] < exact + 0.005

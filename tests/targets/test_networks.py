@@ -11,8 +11,7 @@ import tensorflow as tf
 import fmnist
 import madry_cifar10
 import madry_mnist
-from daa import Attack, AttackConfig, InputError
-from daa.target import in_precision
+from daa import InputError
 from daa.targets import FOLDERS, checkpoints
 from madry_cifar10.model import NARROW, WIDE, training_network
 
@@ -168,15 +167,6 @@ def test_variables_are_those_of_the_original_graph(name, shapes, values):
     assert count(shapes) == values
 
 
-def test_bfloat16_gives_float32_logits_near_float32(tmp_path):
-    np.savez(tmp_path / "w.npz", **random_arrays(madry_mnist.model.VARIABLES))
-    x = np.random.default_rng(0).random((4, 28, 28, 1), dtype=np.float32)
-    target = madry_mnist.load_target("secret", path=tmp_path / "w.npz")
-    exact, half = target(x), in_precision(target, "bfloat16")(x)
-    assert half.dtype == tf.float32
-    np.testing.assert_allclose(half, exact, atol=0.05 * np.abs(exact).max())
-
-
 def test_cifar10_in_bfloat16_is_near_float32_and_follows_its_variables():
     arrays = random_arrays(NARROW.variables)
     x = tf.constant(np.random.default_rng(0).random((4, 32, 32, 3)) * 255, tf.float32)
@@ -226,19 +216,3 @@ def test_a_head_of_nine_classes_is_named(tmp_path):
     checkpoints.write(tmp_path / "model", arrays)
     with pytest.raises(InputError, match=r"logit/biases: expected shape \[10\], got \[9\]"):
         madry_cifar10.load_target("surrogate", path=tmp_path)
-
-
-def test_attacks_reach_cifar10_through_its_standardization(tmp_path):
-    """The loss grows, so the gradient through range and standardization has the right sign."""
-    arrays = random_arrays(NARROW.variables)
-    arrays["logit/DW"] *= 1e-3  # no saturated softmax
-    np.savez(tmp_path / "w.npz", **arrays)
-    target = madry_cifar10.load_target("surrogate", path=tmp_path / "w.npz")
-    rng = np.random.default_rng(0)
-    x, y = rng.random((4, 32, 32, 3), dtype=np.float32), np.array([0, 1, 2, 3])
-    config = AttackConfig("pgd", eps=8 / 255, step_size=2 / 255, steps=5, random_start=False)
-    before, after = (
-        tf.nn.sparse_softmax_cross_entropy_with_logits(y, target(images)).numpy()
-        for images in (x, Attack(target, config)(x, y))
-    )
-    assert (after > before).all()

@@ -1,3 +1,5 @@
+"""MNIST, Fashion-MNIST and CIFAR-10 from their official files."""
+
 import gzip
 import hashlib
 import os
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from daa import InputError
-from daa.targets import DATASETS, datasets, places, readers
+from daa.targets import DATASETS, readers
 
 real = pytest.mark.real
 needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
@@ -20,7 +22,7 @@ def idx(array: np.ndarray) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path):
-    """A tiny data set in MNIST's files, packed as the official ones."""
+    """A tiny data set in the format of MNIST's official files."""
     (tmp_path / "mnist").mkdir()
     images = np.arange(3 * 28 * 28).reshape(3, 28, 28) % 256
     write(tmp_path, "images-idx3", idx(images))
@@ -74,7 +76,7 @@ def test_files_that_are_there_are_read_instead_of_the_first_images(folder):
         DATASETS["mnist"].load("test", folder, images=3)
 
 
-def test_another_file_than_the_official_one_is_said(folder):
+def test_another_file_than_the_official_causes_a_warning(folder):
     with pytest.warns(UserWarning, match="not the official file of mnist"):
         DATASETS["mnist"].load("test", folder)
 
@@ -94,16 +96,14 @@ def test_damaged_files_are_named(folder, kind, content, message):
     write(folder, kind, content)
     with pytest.raises(InputError, match=message):
         DATASETS["mnist"].load("test", folder)
-
-
-def test_a_truncated_archive_and_a_missing_file(folder):
-    path = folder / "mnist" / "t10k-images-idx3-ubyte.gz"
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(InputError, match="expected a whole gzip file"):
+    (folder / "mnist" / f"t10k-{kind}-ubyte.gz").write_bytes(b"no gzip")
+    with pytest.raises(InputError, match="expected a complete gzip file"):
         DATASETS["mnist"].load("test", folder)
-    with pytest.raises(
-        InputError, match=r"expected the file, got none; set DAA_DATA .* daa fetch mnist"
-    ):
+
+
+def test_a_missing_split_or_file_is_named(folder):
+    message = r"expected the file, got none; set DAA_DATA .* daa fetch mnist"
+    with pytest.raises(InputError, match=message):
         DATASETS["mnist"].load("train", folder)
     with pytest.raises(InputError, match="split: expected train or test, got 'val'"):
         DATASETS["mnist"].load("val", folder)
@@ -111,7 +111,7 @@ def test_a_truncated_archive_and_a_missing_file(folder):
 
 @pytest.fixture
 def cifar(tmp_path):
-    """Two whole records in the files of CIFAR-10, labels 3 and 9."""
+    """Two records of CIFAR-10, labels 3 and 9."""
     (tmp_path / "cifar-10-batches-bin").mkdir()
     records = np.arange(2 * 3073).reshape(2, 3073) % 256
     records[:, 0] = 3, 9
@@ -120,22 +120,11 @@ def cifar(tmp_path):
     return path
 
 
-def test_cifar10_has_its_planes_as_channels(cifar):
-    with pytest.warns(UserWarning, match="an incomplete copy, 2 of 10,000 test images"):
-        found = DATASETS["cifar10"].load("test", cifar.parent.parent)
-    assert found.x.shape == (2, 32, 32, 3)
-    # Pixel (0, 1) of the planes red, green, blue of the first record.
-    expected = np.array([2, 2 + 1024, 2 + 2048]) % 256 / 255
-    np.testing.assert_allclose(found.x[0, 0, 1], expected, rtol=1e-6)
-    np.testing.assert_array_equal(found.y, [3, 9])
-
-
 def test_cifar10_pixels_are_bytes_over_255_in_rows_and_columns(cifar):
-    """Each pixel of the second record is where its byte says, which differs by row and column."""
     planes = np.zeros((3, 32, 32), np.uint8)
     planes[1, 2, 3], planes[0, 7, 20], planes[2, 31, 0] = 255, 100, 7
     cifar.write_bytes(bytes([4]) + bytes(3072) + bytes([8]) + planes.tobytes())
-    with pytest.warns(UserWarning, match="incomplete"):
+    with pytest.warns(UserWarning, match="an incomplete copy, 2 of 10,000 test images"):
         found = DATASETS["cifar10"].load("test", cifar.parent.parent)
     np.testing.assert_array_equal(found.y, [4, 8])
     assert not found.x[0].any()
@@ -149,7 +138,7 @@ def test_cifar10_pixels_are_bytes_over_255_in_rows_and_columns(cifar):
     assert found.sha256 == hashlib.sha256(cifar.read_bytes()).hexdigest()
 
 
-def test_cifar10s_training_set_is_its_five_files_in_order(cifar):
+def test_cifar10s_training_set_is_five_files_in_order(cifar):
     contents = [bytes([k]) + bytes([k]) * 3072 for k in range(1, 6)]
     for k in (3, 1, 5, 2, 4):
         (cifar.parent / f"data_batch_{k}.bin").write_bytes(contents[k - 1])
@@ -165,20 +154,16 @@ def test_cifar10s_training_set_is_its_five_files_in_order(cifar):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(("split", "images"), [("test", 10_000), ("train", 50_000)])
-def test_a_whole_cifar10_is_read_without_a_word(cifar, split, images, monkeypatch):
-    """The files as large as the official ones, of zeros alone."""
-    monkeypatch.setattr(readers, "_CIFAR_RECORD", 3073)
+@pytest.mark.parametrize(("split", "images"), [("test", 4), ("train", 20)])
+def test_a_complete_cifar10_gives_no_warning(cifar, split, images, monkeypatch):
+    monkeypatch.setitem(readers._CIFAR_IMAGES, split, images)
     names = ["test_batch"] if split == "test" else [f"data_batch_{k}" for k in range(1, 6)]
     for name in names:
-        (cifar.parent / f"{name}.bin").write_bytes(bytes(3073 * 10_000))
-    whole = np.frombuffer(bytes(3073 * images), np.uint8).reshape(-1, 3073)
-    monkeypatch.setattr(readers.np, "ascontiguousarray", lambda x: np.broadcast_to(x[:1], x.shape))
-    assert len(whole) == images
+        (cifar.parent / f"{name}.bin").write_bytes(bytes(3073 * 4))
     assert len(DATASETS["cifar10"].load(split, cifar.parent.parent)) == images
 
 
-def test_a_file_that_is_unpacked_goes_before_the_packed_one(folder):
+def test_an_unpacked_file_is_preferred(folder):
     path = folder / "mnist" / "t10k-labels-idx1-ubyte"
     path.write_bytes(idx(np.array([1, 2, 3])))
     with pytest.warns(UserWarning, match="not the official file"):
@@ -186,23 +171,6 @@ def test_a_file_that_is_unpacked_goes_before_the_packed_one(folder):
     np.testing.assert_array_equal(found.y, [1, 2, 3])
     images = gzip.decompress((folder / "mnist" / "t10k-images-idx3-ubyte.gz").read_bytes())
     assert found.sha256 == hashlib.sha256(images + path.read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-@pytest.mark.filterwarnings("error")
-def test_files_with_the_published_hashes_are_read_without_a_word(folder, name, monkeypatch):
-    row = DATASETS[name]
-    contents = {
-        f"t10k-{kind}-ubyte": gzip.decompress(
-            (folder / "mnist" / f"t10k-{kind}-ubyte.gz").read_bytes()
-        )
-        for kind in ("images-idx3", "labels-idx1")
-    }
-    hashes = datasets._MNIST if name == "mnist" else datasets._FASHION
-    for file, content in contents.items():
-        monkeypatch.setitem(hashes, file, hashlib.sha256(content).hexdigest())
-    (folder / "mnist").rename(folder / row.folder)
-    assert len(row.load("test", folder)) == 3
 
 
 def test_damaged_cifar10_files_are_named(cifar):
@@ -215,18 +183,6 @@ def test_damaged_cifar10_files_are_named(cifar):
         DATASETS["cifar10"].load("test", folder)
     with pytest.raises(InputError, match=r"data_batch_1.bin: expected the file, .* fetch cifar10"):
         DATASETS["cifar10"].load("train", folder)
-
-
-def test_folders_come_from_argument_environment_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("DAA_DATA", raising=False)
-    assert places.data_dir() == tmp_path / "daa" / "data"
-    (tmp_path / "mine").mkdir()
-    monkeypatch.setenv("DAA_DATA", str(tmp_path / "mine"))
-    assert places.data_dir() == tmp_path / "mine"
-    assert places.data_dir(tmp_path) == tmp_path
-    with pytest.raises(InputError, match="data folder: expected a folder, got"):
-        places.data_dir(tmp_path / "none")
 
 
 @real

@@ -52,7 +52,8 @@ def of_graph(
     def flat() -> graphs.Flat:
         return graphs.flat(tf.function(call, autograph=False).get_concrete_function(spec), name)
 
-    network, notes, default, candidates = call, list[Note](), (0.0, 1.0), iter(())
+    network, notes, default = call, list[Note](), (0.0, 1.0)
+    candidates: Iterable[Candidate] = ()
     if not spec.dtype.is_floating:
         network, notes = graphs.of_integers(flat(), name)
         default, candidates = (0.0, 255.0), graphs.without_end(flat, name)
@@ -103,9 +104,9 @@ def target_of(
     except InputError:
         raise
     except Exception as error:
-        shape = ", ".join(map(str, ["N", *image_shape]))
+        sizes = ", ".join(map(str, ["N", *image_shape]))
         raise InputError(
-            f"{name}: expected a model that takes images of shape [{shape}], got {reason(error)}"
+            f"{name}: expected a model that takes images of shape [{sizes}], got {reason(error)}"
         ) from error
     shape = list(out.shape)
     valid = len(shape) == 2 and shape[0] == _PROBES and shape[1] >= 2
@@ -142,11 +143,7 @@ def target_of(
 
 
 def with_logits(target: Target) -> Target:
-    """The target without a softmax or a sigmoid at the end of the network.
-
-    Raises:
-        InputError: the network fails.
-    """
+    """The target without a softmax or a sigmoid at the end of the network."""
     pixels = _probes(target.image_shape, target.bounds)
     try:
         out = target.network(pixels)
@@ -170,11 +167,7 @@ def _probes(image_shape: Shape, bounds: Bounds) -> tf.Tensor:
 
 
 def check_gradient(target: Target) -> None:
-    """Checks that the logits of a target have a gradient at the images; zeros are allowed.
-
-    Raises:
-        InputError: no gradient.
-    """
+    """Checks that the logits of a target have a gradient at the images; zeros are allowed."""
     x = tf.fill([1, *target.image_shape], 0.5)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -187,15 +180,11 @@ def check_gradient(target: Target) -> None:
 
 
 def output_of(outputs: Any, output: str | None, name: str) -> Any:
-    """The output to attack.
+    """The output to attack, among the outputs of the target `name`.
 
     Args:
-        outputs: result of the model: a tensor, or a mapping or sequence of tensors.
-        output: its name in a mapping; None for a single output or for "logits".
-        name: name of the target.
-
-    Raises:
-        InputError: several outputs and no name, or an unknown name.
+        outputs: a tensor, or a mapping or sequence of tensors.
+        output: name in a mapping; None for a single output or for "logits".
     """
     if isinstance(outputs, Mapping):
         names = [str(key) for key in outputs]

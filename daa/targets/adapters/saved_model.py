@@ -27,10 +27,8 @@ def from_saved_model(
 ) -> Target:
     """A target from a SavedModel.
 
-    A final softmax or sigmoid is removed from the graph; if the removal fails, the attack uses the
-    logarithm of the probabilities or the inverse of the sigmoid. A signature with uint8 images gets
-    rounded images, and the gradient passes the rounding. A note in `Target.notes` and a warning
-    report the change.
+    A final softmax or sigmoid is removed, as by `from_keras`. A signature with uint8 images gets
+    rounded images, and the gradient passes the rounding.
 
     A SavedModel is a program, and TensorFlow runs it without a sandbox. Load only SavedModels from
     people you trust.
@@ -39,12 +37,7 @@ def from_saved_model(
         folder: folder with saved_model.pb.
         signature: a signature, or an endpoint as "serve" of a model exported by Keras; None for
             "serving_default", else "serve", else the only signature.
-        bounds: lowest and highest pixel value of the model's input; None for (0, 1), or for
-            (0, 255) with integer inputs.
-        name: name of the target; None for the name of the folder.
-        image_shape: (H, W, C) in any data format; None to read it from the model.
-        data_format: layout of the model's input. Images of targets are always channels-last.
-        output: name of the output, if the signature returns several.
+        bounds, name, image_shape, data_format, output: as for `from_keras`.
 
     Raises:
         InputError: unusable folder or signature.

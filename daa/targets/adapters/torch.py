@@ -37,17 +37,11 @@ def from_torch(
     """A target from a copy of a PyTorch module, in evaluation mode on the CPU.
 
     Each gradient crosses from TensorFlow to PyTorch and back, and runs the module twice. A final
-    softmax or sigmoid is removed; if the removal fails, the attack uses the logarithm of the
-    probabilities or the inverse of the sigmoid. A note in `Target.notes` and a warning report the
-    change.
+    softmax or sigmoid is removed, as by `from_keras`.
 
     Args:
         module: a `torch.nn.Module` which includes the normalisation of the pixels.
-        image_shape: (H, W, C) in any data format.
-        bounds: lowest and highest pixel value of the module's input; None for (0, 1).
-        name: name of the target; None for the name of the module's class.
-        data_format: layout of the module's input. Images of targets are always channels-last.
-        output: name of the output, if the module returns several.
+        image_shape, bounds, name, data_format, output: as for `from_keras`.
 
     Raises:
         InputError: PyTorch is not installed, or unusable module.
