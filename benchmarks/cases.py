@@ -96,15 +96,15 @@ def steps_of(name: str, batch_size: int, steps: int) -> Cases:
 
 def _inner_loop(attack: Attack, images: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
     """Records the arguments of the inner loop of an attack; returns a call that repeats it."""
-    visit, seen = attack.visit, []
+    inner_loop, seen = attack.inner_loop, []
 
     def recorded(*arguments: Any) -> Any:
         seen.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
-        return visit(*arguments)
+        return inner_loop(*arguments)
 
-    attack.visit = recorded
+    attack.inner_loop = recorded
     attack(images, labels)
-    return lambda: visit(*seen[0])[0]
+    return lambda: inner_loop(*seen[0])[0]
 
 
 def released_blob(

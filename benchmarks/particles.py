@@ -1,8 +1,7 @@
-"""The figure of docs/differences.md: what the sign of BLOB's kernel gradient does.
+"""The figure of docs/differences.md: the effect of the sign of BLOB's kernel gradient.
 
-On the left, three particles and where both signs move them; on the right, what the released sign
-leaves in the backgrounds of Figure 1. Run as `python -m benchmarks.particles`, it draws the
-figure anew.
+Left: three particles and their moves under both signs. Right: background pixels of Figure 1 under
+the released sign. `python -m benchmarks.particles` draws the figure.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def backgrounds(shown: Examples) -> tuple[np.ndarray, np.ndarray]:
     """The backgrounds of the shown images: all pixels that are 0 in the natural image.
 
     Args:
-        shown: images with what two attacks made of them.
+        shown: images and their adversarial examples by two attacks.
 
     Returns:
         The values of these pixels under both attacks, not a number elsewhere, [2, N, pixels]; and
@@ -121,8 +120,8 @@ def write(folder: Path, docs: Path) -> Path:
     """Writes particles.png and particles.svg.
 
     Args:
-        folder: of the results of Figure 1, with the shown images.
-        docs: where the figure goes.
+        folder: result folder of Figure 1.
+        docs: folder of the figure.
 
     Returns:
         The path of the PNG file.

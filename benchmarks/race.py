@@ -68,7 +68,7 @@ def again(
     budget: float = 150.0,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> Race:
-    """The race of a folder with new runs of Adaptive DAA; that of AutoAttack is kept.
+    """Repeats the runs of Adaptive DAA in the race of a folder; keeps the AutoAttack run.
 
     Args:
         target, data, eps, budget, seeds: as for `race`.
@@ -111,7 +111,7 @@ def add(folder: Path, race: Race) -> Path:
 
 
 def _about(target: Target, data: Dataset, eps: float) -> dict[str, Any]:
-    """What is attacked, and on what: the same for both attacks."""
+    """Fields that both attacks share: target, images and device."""
     return {
         "target": target.name,
         "weights": target.provenance,

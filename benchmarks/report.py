@@ -1,4 +1,4 @@
-"""The tables and the figure of the benchmark, from its JSON file alone."""
+"""Tables and figure of the benchmark, from its JSON file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from daa.reports.curves import Line, Plot
 from daa.runs.records import SCHEMA
 from daa.targets.files import read_json, reason, write_atomically
 
-# The endings of the tables and the figure, which lie beside the JSON file.
-_BESIDE = (".md", ".png", ".svg")
+# Endings of the tables and the figure in the folder of the JSON file.
+_ENDINGS = (".md", ".png", ".svg")
 # The network whose steps the figure shows.
 _NETWORK = "madry_mnist"
 
@@ -26,8 +26,8 @@ def write(content: dict[str, Any], path: Path) -> str:
     """Writes the tables as .md and the figure as .png and .svg.
 
     Args:
-        content: of the JSON file.
-        path: of the JSON file; the others lie beside it.
+        content: content of the JSON file.
+        path: path of the JSON file.
 
     Returns:
         The tables.
@@ -46,8 +46,8 @@ def load(path: Path) -> dict[str, Any]:
         InputError: the file is no such file.
     """
     content = read_json(path, "the JSON file of a benchmark")
-    found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-    require(found == SCHEMA, f"{path}: schema", str(SCHEMA), found)
+    schema = content.get("schema") if isinstance(content, dict) else type(content).__name__
+    require(schema == SCHEMA, f"{path}: schema", str(SCHEMA), schema)
     try:
         markdown(content)
         if drawable(content):
@@ -61,25 +61,25 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def replaceable(path: Path) -> dict[str, Any]:
-    """The content of a JSON file that a benchmark may write anew; empty where there is none.
+    """The content of a JSON file that a benchmark may replace; empty if there is no file.
 
     Raises:
-        InputError: it is not that of a benchmark, or files lie where its tables and figure go.
+        InputError: the file is not a benchmark's, or its tables would replace other files.
     """
     require(path.suffix == ".json", "out", "a file with the ending .json", path.name)
     if path.exists():
         return load(path)
-    for beside in (path.with_suffix(ending) for ending in _BESIDE):
-        if beside.exists():
+    for other in (path.with_suffix(ending) for ending in _ENDINGS):
+        if other.exists():
             raise InputError(
-                f"{beside}: expected no file, or that of the benchmark {path.name}, got another "
-                "one; move it away, or choose another file"
+                f"{other}: not written by the benchmark {path.name}; "
+                "move the file, or choose another --out"
             )
     return {}
 
 
 def drawable(content: dict[str, Any]) -> bool:
-    """Whether all that the figure shows was measured."""
+    """Whether the figure has all its measurements."""
     return _NETWORK in content.get("steps", {}) and "growth" in content
 
 
@@ -203,7 +203,7 @@ def _table(header: list[str], cells: list[list[str]]) -> list[str]:
 
 
 def names(row: str) -> str:
-    """A row of the file as a reader knows it: the method's title instead of its name."""
+    """The label of a row: the title of the method instead of its name."""
     first, *rest = row.split(", ")
     if first == "gradient":
         return ", ".join(["the gradient alone", *rest])
@@ -213,7 +213,7 @@ def names(row: str) -> str:
 
 
 def draw(content: dict[str, Any]) -> Figure:
-    """The time of a step over that of the gradient, and the growth of time and memory."""
+    """Time of a step relative to the gradient, and growth of time and memory."""
     with style.look():
         figure = Figure(figsize=(13, 6.5), layout="constrained")
         layout = [["steps", "0", "1"], ["steps", "2", "3"]]
@@ -227,7 +227,7 @@ def draw(content: dict[str, Any]) -> Figure:
 
 
 def about(content: dict[str, Any]) -> str:
-    """What the figure's times were measured on."""
+    """Network, minibatch and device of the figure's times."""
     size, rows = _size(content)
     device = content["measured"]["steps"][_NETWORK]["device"]
     return (

@@ -66,7 +66,6 @@ def main(arguments: list[str] | None = None) -> None:
 def _race(args: argparse.Namespace) -> None:
     from daa import targets
     from daa.plugins.cores import on_cores
-    from daa.reports import autoattack
 
     for name in ("target", "folder"):
         if getattr(args, name) is None:
@@ -83,7 +82,7 @@ def _race(args: argparse.Namespace) -> None:
             from daa.plugins.autoattack import attack
 
             result = race.race(attacked, data, eps, attack)
-    print(autoattack.add(args.folder, result).read_text(encoding="utf-8"))
+    print(race.add(args.folder, result).read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""How robust is my Keras model? Trains a small one on MNIST digits and evaluates it.
+"""Trains a small Keras model on MNIST digits and evaluates its robustness.
 
-Runs in a minute and downloads nothing: python examples/own_model.py
+The script runs in a minute and downloads nothing: python examples/own_model.py
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from daa.targets import DATASETS
 
 
 def train(x: np.ndarray, y: np.ndarray) -> keras.Model:
-    """A small network that takes pixels from 0 to 255, with its preprocessing inside."""
+    """A small network for pixels from 0 to 255; the preprocessing is a layer."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -32,7 +32,7 @@ def train(x: np.ndarray, y: np.ndarray) -> keras.Model:
 
 
 def main() -> None:
-    # 500 images of MNIST come with the project. The last 300 are enough to train an example.
+    # The project contains 500 images of MNIST. The last 300 are enough for this example.
     data = DATASETS["mnist"].load(images=500)
     model = train(data.x[200:], data.y[200:])
     test = data.first(200)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from daa.attacks.attack import Attack
-from daa.attacks.losses import margin
+from daa.attacks.losses import margin, xent
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Report
 from daa.attacks.worst_case import margins
@@ -206,7 +206,7 @@ def _gradients(
     identity = np.eye(target.classes, dtype=np.float32)
     other = np.where(identity[y] > 0, -np.inf, logits).argmax(axis=1)
     gradients = {
-        "cross-entropy": input_gradient(target, x, y),
+        "cross-entropy": input_gradient(target, x, y, xent),
         "margin": logits_gradient(target, x, identity[y] - identity[other]),
     }
     zero = {

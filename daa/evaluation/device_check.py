@@ -113,14 +113,14 @@ def check_placement(
     title = "operations that leave the GPU"
     # A copy of the target has no graph yet. A graph for XLA has the operations of a GPU.
     attack = Attack(replace(target), config, jit=place == "CPU:0")
-    steps: Any = attack.visit
+    steps: Any = attack.inner_loop
     calls: list[Any] = []
 
     def record(*arguments: object) -> object:
         calls.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
         return steps(*arguments)
 
-    attack.visit = record
+    attack.inner_loop = record
     attack(x, y)
     graph = steps.get_concrete_function(*calls[0]).graph.as_graph_def()
     nodes = [*graph.node, *(node for call in graph.library.function for node in call.node_def)]

@@ -13,11 +13,10 @@ import numpy as np
 
 from daa import targets
 from daa.attacks import directions
-from daa.attacks.components import is_number, is_whole
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import Report
 from daa.attacks.worst_case import margins
-from daa.errors import InputError, require, shown
+from daa.errors import InputError, is_number, is_whole, require, shown
 from daa.evaluation import checks
 from daa.evaluation import report as files
 from daa.evaluation.checks import ADVICE, Finding

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daa.attacks.losses import xent
 from daa.attacks.worst_case import clean_accuracy
 from daa.reports import tabular
 from daa.target import Dataset, Target, input_gradient, predict
@@ -69,7 +70,7 @@ def examine(
             misses.append(f"logits: differ by {difference:.1e} between minibatches")
     else:
         misses.append("logits: must be finite")
-    grad = input_gradient(target, x, y)
+    grad = input_gradient(target, x, y, xent)
     if not np.isfinite(grad).all():
         misses.append("gradient: must be finite")
     elif not grad.any():

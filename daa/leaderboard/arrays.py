@@ -229,11 +229,11 @@ def _refused(
     path: Path, begin: int, bad: np.ndarray, value: np.ndarray, expected: str, hint: str = ""
 ) -> InputError:
     """The error for the first bad pixel of a chunk whose first image has the index `begin`."""
-    image, *pixel = (int(k) for k in np.argwhere(bad)[0])
-    got = value[(image, *pixel)]
+    index = tuple(int(k) for k in np.argwhere(bad)[0])
+    image, pixel, got = index[0], index[1:], value[index]
     if not hint and not np.isfinite(got):
         hint = "; every value must be a finite number"
-    where = pixel[0] if len(pixel) == 1 else tuple(pixel)
+    where = pixel[0] if len(pixel) == 1 else pixel
     return InputError(
         f"{path}: image {begin + image}, pixel {where}: expected {expected}, got {got}{hint}"
     )

@@ -286,18 +286,18 @@ def board(
     """
     if (array is None) != (target is None):
         raise InputError("board: give an array together with its target")
-    words = {key: text for key, text in words.items() if text is not None}
+    entered = {key: text for key, text in words.items() if text is not None}
     if array is None or target is None:
-        if words:
-            raise InputError(f"board: a {next(iter(words))} needs an array to enter")
+        if entered:
+            raise InputError(f"board: a {next(iter(entered))} needs an array to enter")
         return f"{markdown(load(), [])}\n\n{living_markdown(load_living(folder))}"
-    if words:
+    if entered:
         require(target in TARGETS, "board: target", f"one of {', '.join(TARGETS)}", target)
         for key in ("name", "by", "method"):
-            require(key in words, f"board: {key}", "a text", None)
+            require(key in entered, f"board: {key}", "a text", None)
     challenge = submission.load_challenge(target, data_dir=data_dir, model_dir=model_dir)
-    if words:
-        return enter(challenge, array, words, folder)
+    if entered:
+        return enter(challenge, array, entered, folder)
     accuracy = arrays.verify(challenge, array).accuracy
     if target not in TARGETS:
         entry = Entry(target, f"{array} (verified here)", 100 * accuracy)

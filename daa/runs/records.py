@@ -209,7 +209,7 @@ def finished_run(
         "broken": np.flatnonzero(~(report.margin > 0)).tolist(),
         **about,
     }
-    if row.attack.parts.plan is not plans.repeat:
+    if row.attack.method_spec.plan is not plans.repeat:
         content["gradients_after"] = report.gradients_after.round(3).tolist()
     if top5 is not None:
         content |= {"top5_accuracy": top5, "paper_top5_percent": row.paper_top5}

@@ -1,6 +1,7 @@
 """Adaptive DAA and AutoAttack on the same images."""
 
 import json
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ from toys import labelled, network
 
 from benchmarks.race import add, again, race
 from daa import InputError
+from daa.cli.main import main
 from daa.reports import autoattack
 from daa.target import Dataset
 
@@ -70,3 +72,16 @@ def test_a_race_replaces_the_one_with_as_many_cores(tmp_path, setting):
     ):
         (tmp_path / autoattack.NAME).unlink()
         again(target, data, 0.03, tmp_path)
+
+
+def test_the_command_adds_a_race_to_the_folder(tmp_path, setting, monkeypatch, capsys):
+    target, data = setting
+    monkeypatch.setattr(
+        "benchmarks.race.race", lambda *_: race(*setting, 0.1, lambda *_, **__: RESULT)
+    )
+    monkeypatch.setattr("daa.targets.load_target", lambda *_, **__: target)
+    monkeypatch.setattr("daa.targets.load_dataset", lambda *_, **__: data)
+    monkeypatch.setitem(sys.modules, "daa.plugins.autoattack", SimpleNamespace(attack=None))
+    command = ["benchmark", "--peers", "autoattack", "--target", "tiny/cnn"]
+    assert main([*command, "--folder", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip() == (tmp_path / "autoattack.md").read_text().strip()

@@ -24,7 +24,7 @@ def answer():
 
 
 @pytest.fixture
-def own_model(tmp_path, monkeypatch):
+def user_model(tmp_path, monkeypatch):
     """A Keras model, in a working directory with its file, a module of models and data."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [*sys.path])

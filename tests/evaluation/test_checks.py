@@ -1,4 +1,4 @@
-"""Each mistake that silently gives wrong numbers is planted and found under its code."""
+"""Each mistake that silently gives wrong numbers is planted and reported under its code."""
 
 import re
 import warnings
@@ -75,8 +75,8 @@ def noise(stddev):
 def test_a_sound_evaluation_has_no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = evaluate(NETWORK, DATA, eps=EPS, budget=100, progress=False)
-    assert found.warnings == []
+        result = evaluate(NETWORK, DATA, eps=EPS, budget=100, progress=False)
+    assert result.warnings == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_sound_evaluation_has_no_warnings():
         (lambda x: tf.minimum(NETWORK(x), 2), {"tied-outputs"}),
     ],
 )
-def test_a_mistake_in_the_model_is_found_before_the_attack(network, expected):
+def test_a_mistake_in_the_model_is_reported_before_the_attack(network, expected):
     assert expected <= codes_before(network)
 
 
@@ -135,11 +135,11 @@ def test_a_sound_model_is_not_accused(network, options, absent):
         (np.roll(DATA.y, 1), "near-chance"),
     ],
 )
-def test_wrong_labels_are_found(labels, code):
+def test_wrong_labels_are_reported(labels, code):
     assert code in codes_before(NETWORK, labels)
 
 
-def test_a_clean_accuracy_far_from_the_published_one_is_found():
+def test_a_clean_accuracy_far_from_the_published_one_is_reported():
     assert "clean-accuracy" in codes_before(NETWORK, published=0.6)
 
 
@@ -151,7 +151,7 @@ def test_a_clean_accuracy_far_from_the_published_one_is_found():
         (lambda x: x / 255, "images-narrow-range"),
     ],
 )
-def test_wrong_images_are_found(change, code, monkeypatch):
+def test_wrong_images_are_reported(change, code, monkeypatch):
     monkeypatch.setattr(checks, "after", lambda *_: [])
     options = {"eps": EPS, "method": "fgsm", "progress": False}
     assert code in evaluate(NETWORK, change(DATA.x), DATA.y, **options).warnings
@@ -170,8 +170,10 @@ def test_unusable_logits_are_refused(network, message):
 
 
 def test_another_number_of_classes_than_declared_is_refused():
-    wrong = Target("own", NETWORK, (8, 8, 1), 12)
-    with pytest.raises(InputError, match=r"own: expected float32 logits \[N, 12\] .*, 10\)"):
+    wrong = Target("test/changed", NETWORK, (8, 8, 1), 12)
+    with pytest.raises(
+        InputError, match=r"test/changed: expected float32 logits \[N, 12\] .*, 10\)"
+    ):
         checks.before(wrong, DATA.x, DATA.y)
 
 
@@ -210,31 +212,31 @@ def noticing(clock):
         (noise(0.2), EPS, {"unstable-images"}),
     ],
 )
-def test_signs_of_a_weak_attack_are_found_after_it(network, eps, expected):
+def test_signs_of_a_weak_attack_are_reported_after_it(network, eps, expected):
     assert expected <= codes_after(network, eps)
 
 
 @pytest.mark.parametrize(
-    ("few", "many", "found"), [(30, 0, True), (30, 30, False), (30, 60, False), (3, 0, False)]
+    ("few", "many", "expected"), [(30, 0, True), (30, 30, False), (30, 60, False), (3, 0, False)]
 )
-def test_more_steps_are_weaker_only_beyond_chance(few, many, found):
+def test_more_steps_are_weaker_only_beyond_chance(few, many, expected):
     broken = [np.arange(60) < count for count in (few, many)]
-    assert [f.code for f in checks.more_steps(*broken)] == ["more-steps-weaker"] * found
+    assert [f.code for f in checks.more_steps(*broken)] == ["more-steps-weaker"] * expected
 
 
-@pytest.mark.parametrize(("broken", "found"), [(0, 0), (1, 0), (10, 1), (99, 1), (100, 0)])
-def test_the_accuracy_still_falls_if_the_last_unit_lowers_it(broken, found):
+@pytest.mark.parametrize(("broken", "expected"), [(0, 0), (1, 0), (10, 1), (99, 1), (100, 0)])
+def test_the_accuracy_still_falls_if_the_last_unit_lowers_it(broken, expected):
     """A larger budget can't lower an accuracy of 0."""
     margin = np.ones((3, 100), np.float32)
     margin[2, :broken] = -1
     outcomes = tuple(Outcome(None, row, 10.0) for row in margin)
     report = Report(np.zeros((100, 8, 8, 1), np.float32), margin.min(axis=0), margin[0], outcomes)
-    assert [f.code for f in checks.falling(report)] == ["still-falling"] * found
+    assert [f.code for f in checks.falling(report)] == ["still-falling"] * expected
 
 
-def test_a_model_that_changes_after_the_attack_is_found():
+def test_a_model_that_changes_after_the_attack_is_reported():
     sign = tf.Variable(1.0)
-    target = Target("own", lambda x: NETWORK(x) * sign, (8, 8, 1), 10)
+    target = Target("test/changed", lambda x: NETWORK(x) * sign, (8, 8, 1), 10)
     report = pgd(target)
     assert list(checks.unstable(target, DATA.y, report)) == []
     sign.assign(-1.0)

@@ -29,24 +29,24 @@ def no_checks(monkeypatch):
     monkeypatch.setattr(checks, "after", lambda *_: [])
 
 
-def test_the_command_writes_the_result_of_the_function(own_model, capsys):
-    report = daa.evaluate(own_model, BYTES, DIGITS.y, bounds=(0, 255), **SHORT)
+def test_the_command_writes_the_result_of_the_function(user_model, capsys):
+    report = daa.evaluate(user_model, BYTES, DIGITS.y, bounds=(0, 255), **SHORT)
     options = ["--data", "d.npz", "--eps", "0.1", "--bounds", "0", "255", "--budget", "6"]
     assert command.main(["net.keras", *options, "--out", "out"]) == 0
     text = capsys.readouterr().out
     assert f"robust accuracy  {100 * report.robust_accuracy:.2f} %" in text
-    found = json.loads(Path("out/evaluation.json").read_text())
-    assert found["robust_accuracy"] == report.robust_accuracy
-    assert found["clean_accuracy"] == report.clean_accuracy
-    assert found["interval"] == list(report.interval)
-    assert found["gradients_per_image"] == pytest.approx(report.gradients_per_image, abs=1e-3)
-    assert found["warnings"] == report.warnings == [f["code"] for f in found["findings"]]
+    result = json.loads(Path("out/evaluation.json").read_text())
+    assert result["robust_accuracy"] == report.robust_accuracy
+    assert result["clean_accuracy"] == report.clean_accuracy
+    assert result["interval"] == list(report.interval)
+    assert result["gradients_per_image"] == pytest.approx(report.gradients_per_image, abs=1e-3)
+    assert result["warnings"] == report.warnings == [f["code"] for f in result["findings"]]
     settings = {"eps": 0.1, "method": "adaptive", "seed": 0, "images": 60}
-    assert settings.items() <= found.items()
-    assert found["model_sha256"] == sha256(Path("net.keras"))
-    assert found["data_sha256"] == sha256(Path("d.npz"))
-    assert {"python", "tensorflow", "numpy"} <= set(found["versions"])
-    assert found["device"]
+    assert settings.items() <= result.items()
+    assert result["model_sha256"] == sha256(Path("net.keras"))
+    assert result["data_sha256"] == sha256(Path("d.npz"))
+    assert {"python", "tensorflow", "numpy"} <= set(result["versions"])
+    assert result["device"]
     written = {path.name for path in Path("out").iterdir()}
     assert {"adaptive.json", "table.md", "table.csv", "table.tex", "accuracy.png"} <= written
     page = Path("out/index.html").read_text(encoding="utf-8")
@@ -60,9 +60,9 @@ def test_the_command_writes_the_result_of_the_function(own_model, capsys):
 
 
 @pytest.mark.parametrize("method", ["pgd", "blob", "fgsm", "square", "apgd"])
-def test_other_methods_convert_the_budget_to_steps(own_model, no_checks, method):
+def test_other_methods_convert_the_budget_to_steps(user_model, no_checks, method):
     data, options = (DIGITS.x, DIGITS.y), {"eps": 0.1, "method": method, "progress": False}
-    report = daa.evaluate(own_model, *data, budget=12, **options)
+    report = daa.evaluate(user_model, *data, budget=12, **options)
     assert report.gradients_per_image <= 13
     assert 0 <= report.robust_accuracy <= report.clean_accuracy
 
@@ -85,16 +85,16 @@ def test_the_attack_has_the_budget_or_the_steps(method, budget, minutes, options
     assert {name: getattr(config, name) for name in expected} == pytest.approx(expected)
 
 
-def test_file_saved_model_and_function_are_the_same_model(own_model, no_checks):
-    own_model.export("saved", verbose=False)
+def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks):
+    user_model.export("saved", verbose=False)
     options = {"bounds": (0, 255), **SHORT}
     expected = daa.evaluate("net.keras", "d.npz", **options).report.margin
-    for model in ("saved", lambda x: own_model(x)):
-        found = daa.evaluate(model, "d.npz", **options).report.margin
-        np.testing.assert_allclose(found, expected, atol=2e-3)
+    for model in ("saved", lambda x: user_model(x)):
+        result = daa.evaluate(model, "d.npz", **options).report.margin
+        np.testing.assert_allclose(result, expected, atol=2e-3)
 
 
-def test_channels_may_come_first(own_model, no_checks):
+def test_channels_may_come_first(user_model, no_checks):
     layers = [keras.Input((3, 8, 8)), keras.layers.Permute((2, 3, 1)), keras.layers.Flatten()]
     model = keras.Sequential([*layers, keras.layers.Dense(10)])
     x, first = np.repeat(BYTES, 3, axis=3), {"data_format": "channels_first"}
@@ -164,7 +164,7 @@ def write_data():
         ("tiny/cnn", None, {"eps": "x"}, "eps: expected 0 < eps <= 1, .*got 'x'"),
     ],
 )
-def test_a_mistake_is_named_and_nothing_is_written(own_model, model, data, options, message):
+def test_a_mistake_is_named_and_nothing_is_written(user_model, model, data, options, message):
     write_data()
     with pytest.raises(InputError, match=message):
         daa.evaluate(model, data, out="out", **{**SHORT, **options})
@@ -184,7 +184,7 @@ CONFIG = "name: own\ntitle: Mine\ntarget: {}\nattack: {{eps: 0.1}}\nrows: [{{met
 @pytest.mark.parametrize(
     ("target", "options"), [(None, "bounds: [0, 255]\n"), ("mine:function", "")]
 )
-def test_a_config_can_name_a_model_of_the_user(own_model, target, options):
+def test_a_config_can_name_a_model_of_the_user(user_model, target, options):
     config = Path("own.yaml")
     config.write_text(CONFIG.format("net.keras") + "data: d.npz\nimages: 50\n" + options)
     ready = prepare(config, Path("results"), target=target)
@@ -197,14 +197,14 @@ def test_a_config_can_name_a_model_of_the_user(own_model, target, options):
 @pytest.mark.parametrize(
     ("options", "message"), [("", "own: data: "), ("bounds: 3\n", r"own\.yaml: bounds")]
 )
-def test_mistakes_in_such_a_config_are_named(own_model, options, message):
+def test_mistakes_in_such_a_config_are_named(user_model, options, message):
     Path("own.yaml").write_text(CONFIG.format("net.keras") + options)
     with pytest.raises(InputError, match=message):
         prepare(Path("own.yaml"), Path("results"))
 
 
 @pytest.mark.parametrize("end", ["sigmoid", "softmax"])
-def test_the_final_activation_of_the_model_of_a_config_is_removed(own_model, end):
+def test_the_final_activation_of_the_model_of_a_config_is_removed(user_model, end):
     last = keras.layers.Dense(10, activation=end)
     keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), last]).save("end.keras")
     Path("own.yaml").write_text(CONFIG.format("end.keras") + "data: d.npz\n")

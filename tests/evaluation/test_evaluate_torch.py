@@ -40,7 +40,7 @@ def with_softmax():
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def module(tmp_path, monkeypatch):
     """A module of the user in the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -52,8 +52,8 @@ def own(tmp_path, monkeypatch):
     return torch_mine
 
 
-def test_the_function_and_the_command_have_the_same_result(own):
-    report = daa.evaluate(own.net(), DATA.x, DATA.y, **SHORT)
+def test_the_function_and_the_command_have_the_same_result(module):
+    report = daa.evaluate(module.net(), DATA.x, DATA.y, **SHORT)
     assert report.clean_accuracy > 0.8  # batch normalization and dropout in evaluation mode
     assert report.robust_accuracy < report.clean_accuracy - 0.1
     assert not {"random-outputs", "batch-dependent", "huge-eps"} & set(report.warnings)
@@ -65,9 +65,9 @@ def test_the_function_and_the_command_have_the_same_result(own):
     assert written["model_sha256"] == report.target.weights_sha256 is not None
 
 
-def test_a_final_softmax_changes_nothing(own, monkeypatch):
+def test_a_final_softmax_changes_nothing(module, monkeypatch):
     monkeypatch.setattr(checks, "after", lambda *_: [])
-    plain = daa.evaluate(own.net(), DATA, **SHORT)
-    with_softmax = daa.evaluate(own.with_softmax(), DATA, **SHORT)
+    plain = daa.evaluate(module.net(), DATA, **SHORT)
+    with_softmax = daa.evaluate(module.with_softmax(), DATA, **SHORT)
     assert [note.code for note in with_softmax.notes] == ["softmax-removed"]
     assert with_softmax.robust_accuracy == plain.robust_accuracy

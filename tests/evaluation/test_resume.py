@@ -57,11 +57,11 @@ def test_a_killed_evaluation_resumes_to_the_same_result(tmp_path, monkeypatch, u
             evaluate(TARGET, DATA, out=tmp_path, **SHORT)
     assert not (tmp_path / "evaluation.json").exists()
     units.clear()
-    found = evaluate(TARGET, DATA, out=tmp_path, **SHORT)
+    result = evaluate(TARGET, DATA, out=tmp_path, **SHORT)
     assert len(units) == total - 2
-    np.testing.assert_array_equal(found.report.margin, expected.report.margin)
-    np.testing.assert_array_equal(found.adv, expected.adv)
-    assert found.gradients_per_image == expected.gradients_per_image
+    np.testing.assert_array_equal(result.report.margin, expected.report.margin)
+    np.testing.assert_array_equal(result.adv, expected.adv)
+    assert result.gradients_per_image == expected.gradients_per_image
     record = json.loads((tmp_path / "adaptive.json").read_text())
     assert len(record["robust_accuracy"]) == total
 

@@ -40,8 +40,8 @@ def broken(network):
     ],
 )
 def test_a_miss_is_named(network, miss):
-    found = target_check.examine(broken(network), tiny.load_dataset(), None, whole=True)
-    assert miss in "; ".join(found.misses)
+    result = target_check.examine(broken(network), tiny.load_dataset(), None, whole=True)
+    assert miss in "; ".join(result.misses)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 0.3), (-0.5, 1.0), (0.0, 255.0)])
@@ -51,8 +51,8 @@ def test_images_in_another_range_are_named(low, high):
     target = broken(lambda x: tf.reshape(x, [-1, 64])[:, :10])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(target_check, "clean_accuracy", lambda *_: 0.5)
-        found = target_check.examine(target, replace(data, x=x), None, whole=True)
-    assert any(miss.startswith("images: expected values over [0, 1]") for miss in found.misses)
+        result = target_check.examine(target, replace(data, x=x), None, whole=True)
+    assert any(miss.startswith("images: expected values over [0, 1]") for miss in result.misses)
 
 
 def test_a_part_of_the_test_set_need_not_have_the_published_accuracy():

@@ -70,9 +70,9 @@ def test_valid_arrays_pass_in_any_type_and_memory_order(verify, gray):
     assert (array.shape, array.dtype) == ((100, 64), np.float32)
     expected = gray.target(array.reshape(gray.data.x.shape)).numpy().argmax(1)
     for version in (array, array.astype(np.float64), np.asfortranarray(array)):
-        found = verify(gray, version)
-        np.testing.assert_array_equal(found.predictions, expected)
-        assert found.accuracy == (expected == gray.data.y).mean()
+        result = verify(gray, version)
+        np.testing.assert_array_equal(result.predictions, expected)
+        assert result.accuracy == (expected == gray.data.y).mean()
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_valid_arrays_pass_in_any_type_and_memory_order(verify, gray):
 def test_distance_and_exact_violations_are_measured_over_all_chunks(
     verify, image, by, eps, distance, beyond
 ):
-    found = verify(*moved(image, by, eps))
-    assert found.distance == pytest.approx(distance)
-    assert (found.beyond, len(found.predictions)) == (beyond, 600)
+    result = verify(*moved(image, by, eps))
+    assert result.distance == pytest.approx(distance)
+    assert (result.beyond, len(result.predictions)) == (beyond, 600)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_types_in_which_differences_overflow_are_refused(verify, color, gray, ki
     assert accepted_by_madrylab(images, far, 8, 255, False)
     with pytest.raises(InputError, match=r"attack.npy: must hold signed numbers, got u?[bi]"):
         verify(color, far.astype(kind))
-    found = verify(color, images.astype(np.int16))
-    assert (found.distance, found.beyond) == (0, 0)
+    result = verify(color, images.astype(np.int16))
+    assert (result.distance, result.beyond) == (0, 0)
     # Subtracting bytes from floats is exact.
     verify(replace(gray, eps=1.0), gray.clean_images().astype(kind))
 
@@ -188,8 +188,8 @@ def test_another_unit_is_recognised(verify, color):
     array = random_array(color, 8 / 255)
     with pytest.raises(InputError, match=r"seems to be in \[0, 1\] instead of \[0, 255\]"):
         verify(color, array / 255)
-    found = verify(color, array)
-    assert (found.distance, found.beyond) == (8.0, 0)  # exact in bytes
+    result = verify(color, array)
+    assert (result.distance, result.beyond) == (8.0, 0)  # exact in bytes
 
 
 @pytest.mark.parametrize(

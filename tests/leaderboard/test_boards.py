@@ -24,9 +24,9 @@ OPTIONS = [text for key, word in WORDS.items() for text in (f"--{key}", word)]
 
 
 def test_madrylabs_boards_are_read_with_the_lowest_accuracy_first():
-    found = boards.load()
-    assert [board.target for board in found] == ["madry_mnist/secret", "madry_cifar10/secret"]
-    for board in found:
+    result = boards.load()
+    assert [board.target for board in result] == ["madry_mnist/secret", "madry_cifar10/secret"]
+    for board in result:
         accuracies = [entry.accuracy for entry in board.entries]
         assert accuracies == sorted(accuracies)
         assert "MadryLab" in board.source
@@ -101,10 +101,10 @@ def test_equal_accuracies_share_a_rank_and_the_older_entry_comes_first(tmp_path)
         entry("elsewhere", 0.1, target="fmnist/surrogate", eps=0.2),
     ]:
         boards.insert(made, tmp_path)
-    found = lines(tmp_path)
-    ranks = [(line.rank, line.name) for line in found[OWN]]
+    result = lines(tmp_path)
+    ranks = [(line.rank, line.name) for line in result[OWN]]
     assert ranks == [(1, "best"), (2, "older"), (2, "newer"), (4, "c")]
-    assert [line.name for line in found["fmnist/surrogate"]] == ["elsewhere"]
+    assert [line.name for line in result["fmnist/surrogate"]] == ["elsewhere"]
     text = boards.living_markdown(boards.load_living(tmp_path))
     assert text.index("best") < text.index("older") < text.index("newer") < text.index("| c ")
     assert text.count("  88.00 % |") == 2

@@ -206,8 +206,8 @@ def checks(monkeypatch):
             ([1, 0, 2, 0, 0], np.array([-2, 1, -1, 2, 1])),
         ]
     ]
-    found = iter(checks)
-    monkeypatch.setattr(arrays, "verify", lambda *_: next(found))
+    result = iter(checks)
+    monkeypatch.setattr(arrays, "verify", lambda *_: next(result))
     return checks
 
 

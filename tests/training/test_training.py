@@ -102,10 +102,10 @@ def test_a_killed_training_continues_to_the_same_weights(trained, config, tmp_pa
     ran.clear()
     run(config, out)
     assert ran == [2]
-    with np.load(trained) as expected, np.load(out) as found:
-        assert set(expected.files) == set(found.files)
+    with np.load(trained) as expected, np.load(out) as result:
+        assert set(expected.files) == set(result.files)
         for name in expected.files:
-            np.testing.assert_array_equal(expected[name], found[name])
+            np.testing.assert_array_equal(expected[name], result[name])
 
 
 def test_the_state_of_another_config_is_refused(config, tmp_path, kill):
@@ -296,8 +296,8 @@ def fit(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("accuracies", "best"), [([0.2, 0.6, 0.4], 1), ([0.5, 0.1, 0.5], 2)])
 def test_the_best_weights_are_returned_and_of_equal_ones_the_last(fit, tmp_path, accuracies, best):
-    found, weights = fit(accuracies)
-    assert [bool((found == kernel).all()) for kernel in weights] == [k == best for k in range(3)]
+    result, weights = fit(accuracies)
+    assert [bool((result == kernel).all()) for kernel in weights] == [k == best for k in range(3)]
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["pgd"] for line in log] == accuracies
 
@@ -356,6 +356,6 @@ def test_ties_count_as_misclassified():
             return np.where(x > 0.6, x, np.float32(0.5))
 
     x = np.array([[0.9, 0.1], [0.9, 0.7], [0.55, 0.5]], np.float32).reshape(3, 1, 2, 1)
-    found = training.accuracies(Attack(), Dataset("d", x, np.zeros(3, np.int64), ""))
+    result = training.accuracies(Attack(), Dataset("d", x, np.zeros(3, np.int64), ""))
     # The attack leaves 0.9 and 0.5, 0.9 and 0.7, and a tie.
-    assert found == (1.0, pytest.approx(2 / 3))
+    assert result == (1.0, pytest.approx(2 / 3))

@@ -5,15 +5,14 @@ from typing import Literal
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import config, images, linear_target
+from toys import images, linear_target
 
-from daa import Attack, AttackConfig, InputError, worst_case
+from daa import AttackConfig, InputError, worst_case
 from daa.attacks import ball
 from daa.attacks.components import remembers
 from daa.attacks.losses import LOSSES, Loss
 from daa.attacks.methods import METHODS, Method
 from daa.attacks.plans import Unit
-from daa.attacks.worst_case import local
 
 
 def corner(x, rng, *, eps, side: Literal["up", "down"] = "up"):
@@ -75,34 +74,3 @@ def test_an_attack_of_new_parts_is_one_row(dummy):
 def test_the_types_of_new_options_are_checked(dummy, options, message):
     with pytest.raises(InputError, match=message):
         AttackConfig("dummy", **options)
-
-
-def test_an_engine_is_one_function():
-    target, _ = linear_target()
-    x, y = images(20)
-    units = []
-
-    def engine(stream):
-        for unit in stream:
-            units.append(unit)
-            yield from local(target, x, y)(iter([unit]))
-
-    found = worst_case(target, config("pgd"), x, y, restarts=2, engine=engine)
-    plain = worst_case(target, config("pgd"), x, y, restarts=2)
-    np.testing.assert_array_equal(found.adv, plain.adv)
-    assert [unit.restart for unit in units] == [0, 1]
-
-
-def test_a_loss_may_ask_for_the_true_labels(monkeypatch):
-    def difference(logits, labels, y):
-        own, other = (tf.gather(logits, k, axis=1, batch_dims=1) for k in (y, labels))
-        return own - other
-
-    monkeypatch.setitem(LOSSES, "difference", Loss("difference", difference))
-    target, w = linear_target(classes=3)
-    x, y = images()
-    aimed = (y + 1) % 3
-    settings = config("pgd", "difference", targeted="labels")
-    adv = Attack(target, settings)(x, y, target_labels=aimed)
-    best = np.clip(x + 0.1 * np.sign(w[:, aimed] - w[:, y]).T.reshape(x.shape), 0, 1)
-    np.testing.assert_allclose(adv, best, atol=1e-6)

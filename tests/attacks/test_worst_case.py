@@ -1,15 +1,12 @@
 """The one loop over restarts: plans, engines, resuming, what counts as broken."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from toys import config, images, linear_target
 
-from daa import InputError, Target, worst_case
+from daa import Target, worst_case
 from daa.attacks.attack import Attack
-from daa.attacks.methods import METHODS
-from daa.attacks.plans import Report, Unit
+from daa.attacks.plans import Unit
 from daa.attacks.worst_case import Job, local, margins, worst_cases
 
 
@@ -56,13 +53,6 @@ def test_a_tie_is_no_right_answer():
     report = worst_case(target, config("pgd", eps=1e-3, step_size=1e-3, steps=1), x, y)
     np.testing.assert_array_equal(report.natural > 0, [False, False, True])
     assert report.robust_accuracy[-1] == pytest.approx(1 / 3)
-
-
-def test_a_report_counts_the_gradients_of_each_image():
-    target, _ = linear_target()
-    x, y = images(10)
-    report = worst_case(target, config("pgd"), x, y, restarts=3)
-    np.testing.assert_array_equal(report.gradients, np.full(10, 60))
 
 
 def test_what_is_done_already_is_not_run_again():
@@ -156,43 +146,41 @@ def test_a_complete_job_is_reported_once():
     assert sorted((e.job, e.finished) for e in events) == [(0, True), (1, True)]
 
 
-def standing(config, seed, restarts, report: Report):
-    """A plan that attacks what still stands, and waits for the result before it goes on."""
-    for restart in range(restarts):
-        images = np.flatnonzero(report.margin > 0)
-        before = len(report.history)
-        report = yield Unit(config, seed, restart, images)
-        while len(report.history) == before:
-            report = yield None
-
-
-def test_a_plan_chooses_images_from_the_report_and_waits_for_it(monkeypatch):
+def test_a_plan_chooses_images_from_the_report_and_waits_for_it():
     target, _ = linear_target()
     x, y = images(60)
-    monkeypatch.setitem(METHODS, "standing", replace(METHODS["pgd"], plan=standing))
+    settings = config("pgd", restarts="standing")
     plain = worst_case(target, config("pgd"), x, y, restarts=3)
-    alone = worst_case(target, config("standing"), x, y, restarts=3)
-    jobs = [Job(config("standing"), 3), Job(config("fgsm"))]
+    alone = worst_case(target, settings, x, y, restarts=3)
+    jobs = [Job(settings, 3), Job(config("fgsm"))]
     events = list(worst_cases(target, jobs, x, y, engine=ahead(target, x, y, 4)))
     (last,) = [e.report for e in events if e.job == 0 and e.finished]
     np.testing.assert_array_equal(last.adv, alone.adv)
     assert alone.gradients.sum() < plain.gradients.sum()
     assert alone.correct_per_restart.shape == (3, 60)
-    half = worst_case(target, config("standing"), x, y, restarts=2)
-    whole = worst_case(target, config("standing"), x, y, restarts=3, so_far=half)
-    np.testing.assert_array_equal(whole.adv, alone.adv)
-    np.testing.assert_array_equal(whole.gradients, alone.gradients)
+    half = worst_case(target, settings, x, y, restarts=2)
+    complete = worst_case(target, settings, x, y, restarts=3, so_far=half)
+    np.testing.assert_array_equal(complete.adv, alone.adv)
+    np.testing.assert_array_equal(complete.gradients, alone.gradients)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"restarts": 0}, "restarts: expected a whole number from 1 to 1,000,000, got 0"),
-        ({"restarts": "2"}, "restarts: expected a whole number from 1 to 1,000,000, got '2'"),
-        ({"seed": -1}, "seed: expected a whole number >= 0, got -1"),
-    ],
-)
-def test_what_cannot_work_is_named(options, message):
+def test_a_job_may_have_a_plan_of_its_own():
     target, _ = linear_target()
-    with pytest.raises(InputError, match=message):
-        worst_case(target, config("pgd"), *images(), **options)
+    x, y = images(20)
+
+    def half(config, seed):
+        yield Unit(config, seed, 0, np.arange(10))
+
+    (event,) = worst_cases(target, [Job(config("pgd"), plan=half)], x, y)
+    assert event.report.gradients.tolist() == [20] * 10 + [0] * 10
+
+
+def test_a_plan_that_waits_for_nothing_is_a_defect():
+    def waits(config, seed):
+        yield Unit(config, seed, 0)
+        while True:
+            yield None
+
+    target, _ = linear_target()
+    with pytest.raises(RuntimeError, match="a plan waits for results"):
+        list(worst_cases(target, [Job(config("fgsm"), plan=waits)], *images(20)))
