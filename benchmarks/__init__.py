@@ -1,1 +1,1 @@
-"""Times of attacks against the bare gradient, the machine and peers."""
+"""Measurements of a checkout: speed, growth, ablation, AutoAttack, mutation testing."""

@@ -13,10 +13,11 @@ from typing import Any
 from daa.attacks.methods import AttackConfig
 from daa.attacks.worst_case import Job, clean_accuracy, worst_cases
 from daa.errors import require
-from daa.reports import races
-from daa.reports.races import Course, Point, Race
-from daa.runs import device, provenance
+from daa.reports import autoattack
+from daa.reports.autoattack import Course, Point, Race
+from daa.runs import device, provenance, records
 from daa.target import Dataset, Target
+from daa.targets.files import write_atomically
 
 
 def race(
@@ -67,7 +68,7 @@ def again(
     budget: float = 150.0,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> Race:
-    """The race of a folder with new runs of Adaptive DAA; that of AutoAttack is kept.
+    """Repeats the runs of Adaptive DAA in the race of a folder; keeps the AutoAttack run.
 
     Args:
         target, data, eps, budget, seeds: as for `race`.
@@ -77,7 +78,12 @@ def again(
         InputError: the race has other images, another network, another device, or other versions
             of Python and packages.
     """
-    earlier = races.kept(folder, _about(target, data, eps))
+    where, same = folder / autoattack.NAME, _about(target, data, eps)
+    races = [old for old in autoattack.load(folder) if old.cores == same["cores"]]
+    require(bool(races), str(where), f"a race on {same['cores']} cores", None)
+    (earlier,) = races
+    for name, value in same.items():
+        require(getattr(earlier, name) == value, f"{where}: {name}", value, getattr(earlier, name))
     for name, version in provenance.versions().items():
         old = earlier.versions.get(name)
         require(old == version, f"{folder}: {name}", f"{version} as it is now", old)
@@ -89,8 +95,23 @@ def again(
     return earlier.model_copy(update=new)
 
 
+def add(folder: Path, race: Race) -> Path:
+    """Adds a race to the file of a folder; replaces the one with as many cores.
+
+    Returns:
+        The path of the table, which is rewritten.
+    """
+    others = [old for old in autoattack.load(folder) if old.cores != race.cores]
+    races = sorted([*others, race], key=lambda one: one.cores)
+    content = autoattack.Races.model_validate({"schema": records.SCHEMA, "races": races})
+    records.write_json(folder / autoattack.NAME, content.model_dump(mode="json", by_alias=True))
+    path = (folder / autoattack.NAME).with_suffix(".md")
+    write_atomically(path, autoattack.markdown(races).encode())
+    return path
+
+
 def _about(target: Target, data: Dataset, eps: float) -> dict[str, Any]:
-    """What is attacked, and on what: the same for both attacks."""
+    """Fields that both attacks share: target, images and device."""
     return {
         "target": target.name,
         "weights": target.provenance,

@@ -1,4 +1,4 @@
-"""The tables and the figure of the benchmark, from its JSON file alone."""
+"""Tables and figure of the benchmark, from its JSON file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from daa.attacks.methods import METHODS
 from daa.errors import InputError, require
-from daa.reports import palette, plots, plotting, tabular
-from daa.reports.plots import Line, Plot
+from daa.reports import curves, style, tabular
+from daa.reports.curves import Line, Plot
 from daa.runs.records import SCHEMA
 from daa.targets.files import read_json, reason, write_atomically
 
-# The endings of the tables and the figure, which lie beside the JSON file.
-_BESIDE = (".md", ".png", ".svg")
+# Endings of the tables and the figure in the folder of the JSON file.
+_ENDINGS = (".md", ".png", ".svg")
 # The network whose steps the figure shows.
 _NETWORK = "madry_mnist"
 
@@ -26,8 +26,8 @@ def write(content: dict[str, Any], path: Path) -> str:
     """Writes the tables as .md and the figure as .png and .svg.
 
     Args:
-        content: of the JSON file.
-        path: of the JSON file; the others lie beside it.
+        content: content of the JSON file.
+        path: path of the JSON file.
 
     Returns:
         The tables.
@@ -35,7 +35,7 @@ def write(content: dict[str, Any], path: Path) -> str:
     text = markdown(content)
     write_atomically(path.with_suffix(".md"), text.encode())
     if drawable(content):
-        plotting.save(draw(content), path)
+        style.save(draw(content), path)
     return text
 
 
@@ -46,8 +46,8 @@ def load(path: Path) -> dict[str, Any]:
         InputError: the file is no such file.
     """
     content = read_json(path, "the JSON file of a benchmark")
-    found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-    require(found == SCHEMA, f"{path}: schema", str(SCHEMA), found)
+    schema = content.get("schema") if isinstance(content, dict) else type(content).__name__
+    require(schema == SCHEMA, f"{path}: schema", str(SCHEMA), schema)
     try:
         markdown(content)
         if drawable(content):
@@ -60,26 +60,26 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def kept(path: Path) -> dict[str, Any]:
-    """The content of a JSON file that a benchmark may write anew; empty where there is none.
+def replaceable(path: Path) -> dict[str, Any]:
+    """The content of a JSON file that a benchmark may replace; empty if there is no file.
 
     Raises:
-        InputError: it is not that of a benchmark, or files lie where its tables and figure go.
+        InputError: the file is not a benchmark's, or its tables would replace other files.
     """
     require(path.suffix == ".json", "out", "a file with the ending .json", path.name)
     if path.exists():
         return load(path)
-    for beside in (path.with_suffix(ending) for ending in _BESIDE):
-        if beside.exists():
+    for other in (path.with_suffix(ending) for ending in _ENDINGS):
+        if other.exists():
             raise InputError(
-                f"{beside}: expected no file, or that of the benchmark {path.name}, got another "
-                "one; move it away, or choose another file"
+                f"{other}: not written by the benchmark {path.name}; "
+                "move the file, or choose another --out"
             )
     return {}
 
 
 def drawable(content: dict[str, Any]) -> bool:
-    """Whether all that the figure shows was measured."""
+    """Whether the figure has all its measurements."""
     return _NETWORK in content.get("steps", {}) and "growth" in content
 
 
@@ -202,17 +202,8 @@ def _table(header: list[str], cells: list[list[str]]) -> list[str]:
     return tabular.markdown(header, cells)
 
 
-def peers(content: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Images per second of whole attacks, other libraries' too: {attack: {network: speed}}."""
-    found: dict[str, dict[str, float]] = {}
-    for network, rows in content.get("peers", {}).items():
-        for name, row in rows.items():
-            found.setdefault(names(name), {})[network] = row["images_per_second"]
-    return found
-
-
 def names(row: str) -> str:
-    """A row of the file as a reader knows it: the method's title instead of its name."""
+    """The label of a row: the title of the method instead of its name."""
     first, *rest = row.split(", ")
     if first == "gradient":
         return ", ".join(["the gradient alone", *rest])
@@ -222,32 +213,21 @@ def names(row: str) -> str:
 
 
 def draw(content: dict[str, Any]) -> Figure:
-    """The time of a step over that of the gradient, and the growth of time and memory."""
-    with plotting.look():
+    """Time of a step relative to the gradient, and growth of time and memory."""
+    with style.look():
         figure = Figure(figsize=(13, 6.5), layout="constrained")
         layout = [["steps", "0", "1"], ["steps", "2", "3"]]
         axes: dict[str, Axes] = figure.subplot_mosaic(layout, width_ratios=[1.2, 1, 1])
         _bars(axes["steps"], content)
         for k, plot in enumerate(growth(content)):
-            plots.draw(axes[str(k)], plot)
+            curves.draw(axes[str(k)], plot)
         figure.suptitle("What a step of an attack costs, and how the cost grows", fontsize=13)
-        figure.supxlabel(about(content), fontsize=plotting.SMALL, color=palette.light("soft"))
-    return figure
-
-
-def bars(content: dict[str, Any]) -> Figure:
-    """The time of a step over that of the gradient, for a page."""
-    with plotting.look():
-        # Narrow, so that its text is large enough at the width of a phone.
-        figure = Figure(figsize=(4.2, 3.4), layout="constrained")
-        axis = figure.subplots()
-        _bars(axis, content)
-        axis.set_xlabel("time of a step\nover that of the gradient alone")
+        figure.supxlabel(about(content), fontsize=style.SMALL, color=style.light("soft"))
     return figure
 
 
 def about(content: dict[str, Any]) -> str:
-    """What the figure's times were measured on."""
+    """Network, minibatch and device of the figure's times."""
     size, rows = _size(content)
     device = content["measured"]["steps"][_NETWORK]["device"]
     return (
@@ -266,7 +246,7 @@ def growth(content: dict[str, Any]) -> list[Plot]:
     for measure, what in measures:
         for kind, points in content["growth"].items():
             x, y = (np.array([point[name] for point in points]) for name in (kind, measure))
-            line = Line("DAA-BLOB", palette.of("blob"), x, y, marker="o")
+            line = Line("DAA-BLOB", style.colour_of("blob"), x, y, marker="o")
             ticks = tuple((x, f"{x:,.0f}") for x in np.linspace(0, x.max(), 5))
             limits = (0, 1.1 * y.max())
             panels.append(Plot("", kind, what, (line,), ticks=ticks, limits=limits))
@@ -284,9 +264,9 @@ def _bars(axis: Axes, content: dict[str, Any]) -> None:
     _, rows = _size(content)
     order = list(rows)[::-1]
     times = [rows[name]["over_gradient"] for name in order]
-    drawn = axis.barh([names(name) for name in order], times, color=palette.light("blue"))
-    axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=9, color=palette.light("ink"))
-    axis.axvline(1, color=palette.light("soft"), linewidth=0.8)
+    drawn = axis.barh([names(name) for name in order], times, color=style.light("blue"))
+    axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=9, color=style.light("ink"))
+    axis.axvline(1, color=style.light("soft"), linewidth=0.8)
     axis.set_xlim(0, 1.15 * max(times))
     axis.set_xlabel("time of a step over that of the gradient alone")
     axis.tick_params(axis="y", length=0)

@@ -15,6 +15,7 @@ from .attacks.worst_case import worst_case as worst_case
 from .errors import InputError as InputError
 from .evaluation.evaluate import Evaluation as Evaluation
 from .evaluation.evaluate import evaluate as evaluate
+from .reports.results import load_results as load_results
 from .target import Bounds as Bounds
 from .target import Dataset as Dataset
 from .target import Target as Target

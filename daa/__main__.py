@@ -1,4 +1,4 @@
-"""The command line as `python -m daa NAME`."""
+"""`python -m daa NAME` runs the command line."""
 
 from daa.cli.main import main
 

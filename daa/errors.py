@@ -1,17 +1,18 @@
-"""The error that a user can cause."""
+"""The error that a user can cause, and checks that raise it."""
 
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
 
 
 class InputError(ValueError):
-    """Something that the user gave can't work: a config, a file, an array.
+    """A config, a file, an array or another input is wrong.
 
-    The message is one line: where, what was expected, what was got. The command line prints that
-    line alone and exits with status 2. What the message quotes from a user can hold any character;
-    those that would break the line or can't be shown appear as blanks or escapes.
+    The message is one line: where, what is wrong, what to do. The command line prints this line and
+    exits with status 2. Characters that would break the line appear as blanks or escapes.
     """
 
     def __init__(self, message: object = "") -> None:
@@ -24,35 +25,44 @@ def _printable(character: str) -> str:
     return " " if character.isspace() else repr(character)[1:-1]
 
 
-def require(fits: bool, where: str, expected: str, got: object) -> None:
-    """Checks one thing that a user gave.
-
-    Raises:
-        InputError: it does not fit; `where: expected ..., got ...`.
-    """
-    if not fits:
+def require(ok: bool, where: str, expected: str, got: object) -> None:
+    """Raises InputError `where: expected ..., got ...` unless a check holds."""
+    if not ok:
         raise InputError(f"{where}: expected {expected}, got {shown(got)}")
 
 
 def shown(value: object, length: int = 200) -> str:
-    """A value as a message shows it, on one line and not longer than `length`."""
+    """A value as text of one line with at most `length` characters."""
     try:
         text = " ".join(repr(value).split())
-    except ValueError:  # Python refuses to print whole numbers of more than 4,300 digits
+    except ValueError:  # Python does not print integers of more than 4,300 digits
         text = f"a {type(value).__name__} too long to print"
     return text if len(text) <= length else f"{text[:length]}..."
 
 
+def plain(value: Any) -> Any:
+    """A NumPy scalar as the equal Python value; other values unchanged."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def is_whole(value: object) -> bool:
-    """Whether a value is an integer of at most 31 bits; NumPy scalars are, bool is not."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and abs(int(value)) < 2**31
+    """Whether a value is an integer below 2^31, of Python or NumPy; a bool is not."""
+    value = plain(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number that fits a float; NumPy scalars are, bool is not."""
-    if not isinstance(value, Real) or isinstance(value, bool):
+    """Whether a value is a finite real number, of Python or NumPy; a bool is not."""
+    value = plain(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     try:
         return math.isfinite(float(value))
     except OverflowError:
         return False
+
+
+def whole(value: Any, where: str, least: int = 0) -> int:
+    """Checks an integer of a user; returns it as a Python number."""
+    require(is_whole(value) and value >= least, where, f"a whole number >= {least}", value)
+    return int(value)

@@ -1,4 +1,4 @@
-"""What is attacked: a classifier, the native range of its pixels, images with labels."""
+"""Classifiers under attack, the pixel ranges of their inputs, and images with labels."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from daa import storage
-from daa.attacks.components import is_number, is_whole
-from daa.attacks.losses import LOSSES
-from daa.errors import InputError, require, shown
+from daa import memory
+from daa.errors import InputError, is_number, is_whole, plain, require, shown
 from daa.tensorflow import tf
 
-# So many bytes of images go through a network at once; more would fill the memory with layers.
+# Bytes of images that go through a network at once; more would fill the memory with activations.
 _BATCH = 1 << 26
 
 Provenance = Literal["original", "third-party", "surrogate", "own"]
@@ -28,33 +26,39 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class Bounds:
-    """The range of pixel values that a network was trained on, in its own unit."""
+    """The range of pixel values that a network expects."""
 
     lower: float = 0.0
     upper: float = 1.0
 
     def __post_init__(self) -> None:
-        fits = is_number(self.lower) and is_number(self.upper) and self.lower < self.upper
-        require(fits, "bounds", "two numbers, the lower one first", (self.lower, self.upper))
+        ok = is_number(self.lower) and is_number(self.upper) and self.lower < self.upper
+        require(ok, "bounds", "two numbers, the lower one first", (self.lower, self.upper))
+        object.__setattr__(self, "lower", plain(self.lower))
+        object.__setattr__(self, "upper", plain(self.upper))
 
     def to_native(self, x: Any) -> Any:
-        """Images in [0, 1] in the network's unit."""
+        """Maps images in [0, 1] to the network's pixel range."""
         if (self.lower, self.upper) == (0.0, 1.0):
             return x
         return self.lower + (self.upper - self.lower) * x
 
     def from_native(self, pixels: np.ndarray) -> np.ndarray:
-        """Pixels in the network's unit as float32 images in [0, 1]."""
+        """Maps pixels in the network's range to float32 images in [0, 1]."""
         span = np.float32(self.upper - self.lower)
         return (pixels.astype(np.float32) - np.float32(self.lower)) / span
 
 
+class NoteWarning(UserWarning):
+    """The warning that shows a `Note` to the user."""
+
+
 @dataclass(frozen=True)
 class Note:
-    """What was done to a model so that it can be attacked.
+    """A change to a model that made it attackable.
 
     Args:
-        code: names the kind of note; stable, as "softmax-removed".
+        code: kind of change; stable, as "softmax-removed".
         message: one sentence.
     """
 
@@ -73,12 +77,12 @@ class Target:
         classes: K.
         bounds: native range onto which [0, 1] is mapped. The chain rule then gives the factors
             (255 for CIFAR10) that the released scripts write by hand.
-        provenance: where the weights come from: "original" (the paper's), "third-party" (somebody
-            else's network), "surrogate" (the paper's architecture trained by this project) or "own"
-            (a network of this project or of its user).
-        weights_sha256: of the file that the weights were read from.
+        provenance: source of the weights: "original" (the paper's), "third-party" (another
+            author's network), "surrogate" (the paper's architecture, trained by this project) or
+            "own" (a network of this project or of its user).
+        weights_sha256: hash of the weight file.
         half: makes the same network in bfloat16, for gradients.
-        notes: what was done to the model that the network comes from.
+        notes: changes to the model that the network comes from.
         xla: whether XLA can compile the network.
     """
 
@@ -95,43 +99,41 @@ class Target:
     _graphs: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        fits = _is_name(self.name) and bool(self.name)
-        require(fits, "target: name", "one line of printable characters", self.name)
+        ok = _is_name(self.name) and bool(self.name)
+        require(ok, "target: name", "one line of printable characters", self.name)
         shape = self.image_shape
-        fits = isinstance(shape, tuple) and len(shape) == 3
-        fits = fits and all(is_whole(size) and size >= 1 for size in shape)
-        require(fits, f"{self.name}: image_shape", "(H, W, C), whole numbers >= 1", shape)
-        fits = is_whole(self.classes) and self.classes >= 2
-        require(fits, f"{self.name}: classes", "a whole number >= 2", self.classes)
+        ok = isinstance(shape, tuple) and len(shape) == 3
+        ok = ok and all(is_whole(size) and size >= 1 for size in shape)
+        require(ok, f"{self.name}: image_shape", "(H, W, C), whole numbers >= 1", shape)
+        ok = is_whole(self.classes) and self.classes >= 2
+        require(ok, f"{self.name}: classes", "a whole number >= 2", self.classes)
+        object.__setattr__(self, "image_shape", tuple(map(plain, shape)))
+        object.__setattr__(self, "classes", plain(self.classes))
         require(callable(self.network), f"{self.name}: network", "a function", self.network)
         allowed = get_args(Provenance)
-        require(
-            self.provenance in allowed,
-            f"{self.name}: provenance",
-            f"one of {', '.join(allowed)}",
-            self.provenance,
-        )
+        expected = f"one of {', '.join(allowed)}"
+        require(self.provenance in allowed, f"{self.name}: provenance", expected, self.provenance)
 
     @staticmethod
     def from_keras(model: Any, **options: Any) -> Target:
-        """A target from a Keras model or a .keras file; see `daa.targets.adapters.keras.from_keras`."""
-        return _floor_above("keras").from_keras(model, **options)
+        """See `daa.targets.adapters.keras.from_keras`."""
+        return _adapter("keras").from_keras(model, **options)
 
     @staticmethod
     def from_saved_model(folder: Any, **options: Any) -> Target:
-        """A target from a SavedModel; see `daa.targets.adapters.saved_model.from_saved_model`."""
-        return _floor_above("saved_model").from_saved_model(folder, **options)
+        """See `daa.targets.adapters.saved_model.from_saved_model`."""
+        return _adapter("saved_model").from_saved_model(folder, **options)
 
     @staticmethod
     def from_torch(module: Any, **options: Any) -> Target:
-        """A target from a PyTorch module; see `daa.targets.adapters.torch.from_torch`."""
-        return _floor_above("torch").from_torch(module, **options)
+        """See `daa.targets.adapters.torch.from_torch`."""
+        return _adapter("torch").from_torch(module, **options)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """Logits of images in [0, 1]. [N, H, W, C] float32 -> [N, K] float32.
 
         Raises:
-            InputError: the network fails, or returns something else.
+            InputError: the network fails, or its output is not [N, K] float32.
         """
         try:
             logits = self.network(self.bounds.to_native(x))
@@ -139,10 +141,10 @@ class Target:
             raise
         except Exception as error:
             raise self._unusable(f"{type(error).__name__}: {error}") from error
-        if not isinstance(logits, tf.Tensor):  # a sparse one would have no values to compare
+        if not isinstance(logits, tf.Tensor):  # a sparse tensor, for example
             raise self._unusable(type(logits).__name__)
-        fits = logits.shape.rank is None or logits.shape.is_compatible_with([None, self.classes])
-        if logits.dtype != tf.float32 or not fits:
+        ok = logits.shape.rank is None or logits.shape.is_compatible_with([None, self.classes])
+        if logits.dtype != tf.float32 or not ok:
             raise self._unusable(f"{logits.dtype.name} {logits.shape}")
         return logits
 
@@ -151,20 +153,19 @@ class Target:
         return InputError(f"{self.name}: expected {expected}, got {shown(got)[1:-1]}")
 
     def compiled(self, key: Any, compile: Callable[[], Any]) -> Any:
-        """A graph of this target, compiled when it is first asked for under this key."""
+        """A graph of this target from the cache, compiled at the first call with this key."""
         if key not in self._graphs:
             self._graphs[key] = compile()
         return self._graphs[key]
 
 
 def _is_name(name: object) -> bool:
-    """Whether a name can stand in messages, tables and figures."""
     return isinstance(name, str) and name.isprintable() and len(name) <= 255
 
 
-def _floor_above(module: str) -> Any:
-    """A module of `daa.targets`, which `daa` itself never imports, for the sake of a short name."""
-    return importlib.import_module(f"daa.targets.adapters.{module}")
+def _adapter(name: str) -> Any:
+    """An adapter's module. Adapters import this module, so it loads them by name, when called."""
+    return importlib.import_module(f"daa.targets.adapters.{name}")
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,7 @@ class Dataset:
         name: as in `mnist/test`.
         x: images. [N, H, W, C] float32 in [0, 1].
         y: labels. [N] int64.
-        sha256: of images and labels as their source stores them, so that a record says which data
-            it used.
+        sha256: hash of images and labels as their source stores them.
     """
 
     name: str
@@ -188,8 +188,8 @@ class Dataset:
         require(_is_name(self.name), "data: name", "printable characters", self.name)
         x = as_array(self.x, f"{self.name}: images").shape
         y = as_array(self.y, f"{self.name}: labels").shape
-        fits = len(x) == 4 and y == x[:1]
-        require(fits, self.name, "images [N, H, W, C] and labels [N]", type(self.x).__name__)
+        ok = len(x) == 4 and y == x[:1]
+        require(ok, self.name, "images [N, H, W, C] and labels [N]", type(self.x).__name__)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -198,21 +198,20 @@ class Dataset:
         """The first `images` of the data set; all of them for None.
 
         Raises:
-            InputError: fewer than 1, or more than there are.
+            InputError: `images` is below 1 or above the size of the data set.
         """
         if images is None:
             return self
-        fits = is_whole(images) and 1 <= images <= len(self)
-        expected = f"1 to {len(self)}"
-        require(fits, f"{self.name}: images", expected, images)
+        ok = is_whole(images) and 1 <= images <= len(self)
+        require(ok, f"{self.name}: images", f"1 to {len(self)}", images)
         return Dataset(self.name, self.x[:images], self.y[:images], self.sha256)
 
 
 def in_precision(target: Target, precision: Precision) -> Target:
-    """The target with its network in "float32", as it is, or in "bfloat16".
+    """The target with its network in "float32" (unchanged) or in "bfloat16".
 
     Raises:
-        InputError: a target that was made without `half`.
+        InputError: bfloat16 of a target without `half`.
     """
     if precision == "float32":
         return target
@@ -224,7 +223,7 @@ def in_precision(target: Target, precision: Precision) -> Target:
 
 @contextmanager
 def running(target: Target) -> Iterator[None]:
-    """Turns what TensorFlow raises while a graph of the target runs into one line.
+    """Turns errors of TensorFlow inside a graph of the target into one line.
 
     Raises:
         InputError: the network fails on these images, or memory is full.
@@ -234,17 +233,17 @@ def running(target: Target) -> Iterator[None]:
     except tf.errors.OpError as error:
         raise InputError(
             f"{target.name}: expected logits and gradients of {list(target.image_shape)} images, "
-            f"got {type(error).__name__}: {_last_said(str(error.message))[:200]}"
+            f"got {type(error).__name__}: {_reason(str(error.message))[:200]}"
         ) from error
 
 
-def _last_said(message: str) -> str:
-    """What went wrong, out of a message of TensorFlow with its stack of calls."""
+def _reason(message: str) -> str:
+    """The reason of a failure without the stack trace that TensorFlow adds."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     raised = [line for line in lines if re.match(r"\w+(Error|Exception): ", line)]
-    frames = ("File ", "Graph execution error", "Detected at node", "[[", "Stack trace")
-    others = [line for line in lines if not line.startswith(frames)]
-    return next(iter([*reversed(raised), *reversed(others)]), "no reason")
+    trace = ("File ", "Graph execution error", "Detected at node", "[[", "Stack trace")
+    rest = [line for line in lines if not line.startswith(trace)]
+    return next(iter([*reversed(raised), *reversed(rest)]), "no reason")
 
 
 def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
@@ -254,38 +253,50 @@ def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
         return tf.function(partial(target), input_signature=[_images(target)], autograph=False)
 
     with running(target):
-        logits = target.compiled("predict", compile)
-        parts = [logits(x[part]).numpy() for part in _batches(target, x, batch_size)]
-    found = np.concatenate(parts)
-    # The graph of a SavedModel, for example, does not know its shape before it runs.
-    fits = found.shape == (len(x), target.classes)
-    require(fits, f"{target.name}: logits", f"shape {[len(x), target.classes]}", list(found.shape))
-    return found
+        graph = target.compiled("predict", compile)
+        batches = [graph(x[batch]).numpy() for batch in _batches(target, x, batch_size)]
+    logits = np.concatenate(batches)
+    # A SavedModel may hide the shape of its logits until it runs.
+    ok = logits.shape == (len(x), target.classes)
+    require(ok, f"{target.name}: logits", f"shape {[len(x), target.classes]}", list(logits.shape))
+    return logits
 
 
 def input_gradient(
-    target: Target, x: np.ndarray, y: np.ndarray, loss: str = "xent", batch_size: int = 500
+    target: Target,
+    x: np.ndarray,
+    labels: np.ndarray,
+    loss: Callable[..., tf.Tensor],
+    batch_size: int = 500,
 ) -> np.ndarray:
-    """Gradient of the summed loss at some images. [N, H, W, C] -> [N, H, W, C] float32.
+    """Gradient of a summed loss with respect to images. [N, H, W, C] float32.
 
     Args:
         target: the classifier.
         x: images in [0, 1]. [N, H, W, C] float32.
-        y: labels. [N] int64.
-        loss: name of the loss.
+        labels: second argument of the loss. [N, ...].
+        loss: (logits [N, K], labels) -> [N]. Each function is compiled once per target.
         batch_size: images per call of the graph.
     """
 
-    def labels() -> tf.TensorSpec:
-        return tf.TensorSpec([None], tf.int64)
+    def gradient(x: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        return gradient_of(target, loss, x, labels)[0]
 
-    return _gradients(target, ("gradient", loss), LOSSES[loss].function, labels, x, y, batch_size)
+    def compile() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        spec = tf.TensorSpec([None, *labels.shape[1:]], labels.dtype)
+        signature = [_images(target), spec]
+        return tf.function(partial(gradient), input_signature=signature, autograph=False)
+
+    with running(target):
+        graph = target.compiled((loss, labels.dtype.name), compile)
+        batches = _batches(target, x, batch_size)
+        return np.concatenate([graph(x[batch], labels[batch]).numpy() for batch in batches])
 
 
 def logits_gradient(
     target: Target, x: np.ndarray, w: np.ndarray, batch_size: int = 500
 ) -> np.ndarray:
-    """Gradient of w . z(x), the logits weighted per image. [N, H, W, C] float32.
+    """Gradient of w . z(x), a weighted sum of each image's logits. [N, H, W, C] float32.
 
     Args:
         target: the classifier.
@@ -293,41 +304,14 @@ def logits_gradient(
         w: weights of the logits. [N, K] float32.
         batch_size: images per call of the graph.
     """
-
-    def weighted(logits: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_sum(logits * w, axis=1)
-
-    def weights() -> tf.TensorSpec:
-        return tf.TensorSpec([None, target.classes], tf.float32)
-
-    return _gradients(target, "logits gradient", weighted, weights, x, w, batch_size)
+    return input_gradient(target, x, w, _weighted, batch_size)
 
 
-def _gradients(
-    target: Target,
-    key: Any,
-    loss: Callable[..., tf.Tensor],
-    spec: Callable[[], tf.TensorSpec],
-    x: np.ndarray,
-    given: np.ndarray,
-    batch_size: int,
-) -> np.ndarray:
-    def gradient(x: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
-        return gradient_of(target, loss, x, given)[0]
-
-    def compile() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        return tf.function(
-            partial(gradient), input_signature=[_images(target), spec()], autograph=False
-        )
-
-    with running(target):
-        graph = target.compiled(key, compile)
-        parts = _batches(target, x, batch_size)
-        return np.concatenate([graph(x[part], given[part]).numpy() for part in parts])
+def _weighted(logits: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(logits * w, axis=1)
 
 
 def _batches(target: Target, x: np.ndarray, batch_size: int) -> Iterator[slice]:
-    """Batches of so many images, or of fewer large ones, whose layers would fill the memory."""
     size = min(batch_size, max(_BATCH // (4 * math.prod(target.image_shape)), 1))
     return (slice(k, k + size) for k in range(0, len(x), size))
 
@@ -335,19 +319,19 @@ def _batches(target: Target, x: np.ndarray, batch_size: int) -> Iterator[slice]:
 def gradient_of(
     target: Target, loss: Callable[..., tf.Tensor], x: tf.Tensor, *labels: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Gradient of the summed loss, the losses and the logits, as tensors of a graph.
+    """Gradient of the summed loss, losses and logits, as tensors of a graph.
 
     Args:
         target: the classifier.
         loss: (logits, *labels) -> [N].
         x: images in [0, 1]. [N, H, W, C].
-        labels: what the loss takes beside the logits. [N] each.
+        labels: further arguments of the loss. [N, ...] each.
 
     Returns:
         [N, H, W, C], [N], [N, K].
 
     Raises:
-        InputError: the network has no gradient at its images.
+        InputError: the logits have no gradient at the images.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
@@ -360,7 +344,7 @@ def gradient_of(
             f"{target.name}: expected logits with a gradient at the images, got none; something in "
             "the network has no derivative, as a constant, a cast to integers or a lookup"
         )
-    grad.set_shape(x.shape)  # the graph of a SavedModel forgets the number of images
+    grad.set_shape(x.shape)  # a SavedModel may hide the number of images
     return grad, losses, logits
 
 
@@ -368,35 +352,35 @@ def _images(target: Target) -> tf.TensorSpec:
     return tf.TensorSpec([None, *target.image_shape], tf.float32)
 
 
-def as_array(given: Any, name: str) -> np.ndarray:
-    """What was given as an array.
+def as_array(value: Any, name: str) -> np.ndarray:
+    """A value as an array.
 
     Raises:
-        InputError: it is none, as a list of lists of different lengths.
+        InputError: NumPy cannot convert it, as lists of different lengths.
     """
     try:
-        return np.asarray(given)
-    except Exception as error:  # NumPy asks the object itself, which may fail in any way
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"{name}: expected an array, got {said}") from error
+        return np.asarray(value)
+    except Exception as error:  # the object's own conversion may raise anything
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{name}: expected an array, got {reason}") from error
 
 
 def check_images(
     target: Target, x: np.ndarray, y: np.ndarray, labels_name: str = "y"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels as arrays that the target can take.
+    """Checks images and labels for a target; returns them as arrays, labels as int64.
 
     Raises:
-        InputError: another rank, shape or type, a value outside [0, 1] or not a number, a label
-            that is no class of the target; names the first image and pixel.
+        InputError: wrong rank, shape or type, a value outside [0, 1], NaN, or a label that is no
+            class of the target; names the first image and pixel.
     """
     x, y = as_array(x, "x"), as_array(y, labels_name)
-    fits = x.ndim == 4 and x.shape[1:] == target.image_shape and len(x) > 0
+    ok = x.ndim == 4 and x.shape[1:] == target.image_shape and len(x) > 0
     shape = ["N >= 1", *target.image_shape]
-    require(fits, "x", f"shape {shape} for {target.name}", list(x.shape))
+    require(ok, "x", f"shape {shape} for {target.name}", list(x.shape))
     if x.dtype != np.float32:
         raise InputError(f"x: expected float32 images in [0, 1], got {x.dtype}")
-    for part in storage.parts(x):
+    for part in memory.parts(x):
         outside = ~((x[part] >= 0) & (x[part] <= 1))
         if outside.any():
             k, *pixel = (int(k) for k in np.argwhere(outside)[0])

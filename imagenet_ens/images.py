@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daa import Dataset, InputError, storage
+from daa import Dataset, InputError, memory
 from daa.errors import require
 from daa.targets import files
 from daa.tensorflow import tf
@@ -41,8 +41,7 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
         if not 1 <= images <= len(rows):
             raise InputError(f"{folder}: images: expected 1 to {len(rows)}, got {images}")
         rows = rows[:images]
-    storage.require(len(rows), SIZE * SIZE * 3 * 4, str(folder))
-    x = storage.empty((len(rows), SIZE, SIZE, 3))
+    x = memory.empty((len(rows), SIZE, SIZE, 3))
     digest = hashlib.sha256()
     for i, (name, label) in enumerate(rows):
         content = files.read_bytes(folder / name, "an image")

@@ -1,16 +1,25 @@
+"""Fixtures of all tests, and the environment of their processes."""
+
+from __future__ import annotations
+
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import plugged
 import pytest
 
-from daa.runs import config
+# pytest-xdist starts one process per core. TensorFlow reads these variables when it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# New processes find `tiny`, the target folder of the tests, as an installed package.
+_PATH = [str(Path(__file__).parent / "plug"), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _PATH))
 
-plugged.make_known()
-
-COMMITTED = config.RESULTS / "robust_mnist"
+COMMITTED = Path(__file__).parents[1] / "results" / "robust_mnist"
 
 
 @pytest.fixture
@@ -33,3 +42,18 @@ def change() -> Callable[..., None]:
         path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
     return change
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must end with exit code 2; returns its one line on stderr."""
+    from daa.cli.main import main
+
+    def refused(*arguments: object) -> str:
+        capsys.readouterr()
+        assert main([*map(str, arguments)]) == 2
+        line = capsys.readouterr().err
+        assert line.count("\n") == 1, line
+        return line
+
+    return refused

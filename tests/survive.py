@@ -1,8 +1,8 @@
 """Kills an experiment at random moments: python tests/survive.py --kills 50.
 
-After each SIGKILL all records are whole and no finished restart is lost. After the last one the
-experiment is run to its end, and its records and images equal those of an undisturbed run byte for
-byte, apart from the times. The checkout must stay as it is meanwhile, as records name its commit.
+After each SIGKILL all records are readable and no restart in a state is lost. After the last one,
+the experiment runs to its end; its records and states equal those of an undisturbed run byte for
+byte, except for the times. The checkout must not change meanwhile, as records name its commit.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import re
 import subprocess
@@ -19,16 +20,19 @@ import time
 from pathlib import Path
 
 import numpy as np
-import plugged
 from tqdm import tqdm
 
-ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+SCRIPT = TESTS.parent / "scripts" / "reproduce.py"
+# The processes import the target folder of the tests like an installed package.
+PATHS = [str(TESTS / "plug"), str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, PATHS))}
 CONFIG = """
 name: survivor
 title: Survivor
 target: tiny/cnn
 restarts: 4
-attack: {eps: 0.15, step_size: 0.001, steps: 100, batch_size: 50, steps_per_shuffle: 10}
+attack: {eps: 0.15, step_size: 0.001, steps: 50, batch_size: 50, steps_per_shuffle: 10}
 rows:
   - {method: pgd, loss: xent}
   - {method: momentum, loss: cw}
@@ -40,84 +44,77 @@ rows:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     args = parser.parse_args(arguments)
-    plugged.make_known()
     with tempfile.TemporaryDirectory() as name:
         killed = survive(Path(name), args.kills, random.Random(args.seed))
-    print(f"{killed} runs killed; records and images equal an undisturbed run's")
+    print(f"{killed} runs killed; records and states equal those of an undisturbed run")
     return 0
 
 
 def survive(folder: Path, kills: int, rng: random.Random) -> int:
-    """Kills until `kills` runs have died and compares; returns how many did."""
+    """Kills until `kills` runs have died, and compares; returns how many died."""
     config = folder / "survivor.yaml"
     config.write_text(CONFIG, encoding="utf-8")
-    script = [sys.executable, ROOT / "scripts" / "reproduce.py", config, "--images", "250", "--out"]
+    script = [sys.executable, SCRIPT, config, "--images", "250", "--out"]
+    quiet = {"check": True, "capture_output": True, "env": ENVIRONMENT}
     begin = time.perf_counter()
-    subprocess.run([*script, folder / "whole"], check=True, capture_output=True)
-    whole_seconds = time.perf_counter() - begin
+    subprocess.run([*script, folder / "expected"], **quiet)
+    seconds = time.perf_counter() - begin
     out, killed = folder / "killed", 0
-    done: dict[str, int] = {}
+    before: dict[str, int] = {}
     bar = tqdm(total=kills, unit="kill")
     while killed < kills:
-        anew = all_finished(out)
-        command = [*script, out, *(["--force"] if anew else [])]
-        done = {} if anew else done
+        finished = len(list(out.glob("*/*-*.json"))) == CONFIG.count("method:")
         begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [*script, out, *(["--force"] if finished else [])],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+        )
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=rng.uniform(0.2, 1) * whole_seconds)
-            if anew:
-                # The machine is less busy than it was, and the moments are to fall within a run.
-                whole_seconds = time.perf_counter() - begin
+            process.communicate(timeout=rng.uniform(0.2, 1) * seconds)
+            if finished:  # the machine is less busy now; the next kill must hit a running process
+                seconds = time.perf_counter() - begin
         process.kill()
         process.wait()
         if process.returncode not in (0, -9):
-            raise AssertionError(f"a resumed run ended with status {process.returncode}")
+            raise AssertionError(f"a resumed run ended with exit code {process.returncode}")
         killed += process.returncode == -9
         bar.update(killed - bar.n)
         now = restarts(out)
-        if not anew:
-            lost = [run for run, count in done.items() if now.get(run, 0) < count]
-            assert not lost, f"restarts of {lost} were lost"
-        done = now
-    subprocess.run([*script, out], check=True, capture_output=True)
-    compare(folder / "whole" / "survivor", out / "survivor")
+        lost = [run for run, count in before.items() if now.get(run, 0) < count and not finished]
+        assert not lost, f"restarts of {lost} were lost"
+        before = now
+    subprocess.run([*script, out], **quiet)
+    compare(folder / "expected" / "survivor", out / "survivor")
     return killed
 
 
-def all_finished(out: Path) -> bool:
-    return len(list(out.glob("*/*.json"))) == CONFIG.count("method:")
-
-
 def restarts(out: Path) -> dict[str, int]:
-    """Finished restarts of each run; whatever lies there must be whole."""
+    """Finished restarts of each run; raises an error if a file is damaged."""
     counts = {}
     for path in out.glob("*/*.npz"):
         with np.load(path) as arrays:
             counts[path.stem] = len(arrays["unit_size"])
-    for path in out.glob("*/*.json"):
+    for path in out.glob("*/*-*.json"):
         counts[path.stem] = len(json.loads(path.read_text())["accuracy_per_restart"])
     return counts
 
 
-def compare(whole: Path, killed: Path) -> None:
-    """Records, tables and images, apart from the times."""
-    names = sorted(path.name for path in whole.iterdir() if path.suffix in (".json", ".npz"))
-    assert names == sorted(p.name for p in killed.iterdir() if p.suffix in (".json", ".npz"))
+def compare(expected: Path, folder: Path) -> None:
+    """Checks that records and states are equal, except for the times."""
+    names = sorted(path.name for path in expected.iterdir() if path.suffix in (".json", ".npz"))
+    assert names == sorted(p.name for p in folder.iterdir() if p.suffix in (".json", ".npz"))
     for name in names:
         if name.endswith(".json"):
-            a, b = (timeless((folder / name).read_bytes()) for folder in (whole, killed))
-            assert a == b, name
+            a, b = ((f / name).read_bytes() for f in (expected, folder))
+            assert re.sub(rb'"seconds": [\d.]+', b"", a) == re.sub(rb'"seconds": [\d.]+', b"", b)
         else:
-            with np.load(whole / name) as a, np.load(killed / name) as b:
+            with np.load(expected / name) as a, np.load(folder / name) as b:
                 for key in set(a.files) - {"seconds"}:
                     assert a[key].tobytes() == b[key].tobytes(), (name, key)
-
-
-def timeless(record: bytes) -> bytes:
-    return re.sub(rb'"seconds": [\d.]+', b"", record)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daa.reports import budget, races
-from daa.reports.results import collect
+from daa.reports import autoattack, figures
+from daa.reports.results import load
 from daa.runs.config import RESULTS
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +36,7 @@ def test_the_links_of_a_page_lead_somewhere(page):
 def records(folder):
     """{name of the attack: its records, one for each seed}."""
     found = {}
-    for record in collect(RESULTS / folder).records:
+    for record in load(RESULTS / folder).records:
         name = "-".join(filter(None, (record.attack.method, record.attack.loss)))
         found.setdefault(name, []).append(record)
     return found
@@ -63,12 +63,12 @@ def test_the_numbers_of_equal_budgets_are_those_of_the_records():
     (strong,) = records("robust_mnist")["pgd-xent"]
     assert (strong.attack.steps, strong.restarts, strong.gradients_per_image) == (200, 10, 2000)
     for record in of["adaptive"]:
-        assert budget.curve(record, np.array([float(gradients)]))[0] < 100 * strong.worst
+        assert figures.accuracy_after(record, np.array([float(gradients)]))[0] < 100 * strong.worst
 
 
 def test_the_numbers_beside_autoattack_are_those_of_the_race():
-    for race in races.load(RESULTS / "equal_budget"):
-        rows = races.rows(race)
+    for race in autoattack.load(RESULTS / "equal_budget"):
+        rows = autoattack.rows(race)
         (end,) = [row for row in rows if row[0] == "AutoAttack: square"]
         there = [float(row[3]) for row in rows if row[0] == "Adaptive DAA at AutoAttack's"]
         ends = [float(row[2]) for row in rows if row[0] == "Adaptive DAA, end"]
@@ -85,6 +85,7 @@ def test_the_numbers_of_the_first_run_are_those_of_the_records():
     (pgd,), (adaptive,) = of["pgd-xent"], of["adaptive"]
     assert adaptive.gradients_per_image < pgd.gradients_per_image == pgd.attack.steps == 200
     assert (
-        f"on all 10,000 test images it keeps {worst([pgd]):.1f} % under PGD with 200 steps, and "
-        f"{worst([adaptive]):.1f} % under Adaptive DAA with fewer gradients"
+        f"On all 10,000 test images the network has a robust accuracy of {worst([pgd]):.1f} % "
+        f"under PGD with 200 steps and of {worst([adaptive]):.1f} % under Adaptive DAA with fewer "
+        "gradients"
     ) in TEXT

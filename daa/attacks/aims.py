@@ -1,8 +1,8 @@
-"""Towards what an attack moves.
+"""Aims: the labels whose loss an attack changes, and the sign of the change.
 
     aim(...) -> labels [N] int64, sign
 
-The attack increases sign * loss(logits, labels): +1 leads away from the labels, -1 towards them.
+The attack increases sign * loss(logits, labels): +1 moves away from the labels, -1 towards them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from daa import storage
+from daa import memory
 from daa.attacks.components import costs
 from daa.target import Target, check_images, predict
 
@@ -34,20 +34,20 @@ def given(
     """Away from the true labels, or towards other classes.
 
     Args:
-        x: natural images. [N, H, W, C] float32.
+        x: clean images. [N, H, W, C] float32.
         y: true labels. [N] int64.
         target: the classifier.
-        target_labels: the classes for `targeted="labels"`. [N].
-        targeted: None leads away from `y`, "least_likely" towards the class with the lowest logit
-            of the natural image, "labels" towards `target_labels`.
+        target_labels: classes for `targeted="labels"`. [N].
+        targeted: None moves away from `y`, "least_likely" towards the class with the lowest logit
+            of the clean image, "labels" towards `target_labels`.
 
     Raises:
-        InputError: `target_labels` that are no classes of the target.
+        InputError: `target_labels` are not classes of the target.
     """
     if targeted is None:
         return away(y)
     if targeted == "least_likely":
-        return storage.computed(lambda x: predict(target, x).argmin(axis=1), x), -1.0
+        return memory.computed(lambda x: predict(target, x).argmin(axis=1), x), -1.0
     return check_images(target, x, np.asarray(target_labels), "target_labels")[1], -1.0
 
 
@@ -62,19 +62,18 @@ def nearest_classes(
     *,
     nearest: int = 9,
 ) -> tuple[np.ndarray, float]:
-    """Towards one of the classes with the largest logits beside the true one.
+    """Towards one of the wrong classes with the largest logits.
 
     Args:
-        x: natural images, whose logits rank the classes for restarts, so that every restart aims at
-            another class. [N, H, W, C] float32.
-        adv: first images, whose logits rank the classes for `ranks`. [N, H, W, C] float32.
+        x: clean images. Their logits rank the classes for `restart`. [N, H, W, C] float32.
+        adv: first images. Their logits rank the classes for `ranks`. [N, H, W, C] float32.
         y: true labels. [N] int64.
         target: the classifier.
-        restart: restart r aims at the class of rank r modulo `nearest`, the nearest one first.
-        ranks: rank of the class for each image, from 0, in place of that of the restart. [N].
-        nearest: how many classes are taken in turn.
+        restart: restart r aims at the class of rank r modulo `nearest`; the nearest class is first.
+        ranks: rank of the class of each image, from 0; None for the rank of the restart. [N].
+        nearest: number of classes for the restarts.
 
-    Source: Gowal et al. 2019 (MultiTargeted), who take all other classes.
+    Source: Gowal et al. 2019 (MultiTargeted), who use all other classes.
     """
     logits = predict(target, x if ranks is None else np.clip(adv, 0, 1)).copy()
     rows = np.arange(len(y))

@@ -1,11 +1,21 @@
-"""The L-infinity ball around each image, cut with the pixel range, kept exactly."""
+"""The exact L-infinity ball around each image, intersected with the pixel range."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from daa.errors import require
+from daa.errors import is_number, plain, require
 from daa.tensorflow import tf
+
+
+def radius(eps: float, where: str = "eps") -> float:
+    """Checks the radius of a ball; returns it as a Python number.
+
+    Raises:
+        InputError: not a number with 0 < eps <= 1.
+    """
+    require(is_number(eps) and 0 < eps <= 1, where, "0 < eps <= 1", eps)
+    return plain(eps)
 
 
 def bounds(x: np.ndarray, eps: float, *, clip_range: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -14,7 +24,7 @@ def bounds(x: np.ndarray, eps: float, *, clip_range: bool = True) -> tuple[np.nd
     Every float32 value between them passes `check`, which computes in float64.
 
     Args:
-        x: natural images in [0, 1]. [N, H, W, C] float32.
+        x: clean images in [0, 1]. [N, H, W, C] float32.
         eps: radius of the ball, in the unit of `x`.
         clip_range: also stay inside [0, 1].
 
@@ -36,11 +46,11 @@ def project(x: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor) -> tf.Tensor:
 
 
 def check(adv: np.ndarray, x: np.ndarray, eps: float, *, clip_range: bool = True) -> None:
-    """Checks in float64, with zero tolerance, that adversarial images are allowed.
+    """Checks in float64, with zero tolerance, that adversarial images stay in the ball.
 
     Args:
         adv: adversarial images. [N, H, W, C].
-        x: their natural images. [N, H, W, C].
+        x: their clean images. [N, H, W, C].
         eps: radius of the ball, in the unit of `x`.
         clip_range: also require [0, 1].
 
@@ -51,12 +61,10 @@ def check(adv: np.ndarray, x: np.ndarray, eps: float, *, clip_range: bool = True
     for i in range(len(adv)):
         image = adv[i].astype(np.float64)
         distance = np.abs(image - x[i].astype(np.float64))
-        _all(i, distance <= eps, distance, f"|adv - x| <= eps={eps}")
+        checks = [(distance <= eps, distance, f"|adv - x| <= eps={eps}")]
         if clip_range:
-            _all(i, (image >= 0) & (image <= 1), image, "0 <= adv <= 1")
-
-
-def _all(image: int, fine: np.ndarray, value: np.ndarray, expected: str) -> None:
-    if not fine.all():
-        pixel = tuple(int(k) for k in np.argwhere(~fine)[0])
-        require(False, f"adv: image {image}, pixel {pixel}", expected, float(value[pixel]))
+            checks.append(((image >= 0) & (image <= 1), image, "0 <= adv <= 1"))
+        for ok, value, expected in checks:
+            if not ok.all():
+                pixel = tuple(int(k) for k in np.argwhere(~ok)[0])
+                require(False, f"adv: image {i}, pixel {pixel}", expected, float(value[pixel]))

@@ -1,8 +1,8 @@
-"""The arms of Adaptive DAA, and how much of each round each of them gets."""
+"""The arms of Adaptive DAA, and the share of each arm in a round."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,143 +13,192 @@ from daa.attacks.plans import Outcome
 if TYPE_CHECKING:
     from daa.attacks.methods import AttackConfig
 
-# The median margin of the natural images in units of the logits, after scaling. A cross-entropy
-# then neither saturates nor is it linear.
-SCALE = 8.0
-# The same for Auto-PGD, which does better where the loss is nearly linear.
-FLAT = 2.0
-# How much of an arm's record counts one round later.
-MEMORY = 0.8
-# What lowering a margin counts, as a part of it, against breaking an image.
-PARTIAL = 0.03
-# The least share of an arm.
-LEAST = 0.05
-# Gradients that a record of none counts for, in an arm's posterior.
-PRIOR = 1000.0
+
+_Lengths = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class ArmSettings:
+    """A kind of attack that Adaptive DAA can choose.
+
+    Args:
+        options: of the `AttackConfig`, except the shared ones.
+        lengths: lengths of the first and the last step, as fractions of eps; None for a step rule
+            that sets its lengths itself.
+        scale: median margin of the clean images after scaling of the logits; None without scaling.
+    """
+
+    options: Mapping[str, Any]
+    lengths: _Lengths = None
+    scale: float | None = None
+
+
+_Round = tuple[int, float, float, float]
+_MOVING: dict[str, Any] = {"step": "geometric", "momentum": 0.75}
+_COUPLED = {**_MOVING, "method": "blob", "loss": "xent", "c": 2.0, "steps_per_shuffle": 5}
+
+
+@dataclass(frozen=True)
+class AdaptiveSettings:
+    """Constants of Adaptive DAA; `docs/adaptive.md` explains them.
+
+    Args:
+        arms: coupled cross-entropy, margins to the nearest classes, Auto-PGD. At scale 8 the
+            cross-entropy is neither saturated nor linear; Auto-PGD prefers a nearly linear loss.
+        search: random search, an arm only on networks whose gradients vanish.
+        batch: minibatch size. With fewer than 1,000 images it is a twentieth of their number, at
+            least 10, so that a round can serve several arms.
+        opening: the first rounds: steps, lengths of the first and the last step as fractions of
+            eps, share of the robust images. The second round continues from the first one.
+        steps: steps of the further rounds; the last number repeats.
+        longest: maximum factor of the steps in rounds after rounds without success.
+        starts: first images that each further round compares by a forward pass.
+        narrowest: minimum number of minibatches in a round.
+        patience: number of steps that doubles the rank of an image that stays robust.
+        dead: share of images with a constant margin in the first round that enables `search`.
+        random_order: choose images at random, not by margin.
+        decay: per-round decay of past rewards and costs.
+        partial: reward of lowering a margin to 0 without misclassification.
+        least: minimum share of an arm.
+        prior: prior pseudo-count of gradients in each arm's Gamma posterior.
+    """
+
+    arms: tuple[ArmSettings, ...] = (
+        ArmSettings(_COUPLED, (0.67, 0.01), scale=8.0),
+        ArmSettings({**_MOVING, "method": "multitargeted"}, (1.0, 0.03), scale=8.0),
+        ArmSettings({"method": "apgd"}, scale=2.0),
+    )
+    search: ArmSettings = ArmSettings({"method": "square"}, scale=8.0)
+    batch: int = 50
+    opening: tuple[_Round, ...] = ((5, 0.67, 0.08, 1.0), (5, 0.08, 0.01, 0.4))
+    steps: tuple[int, ...] = (20, 30)
+    longest: int = 4
+    starts: tuple[str, ...] = ("transfer", "pixels")
+    narrowest: int = 1
+    patience: int = 25
+    dead: float = 0.2
+    random_order: bool = False
+    decay: float = 0.8
+    partial: float = 0.03
+    least: float = 0.05
+    prior: float = 1000.0
 
 
 @dataclass
 class Arm:
-    """One way to attack, and what it has brought so far.
+    """An attack with the record of its success.
 
     Args:
-        settings: of its attacks.
-        lengths: of the first and the last step, as parts of eps; None for a step rule of its own.
-        reward: broken images, and lowered margins at `PARTIAL`; older rounds count less.
-        gradients: that it spent for that; older rounds count less.
-        owed: minibatches that rounding has kept from it so far.
+        options: of its `AttackConfig`.
+        lengths: lengths of the first and the last step, as fractions of eps; None as above.
+        reward: misclassified images and lowered margins, decayed per round.
+        gradients: cost of this reward, decayed per round.
+        owed: minibatches lost to rounding so far.
     """
 
-    settings: dict[str, Any]
-    lengths: tuple[float, float] | None = None
+    options: dict[str, Any]
+    lengths: _Lengths
     reward: float = 0.0
     gradients: float = 0.0
     owed: float = 0.0
 
+    def config(self, base: AttackConfig, steps: int, lengths: _Lengths) -> AttackConfig:
+        """The attack of the arm with this many gradients; `lengths` override its step lengths."""
+        options = dict(self.options, steps=steps)
+        if options["method"] == "square":
+            options["steps"] = 2 * steps  # a step costs half a gradient
+        elif self.lengths is not None:
+            options["first_step"], options["last_step"] = lengths or self.lengths
+        return type(base)(**options)
 
-def portfolio(config: AttackConfig, batch: int, margin: float) -> list[Arm]:
-    """Coupled cross-entropy, the margin to each of the nearest classes, Auto-PGD, random search.
+
+def make_arms(
+    config: AttackConfig, batch: int, margin: float, settings: AdaptiveSettings
+) -> list[Arm]:
+    """The arms of an attack; random search is the last one.
 
     Args:
-        config: gives eps, clipping and precision.
-        batch: images of a minibatch.
-        margin: median margin of the natural images, in units of the logits.
+        config: source of eps, clip_range and precision.
+        batch: minibatch size.
+        margin: median margin of the clean images that are classified correctly, in logits.
+        settings: the kinds of arms.
     """
-    shared = {
-        "eps": config.eps,
-        "clip_range": config.clip_range,
-        "precision": config.precision,
-        "batch_size": batch,
-        "keep": "best",
-        "scale": SCALE / margin,
-    }
-    moving = {**shared, "step": "geometric", "momentum": 0.75}
-    coupled = {**moving, "method": "blob", "loss": "xent", "c": 2.0, "steps_per_shuffle": 5}
+    shared = {name: getattr(config, name) for name in ("eps", "clip_range", "precision")}
+    shared |= {"batch_size": batch, "keep": "best"}
     return [
-        Arm(coupled, (0.67, 0.01)),
-        Arm({**moving, "method": "multitargeted"}, (1.0, 0.03)),
-        Arm({**shared, "method": "apgd", "scale": FLAT / margin}),
-        Arm({**shared, "method": "square"}),
+        Arm({**shared, "scale": arm.scale and arm.scale / margin, **arm.options}, arm.lengths)
+        for arm in (*settings.arms, settings.search)
     ]
 
 
-def attack_of(
-    config: AttackConfig, arm: Arm, steps: int, lengths: tuple[float, float] | None = None
-) -> AttackConfig:
-    """The attack of an arm in one round.
-
-    Args:
-        config: any; its class is that of the result.
-        arm: whose settings it has.
-        steps: that cost a gradient each.
-        lengths: of the first and the last step, in the place of the arm's own.
-    """
-    make = type(config)
-    if arm.settings["method"] == "square":
-        return make(**arm.settings, steps=2 * steps)  # its steps cost half a gradient
-    if arm.lengths is None:
-        return make(**arm.settings, steps=steps)
-    first, last = lengths or arm.lengths
-    return make(**arm.settings, steps=steps, first_step=first, last_step=last)
-
-
-def dealt(
-    arms: list[Arm], count: int, batch: int, even: bool, rng: np.random.Generator
+def allocate(
+    arms: list[Arm],
+    count: int,
+    batch: int,
+    even: bool,
+    rng: np.random.Generator,
+    settings: AdaptiveSettings,
 ) -> list[np.ndarray]:
-    """Rows of a round for each arm, interleaved, so that all get images of the same difficulty.
+    """Rows of a round for each arm, interleaved so that all arms get equally difficult images.
 
     The share of an arm is the probability that its rate of reward is the largest one (Thompson
     sampling with Gamma posteriors).
 
     Args:
-        arms: what rounding keeps from each of them is added to what it is owed.
-        count: images of the round, in whole minibatches but for the last one.
-        batch: images of a minibatch.
-        even: the same share for all arms, whatever they have brought.
-        rng: of the draws.
+        arms: the arms; their rounding errors are updated.
+        count: images of the round.
+        batch: minibatch size; only the last minibatch may be smaller.
+        even: give all arms the same share.
+        rng: source of the samples.
+        settings: `prior` and `least`.
     """
-    rates = [rng.gamma(arm.reward + 0.5, 1 / (arm.gradients + PRIOR), 400) for arm in arms]
+    rates = [rng.gamma(arm.reward + 0.5, 1 / (arm.gradients + settings.prior), 400) for arm in arms]
     best = np.bincount(np.argmax(rates, axis=0), minlength=len(arms)) / 400
-    shares = np.full(len(arms), 1.0) if even else np.maximum(best, LEAST)
+    shares = np.full(len(arms), 1.0) if even else np.maximum(best, settings.least)
     batches = -(-count // batch)
-    wanted = shares / shares.sum() * batches + [arm.owed for arm in arms]
-    counts = np.maximum(np.floor(wanted).astype(int), 0)
-    for k in np.argsort(counts - wanted, kind="stable")[: max(batches - counts.sum(), 0)]:
+    ideal = shares / shares.sum() * batches + [arm.owed for arm in arms]
+    counts = np.maximum(np.floor(ideal).astype(int), 0)
+    for k in np.argsort(counts - ideal, kind="stable")[: max(batches - counts.sum(), 0)]:
         counts[k] += 1
-    for arm, want, got in zip(arms, wanted, counts, strict=True):
-        arm.owed = float(want - got)
+    for arm, owed in zip(arms, ideal - counts, strict=True):
+        arm.owed = float(owed)
     sizes = counts * batch
     owner = np.repeat(np.arange(len(arms)), sizes)
-    place = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes if size])
-    owner = owner[np.argsort(place, kind="stable")][:count]
+    position = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes if size])
+    owner = owner[np.argsort(position, kind="stable")][:count]
     return [np.flatnonzero(owner == k) for k in range(len(arms))]
 
 
-def learn(
-    arms: list[Arm], parts: list[np.ndarray], before: np.ndarray, outcomes: Iterator[Outcome]
+def update(
+    arms: list[Arm],
+    rows: list[np.ndarray],
+    before: np.ndarray,
+    outcomes: Iterator[Outcome],
+    settings: AdaptiveSettings,
 ) -> tuple[np.ndarray, float]:
-    """Adds a round to the records of the arms.
+    """Adds the results of a round to the records of the arms.
 
     Args:
-        arms: all of them.
-        parts: rows of the round for each arm.
-        before: margins of the round's images before it.
-        outcomes: one for each arm that had rows.
+        arms: the arms.
+        rows: rows of the round for each arm.
+        before: margins of the round's images before the round.
+        outcomes: one for each arm with rows.
+        settings: `decay` and `partial`.
 
     Returns:
-        Rows that fell, and the share of those that stood whose margin did not drop at all.
+        Rows of the newly misclassified images, and the share of constant margins.
     """
-    fallen, dead, stood = [], 0, 0
-    for arm, rows in zip(arms, parts, strict=True):
-        arm.reward, arm.gradients = MEMORY * arm.reward, MEMORY * arm.gradients
-        if not len(rows):
+    fallen, constant, robust = [], 0, 0
+    for arm, own in zip(arms, rows, strict=True):
+        arm.reward, arm.gradients = settings.decay * arm.reward, settings.decay * arm.gradients
+        if not len(own):
             continue
-        outcome, was = next(outcomes), before[rows]
+        outcome, was = next(outcomes), before[own]
         up = was > 0
         drop = np.clip((was - outcome.margin)[up] / was[up], 0, 1)
         fell = outcome.margin[up] <= 0
-        arm.reward += float(np.where(fell, 1.0, PARTIAL * drop).sum())
-        arm.gradients += outcome.gradients * len(rows)
-        fallen.append(rows[up][fell])
-        dead, stood = dead + int((drop == 0).sum()), stood + int(up.sum())
-    return np.concatenate(fallen), dead / max(stood, 1)
+        arm.reward += float(np.where(fell, 1.0, settings.partial * drop).sum())
+        arm.gradients += outcome.gradients * len(own)
+        fallen.append(own[up][fell])
+        constant, robust = constant + int((drop == 0).sum()), robust + int(up.sum())
+    return np.concatenate(fallen), constant / max(robust, 1)

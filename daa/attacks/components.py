@@ -1,16 +1,14 @@
-"""How the parts of an attack say what they need.
+"""Contract of the components of an attack.
 
-A start, an aim, a direction, a step rule and a plan are plain functions. Their parameters are their
-contract: positional parameters are what the attack knows at that moment and gives by name (`x`,
-`grad`, `rng`, ...), keyword-only parameters are the options that a config may set, with their types
-and defaults. A function that `remembers` something also takes and returns a `memory`.
+A start, an aim, a direction, a step rule and a plan are plain functions. Positional parameters name
+values that the attack passes (`x`, `grad`, `rng`, ...). Keyword-only parameters are options of a
+config, with types and defaults. A function with `remembers` also takes and returns a `memory`.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -18,119 +16,120 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-# Tensors of one row per image, by name.
+from daa.errors import is_number, is_whole, plain, require
+
+# Tensors with one row per image, by name.
 Memory = dict[str, Any]
-# The options that every attack has; a part that names one of them gets it.
+# Options of every attack; a component receives those that it names.
 SHARED = ("eps", "clip_range")
 
-Part = Callable[..., Any]
-_P = TypeVar("_P", bound=Callable[..., Any])
+Component = Callable[..., Any]
+_C = TypeVar("_C", bound=Callable[..., Any])
 
 
-def remembers(**initial: Callable[[np.ndarray], np.ndarray]) -> Callable[[_P], _P]:
-    """Declares what a direction or a step rule remembers from step to step.
-
-    What is remembered belongs to its image: it travels with the image through the shuffles.
+def remembers(**initial: Callable[[np.ndarray], np.ndarray]) -> Callable[[_C], _C]:
+    """Declares the memory of a direction or a step rule, which follows its image through shuffles.
 
     Args:
-        initial: {name: function of the images [N, H, W, C] that gives the first value, [N, ...]}.
+        initial: {name: function of the images [N, H, W, C] that returns the first value [N, ...]}.
     """
 
-    def declare(part: _P) -> _P:
-        part.initial = initial  # type: ignore[attr-defined]
-        return part
+    def declare(component: _C) -> _C:
+        component.initial = initial  # type: ignore[attr-defined]
+        return component
 
     return declare
 
 
-def costs(gradients: float | Callable[..., float]) -> Callable[[_P], _P]:
-    """Declares what a start or an aim spends on each image beside the attack's steps.
+def costs(gradients: float | Callable[..., float]) -> Callable[[_C], _C]:
+    """Declares the cost of a component per image, in addition to the steps of the attack.
 
     Args:
-        gradients: forward-backward passes, a forward pass alone counts half; or a function of the
-            part's options that gives them.
+        gradients: forward-backward passes, where a forward pass counts half; or a function of the
+            component's options that returns them.
     """
 
-    def declare(part: _P) -> _P:
-        part.gradients = gradients  # type: ignore[attr-defined]
-        return part
+    def declare(component: _C) -> _C:
+        component.gradients = gradients  # type: ignore[attr-defined]
+        return component
 
     return declare
 
 
-def cost(part: Part, options: Mapping[str, Any]) -> float:
-    """Forward-backward passes that a part spends on each image beside the attack's steps."""
-    spent = getattr(part, "gradients", 0.0)
-    return call(spent, options) if callable(spent) else spent
+def cost(component: Component, options: Mapping[str, Any]) -> float:
+    """Forward-backward passes of a component per image, in addition to the steps."""
+    gradients = getattr(component, "gradients", 0.0)
+    return call(gradients, options) if callable(gradients) else gradients
 
 
-def initial(part: Part) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """How the memory of a part begins: {name: function of the images}."""
-    return getattr(part, "initial", {})
-
-
-def needs(part: Part) -> tuple[str, ...]:
-    """The names of all parameters of a part."""
-    return tuple(inspect.signature(part).parameters)
-
-
-def call(part: Part, known: Mapping[str, Any]) -> Any:
-    """Calls a part with those of the known values that it names."""
-    return part(**{name: known[name] for name in needs(part) if name in known})
-
-
-def options(*parts: Part) -> dict[str, Any]:
-    """{name: default} of the options of some parts; `inspect.Parameter.empty` without a default."""
-    return {name: default for part in parts for name, default in _options(part).items()}
+def initial(component: Component) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Initial memory of a component: {name: function of the images}."""
+    return getattr(component, "initial", {})
 
 
 @functools.cache
-def _options(part: Part) -> dict[str, Any]:
-    return {
-        name: parameter.default
-        for name, parameter in inspect.signature(part).parameters.items()
+def needs(component: Component) -> tuple[str, ...]:
+    """Names of all parameters of a component."""
+    return tuple(inspect.signature(component).parameters)
+
+
+def call(component: Component, values: Mapping[str, Any]) -> Any:
+    """Calls a component with the values that it names."""
+    return component(**{name: values[name] for name in needs(component) if name in values})
+
+
+def options(*components: Component) -> dict[str, Any]:
+    """{option: default}; an option without a default has `inspect.Parameter.empty`."""
+    return {name: option[1] for part in components for name, option in typed_options(part).items()}
+
+
+@functools.cache
+def typed_options(component: Component) -> dict[str, tuple[Any, Any]]:
+    """{option: (type, default)} of a component."""
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(component).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and name not in SHARED
     }
+    # Types of other parameters, such as tf.Tensor, would import TensorFlow.
+    annotations = {name: parameter.annotation for name, parameter in parameters.items()}
+    module = getattr(component, "__globals__", None)
+    kinds = typing.get_type_hints(types.SimpleNamespace(__annotations__=annotations), module)
+    return {name: (kinds[name], parameter.default) for name, parameter in parameters.items()}
 
 
-def expected(value: object, part: Part, name: str) -> str | None:
-    """What the type of an option allows, if `value` is something else; None if it fits."""
-    annotation = inspect.signature(part).parameters[name].annotation
-    if isinstance(annotation, str):
-        annotation = eval(annotation, part.__globals__)  # the part's own source, not input
-    return mismatch(value, annotation)
+def checked(name: str, value: Any, kind: Any) -> Any:
+    """The value of an option as a plain Python value.
+
+    Args:
+        name: of the option, for the message.
+        value: of the user; NumPy scalars count as the equal Python values.
+        kind: type of the option: bool, int (>= 1), float, a Literal of texts, or a union with None.
+
+    Raises:
+        InputError: the type does not allow the value.
+    """
+    value = plain(value)
+    wrong = mismatch(value, kind)
+    require(wrong is None, name, str(wrong), value)
+    return value
 
 
-def mismatch(value: object, annotation: Any) -> str | None:
-    """What a type allows, if `value` is something else; None if it fits."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        kinds = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
-        if value is None or any(mismatch(value, kind) is None for kind in kinds):
+def mismatch(value: object, kind: Any) -> str | None:
+    """Describes the values that a type allows unless it allows this value."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        kinds = [one for one in typing.get_args(kind) if one is not type(None)]
+        if value is None or any(mismatch(value, one) is None for one in kinds):
             return None
-        return " or ".join(["null", *(str(mismatch(value, kind)) for kind in kinds)])
-    if typing.get_origin(annotation) is Literal:
-        allowed = typing.get_args(annotation)
-        fits = isinstance(value, str) and value in allowed
-        return None if fits else f"one of {', '.join(map(str, allowed))}"
-    if annotation is bool:
+        return " or ".join(["null", *(str(mismatch(value, one)) for one in kinds)])
+    if typing.get_origin(kind) is Literal:
+        texts = typing.get_args(kind)
+        ok = isinstance(value, str) and value in texts
+        return None if ok else f"one of {', '.join(map(str, texts))}"
+    if kind is bool:
         return None if isinstance(value, bool) else "true or false"
-    if annotation is int:
+    if kind is int:
         return None if is_whole(value) and value >= 1 else "a whole number >= 1"  # type: ignore[operator]
-    if annotation is float:
+    if kind is float:
         return None if is_number(value) else "a finite number"
     return None
-
-
-def is_whole(value: object) -> bool:
-    """Whether a value is a whole number, which True and False are not."""
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a finite number that a float can hold."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False

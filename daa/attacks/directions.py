@@ -1,7 +1,7 @@
 """Ascent directions of the attacks; only their sign reaches the image.
 
-The images of a minibatch are the particles of one adversarial distribution. BLOB and DGF couple
-them; a single image has nothing to couple and follows its gradient, as with PGD.
+The images of a minibatch are the particles of an adversarial distribution. BLOB and DGF couple
+them. A single image follows its gradient, as in PGD.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Formula = Literal["released", "paper", "pytorch"]
 
 
 def gradient(grad: tf.Tensor) -> tf.Tensor:
-    """The loss gradient itself: FGSM and PGD.
+    """The loss gradient: FGSM and PGD.
 
     Args:
         grad: gradient of the summed loss. [M, H, W, C].
@@ -34,17 +34,17 @@ def gradient(grad: tf.Tensor) -> tf.Tensor:
 def momentum(grad: tf.Tensor, memory: Memory, *, decay: float) -> tuple[tf.Tensor, Memory]:
     """Accumulated gradient of MI-FGSM and Momentum PGD.
 
-        m <- decay * m + g / |g|_1          |g|_1 over each image
+        m <- decay * m + g / |g|_1          |g|_1 per image
 
-    An image whose gradient is all zero keeps `decay * m`.
+    A zero gradient leaves `decay * m`.
 
     Args:
         grad: gradient of the summed loss, or any other direction. [M, H, W, C].
-        memory: `velocity`, the m of the step before, zeros at first. [M, H, W, C].
+        memory: `velocity`, the previous m, initially zero. [M, H, W, C].
         decay: mu, dimensionless; 1.0 in the released script.
 
     Returns:
-        The new m, [M, H, W, C], and the memory with it.
+        The new m, [M, H, W, C], and the updated memory.
 
     Source: Dong et al. 2018, Eq. 6; AAAI 2019, Eq. 6 and 7.
     """
@@ -66,17 +66,16 @@ def blob(
         v_i = g_i + c/M * sum_j [K_ij g_j - K_ij (x_i - x_j) / h^2]
         K_ij = exp(-d_ij / (2 h^2)),   h^2 = median(d) / (2 log M)
 
-    The minus before the second term of the sum, the kernel's gradient, moves each particle towards
-    its neighbours. The paper prints a plus, which moves it away from them. The authors' PyTorch
-    script has the minus, but g / M in the place of g, because its loss is the mean over the
-    minibatch, and the lower median.
+    The minus sign of the kernel gradient moves each particle towards its neighbours. The paper
+    prints a plus sign, which moves it away from them. The authors' PyTorch script has the minus
+    sign, the lower median, and g / M instead of g, because its loss is the minibatch mean.
 
     Args:
         x: images in [0, 1]. [M, H, W, C].
         grad: gradient of the summed loss at `x`. [M, H, W, C].
-        real: False for rows that only fill the minibatch up. [M] bool; None where none does.
+        real: False for padding rows of the minibatch. [M] bool; None without padding.
         c: weight of the particle terms, dimensionless; 0 gives PGD.
-        formula: "released", "paper" for its sign, or "pytorch" for that of the PyTorch script.
+        formula: "released", "paper" (the paper's sign) or "pytorch" (the PyTorch script).
 
     Returns:
         The direction v. [M, H, W, C].
@@ -87,14 +86,14 @@ def blob(
         return grad
     particles, g = _relative(x), _flat(_in_unit(grad, real, formula))
     u, inverse_h2 = scaled_distances(particles, real=real, lower=formula == "pytorch")
-    # The particle itself adds K_ii g_i = g_i and nothing to the kernel's gradient.
+    # The diagonal contributes K_ii g_i = g_i to the first term and nothing to the second.
     k = tf.linalg.set_diag(tf.exp(-u), tf.zeros_like(u[0]))
     attraction = -inverse_h2 if formula == "paper" else inverse_h2
-    others = tf.matmul(k, g + attraction * particles)
-    own = (attraction * tf.reduce_sum(k, axis=1))[:, None] * particles
-    share = tf.cast(c, tf.float64) / tf.cast(_count(x, real), tf.float64)
-    whole, share = tf.cast(1.0 + share, g.dtype), tf.cast(share, g.dtype)
-    return tf.reshape(whole * g + share * (others - own), x.shape)
+    neighbours = tf.matmul(k, g + attraction * particles)
+    centre = (attraction * tf.reduce_sum(k, axis=1))[:, None] * particles
+    weight = tf.cast(c, tf.float64) / tf.cast(_count(x, real), tf.float64)
+    total, weight = tf.cast(1.0 + weight, g.dtype), tf.cast(weight, g.dtype)
+    return tf.reshape(total * g + weight * (neighbours - centre), x.shape)
 
 
 def dgf(
@@ -110,16 +109,16 @@ def dgf(
         v_i = g_i - c * sum_j (d_ij / (2 h^2) - 1) K_ij (x_i - x_j)
         K_ij = exp(-d_ij / (2 h^2)),   h^2 = median(d) / (2 log(M + 1))
 
-    Particles nearer than d = 2 h^2 move apart, all others together. The paper's bandwidth has
-    log M. So has that of the authors' PyTorch script, which takes the lower median and g / M in the
-    place of g, because its loss is the mean over the minibatch.
+    Particles with d < 2 h^2 repel each other, all others attract each other. The paper's bandwidth
+    has log M. The authors' PyTorch script also has log M, the lower median, and g / M instead of g,
+    because its loss is the minibatch mean.
 
     Args:
         x: images in [0, 1]. [M, H, W, C].
         grad: gradient of the summed loss at `x`. [M, H, W, C].
-        real: False for rows that only fill the minibatch up. [M] bool; None where none does.
+        real: False for padding rows of the minibatch. [M] bool; None without padding.
         c: weight of the Wasserstein term, dimensionless; 0 gives PGD.
-        formula: "released", "paper" for its bandwidth, or "pytorch" for that of the PyTorch script.
+        formula: "released", "paper" (the paper's bandwidth) or "pytorch" (the PyTorch script).
 
     Returns:
         The direction v. [M, H, W, C].
@@ -140,22 +139,21 @@ def dgf(
 def attraction(
     x: tf.Tensor, grad: tf.Tensor, real: tf.Tensor | None = None, *, c: float
 ) -> tf.Tensor:
-    """The part of BLOB that pulls the particles together, beside each particle's own gradient.
+    """Gradient plus the attraction term of BLOB.
 
         v_i = g_i - c/M * sum_j K_ij (x_i - x_j) / h^2
 
-    It leaves out the neighbours' gradients of `blob`, which change little (docs/adaptive.md).
-
-    Args and returns are those of `blob`.
+    The gradients of the neighbours in `blob` are left out; they change little (docs/adaptive.md).
+    Arguments and result as for `blob`.
     """
     if x.shape[0] == 1:
         return grad
     particles = _relative(x)
     u, inverse_h2 = scaled_distances(particles, real=real)
     k = tf.linalg.set_diag(tf.exp(-u), tf.zeros_like(u[0]))
-    share = tf.cast(c, tf.float64) / tf.cast(_count(x, real), tf.float64)
+    weight = tf.cast(c, tf.float64) / tf.cast(_count(x, real), tf.float64)
     pull = tf.matmul(k, particles) - tf.reduce_sum(k, axis=1)[:, None] * particles
-    return grad + tf.reshape(tf.cast(share, grad.dtype) * inverse_h2 * pull, x.shape)
+    return grad + tf.reshape(tf.cast(weight, grad.dtype) * inverse_h2 * pull, x.shape)
 
 
 @costs(1)
@@ -167,16 +165,16 @@ def corrected(
     step_size: float = 0.01,
     share: float = 0.1,
 ) -> tf.Tensor:
-    """Predictor and corrector: most of the direction comes from where a plain step would lead.
+    """Predictor-corrector: mostly the gradient after a plain step.
 
         v = share * g(x) + (1 - share) * g(x + step_size * sign g(x))
 
     Args:
         x: images in [0, 1]. [M, H, W, C].
         grad: gradient g of the summed loss at `x`. [M, H, W, C].
-        gradient: gives the gradient at other images.
-        step_size: of the predicting step, in the unit of `x`; the attack's own.
-        share: of the gradient at `x`.
+        gradient: computes the gradient at other images.
+        step_size: length of the plain step, in the unit of `x`.
+        share: weight of the gradient at `x`.
 
     Returns:
         The direction v. [M, H, W, C].
@@ -189,12 +187,11 @@ def corrected(
 
 
 def nowhere() -> None:
-    """No direction at all: the step decides alone, from losses, and no gradient is computed."""
-    return
+    """No direction: the step rule uses losses only, and no gradient is computed."""
 
 
 def _in_unit(grad: tf.Tensor, real: tf.Tensor | None, formula: Formula) -> tf.Tensor:
-    """The gradient of the loss that a formula is written for: summed, or the mean over [M]."""
+    """Converts the gradient of the summed loss to the unit of a formula."""
     return grad / tf.cast(_count(grad, real), grad.dtype) if formula == "pytorch" else grad
 
 
@@ -209,8 +206,8 @@ def _flat(x: tf.Tensor) -> tf.Tensor:
 def _relative(x: tf.Tensor) -> tf.Tensor:
     """[M, H, W, C] -> [M, H * W * C], relative to the first image.
 
-    Both directions depend on differences of images alone. Relative to one of them, a pixel that has
-    the same value everywhere gives exactly 0 instead of rounding, whose sign would move the pixel.
+    The directions depend only on differences of images. A pixel that is equal in all images then
+    gives exactly 0, not a rounding error whose sign would move the pixel.
     """
     rows = _flat(x)
     return rows - rows[:1]

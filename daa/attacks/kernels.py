@@ -10,10 +10,10 @@ import numpy as np
 
 from daa.tensorflow import tf
 
-# Squared distances under this part of the two squared norms are float32 rounding, not distance.
+# Squared distances below this fraction of the squared norms are float32 rounding errors.
 _ROUNDING = 1e-6
-# Stands for the squared distance to a row that only fills a minibatch up: larger than between any
-# two images of less than 10^8 pixels, and still finite when the smallest bandwidth divides it.
+# Squared distance to a padding row: larger than between any two images of less than 10^8 pixels,
+# and still finite after division by the smallest bandwidth.
 _FAR = 1e8
 _FOR_XLA: ContextVar[bool] = ContextVar("for XLA", default=False)
 
@@ -23,7 +23,7 @@ def squared_distances(x: tf.Tensor) -> tf.Tensor:
 
         d_ij = |x_i|^2 + |x_j|^2 - 2 x_i . x_j
 
-    Identical particles have distance exactly 0: what float32 can't tell from 0 is set to 0.
+    Distances within the rounding error are set to 0, so identical particles have distance 0.
 
     Args:
         x: particles. [M, D].
@@ -39,16 +39,16 @@ def squared_distances(x: tf.Tensor) -> tf.Tensor:
 
 
 def median(d: tf.Tensor, count: tf.Tensor | int | None = None, *, lower: bool = False) -> tf.Tensor:
-    """The exact median of a whole distance matrix, its zero diagonal included.
+    """The exact median of a distance matrix, including its zero diagonal.
 
-    The matrix is symmetric, so only the upper triangle is looked at: after the M zeros, the sorted
-    entries are its sorted values, each twice.
+    Only the upper triangle is read: after the M zeros of the diagonal, the sorted matrix has each
+    of its values twice.
 
     Args:
-        d: symmetric, not negative, zero diagonal. [M, M] with M >= 2 known statically.
-        count: how many particles count; the distances to all others are larger than between these.
+        d: symmetric, not negative, zero diagonal. [M, M] with a static M >= 2.
+        count: number of particles without padding rows, whose distances are the largest ones;
             None for all M.
-        lower: take the smaller of two middle entries, as torch.median, instead of their mean.
+        lower: the smaller of two middle entries, as torch.median, instead of their mean.
 
     Returns:
         The median; for an even count the mean of the two middle entries, as numpy.median. Scalar.
@@ -68,8 +68,7 @@ def median(d: tf.Tensor, count: tf.Tensor | int | None = None, *, lower: bool = 
 
 
 def _nth_smallest(values: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
-    # Selection is 10 times faster than sorting on a CPU, but TensorFlow has it for CPUs alone, and
-    # XLA does not have it.
+    # Selection is 10 times faster than sorting, but TensorFlow has it only on CPUs without XLA.
     if on_gpu() or _FOR_XLA.get():
         return tf.sort(values)[n]
     return tf.raw_ops.NthElement(input=values, n=n)
@@ -77,7 +76,7 @@ def _nth_smallest(values: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
 
 @contextmanager
 def traced_for_xla(jit: bool) -> Iterator[None]:
-    """While a graph is traced that XLA is to compile, only what XLA has is used."""
+    """Avoids operations that XLA cannot compile while a graph is traced."""
     token = _FOR_XLA.set(jit)
     try:
         yield
@@ -95,17 +94,17 @@ def scaled_distances(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Distances in units of the bandwidth, u_ij = d_ij / (2 h^2), and 1 / h^2.
 
-    The bandwidth is h^2 = median(d) / (2 log(M + more)). Where it is 0, because half of all pairs
-    or more are identical, the limit h -> 0 is taken: u is 0 between identical particles and beyond
-    every exponential between others, and 1 / h^2 is replaced by 0, because the kernel's gradient
-    vanishes. A single particle has no neighbours and gives the same.
+    The bandwidth is h^2 = median(d) / (2 log(M + more)). It is 0 if at least half of all pairs are
+    identical, and for a single particle. Then the limit h -> 0 is used: u is 0 between identical
+    particles, very large between different ones, and 1 / h^2 is replaced by 0, because the gradient
+    of the kernel vanishes.
 
     Args:
         x: particles. [M, D].
-        more: what is added to M in the logarithm.
-        real: False for rows that only fill the minibatch up; they are far from all others. [M]
-            bool; None where all rows are particles.
-        lower: of `median`.
+        more: added to M in the logarithm.
+        real: False for padding rows, which are far from all other rows. [M] bool; None without
+            padding.
+        lower: as in `median`.
 
     Returns:
         u, symmetric with a zero diagonal. [M, M]; 1 / h^2. Scalar.

@@ -9,7 +9,7 @@ import numpy as np
 
 from daa.tensorflow import tf
 
-# Confidence of the released scripts: the loss is active as long as the margin is above -50.
+# Confidence of the released scripts: the loss is active for margins above -50.
 _CW_CONFIDENCE = 50.0
 
 
@@ -28,9 +28,9 @@ def xent(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 def margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Logit of the label minus the largest other logit; negative where misclassified. [N]."""
-    own = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
-    label = tf.reduce_sum(tf.where(own, logits, 0.0), axis=1)
-    other = tf.reduce_max(tf.where(own, -np.inf, logits), axis=1)
+    is_label = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
+    label = tf.reduce_sum(tf.where(is_label, logits, 0.0), axis=1)
+    other = tf.reduce_max(tf.where(is_label, -np.inf, logits), axis=1)
     return label - other
 
 
@@ -43,11 +43,11 @@ def cw(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def difference(logits: tf.Tensor, labels: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Logit of the true label minus that of the class aimed at; the other way round away from it.
+    """Logit of the true label minus the logit of the target class.
 
     Args:
         logits: [N, K].
-        labels: classes aimed at. [N].
+        labels: target classes. [N].
         y: true labels. [N].
 
     Returns:
@@ -55,12 +55,12 @@ def difference(logits: tf.Tensor, labels: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 
     Source: Gowal et al. 2019 (MultiTargeted).
     """
-    own, aimed = (tf.gather(logits, k, axis=1, batch_dims=1) for k in (y, labels))
-    return own - aimed
+    true, aimed = (tf.gather(logits, k, axis=1, batch_dims=1) for k in (y, labels))
+    return true - aimed
 
 
 def dlr(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Difference of logits ratio, which no scaling of the logits changes.
+    """Difference of logits ratio, invariant under scaling of the logits.
 
         -(z_y - max_{k != y} z_k) / (z_(1) - z_(3)),   z_(n) the n-th largest logit
 
@@ -71,11 +71,11 @@ def dlr(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def dlr_targeted(logits: tf.Tensor, labels: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Difference of logits ratio towards a class.
+    """Targeted difference of logits ratio.
 
         (z_y - z_label) / (z_(1) - (z_(3) + z_(4)) / 2),   z_(n) the n-th largest logit
 
-    Source: Croce and Hein 2020, Eq. 7, with the other sign, as an attack descends it.
+    Source: Croce and Hein 2020, Eq. 7, with the opposite sign, because the attack descends it.
     """
     top = tf.math.top_k(logits, 4).values
     spread = top[:, 0] - (top[:, 2] + top[:, 3]) / 2
@@ -84,13 +84,13 @@ def dlr_targeted(logits: tf.Tensor, labels: tf.Tensor, y: tf.Tensor) -> tf.Tenso
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss and its name in tables.
+    """A loss that configs can name.
 
     Args:
-        title: as tables and figures show it.
-        function: (logits [N, K], labels [N]) -> [N]. Where it has a parameter `y`, it also gets the
-            true labels [N], while `labels` are the classes that the attack aims at.
-        classes: it needs at least so many.
+        title: name in tables and figures.
+        function: (logits [N, K], labels [N]) -> [N]. A function with a parameter `y` also gets the
+            true labels [N]; then `labels` are the target classes of the attack.
+        classes: minimum number of classes.
     """
 
     title: str

@@ -1,16 +1,15 @@
-"""The attacks, each a row of parts, and how one of them is configured."""
+"""The attacks, each a row of components, and their configuration."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from daa.attacks import aims, directions, plans, starts, steps
-from daa.attacks import components as parts
+from daa.attacks import aims, ball, components, directions, plans, starts, steps
 from daa.attacks.adaptive import adaptive
-from daa.attacks.components import Part
+from daa.attacks.components import Component, checked
 from daa.attacks.losses import LOSSES
 from daa.attacks.starts import STARTS
 from daa.attacks.steps import STEPS
@@ -20,52 +19,46 @@ from daa.target import Precision
 
 @dataclass(frozen=True)
 class Method:
-    """An attack, composed from parts.
+    """An attack as a row of components.
 
     Args:
-        title: as tables and figures show it.
-        direction: where to go.
-        start: where from.
-        aim: towards what.
-        step: how far.
-        plan: what next.
-        particles: whether the images of a minibatch act on each other, so that they are shuffled
-            every `steps_per_shuffle` steps; False in a composed row that is never shuffled.
-        steps: number of steps where it is fixed; None where it is an option.
-        loss: what it increases unless a config says otherwise; None for a plan that chooses the
-            losses of its units itself.
-        options: {option: default} where they differ from those of the parts.
+        title: name in tables and figures.
+        direction, start, aim, step, plan: the components; see their modules.
+        particles: whether the images of a minibatch influence each other and are shuffled every
+            `steps_per_shuffle` steps; False for a composed method with shuffle="never".
+        steps: fixed number of steps; None if the number is an option.
+        loss: default loss; None for a plan that chooses the losses of its units.
+        options: {option: default} that override the defaults of the components.
     """
 
     title: str
-    direction: Part = directions.gradient
-    start: Part = starts.uniform
-    aim: Part = aims.given
-    step: Part = steps.fixed
-    plan: Part = plans.repeat
+    direction: Component = directions.gradient
+    start: Component = starts.uniform
+    aim: Component = aims.given
+    step: Component = steps.fixed
+    plan: Component = plans.repeat
     particles: bool = False
     steps: int | None = None
     loss: str | None = "xent"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def parts(self) -> tuple[Part, ...]:
-        """Its parts, whose options are those of the method."""
+    def components(self) -> tuple[Component, ...]:
+        """The components that define the options of the method."""
         return self.start, self.aim, self.direction, self.step, self.plan
 
     def defaults(self) -> dict[str, Any]:
-        """{option that this method reads: default}."""
-        found: dict[str, Any] = {} if self.steps else {"steps": 200}
+        """{option of this method: default}."""
+        counts: dict[str, Any] = {} if self.steps else {"steps": 200}
         if self.particles:
-            found["steps_per_shuffle"] = 10
+            counts["steps_per_shuffle"] = 10
         own = {name: value for name, value in self.options.items() if name not in BLOCKS}
-        return {**found, **parts.options(*self.parts), **own}
+        return {**counts, **components.options(*self.components), **own}
 
 
-# Building blocks that any method of many steps takes: another start or step rule by its name,
-# momentum on its direction, the best image on the way instead of the last one, a factor for the
-# logits, restarts on the standing images alone, minibatches that are never shuffled. They are
-# options only where they are given.
+# Optional building blocks of every method with many steps: another start or step rule, momentum of
+# the direction, the best image of all steps instead of the last one, a factor of the logits,
+# restarts only on robust images, minibatches without shuffling.
 BLOCKS: dict[str, Any] = {
     "start": Literal[tuple(STARTS)],
     "step": Literal[tuple(STEPS)],
@@ -77,25 +70,24 @@ BLOCKS: dict[str, Any] = {
 }
 
 
-def composed(method: str, given: Mapping[str, Any]) -> Method:
-    """The row of a method with the parts that were given in the place of its own."""
+def _blocks_of(method: str) -> list[str]:
+    row = METHODS[method]
+    return [name for name in BLOCKS if row.steps is None and (row.particles or name != "shuffle")]
+
+
+def composed(method: str, options: Mapping[str, Any]) -> Method:
+    """The row of a method, with the building blocks among some options."""
     row = METHODS[method]
     return replace(
         row,
-        start=STARTS.get(str(given.get("start")), row.start),
-        step=STEPS.get(str(given.get("step")), row.step),
-        plan=plans.standing if given.get("restarts") == "standing" else row.plan,
-        particles=row.particles and given.get("shuffle") != "never",
+        start=STARTS.get(str(options.get("start")), row.start),
+        step=STEPS.get(str(options.get("step")), row.step),
+        plan=plans.on_robust if options.get("restarts") == "standing" else row.plan,
+        particles=row.particles and options.get("shuffle") != "never",
     )
 
 
-def _takes(method: str, block: str) -> bool:
-    """Whether a building block means anything to a method."""
-    row = METHODS[method]
-    return row.steps is None and (row.particles or block != "shuffle")
-
-
-# The released scripts run with these c under both losses, whatever c they print for CW.
+# The released scripts run with these c under both losses, although they print another c for CW.
 METHODS: dict[str, Method] = {
     "fgsm": Method("FGSM", start=starts.natural, step=steps.whole, steps=1),
     "rand_fgsm": Method("Rand+FGSM", start=starts.rand_fgsm, step=steps.rest, steps=1),
@@ -144,30 +136,36 @@ METHODS: dict[str, Method] = {
 }
 
 
+_SHARED = ("method", "loss", "eps", "batch_size", "clip_range", "precision")
+
+
 @dataclass(frozen=True, init=False)
 class AttackConfig:
-    """How to attack. Lengths are in the unit of images in [0, 1].
+    """Settings of an attack. Lengths are in the unit of images in [0, 1].
 
-    An option that is not given has the default of the method. An option that the method does not
-    read is refused. `config.c` reads an option; it is None where the method does not read it.
+    An omitted option has the default of the method. An option of another method is an error.
+    `config.c` reads an option; it is None if the method does not have this option. NumPy numbers
+    are stored as Python numbers.
 
     Args:
         method: a row of `METHODS`, as pgd, momentum, blob (DAA-BLOB) or dgf (DAA-DGF).
-        loss: a row of `LOSSES`, as xent (cross-entropy) or cw (CW-infinity); None for the method's.
+        loss: a row of `LOSSES`, as xent (cross-entropy) or cw (CW-infinity); None for the default
+            of the method.
         eps: radius of the L-infinity ball.
         batch_size: images per minibatch, which are the particles of blob and dgf.
         clip_range: keep the images inside [0, 1], not only inside the ball.
-        precision: of the gradients; the images and the final evaluation are float32 always.
-        options: of the method. The parts that a method is made of document them: `step_size`
-            (`daa.attacks.steps.fixed`), `c` and `formula` (`daa.attacks.directions.blob`, `dgf`), `decay`
-            (`daa.attacks.directions.momentum`), `random_start` and `clip_start` (`daa.attacks.starts.uniform`),
-            `rand_fgsm` (`daa.attacks.starts.rand_fgsm`), `targeted` (`daa.attacks.aims.given`). Beside them
-            `steps`, the gradients per image, and for blob and dgf `steps_per_shuffle`, the steps
-            that a minibatch makes before all images are shuffled again; `shuffle="never"` in its
-            place keeps the minibatches of the images' own order.
+        precision: of the gradients; images and the final evaluation are always float32.
+        options: of the method. The components document them: `step_size`
+            (`daa.attacks.steps.fixed`), `c` and `formula` (`daa.attacks.directions.blob`, `dgf`),
+            `decay` (`daa.attacks.directions.momentum`), `random_start` and `clip_start`
+            (`daa.attacks.starts.uniform`), `rand_fgsm` (`daa.attacks.starts.rand_fgsm`),
+            `targeted` (`daa.attacks.aims.given`). Further options are `steps`, the gradients per
+            image, and for blob and dgf `steps_per_shuffle`, the steps of a minibatch between two
+            shuffles of all images; with `shuffle="never"` the minibatches follow the order of the
+            images.
 
     Raises:
-        InputError: a value that can't work, or an option that the method does not read; names it.
+        InputError: an invalid value, or an option that the method does not have; names it.
     """
 
     method: str
@@ -188,33 +186,30 @@ class AttackConfig:
         precision: Precision = "float32",
         **options: Any,
     ) -> None:
-        _one_of("method", method, METHODS)
-        own = METHODS[method].loss
-        require(loss is None or own is not None, "loss", f"no such option for {method}", loss)
-        loss = own if loss is None else loss
-        if loss is not None:
-            _one_of("loss", loss, LOSSES)
-        require(parts.is_number(eps) and 0 < eps <= 1, "eps", "0 < eps <= 1", eps)
-        _fits("batch_size", parts.mismatch(batch_size, int), batch_size)
-        _fits("clip_range", parts.mismatch(clip_range, bool), clip_range)
-        _one_of("precision", precision, get_args(Precision))
-        values = _resolved(method, options)
-        shared = (method, loss, eps, batch_size, clip_range, precision, tuple(values.items()))
-        for name, value in zip(self.__dataclass_fields__, shared, strict=True):
+        method = checked("method", method, Literal[tuple(METHODS)])
+        default = METHODS[method].loss
+        require(loss is None or default is not None, "loss", f"no such option for {method}", loss)
+        values = (
+            method,
+            default if loss is None else checked("loss", loss, Literal[tuple(LOSSES)]),
+            ball.radius(eps),
+            checked("batch_size", batch_size, int),
+            checked("clip_range", clip_range, bool),
+            checked("precision", precision, Precision),
+            tuple(_resolved(method, options).items()),
+        )
+        for name, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, name, value)
-        self._check_together()
-
-    def _check_together(self) -> None:
-        if self.loss is not None and "y" in parts.needs(LOSSES[self.loss].function):
-            aimed = self.parts.aim is not aims.given or self.targeted is not None
+        if self.loss is not None and "y" in components.needs(LOSSES[self.loss].function):
+            aimed = self.method_spec.aim is not aims.given or self.targeted is not None
             require(aimed, "loss", "one that needs no class to aim at", self.loss)
         if self.reads("step_size"):
-            fits = 0 < self.step_size <= self.eps
-            require(fits, "step_size", f"0 < step_size <= eps={self.eps}", self.step_size)
-        if self.parts.particles:
-            fits = self.steps % self.steps_per_shuffle == 0
+            ok = 0 < self.step_size <= self.eps
+            require(ok, "step_size", f"0 < step_size <= eps={self.eps}", self.step_size)
+        if self.method_spec.particles:
+            ok = self.steps % self.steps_per_shuffle == 0
             multiple = f"a multiple of steps_per_shuffle={self.steps_per_shuffle}"
-            require(fits, "steps", multiple, self.steps)
+            require(ok, "steps", multiple, self.steps)
         if METHODS[self.method].particles:
             require(self.batch_size >= 2, "batch_size", "at least 2 particles", self.batch_size)
 
@@ -227,28 +222,28 @@ class AttackConfig:
         return options.get(name)
 
     @property
-    def parts(self) -> Method:
-        """The parts that the attack is composed from."""
+    def method_spec(self) -> Method:
+        """The components of the attack, including its building blocks."""
         return composed(self.method, dict(self.options))
 
     @property
     def steps_per_unit(self) -> int:
-        """Steps that each image makes in one unit of work."""
-        return self.parts.steps or self.steps
+        """Steps of each image in one unit of work."""
+        return self.method_spec.steps or self.steps
 
     @property
-    def steps_per_visit(self) -> int:
-        """Steps that a minibatch makes in a row: all of them unless particles are shuffled."""
-        return self.steps_per_shuffle if self.parts.particles else self.steps_per_unit
+    def inner_steps(self) -> int:
+        """Consecutive steps of a minibatch: all of them unless particles are shuffled."""
+        return self.steps_per_shuffle if self.method_spec.particles else self.steps_per_unit
 
     @property
     def gradients_per_image(self) -> float:
-        """Forward-backward passes of one unit for each image; a forward pass alone counts half."""
+        """Forward-backward passes of one unit per image; a forward pass counts half."""
         options = dict(self.options)
-        row = self.parts
-        step = parts.cost(row.direction, options)
+        row = self.method_spec
+        step = components.cost(row.direction, options)
         step += 1 if row.direction is not directions.nowhere else 0.5
-        once = parts.cost(row.start, options) + parts.cost(row.aim, options)
+        once = components.cost(row.start, options) + components.cost(row.aim, options)
         return self.steps_per_unit * step + once + (0.5 if self.keep else 0)
 
     def reads(self, name: str) -> bool:
@@ -256,9 +251,8 @@ class AttackConfig:
         return name in dict(self.options)
 
     def settings(self) -> dict[str, Any]:
-        """Everything that decides the attack, ready for JSON."""
-        shared = {name: getattr(self, name) for name in _SHARED}
-        return {**shared, **dict(self.options)}
+        """All settings as a dict of plain Python values, ready for JSON."""
+        return {**{name: getattr(self, name) for name in _SHARED}, **dict(self.options)}
 
     def replace(self, **changes: Any) -> AttackConfig:
         """The same attack with some settings changed."""
@@ -266,73 +260,46 @@ class AttackConfig:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> AttackConfig:
-        """The attack of some `settings()`.
+        """The attack with some `settings()`.
 
-        Settings that the method does not read are left out: old records list those of all methods.
+        Options of other methods are ignored, because old records list the options of all methods.
         """
-        method = str(settings.get("method"))
-        _one_of("method", method, METHODS)
-        known = cls.readable(method, settings)
-        return cls(**{name: value for name, value in settings.items() if name in known})
+        method = checked("method", settings.get("method"), Literal[tuple(METHODS)])
+        names = cls.readable(method, settings)
+        return cls(**{name: value for name, value in settings.items() if name in names})
 
     @staticmethod
-    def readable(method: str, given: Mapping[str, Any]) -> set[str]:
-        """The settings that a method reads, with the start and the step rule that are given."""
-        found = {*_SHARED, *composed(method, given).defaults()}
-        found |= {block for block in BLOCKS if _takes(method, block)}
-        return found if METHODS[method].loss is not None else found - {"loss"}
+    def readable(method: str, options: Mapping[str, Any]) -> set[str]:
+        """Names of the settings of a method with the building blocks among some options."""
+        names = {*_SHARED, *composed(method, options).defaults(), *_blocks_of(method)}
+        return names if METHODS[method].loss is not None else names - {"loss"}
 
     @staticmethod
     def names() -> list[str]:
-        """The names of all settings of all methods."""
+        """Names of all settings of all methods."""
         options = [name for method in METHODS.values() for name in method.defaults()]
-        blocks = [*BLOCKS, *parts.options(*STARTS.values(), *STEPS.values())]
+        blocks = [*BLOCKS, *components.options(*STARTS.values(), *STEPS.values())]
         return list(dict.fromkeys([*_SHARED, *options, *blocks]))
 
 
-_SHARED = ("method", "loss", "eps", "batch_size", "clip_range", "precision")
-
-
-def _resolved(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a method: those given, else its defaults."""
-    given = {**_blocks(METHODS[method].options), **given}
-    blocks = _blocks(given)
-    for name, value in blocks.items():
-        require(_takes(method, name), name, f"no such option for {method}", value)
-        _fits(name, parts.mismatch(value, BLOCKS[name]), value)
-    row = composed(method, blocks)
-    defaults = row.defaults()
-    for name, value in given.items():
-        if name not in AttackConfig.names():
-            raise InputError(
-                f"expected one of {', '.join(AttackConfig.names())}, got {shown(name)}"
-            )
-        if value is not None and name not in blocks:
-            require(name in defaults, name, f"no such option for {method}", value)
-    resolved = {}
-    for name, default in defaults.items():
-        value = default if given.get(name) is None else given[name]
+def _resolved(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a method: the user's, else the defaults. None stands for the default."""
+    names = AttackConfig.names()
+    for name in options:
+        if name not in names:
+            raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}")
+    values = {**METHODS[method].options, **options}
+    values = {name: value for name, value in values.items() if value is not None}
+    row = composed(method, values)
+    defaults, blocks = row.defaults(), _blocks_of(method)
+    kinds = dict.fromkeys(defaults, int) | BLOCKS  # int: steps and steps_per_shuffle
+    for component in row.components:
+        typed = components.typed_options(component)
+        kinds |= {name: kind for name, (kind, _) in typed.items()}
+    for name, value in values.items():
+        require(name in defaults or name in blocks, name, f"no such option for {method}", value)
+    values = {**defaults, **{name: values[name] for name in BLOCKS if name in values}, **values}
+    for name, value in values.items():
         require(value is not inspect.Parameter.empty, name, "a value", None)
-        _fits(name, _expected(row, name, value), value)
-        resolved[name] = value
-    return {**resolved, **blocks}
-
-
-def _blocks(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name in BLOCKS if (value := given.get(name)) is not None}
-
-
-def _expected(method: Method, name: str, value: object) -> str | None:
-    for part in method.parts:
-        if name in parts.options(part):
-            return parts.expected(value, part, name)
-    return parts.mismatch(value, int)  # steps and steps_per_shuffle
-
-
-def _fits(name: str, expected: str | None, value: object) -> None:
-    require(expected is None, name, str(expected), value)
-
-
-def _one_of(name: str, value: object, allowed: Any) -> None:
-    fits = isinstance(value, str) and value in allowed
-    require(fits, name, f"one of {', '.join(allowed)}", value)
+        values[name] = checked(name, value, kinds[name])
+    return values

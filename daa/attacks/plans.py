@@ -1,10 +1,10 @@
-"""What an attack does next: plans, the units of work they give out, and the report they read.
+"""Plans: generators that yield units of work and receive the report so far.
 
-    plan(...) -> generator that yields units and receives the report so far
+    plan(...) -> generator of units
 
-A plan yields a `Unit` to be run, or None when it can only go on with the results of units that are
-still running. It is sent the report over all results that are in. A plan must be deterministic: an
-interrupted attack goes on by running its plan again with the results that were kept.
+A plan yields a `Unit`, or None while it waits for the results of pending units. It receives the
+report over all finished units. Plans are deterministic: an interrupted attack resumes by running
+its plan again with the stored results.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from daa.attacks.methods import AttackConfig
 
-# More restarts are a slip of the keyboard: even the smallest attack would need weeks.
+# A larger number is a typing error: even the smallest attack would need weeks.
 MOST_RESTARTS = 1_000_000
 
 
@@ -28,16 +28,15 @@ class Unit:
 
     Args:
         config: the attack.
-        seed, restart: the source of all its random numbers.
+        seed, restart: source of all its random numbers.
         images: indices of the images; None for all. [n].
-        first: first images instead of those of the config's start, [n, H, W, C] float32; or
-            several versions, [k, n, H, W, C], of which each image takes the one with the lowest
-            margin.
-        best: worst version of each image so far, for starts that go on from there.
+        first: first images instead of the start of the config, [n, H, W, C] float32; or several
+            versions, [k, n, H, W, C], of which each image uses the one with the lowest margin.
+        best: adversarial image with the lowest margin so far, for starts that continue from it.
             [n, H, W, C] float32.
-        target_labels: classes to be reached, for `targeted="labels"`. [n].
-        ranks: ranks of the classes to be reached, for an aim at the nearest ones. [n].
-        overhead: forward-backward passes for each image that the config does not know of.
+        target_labels: target classes, for `targeted="labels"`. [n].
+        ranks: ranks of the target classes, for an aim at the nearest classes. [n].
+        overhead: forward-backward passes per image in addition to the config's.
     """
 
     config: AttackConfig
@@ -52,39 +51,44 @@ class Unit:
 
     @property
     def gradients(self) -> float:
-        """Forward-backward passes spent on each image; a forward pass alone counts half."""
+        """Forward-backward passes per image; a forward pass counts half."""
         return float(self.config.gradients_per_image) + self.overhead
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a unit achieved.
+    """The result of a unit without its images.
 
     Args:
         images: indices of its images; None for all. [n].
-        margin: of the images it found: label's logit minus the largest other one. [n] float32.
-        gradients: forward-backward passes that it spent on each of its images.
+        margin: margins of its adversarial images. [n] float32.
+        gradients: forward-backward passes per image.
     """
 
     images: np.ndarray | None
     margin: np.ndarray
     gradients: float
 
+    @property
+    def rows(self) -> np.ndarray | slice:
+        """Index of its images in an array of all images."""
+        return slice(None) if self.images is None else self.images
+
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What an attack achieved.
+    """The result of an attack.
 
-    An image is broken when its margin is not positive; a tie counts as misclassified. An image that
-    is misclassified without any attack is broken from the start, whatever the attack does to it.
+    An image is misclassified when its margin (logit of the label minus the largest other logit) is
+    not positive, so a tie counts. An image that is misclassified without an attack stays
+    misclassified in every accuracy.
 
     Args:
-        adv: for each input the image with the lowest margin that any unit found; the natural image
-            where that is misclassified with a lower one. [N, H, W, C] float32.
-        margin: its margin: the label's logit minus the largest other one; inf before the first
-            unit. [N] float32.
-        natural: margin of the natural image. [N] float32.
-        history: the outcomes of all units, in their order.
+        adv: the adversarial image with the lowest margin of all units; the clean image if it is
+            misclassified with a lower margin. [N, H, W, C] float32.
+        margin: margins of `adv`; inf before the first unit. [N] float32.
+        natural: margins of the clean images. [N] float32.
+        history: the outcomes of all units, in order.
     """
 
     adv: np.ndarray
@@ -94,23 +98,23 @@ class Report:
 
     @property
     def correct_per_restart(self) -> np.ndarray:
-        """Whether the target was right after each unit alone. [R, N] bool.
+        """Whether the target classifies the images of each unit correctly. [R, N] bool.
 
-        True for images that a unit left out.
+        True for images that are not part of a unit.
         """
         correct = np.ones((len(self.history), len(self.margin)), bool)
         for row, outcome in zip(correct, self.history, strict=True):
-            row[slice(None) if outcome.images is None else outcome.images] = outcome.margin > 0
+            row[outcome.rows] = outcome.margin > 0
         return correct
 
     @property
     def accuracy_per_restart(self) -> np.ndarray:
-        """Accuracy under each unit alone. [R], in [0, 1]."""
+        """Accuracy under each single unit. [R], in [0, 1]."""
         return self.correct_per_restart.mean(axis=1)
 
     @property
     def clean_accuracy(self) -> float:
-        """Accuracy on the natural images, in [0, 1]."""
+        """Accuracy on the clean images, in [0, 1]."""
         return float((self.natural > 0).mean())
 
     @property
@@ -121,17 +125,17 @@ class Report:
 
     @property
     def gradients(self) -> np.ndarray:
-        """Forward-backward passes spent on each image; a forward pass alone counts half. [N]."""
-        spent = np.zeros(len(self.margin))
+        """Forward-backward passes of each image; a forward pass counts half. [N]."""
+        total = np.zeros(len(self.margin))
         for outcome in self.history:
-            spent[slice(None) if outcome.images is None else outcome.images] += outcome.gradients
-        return spent
+            total[outcome.rows] += outcome.gradients
+        return total
 
     @property
     def gradients_after(self) -> np.ndarray:
         """Mean forward-backward passes per image after unit 1, 2, ... [R]."""
-        spent = [outcome.gradients * len(outcome.margin) for outcome in self.history]
-        return np.cumsum(spent) / len(self.margin)
+        totals = [outcome.gradients * len(outcome.margin) for outcome in self.history]
+        return np.cumsum(totals) / len(self.margin)
 
 
 Plan = Generator[Unit | None, Report, None]
@@ -140,7 +144,7 @@ Plan = Generator[Unit | None, Report, None]
 def repeat(
     config: AttackConfig, seed: int, restarts: int, target_labels: np.ndarray | None = None
 ) -> Plan:
-    """The same attack on all images, `restarts` times; restart r depends on (seed, r) alone.
+    """The same attack on all images, `restarts` times; restart r depends only on (seed, r).
 
     Source: the loop over restarts of the released scripts.
     """
@@ -148,14 +152,14 @@ def repeat(
         yield Unit(config, seed, restart, target_labels=target_labels)
 
 
-def standing(
+def on_robust(
     config: AttackConfig,
     seed: int,
     restarts: int,
     report: Report,
     target_labels: np.ndarray | None = None,
 ) -> Plan:
-    """The same attack `restarts` times, each time on the images that no restart has broken yet."""
+    """The same attack `restarts` times, each time on the images that are still robust."""
     for restart in range(restarts):
         images = np.flatnonzero(report.margin > 0)
         if not len(images):

@@ -1,4 +1,4 @@
-"""Where an attack starts.
+"""Starts of an attack.
 
     start(x, rng, ...) -> first images, [N, H, W, C] float32
 
@@ -13,14 +13,14 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from daa.attacks import ball
-from daa.attacks.components import Part, costs
+from daa.attacks.components import Component, costs
 from daa.target import Target, logits_gradient
 
 RandFgsm = Literal["uniform", "tramer"]
 
 
 def natural(x: np.ndarray) -> np.ndarray:
-    """The natural images. [N, H, W, C]."""
+    """The clean images. [N, H, W, C]."""
     return x.copy()
 
 
@@ -36,12 +36,12 @@ def uniform(
     """x + U(-eps, eps).
 
     Args:
-        x: natural images. [N, H, W, C] float32.
+        x: clean images. [N, H, W, C] float32.
         rng: source of the noise.
         eps: radius of the ball, in the unit of `x`.
-        clip_range: whether the attack keeps to the pixel range at all.
+        clip_range: whether the attack stays in the pixel range.
         random_start: False starts at `x`.
-        clip_start: clip the start to [0, 1]. The released scripts don't before the first gradient.
+        clip_start: clip the start to [0, 1]; the released scripts do not.
 
     Returns:
         [N, H, W, C] float32.
@@ -64,7 +64,7 @@ def rand_fgsm(
     rand_fgsm: RandFgsm = "uniform",
     clip_start: bool = False,
 ) -> np.ndarray:
-    """The start of Rand+FGSM in its two readings.
+    """The start of Rand+FGSM in two variants.
 
     Args:
         x, rng, eps, clip_range, clip_start: as for `uniform`.
@@ -84,7 +84,7 @@ def rand_fgsm(
 
 
 def signs(x: np.ndarray, rng: np.random.Generator, *, eps: float) -> np.ndarray:
-    """A random corner of the ball: x +- eps for each pixel alone. [N, H, W, C]."""
+    """A random corner of the ball: x +- eps, independently for each pixel. [N, H, W, C]."""
     return x + np.float32(eps) * _sign(rng, x.shape)
 
 
@@ -105,14 +105,14 @@ def pixels(
     eps: float,
     kicked: float = 0.1,
 ) -> np.ndarray:
-    """The best images so far, with some pixels at a random end of the ball.
+    """The worst images so far, with some pixels moved to a random end of the ball.
 
     Args:
-        x: natural images. [N, H, W, C].
-        best: the worst version of each so far. [N, H, W, C].
-        rng: decides pixels and ends.
+        x: clean images. [N, H, W, C].
+        best: adversarial image with the lowest margin so far. [N, H, W, C].
+        rng: chooses pixels and ends.
         eps: radius of the ball, in the unit of `x`.
-        kicked: share of the pixels.
+        kicked: share of the moved pixels.
 
     Returns:
         [N, H, W, C] float32.
@@ -137,13 +137,13 @@ def odi(
         x <- x + odi_step * eps * sign grad(w . z(x)),   w ~ U(-1, 1)^K
 
     Args:
-        x: natural images. [N, H, W, C] float32.
-        rng: source of w and of the noise that the steps start from.
+        x: clean images. [N, H, W, C] float32.
+        rng: source of w and of the uniform start before the steps.
         target: the classifier.
         eps: radius of the ball, in the unit of `x`.
-        clip_range: whether the attack keeps to the pixel range.
+        clip_range: whether the attack stays in the pixel range.
         odi_steps: number of steps.
-        odi_step: length of a step, as part of eps.
+        odi_step: length of a step, as a fraction of eps.
 
     Returns:
         [N, H, W, C] float32.
@@ -168,28 +168,29 @@ def transfer(
     eps: float,
     nearest: int = 10,
 ) -> np.ndarray:
-    """The perturbation of one of the nearest images of the same class that an attack broke.
+    """The perturbation of a similar misclassified image of the same class.
 
     Args:
-        x: natural images. [N, H, W, C].
-        y: their labels. [N].
-        rng: chooses among the nearest ones.
-        donors: broken images [D, H, W, C], their labels [D], their perturbations [D, H, W, C].
+        x: clean images. [N, H, W, C].
+        y: labels. [N].
+        rng: chooses among the `nearest` images.
+        donors: clean images that an attack broke [D, H, W, C], labels [D], perturbations
+            [D, H, W, C].
         eps: radius of the ball, in the unit of `x`.
-        nearest: how many are chosen from.
+        nearest: number of candidates per image.
 
     Returns:
-        [N, H, W, C] float32; a random corner of the ball where no image of the class is broken.
+        [N, H, W, C] float32; a random corner of the ball for a class without donors.
     """
     start = signs(x, rng, eps=eps)
     images, labels, perturbations = donors
     for label in np.unique(y):
-        own, others = np.flatnonzero(y == label), np.flatnonzero(labels == label)
-        if len(others):
-            apart = cdist(x[own].reshape(len(own), -1), images[others].reshape(len(others), -1))
-            near = np.argsort(apart, axis=1, kind="stable")[:, :nearest]
-            picked = near[np.arange(len(own)), rng.integers(0, near.shape[1], len(own))]
-            start[own] = x[own] + perturbations[others[picked]]
+        rows, candidates = np.flatnonzero(y == label), np.flatnonzero(labels == label)
+        if len(candidates):
+            flat = (array.reshape(len(array), -1) for array in (x[rows], images[candidates]))
+            near = np.argsort(cdist(*flat), axis=1, kind="stable")[:, :nearest]
+            picked = near[np.arange(len(rows)), rng.integers(0, near.shape[1], len(rows))]
+            start[rows] = x[rows] + perturbations[candidates[picked]]
     return start
 
 
@@ -197,7 +198,7 @@ def _sign(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return (2 * rng.integers(0, 2, shape, dtype=np.int8) - 1).astype(np.float32)
 
 
-STARTS: dict[str, Part] = {
+STARTS: dict[str, Component] = {
     "natural": natural,
     "uniform": uniform,
     "signs": signs,

@@ -1,8 +1,8 @@
-"""How far an attack moves in one step.
+"""Step rules of an attack.
 
     step(adv, v, ...) -> next images, [M, H, W, C]
 
-`adv` are the images, `v` is the direction; the attack projects what the step returns.
+The attack projects the next images onto the ball.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from daa.attacks import ball
-from daa.attacks.components import Memory, Part, remembers
+from daa.attacks.components import Component, Memory, remembers
 from daa.attacks.starts import RandFgsm
 from daa.tensorflow import tf
 
@@ -34,7 +34,7 @@ def whole(adv: tf.Tensor, v: tf.Tensor, *, eps: float) -> tf.Tensor:
 
 
 def rest(adv: tf.Tensor, v: tf.Tensor, *, eps: float, rand_fgsm: RandFgsm = "uniform") -> tf.Tensor:
-    """The step of Rand+FGSM: eps, or what Tramer's random step left of it, eps / 2.
+    """The step of Rand+FGSM: eps, or eps / 2 after the random step of Tramer et al.
 
     Source: Tramer et al. 2018, Eq. 7, for "tramer".
     """
@@ -64,7 +64,7 @@ def geometric(
     first_step: float = 0.7,
     last_step: float = 0.01,
 ) -> tf.Tensor:
-    """Steps along sign(v) whose length falls geometrically.
+    """Steps along sign(v) with geometrically decreasing length.
 
         length_k = eps * first_step * (last_step / first_step)^(k / (steps - 1))
 
@@ -73,14 +73,14 @@ def geometric(
         k: number of this step, from 0. Scalar.
         steps: number of steps of the attack. Scalar.
         eps: radius of the ball, in the unit of `adv`.
-        first_step, last_step: lengths of the first and the last step, as parts of eps.
+        first_step, last_step: lengths of the first and the last step, as fractions of eps.
 
-    Source: large decaying steps are an idea of Liu et al. 2022 (A3), who use a cosine.
+    Source: Liu et al. 2022 (A3) use large decaying steps, with a cosine schedule.
     """
     one = tf.constant(1.0, tf.float64)
-    part = tf.cast(k, tf.float64) / tf.maximum(tf.cast(steps, tf.float64) - 1.0, one)
+    progress = tf.cast(k, tf.float64) / tf.maximum(tf.cast(steps, tf.float64) - 1.0, one)
     first_step, last_step = tf.cast(first_step, tf.float64), tf.cast(last_step, tf.float64)
-    return fixed(adv, v, step_size=eps * first_step * (last_step / first_step) ** part)
+    return fixed(adv, v, step_size=eps * first_step * (last_step / first_step) ** progress)
 
 
 def _rows(value: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -113,20 +113,20 @@ def halving(
     eps: float,
     rho: float = 0.75,
 ) -> tf.Tensor:
-    """Auto-PGD: steps with momentum whose length, 2 eps at first, is halved at checkpoints.
+    """Auto-PGD: steps with momentum; their length starts at 2 eps and is halved at checkpoints.
 
-    At a checkpoint the length of an image's steps is halved if its loss rose in less than `rho` of
-    the steps since the last one, or if the highest loss has not changed since then and the length
-    was not halved there. The image then goes on from where its loss was highest. The first
-    checkpoint comes after 22 % of all steps, each further period is 3 % shorter, down to 6 %.
+    A checkpoint halves the step length of an image if its loss rose in less than `rho` of the steps
+    since the previous checkpoint, or if the previous checkpoint did not halve the length and the
+    highest loss has not increased since. The image then continues from its highest loss. The first
+    period is 22 % of all steps; each further period is 3 % shorter, down to 6 %.
 
     Args:
         adv, v: as for `fixed`.
-        losses: that the attack increases, at `adv`. [M].
+        losses: losses at `adv` that the attack increases. [M].
         lower, upper: bounds of the images. [M, H, W, C].
         k: number of this step, from 0. Scalar.
         steps: number of steps of the attack. Scalar.
-        memory: of the steps before.
+        memory: of the previous steps.
         eps: radius of the ball, in the unit of `adv`.
         rho: share of rising steps below which the length is halved.
 
@@ -137,7 +137,7 @@ def halving(
     """
     m, first = memory, k == 0
     total = tf.cast(steps, tf.float32)
-    shortest, less = (tf.maximum(tf.floor(part * total), 1.0) for part in (0.06, 0.03))
+    shortest, less = (tf.maximum(tf.floor(f * total), 1.0) for f in (0.06, 0.03))
     begin = tf.maximum(tf.floor(0.22 * total), 1.0)
     eps, rho = tf.cast(eps, adv.dtype), tf.cast(rho, adv.dtype)
     period = tf.where(first, begin, m["period"])
@@ -187,19 +187,18 @@ def squares(
     eps: float,
     side: float = 0.8,
 ) -> tf.Tensor:
-    """Random search: a square of the best image so far moves to a corner of the ball.
+    """Random search: moves a square of the best image so far to a corner of the ball.
 
-    A move that does not raise the loss is taken back. The squares become smaller at fixed parts of
-    the attack.
+    A move that does not increase the loss is undone. The squares shrink at fixed steps.
 
     Args:
-        adv: images with the last move. [M, H, W, C].
-        losses: that the attack increases, at `adv`. [M].
+        adv: images after the last move. [M, H, W, C].
+        losses: losses at `adv` that the attack increases. [M].
         lower, upper: bounds of the images. [M, H, W, C].
         k: number of this step, from 0. Scalar.
         steps: number of steps of the attack. Scalar.
         noise: of this step, U(0, 1). [M, 2 + C].
-        memory: of the steps before.
+        memory: of the previous steps.
         eps: radius of the ball, in the unit of `adv`.
         side: share of the pixels that the first squares cover.
 
@@ -230,7 +229,7 @@ def squares(
     return moved, {**memory, "kept": kept, "highest": tf.maximum(losses, memory["highest"])}
 
 
-# Parts of the attack after which the area of the squares is halved.
+# Fractions of the attack after which the area of the squares is halved.
 _SQUARES = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 
@@ -238,4 +237,4 @@ def _wide(rows: tf.Tensor) -> tf.Tensor:
     return rows[:, None, None, None]
 
 
-STEPS: dict[str, Part] = {"fixed": fixed, "geometric": geometric, "halving": halving}
+STEPS: dict[str, Component] = {"fixed": fixed, "geometric": geometric, "halving": halving}

@@ -1,4 +1,4 @@
-"""Accuracy under attack: the one loop over restarts, for every plan and every engine."""
+"""Accuracy under attack: the loop over units of work, for every plan and every engine."""
 
 from __future__ import annotations
 
@@ -6,49 +6,51 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
-from daa import storage
-from daa.attacks import components as parts
+from daa import memory
+from daa.attacks import components
 from daa.attacks.attack import Attack
+from daa.attacks.components import Component
 from daa.attacks.losses import margin
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import MOST_RESTARTS, Outcome, Plan, Report, Unit
-from daa.errors import InputError, require
+from daa.errors import InputError, is_whole, plain, require, whole
 from daa.target import Target, check_images, predict
 
 
 def margins(target: Target, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The label's logit minus the largest other one; the target is right where it is positive.
+    """Logit of the label minus the largest other logit. [N] float32.
+
+    The target classifies an image correctly if the margin is positive; a tie counts as
+    misclassified.
 
     Args:
         target: the classifier.
         x: images. [N, H, W, C] float32.
         y: labels. [N].
-
-    Returns:
-        [N] float32. A tie counts as misclassified.
     """
-    sizes = storage.parts(x, storage.PART)
-    return np.concatenate([margin(predict(target, x[part]), y[part]).numpy() for part in sizes])
+    slices = memory.parts(x, memory.PART)
+    return np.concatenate([margin(predict(target, x[part]), y[part]).numpy() for part in slices])
 
 
 def clean_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
-    """Share of natural images that the target classifies rightly, in [0, 1]."""
+    """Share of clean images that the target classifies correctly, in [0, 1]."""
     x, y = check_images(target, x, y)
     return float((margins(target, x, y) > 0).mean())
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a unit of work gives back.
+    """The result of a unit of work.
 
     Args:
         adv: adversarial images. [n, H, W, C] float32.
         margin: their margins, computed in float32. [n].
-        seconds: that the unit worked.
-        device: that it worked on; "" for this process.
+        seconds: duration of the unit.
+        device: device of the unit; "" for this process.
     """
 
     adv: np.ndarray
@@ -57,8 +59,8 @@ class Result:
     device: str = ""
 
 
-# Takes units as it has room for them and gives each with its result, in any order. None among the
-# units says that the next one depends on a result that is not in yet.
+# Takes units as soon as it can run them and yields each with its result, in any order. None among
+# the units means that the next unit depends on a pending result.
 Engine = Callable[[Iterator[Unit | None]], Iterator[tuple[Unit, Result]]]
 
 
@@ -69,18 +71,18 @@ def run_unit(
     unit: Unit,
     on_steps: Callable[[int], None] | None = None,
 ) -> Result:
-    """Runs one unit of work and judges its images by a plain forward pass in float32.
+    """Runs a unit of work and evaluates its images by a forward pass in float32.
 
     Args:
-        attack: with the unit's config.
-        x: all natural images. [N, H, W, C] float32.
+        attack: the attack of the unit's config.
+        x: all clean images. [N, H, W, C] float32.
         y: all labels. [N].
-        unit: which images, from where, with which random numbers.
-        on_steps: called with the image-steps done since its last call.
+        unit: images, starts and random numbers.
+        on_steps: called after each inner loop with its number of image-steps.
     """
     begin = time.perf_counter()
     if unit.images is not None:
-        x, y = storage.taken(x, unit.images), y[unit.images]
+        x, y = memory.taken(x, unit.images), y[unit.images]
     adv = attack(
         x,
         y,
@@ -92,8 +94,7 @@ def run_unit(
         best=unit.best,
         on_steps=on_steps,
     )
-    found = margins(attack.target, adv, y)
-    return Result(adv, found, time.perf_counter() - begin)
+    return Result(adv, margins(attack.target, adv, y), time.perf_counter() - begin)
 
 
 def local(
@@ -109,8 +110,8 @@ def local(
         target: the classifier.
         x: images. [N, H, W, C] float32 in [0, 1].
         y: labels. [N] integers.
-        jit: of `Attack`.
-        on_steps: called with the image-steps done since its last call.
+        jit: compile with XLA; see `Attack`.
+        on_steps: called after each inner loop with its number of image-steps.
     """
 
     def run(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:
@@ -127,10 +128,11 @@ class Job:
 
     Args:
         config: the attack.
-        restarts: R, independent runs; run r depends on (seed, r) alone. At least 1.
-        seed: of all random numbers. At least 0.
-        target_labels: classes to be reached, for `targeted="labels"`. [N].
-        so_far: report of the first units of the same job, which are not run again.
+        restarts: R, independent runs; run r depends only on (seed, r). At least 1.
+        seed: source of all random numbers. At least 0.
+        target_labels: target classes, for `targeted="labels"`. [N].
+        so_far: report of the first units of the same job, which do not run again.
+        plan: replaces the plan of the config.
     """
 
     config: AttackConfig
@@ -138,24 +140,25 @@ class Job:
     seed: int = 0
     target_labels: np.ndarray | None = None
     so_far: Report | None = None
+    plan: Component | None = None
 
     def __post_init__(self) -> None:
-        fits = parts.is_whole(self.restarts) and 1 <= self.restarts <= MOST_RESTARTS
-        require(fits, "restarts", f"a whole number from 1 to {MOST_RESTARTS:,}", self.restarts)
-        fits = parts.is_whole(self.seed) and self.seed >= 0
-        require(fits, "seed", "a whole number >= 0", self.seed)
+        ok = is_whole(self.restarts) and 1 <= self.restarts <= MOST_RESTARTS
+        require(ok, "restarts", f"a whole number from 1 to {MOST_RESTARTS:,}", self.restarts)
+        object.__setattr__(self, "restarts", plain(self.restarts))
+        object.__setattr__(self, "seed", whole(self.seed, "seed"))
 
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """A unit of a job is done.
+    """A finished unit of a job.
 
     Args:
         job: index of the job.
         report: over all units of the job so far.
-        seconds: that the unit worked.
-        device: that it worked on; "" for this process.
-        finished: whether it was the job's last one.
+        seconds: duration of the unit.
+        device: device of the unit; "" for this process.
+        finished: whether this is the last unit of the job.
     """
 
     job: int
@@ -166,97 +169,78 @@ class Progress:
 
 
 class _Running:
-    """A job on its way: its plan, its report, its next unit, and the units that are out."""
+    """A job in progress: its plan, its next unit, its pending units and its report."""
 
     def __init__(
         self, number: int, job: Job, x: np.ndarray, y: np.ndarray, natural: np.ndarray
     ) -> None:
-        kept = job.so_far
-        self.number, self.over, self.announced = number, False, False
-        self.method = job.config.method
-        # Results that came before those of earlier units wait, so that the report does not depend
-        # on the engine.
-        self.out: deque[Unit] = deque()
+        self.number = number
+        self.pending: deque[Unit] = deque()
+        # Results of later units wait here, so that the report does not depend on the engine.
         self.early: dict[int, Result] = {}
-        # The images are the worst of all kept units already; the margins come back one unit after
-        # another, so that the plan sees what it saw then.
-        self.kept = deque(kept.history if kept else ())
-        # An image that is right without an attack has no worst version before its first unit.
-        unattacked = np.where(natural > 0, np.float32(np.inf), natural)
-        self.adv = storage.copy(kept.adv if kept else x)
-        self.margin = unattacked
+        self.adv = memory.copy(job.so_far.adv if job.so_far else x)
+        self.margin = np.where(natural > 0, np.float32(np.inf), natural)
         self.report = Report(self.adv, self.margin, natural)
-        known = {**dict(job.config.options), "x": x, "y": y, "report": self.report}
-        known |= {"config": job.config, "seed": job.seed, "restarts": job.restarts}
-        plan: Plan = parts.call(
-            job.config.parts.plan, {**known, "target_labels": job.target_labels}
-        )
-        self.plan, self.unit = plan, next(plan, None)
+        values = {**dict(job.config.options), "config": job.config, "x": x, "y": y}
+        values |= {"seed": job.seed, "restarts": job.restarts, "report": self.report}
+        values["target_labels"] = job.target_labels
+        self.plan: Plan = components.call(job.plan or job.config.method_spec.plan, values)
+        self.unit = next(self.plan, None)
         self.over = self.unit is None
-        self._skip_kept()
+        # `so_far.adv` is final, but the plan must see the margins after each unit again.
+        for outcome in job.so_far.history if job.so_far else ():
+            if self.over:
+                break
+            # array_equal(None, None) is true: both units attack all images.
+            if self.unit is None or not np.array_equal(
+                cast(np.ndarray, outcome.images), cast(np.ndarray, self.unit.images)
+            ):
+                raise InputError(
+                    f"{job.config.method}: unit {len(self.report.history) + 1}: the stored results "
+                    "are for other images than the plan attacks now, as from an earlier version; "
+                    "start anew"
+                )
+            self.margin[outcome.rows] = np.minimum(self.margin[outcome.rows], outcome.margin)
+            self._add(outcome)
+            self._advance()
 
     @property
     def finished(self) -> bool:
-        return self.over and not self.out
+        return self.over and not self.pending
 
     def pop(self) -> Unit | None:
-        """The next unit to be run; None where there is none yet or none any more."""
+        """The next unit; None if the plan waits for results or is over."""
         unit = self.unit
         if unit is not None:
-            self.out.append(unit)
-            self._ask()
+            self.pending.append(unit)
+            self._advance()
         return unit
 
     def take(self, unit: Unit, result: Result) -> Iterator[Result]:
-        """Adds results to the report in the order of their units; gives each that it added."""
+        """Adds results to the report in the order of their units; yields each added result."""
         self.early[id(unit)] = result
-        while self.out and id(self.out[0]) in self.early:
-            first = self.out.popleft()
-            found = self.early.pop(id(first))
-            self._fold(first, found)
-            if self.unit is None:
-                self._ask()
-            yield found
-
-    def _fold(self, unit: Unit, result: Result) -> None:
-        rows = self._rows(unit.images)
-        worse = np.flatnonzero(result.margin < self.margin[rows])
-        storage.put(self.adv, rows[worse], result.adv, worse)
-        self.margin[rows[worse]] = result.margin[worse]
-        self._add(Outcome(unit.images, result.margin, unit.gradients))
-
-    def _rows(self, images: np.ndarray | None) -> np.ndarray:
-        return np.arange(len(self.margin)) if images is None else images
-
-    def _ask(self) -> None:
-        if self.over:
-            return
-        try:
-            self.unit = self.plan.send(self.report)
-        except StopIteration:
-            self.unit, self.over = None, True
-
-    def _skip_kept(self) -> None:
-        while self.kept and not self.over:
-            outcome = self.kept.popleft()
-            # The plan of another version of this code would take the results for those of its own.
-            if self.unit is None or not _same(outcome.images, self.unit.images):
-                raise InputError(
-                    f"{self.method}: unit {len(self.report.history) + 1}: expected kept "
-                    "results of the images that the plan attacks now, got those of others, as of "
-                    "an earlier version; start anew"
-                )
-            rows = self._rows(outcome.images)
-            self.margin[rows] = np.minimum(self.margin[rows], outcome.margin)
+        while self.pending and id(self.pending[0]) in self.early:
+            unit = self.pending.popleft()
+            result = self.early.pop(id(unit))
+            outcome = Outcome(unit.images, result.margin, unit.gradients)
+            worse = np.flatnonzero(result.margin < self.margin[outcome.rows])
+            rows = worse if unit.images is None else unit.images[worse]
+            memory.put(self.adv, rows, result.adv, worse)
+            self.margin[rows] = result.margin[worse]
             self._add(outcome)
-            self._ask()
+            if self.unit is None:
+                self._advance()
+            yield result
 
     def _add(self, outcome: Outcome) -> None:
         self.report = replace(self.report, history=(*self.report.history, outcome))
 
-
-def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
-    return a is b if a is None or b is None else np.array_equal(a, b)
+    def _advance(self) -> None:
+        if not self.over:
+            try:
+                self.unit = self.plan.send(self.report)
+            except StopIteration:
+                self.unit, self.over = None, True
 
 
 def worst_cases(
@@ -267,31 +251,31 @@ def worst_cases(
     *,
     engine: Engine | None = None,
 ) -> Iterator[Progress]:
-    """Runs jobs one after another and keeps the worst case of each image in each of them.
+    """Runs jobs and keeps the worst case of each image in each job.
 
-    All units form one stream: while a job waits for its last results, the engine already gets units
-    of the next one.
+    All units form one stream: while a job waits for its last results, the engine already receives
+    units of the next job.
 
     Args:
         target: the classifier.
-        jobs: attacks on the same images, taken when they are needed.
+        jobs: attacks on the same images; each is fetched when the engine needs its units.
         x: images. [N, H, W, C] float32 in [0, 1].
         y: labels. [N] integers.
-        engine: where the units run; None for this process.
+        engine: runs the units; None for this process.
 
     Yields:
-        The progress after each unit; for a job whose `so_far` is complete, once.
+        The progress after each unit, or once for a job with a complete `so_far`.
 
     Raises:
-        InputError: images or labels that don't fit the target.
+        InputError: invalid images or labels.
     """
     x, y = check_images(target, x, y)
     natural = margins(target, x, y)
-    waiting = enumerate(jobs)
     running: list[_Running] = []
     owners: dict[int, _Running] = {}
 
     def units() -> Iterator[Unit | None]:
+        waiting = enumerate(jobs)
         while True:
             for job in running:
                 unit = job.pop()
@@ -303,7 +287,7 @@ def worst_cases(
                 following = next(waiting, None)
                 if following is not None:
                     running.append(_Running(*following, x, y, natural))
-                    following = None  # the images that it has kept are copied
+                    del following  # frees the images of `so_far`, which are copied
                 elif all(job.finished for job in running):
                     return
                 elif not owners:
@@ -311,23 +295,19 @@ def worst_cases(
                 else:
                     yield None
 
-    def complete() -> Iterator[Progress]:
-        """Jobs that had nothing left to do."""
-        for job in [job for job in running if job.finished]:
+    def progress(job: _Running, seconds: float = 0.0, device: str = "") -> Progress:
+        if job.finished:
             running.remove(job)
-            if not job.announced:
-                yield Progress(job.number, job.report, 0.0, "", finished=True)
+        return Progress(job.number, job.report, seconds, device, job.finished)
 
-    def folded(unit: Unit, result: Result) -> Iterator[Progress]:
-        job = owners.pop(id(unit))
-        for added in job.take(unit, result):
-            job.announced = job.finished
-            yield Progress(job.number, job.report, added.seconds, added.device, job.finished)
+    def complete() -> Iterator[Progress]:
+        return (progress(job) for job in list(running) if job.finished)
 
-    for done in (engine or local(target, x, y))(units()):
+    for unit, result in (engine or local(target, x, y))(units()):
         yield from complete()
-        yield from folded(*done)
-        del done  # else its images would stay until the next unit is finished
+        job = owners.pop(id(unit))
+        yield from (progress(job, r.seconds, r.device) for r in job.take(unit, result))
+        del unit, result  # frees the images before the next unit
     yield from complete()
 
 
@@ -344,28 +324,28 @@ def worst_case(
     engine: Engine | None = None,
     on_unit: Callable[[Report], None] | None = None,
 ) -> Report:
-    """Attacks the images as the config's plan says and keeps the worst case of each.
+    """Attacks the images as the config's plan requires and keeps the worst case of each image.
 
     Args:
         target: the classifier.
         config: the attack.
         x: images. [N, H, W, C] float32 in [0, 1].
         y: labels. [N] integers.
-        restarts: R, independent runs; run r depends on (seed, r) alone.
-        seed: of all random numbers.
-        target_labels: classes to be reached, for `targeted="labels"`. [N].
-        so_far: the report of the first units of the same attack, which are not run again.
-        engine: where the units run; None for this process.
+        restarts: R, independent runs; run r depends only on (seed, r).
+        seed: source of all random numbers.
+        target_labels: target classes, for `targeted="labels"`. [N].
+        so_far: report of the first units of the same attack, which do not run again.
+        engine: runs the units; None for this process.
         on_unit: called with the report so far after each unit.
 
     Returns:
         The report over all units.
 
     Raises:
-        InputError: images or labels that don't fit the target, or `restarts` below 1.
+        InputError: invalid images or labels, or `restarts` below 1.
 
     Source: the loop over restarts of the released scripts. They keep the last success of each
-    image; here the image with the lowest margin is kept.
+    image; this function keeps the image with the lowest margin.
     """
     job = Job(config, restarts, seed, target_labels, so_far)
     for progress in worst_cases(target, [job], x, y, engine=engine):

@@ -1,38 +1,33 @@
-"""The first run: what Adaptive DAA breaks and PGD does not, in one sentence."""
+"""Attack 500 digits with PGD and with Adaptive DAA, in about a minute."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from daa.reports import page, stats, tabular
-from daa.reports import results as collection
-from daa.reports.wording import label
-from daa.runs.records import Record
+from daa.cli import options
+from daa.cli.main import command
+from daa.cli.reproduce import add_arguments, reproduce
+
+if TYPE_CHECKING:
+    from daa.runs.records import Record
 
 
-def finish(folder: Path) -> str:
-    """Writes the page of a finished first run.
-
-    Args:
-        folder: of its records.
-
-    Returns:
-        A short table, the sentence, and the paths of figure and page; empty while the run of PGD or
-        of Adaptive DAA is not finished.
-    """
+@command
+def main(arguments: list[str] | None = None) -> None:
+    parser = options.parser(__doc__, "quickstart --images 100")
+    parser.set_defaults(config="quickstart")
+    add_arguments(parser)
+    ready, text = reproduce(parser.parse_args(arguments))
+    folder = ready.folder
     if not all((folder / f"{run}.json").exists() for run in ("pgd-xent", "adaptive")):
-        return ""
-    found = collection.collect(folder).records
-    index, _ = page.write([folder], folder)
-    lines = [*table(found), "", sentence(found), ""]
-    figure = folder / "examples.png"
-    lines += [f"figure  {figure}"] if figure.exists() else []
-    return "\n".join([*lines, f"page    {index}"])
+        print(text)
+        return
+    from daa.reports import page, results, tabular
+    from daa.reports.wording import label
 
-
-def table(records: Sequence[Record]) -> list[str]:
-    """What each attack broke, and what it spent."""
+    records = results.load(folder).records
+    header = ["attack", "breaks", "robust accuracy", "gradients per image", "seconds"]
     rows = [
         [
             label(record.attack),
@@ -43,25 +38,25 @@ def table(records: Sequence[Record]) -> list[str]:
         ]
         for record in records
     ]
-    header = ["attack", "breaks", "robust accuracy", "gradients per image", "seconds"]
-    return tabular.markdown(header, rows)
+    index, _ = page.write([folder], folder)
+    print(*tabular.markdown(header, rows), "", sentence(records), "", sep="\n")
+    if (folder / "examples.png").exists():
+        print(f"figure  {folder / 'examples.png'}")
+    print(f"page    {index}")
 
 
 def sentence(records: Sequence[Record]) -> str:
-    """How many images Adaptive DAA breaks, and how many PGD breaks less."""
+    """Compares the images that Adaptive DAA and PGD break, with McNemar's p-value."""
+    from daa.reports.comparisons import Comparison
+
     by_method = {record.attack.method: record for record in records}
-    pgd, adaptive = by_method["pgd"], by_method["adaptive"]
-    first, second = set(pgd.broken), set(adaptive.broken)
-    p = stats.mcnemar(len(first - second), len(second - first))
-    more = len(second) - len(first)
+    pair = Comparison(by_method["adaptive"], by_method["pgd"])
+    more = pair.only_daa - pair.only_pgd
     compared = f"{more} more than" if more > 0 else f"{-more} fewer than" if more else "as many as"
-    spent = "with the same number of gradients"
-    if adaptive.gradients_per_image > pgd.gradients_per_image:
-        spent = (
-            f"with {adaptive.gradients_per_image:.0f} gradients per image against "
-            f"{pgd.gradients_per_image:.0f}"
-        )
+    spent, limit = pair.daa.gradients_per_image, pair.pgd.gradients_per_image
+    cost = f"{spent:.0f} gradients per image against {limit:.0f}"
+    cost = cost if spent > limit else "the same number of gradients"
     return (
-        f"Adaptive DAA breaks {len(second)} of {adaptive.images} digits, {compared} PGD {spent} "
-        f"(p = {p:.2g})."
+        f"Adaptive DAA breaks {len(pair.daa.broken)} of {pair.daa.images} digits, {compared} PGD "
+        f"with {cost} (p = {pair.p:.2g})."
     )

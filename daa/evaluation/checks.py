@@ -1,4 +1,4 @@
-"""Checks before an attack: what makes a robust accuracy wrong without a word.
+"""Checks of an evaluation: causes of wrong robust accuracies, and signs of a weak attack.
 
 docs/checks.md has a section for each code.
 """
@@ -10,56 +10,58 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from daa.attacks.losses import margin
+from daa.attacks.attack import Attack
+from daa.attacks.losses import margin, xent
+from daa.attacks.methods import AttackConfig
+from daa.attacks.plans import Report
 from daa.attacks.worst_case import margins
 from daa.errors import InputError
-from daa.reports.stats import interval
+from daa.reports.stats import interval, mcnemar
 from daa.target import Bounds, Target, input_gradient, logits_gradient, predict
 from daa.targets import Published
 
-# What to do about each finding.
 ADVICE = {
-    "batch-dependent": "Evaluate in inference mode: training=False, no statistics of the batch.",
-    "bounds": "Give the range of pixels that the model was trained on: bounds=(0, 255).",
-    "classes": "Give the model and the data set that belong together.",
-    "clean-accuracy": "Compare weights, preprocessing and range of pixels with the publication.",
-    "huge-eps": "Look for what hides the gradient: rounding, thresholds, randomness, saturation.",
-    "images-narrow-range": "Give images in [0, 1], or uint8; they seem to be scaled twice.",
-    "images-outside-range": "Give images in [0, 1], uint8, or the range of their pixels (bounds).",
-    "images-rescaled": "Give uint8, or floats in [0, 1], so that nothing has to be guessed.",
-    "labels-permuted": "Give labels in the order of the model's outputs.",
-    "labels-shifted": "Count the labels from 0, as the model's outputs are.",
-    "more-steps-weaker": "Look for randomness or a wrong gradient; take the best image on the way.",
-    "near-chance": "Check the labels, the range of the pixels and the weights.",
-    "random-outputs": "Switch off noise and dropout: training=False. Or make the noise a constant.",
-    "scaled-logits": "Use the adaptive attack, which scales the logits back; don't trust PGD here.",
-    "search-wins": "Don't trust gradients here: look for what hides them, and add random search.",
+    "batch-dependent": "Evaluate in inference mode: training=False, without batch statistics.",
+    "bounds": "Set the pixel range that the model was trained on: bounds=(0, 255).",
+    "classes": "Use the data set that the model was trained for.",
+    "clean-accuracy": "Compare weights, preprocessing and pixel range with the publication.",
+    "huge-eps": "Look for rounding, thresholds, randomness or saturation, which hide the gradient.",
+    "images-narrow-range": "Use images in [0, 1], or uint8; these seem to be scaled twice.",
+    "images-outside-range": "Use images in [0, 1], uint8, or the pixel range in `bounds`.",
+    "images-rescaled": "Use uint8, or floats in [0, 1], to set the scale explicitly.",
+    "labels-permuted": "Use labels in the order of the model's outputs.",
+    "labels-shifted": "Count labels from 0, like the model's outputs.",
+    "more-steps-weaker": "Look for randomness or wrong gradients; keep the best image of a run.",
+    "near-chance": "Check labels, pixel range and weights.",
+    "random-outputs": "Disable noise and dropout: training=False. Or make the noise a constant.",
+    "scaled-logits": "Use the adaptive attack, which rescales the logits; PGD is too weak here.",
+    "search-wins": "Don't trust gradients here: look for their masking, and add random search.",
     "softmax-logarithm": "Build the model without its final softmax.",
-    "still-falling": "Spend more: a larger budget gives a lower accuracy.",
-    "tied-outputs": "Give logits; probabilities and sigmoids that saturate can't be told apart.",
-    "unstable-images": "Switch off randomness, or the dependence on the batch, inside the model.",
-    "vanishing-gradients": "Use the adaptive attack; give logits, not probabilities; look for "
+    "still-falling": "Increase the budget: the accuracy will be lower.",
+    "tied-outputs": "Use logits; saturated probabilities and sigmoids are equal.",
+    "unstable-images": "Disable randomness and batch statistics in the model.",
+    "vanishing-gradients": "Use the adaptive attack, and logits instead of probabilities; look for "
     "rounding, thresholds and saturation in the model.",
 }
-# Ranges of pixels that are in use.
+# Common pixel ranges.
 _RANGES = (Bounds(0, 1), Bounds(0, 255), Bounds(-1, 1))
-# Numbers of images that a check looks at, at most.
-_FORWARD, _GRADIENTS, _ALONE = 500, 200, 16
-# A median margin above which a cross-entropy in float32 says little; networks have 2 to 25.
+# Maximum numbers of images for forward passes, gradients, single images and small attacks.
+_FORWARD, _GRADIENTS, _SINGLE, _ATTACKED = 500, 200, 16, 100
+# Above this median margin a cross-entropy in float32 is flat; typical networks have 2 to 25.
 _LARGE_MARGIN = 60.0
-# Share of images that may have a tie.
+# Tolerated share of images with tied outputs.
 _TIED = 0.01
-# Share of images whose gradient may vanish, and the size below which it did.
+# Tolerated share of images with a zero gradient, and the size below which a gradient is zero.
 _VANISHED, _TINY = 0.03, 1e-37
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """A warning of a check.
 
     Args:
-        code: stable name of the check.
-        message: what is wrong, in one sentence.
+        code: Stable name of the check.
+        message: What is wrong, in one sentence.
     """
 
     code: str
@@ -67,53 +69,66 @@ class Finding:
 
     @property
     def advice(self) -> str:
-        """What to do about it."""
+        """What to do next."""
         return ADVICE[self.code]
 
 
 def before(
     target: Target, x: np.ndarray, y: np.ndarray, published: Published | None = None
 ) -> list[Finding]:
-    """The checks that need no attack.
+    """Checks model, images and labels; runs no attack.
 
     Args:
-        target: the classifier.
-        x, y: images and labels that fit it.
-        published: clean accuracy that somebody published; None where there is none.
+        target: The classifier.
+        x, y: Images and labels.
+        published: Published clean accuracy, if any.
 
     Raises:
-        InputError: a logit that is no finite number.
+        InputError: A logit is not finite.
     """
     logits = predict(target, x)
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
-        image = int(np.flatnonzero(~finite)[0])
         raise InputError(
-            f"{target.name}: image {image}: expected finite logits, got nan or inf for "
-            f"{(~finite).sum():,} of {len(x):,} images"
+            f"{target.name}: image {np.flatnonzero(~finite)[0]}: expected finite logits, got nan "
+            f"or inf for {(~finite).sum():,} of {len(x):,} images"
         )
     return [
         *_stability(target, x, logits),
-        *_images(x),
-        *_classes(y, target.classes),
+        *_data(target, x, y),
         *_labels(y, logits),
         *_accuracy(target, x, y, logits, published),
         *_gradients(target, x, y, logits),
     ]
 
 
-def _images(x: np.ndarray) -> Iterator[Finding]:
-    highest = float(x.max())
-    if highest - float(x.min()) < 0.1:
-        message = f"The images have values from {x.min():.3g} to {highest:.3g} only, not to 1."
+def _stability(target: Target, x: np.ndarray, logits: np.ndarray) -> Iterator[Finding]:
+    """Checks that the logits of an image are always the same."""
+    some = x[: 4 * _SINGLE]
+    size = max(float(np.abs(logits).max()), 1e-30)
+    first = predict(target, some)
+    again = [predict(target, some), target(some).numpy()]  # the call runs Python code anew
+    difference = max(float(np.abs(other - first).max()) for other in again) / size
+    if difference > 1e-3:
+        message = "The model returns different logits for the same images, with a difference of"
+        yield Finding("random-outputs", f"{message} {percent(difference)}.")
+        return
+    single = np.concatenate([predict(target, image[None]) for image in some[:_SINGLE]])
+    difference = float(np.abs(single - first[:_SINGLE]).max()) / size
+    if difference > 1e-3:
+        message = "The logits of an image depend on the other images in its minibatch, with a"
+        yield Finding("batch-dependent", f"{message} difference of {percent(difference)}.")
+
+
+def _data(target: Target, x: np.ndarray, y: np.ndarray) -> Iterator[Finding]:
+    lowest, highest, last = float(x.min()), float(x.max()), int(y.max())
+    if highest - lowest < 0.1:
+        message = f"All pixels are between {lowest:.3g} and {highest:.3g}, a small part of [0, 1]."
         yield Finding("images-narrow-range", message)
-
-
-def _classes(y: np.ndarray, classes: int) -> Iterator[Finding]:
-    highest = int(y.max())
-    # So many images would have an image of the last class, were there one.
-    if highest + 1 < classes and len(y) >= 10 * classes:
-        yield Finding("classes", f"The model has {classes} outputs, the labels end at {highest}.")
+    # With this many images, some would have the last class if the data set had it.
+    if last + 1 < target.classes and len(y) >= 10 * target.classes:
+        message = f"The model has {target.classes} outputs, but the highest label is {last}."
+        yield Finding("classes", message)
 
 
 def _labels(y: np.ndarray, logits: np.ndarray) -> Iterator[Finding]:
@@ -125,62 +140,44 @@ def _labels(y: np.ndarray, logits: np.ndarray) -> Iterator[Finding]:
         if shifted >= least:
             yield Finding(
                 "labels-shifted",
-                f"The model finds label {shift:+d} for {percent(shifted / len(y))} of the images "
-                f"and the label itself for {percent(right / len(y))}.",
+                f"The model predicts label {shift:+d} for {percent(shifted / len(y))} of the "
+                f"images, and the label itself for {percent(right / len(y))}.",
             )
             return
     labels = np.unique(y)
     usual = {k: int(np.bincount(guess[y == k]).argmax()) for k in labels}
     renamed = int(sum((guess[y == k] == usual[k]).sum() for k in labels))
-    if len(set(usual.values())) == len(labels) and len(labels) > 1 and renamed >= least:
+    if len(set(usual.values())) == len(labels) > 1 and renamed >= least:
         yield Finding(
             "labels-permuted",
             f"With the classes in another order the model would be right for "
-            f"{percent(renamed / len(y))} of the images, not for {percent(right / len(y))}.",
+            f"{percent(renamed / len(y))} of the images instead of {percent(right / len(y))}.",
         )
-
-
-def _stability(target: Target, x: np.ndarray, logits: np.ndarray) -> Iterator[Finding]:
-    """Whether the model gives an image the same logits always."""
-    some = x[: 4 * _ALONE]
-    size = max(float(np.abs(logits).max()), 1e-30)
-    known = predict(target, some)
-    again = [predict(target, some), target(some).numpy()]  # the second one runs Python code anew
-    apart = max(float(np.abs(other - known).max()) for other in again) / size
-    if apart > 1e-3:
-        message = "The model gives the same images other logits each time; they differ by {}."
-        yield Finding("random-outputs", message.format(percent(apart)))
-        return
-    alone = np.concatenate([predict(target, image[None]) for image in some[:_ALONE]])
-    apart = float(np.abs(alone - known[:_ALONE]).max()) / size
-    if apart > 1e-3:
-        message = "The logits of an image depend on the other images of its minibatch; they differ"
-        yield Finding("batch-dependent", f"{message} by {percent(apart)}.")
 
 
 def _accuracy(
     target: Target, x: np.ndarray, y: np.ndarray, logits: np.ndarray, published: Published | None
 ) -> Iterator[Finding]:
-    own = _margin(logits, y)
-    right, tied = own > 0, float((own == 0).mean())
+    values = margin(logits, y).numpy()
+    right, tied = values > 0, float((values == 0).mean())
     if tied > _TIED:
         message = f"The label shares the largest output with another class for {percent(tied)} of"
         yield Finding("tied-outputs", f"{message} the images, which count as misclassified.")
-    clean, n = float(right.mean()), len(y)
-    x, y, part = x[:_FORWARD], y[:_FORWARD], right[:_FORWARD]
-    best, most = None, part.sum() + max(5, 0.05 * len(x))
+    x, y_some, some = x[:_FORWARD], y[:_FORWARD], right[:_FORWARD]
+    best, most = None, some.sum() + max(5, 0.05 * len(x))
     for other in (bounds for bounds in _RANGES if bounds != target.bounds):
-        found = (margins(replace(target, bounds=other), x, y) > 0).sum()
-        if found > most:
-            best, most = other, found
+        count = (margins(replace(target, bounds=other), x, y_some) > 0).sum()
+        if count > most:
+            best, most = other, count
     if best is not None:
         yield Finding(
             "bounds",
             f"With pixels from {best.lower:g} to {best.upper:g} the clean accuracy is "
-            f"{percent(most / len(x))}, with those from {target.bounds.lower:g} to "
-            f"{target.bounds.upper:g} it is {percent(part.mean())}.",
+            f"{percent(most / len(x))}; from {target.bounds.lower:g} to {target.bounds.upper:g} "
+            f"it is {percent(some.mean())}.",
         )
-    low, high = interval(int(right.sum()), n)
+    clean = float(right.mean())
+    low, high = interval(int(right.sum()), len(y))
     chance = max(1 / target.classes, np.bincount(y).max() / len(y))
     if low <= chance:
         message = f"The clean accuracy, {percent(clean)}, is not above chance, {percent(chance)}."
@@ -196,38 +193,115 @@ def _accuracy(
 def _gradients(
     target: Target, x: np.ndarray, y: np.ndarray, logits: np.ndarray
 ) -> Iterator[Finding]:
-    own = _margin(logits, y)
-    rows = np.flatnonzero(own > 0)
+    values = margin(logits, y).numpy()
+    rows = np.flatnonzero(values > 0)
     if not len(rows):
         return
-    middle = float(np.median(own[rows]))
-    if middle > _LARGE_MARGIN:
-        message = f"The median margin is {middle:.3g}: the cross-entropy of such logits is flat."
+    median = float(np.median(values[rows]))
+    if median > _LARGE_MARGIN:
+        message = f"The median margin is {median:.3g}: the cross-entropy of such logits is flat."
         yield Finding("scaled-logits", message)
     rows = rows[:_GRADIENTS]
     x, y, logits = x[rows], y[rows], logits[rows]
     identity = np.eye(target.classes, dtype=np.float32)
     other = np.where(identity[y] > 0, -np.inf, logits).argmax(axis=1)
-    grads = {
-        "cross-entropy": input_gradient(target, x, y),
+    gradients = {
+        "cross-entropy": input_gradient(target, x, y, xent),
         "margin": logits_gradient(target, x, identity[y] - identity[other]),
     }
-    gone = {name: float((_size(grad) < _TINY).mean()) for name, grad in grads.items()}
-    if max(gone.values()) > _VANISHED:
-        parts = " and ".join(
-            f"that of the {name} for {percent(share)}" for name, share in gone.items()
+    zero = {
+        name: float((np.abs(grad).reshape(len(grad), -1).max(axis=1) < _TINY).mean())
+        for name, grad in gradients.items()
+    }
+    if max(zero.values()) > _VANISHED:
+        message = (
+            f"The gradient of the cross-entropy is zero for {percent(zero['cross-entropy'])} of"
         )
-        yield Finding("vanishing-gradients", f"Gradients are zero: {parts} of the images.")
+        message += f" the images, the gradient of the margin for {percent(zero['margin'])}."
+        yield Finding("vanishing-gradients", message)
 
 
-def _size(grad: np.ndarray) -> np.ndarray:
-    return np.abs(grad).reshape(len(grad), -1).max(axis=1)
+def after(
+    target: Target, x: np.ndarray, y: np.ndarray, report: Report, eps: float, seed: int = 0
+) -> list[Finding]:
+    """Checks a finished attack, with small attacks on some of the images.
+
+    Args:
+        target: The classifier.
+        x, y: Images and labels.
+        report: Report of the attack.
+        eps: Radius of the ball, for images in [0, 1].
+        seed: Seed of the small attacks.
+    """
+    findings = [*unstable(target, y, report), *_tied(report), *falling(report)]
+    rows = np.flatnonzero(report.natural > 0)[: int(np.clip(len(x) // 10, 25, _ATTACKED))]
+    if not len(rows):
+        return findings
+
+    def broken(method: str, **options: object) -> np.ndarray:
+        attack = AttackConfig(method, "cw", batch_size=len(rows), **options)  # type: ignore[arg-type]
+        return margins(target, Attack(target, attack)(x[rows], y[rows], seed=seed), y[rows]) <= 0
+
+    few = broken("pgd", eps=eps, steps=10, step_size=eps / 4)
+    many = broken("pgd", eps=eps, steps=40, step_size=eps / 4)
+    findings += more_steps(few, many)
+    accuracy = 1 - float(broken("pgd", eps=1.0, steps=40, step="geometric").mean())
+    if accuracy > 1 / target.classes + 0.1:
+        message = "With eps = 1, where any image can become any other, the accuracy under PGD is"
+        findings.append(Finding("huge-eps", f"{message} {percent(accuracy)}."))
+    search = broken("square", eps=eps, steps=200)
+    pgd, attack = few | many, report.margin[rows] <= 0
+    new, only = int((search & ~attack).sum()), int((search & ~pgd).sum())
+    lost = int((pgd & ~search).sum())
+    hidden = only >= 3 and only > lost and mcnemar(only, lost) < 0.05
+    if hidden or new >= max(2, 0.02 * len(rows)):
+        message = f"Random search breaks {search.sum()} of {len(rows)} images; PGD misses {only} of"
+        findings.append(Finding("search-wins", f"{message} them, and the attack {new}."))
+    return findings
 
 
-def _margin(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return margin(logits, y).numpy()
+def unstable(target: Target, y: np.ndarray, report: Report) -> Iterator[Finding]:
+    """Checks that the model judges the worst images as it did during the attack."""
+    known = np.isfinite(report.margin)
+    changed = (margins(target, report.adv, y) > 0) != (report.margin > 0)
+    count = int(changed[known].sum())
+    if count:
+        message = f"The model judges {count:,} of {known.sum():,} worst images differently now."
+        yield Finding("unstable-images", message)
+
+
+def _tied(report: Report) -> Iterator[Finding]:
+    broken = (report.margin <= 0) & (report.natural > 0)
+    tied = int((report.margin[broken] == 0).sum())
+    if tied >= max(2, 0.02 * len(report.margin)):
+        message = f"{tied:,} of {broken.sum():,} adversarial images have two equal outputs; they"
+        yield Finding("tied-outputs", f"{message} count as misclassified.")
+
+
+def falling(report: Report) -> Iterator[Finding]:
+    """Checks that the last fifth of the budget hardly lowered the accuracy."""
+    spent, accuracy = report.gradients_after, report.robust_accuracy
+    if len(spent) < 2 or not accuracy[-1]:
+        return
+    earlier = accuracy[np.searchsorted(spent, 0.8 * spent[-1], side="right") - 1]
+    if earlier - accuracy[-1] >= max(0.005, 2 / len(report.margin)):
+        message = f"The last fifth of the budget lowered the accuracy from {percent(earlier)} to"
+        yield Finding("still-falling", f"{message} {percent(accuracy[-1])}.")
+
+
+def more_steps(few: np.ndarray, many: np.ndarray) -> list[Finding]:
+    """Checks that PGD with 40 steps is no weaker than with 10 steps.
+
+    Args:
+        few, many: Images that each of them breaks. [N] bool.
+    """
+    lost, won = int((few & ~many).sum()), int((many & ~few).sum())
+    if lost - won < max(2, 0.02 * len(few)) or mcnemar(lost, won) > 0.05:
+        return []
+    message = f"PGD breaks {few.sum()} of {len(few)} images in 10 steps, {many.sum()} in 40 steps."
+    return [Finding("more-steps-weaker", message)]
 
 
 def percent(share: float) -> str:
-    """A share in [0, 1] as text, with three digits."""
+    """A share in [0, 1] as text with three digits."""
     return f"{100 * share:.3g} %"

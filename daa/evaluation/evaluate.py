@@ -1,46 +1,52 @@
-"""The evaluation of any classifier: its accuracy, that under attack, and checks of both."""
+"""Evaluation of any classifier: an attack, and checks whether its result can be trusted."""
 
 from __future__ import annotations
 
-import importlib
 import warnings
-from contextlib import nullcontext
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from daa.attacks.components import is_whole
+from daa import targets
+from daa.attacks import directions
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import Report
 from daa.attacks.worst_case import margins
-from daa.errors import InputError, require
-from daa.evaluation import attack_checks, checks, given
+from daa.errors import InputError, is_number, is_whole, require, shown
+from daa.evaluation import checks
+from daa.evaluation import report as files
 from daa.evaluation.checks import ADVICE, Finding
 from daa.reports import stats
 from daa.reports.wording import radius
-from daa.runs import attacking, provenance, state
-from daa.runs.state import Origin
-from daa.target import Bounds, Dataset, Note, Target, check_images
+from daa.runs import provenance, state
+from daa.runs.config import Experiment, fraction
+from daa.runs.records import Record
+from daa.runs.run import run
+from daa.target import Bounds, Dataset, Note, NoteWarning, Target, check_images
+from daa.targets import Published, user_data, user_models
 from daa.targets.adapters.layouts import DataFormat
+
+# Default gradients per image, and the budget of an attack that only minutes limit.
+BUDGET, ENDLESS = 150.0, 1e6
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What is known about a classifier after an attack.
+    """Result of an evaluation.
 
     Args:
-        target: the classifier.
-        config: the attack.
-        data: the images.
-        report: of the attack.
-        findings: of the checks.
-        notes: what was done to the model and to the images.
-        seconds: that the attack took; the checks are not counted.
-        seed: of all random numbers.
-        origin: devices and commits that the attack was computed with.
+        target: The classifier.
+        config: The attack.
+        data: The images.
+        report: Report of the attack.
+        findings: Findings of the checks.
+        notes: Changes made to the model and to the images.
+        experiment: The experiment with one row that was run.
+        record: Record of the run.
     """
 
     target: Target
@@ -49,38 +55,47 @@ class Evaluation:
     report: Report
     findings: tuple[Finding, ...]
     notes: tuple[Note, ...]
-    seconds: float
-    seed: int
-    origin: Origin
-
-    @property
-    def device(self) -> str:
-        """What the attack was computed on."""
-        return " and ".join(self.origin["device"])
+    experiment: Experiment
+    record: Record
 
     @property
     def clean_accuracy(self) -> float:
-        """Accuracy on the natural images, in [0, 1]."""
+        """Accuracy on the clean images, in [0, 1]."""
         return self.report.clean_accuracy
 
     @property
     def robust_accuracy(self) -> float:
-        """Accuracy on the worst images that the attack found, in [0, 1]."""
+        """Accuracy on the worst images of the attack, in [0, 1]."""
         return float((self.report.margin > 0).mean())
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the robust accuracy, as the images are a sample. In [0, 1]."""
+        """95 % confidence interval of the robust accuracy for a sample of images. In [0, 1]."""
         return stats.interval(int((self.report.margin > 0).sum()), len(self.data))
 
     @property
     def gradients_per_image(self) -> float:
-        """Mean number of forward-backward passes; a forward pass alone counts half."""
+        """Mean forward-backward passes per image; a forward pass counts half."""
         return float(self.report.gradients.mean())
 
     @property
+    def seconds(self) -> float:
+        """Time of the attack, without the checks."""
+        return self.record.seconds
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers."""
+        return self.record.seed
+
+    @property
+    def device(self) -> str:
+        """Device of the attack."""
+        return self.record.device
+
+    @property
     def warnings(self) -> list[str]:
-        """The codes of what the checks found."""
+        """Codes of the findings."""
         return [finding.code for finding in self.findings]
 
     @property
@@ -92,13 +107,12 @@ class Evaluation:
         """Writes evaluation.json, record, table, figures and a page; returns the page's path.
 
         Raises:
-            InputError: the folder holds the result of another run, or can't be written to.
+            InputError: The folder holds the result of another run, or is not writable.
         """
-        page: Path = verdict().write(self, Path(folder))
-        return page
+        return files.write(self, Path(folder))
 
     def __str__(self) -> str:
-        """What the command prints."""
+        """Result, findings and notes as text."""
         low, high = (100 * end for end in self.interval)
         attack, eps = METHODS[self.config.method].title, radius(self.config.eps)
         lines = [
@@ -140,97 +154,170 @@ def evaluate(
     model_dir: str | Path | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Attacks a classifier and says how robust it is, and whether the number can be trusted.
+    """Attacks a classifier, and checks whether the robust accuracy can be trusted.
 
         report = daa.evaluate(model, x, y, eps=8 / 255)
 
     Args:
-        model: a Keras model, a `Target`, a PyTorch module, a function of pixels [N, H, W, C] that
-            returns logits, or a text: `folder/name` of this project, the path of a .keras file or
-            of a SavedModel, `package.module:function`.
-        x: images: uint8, or floats in [0, 1], or floats in the range of `bounds`; [N, H, W, C] or
-            [N, C, H, W]. Or a `Dataset`, or a text as `cifar10`, an .npz file, a folder of images;
-            None for the data set of a model of this project.
-        y: labels, where x are images. [N].
-        eps: radius of the L-infinity ball, for images in [0, 1]; a text such as "8/255" will do.
-        method: a row of `daa.attacks.methods.METHODS`.
-        budget: mean number of gradients per image; None for 150, or for no limit with `minutes`.
-        minutes: end with the round in which so many are over; the result then depends on the
-            machine. Only for the adaptive attack, as the other methods make one run.
-        images: only the first ones; None for all.
-        seed: of all random numbers.
-        bounds: lowest and highest pixel value that the model takes; None for (0, 1).
-        data_format: channels_last or channels_first, of the model's input and of x, where their
-            shapes don't say it.
-        signature: of a SavedModel.
-        name: of a model that is not given by a text.
-        published: clean accuracy in [0, 1] that the model should have, for a check.
-        out: folder that is written, as by `Evaluation.save`; None to write nothing. What an attack
-            has reached is kept there, and the same call goes on from it.
-        force: start anew, and overwrite what is in the folder.
-        progress: show a bar.
-        data_dir, model_dir: folders of this project's data sets and weights.
-        options: further options of the method, as for `AttackConfig`.
+        model: A Keras model, a `Target`, a PyTorch module, a function from pixels [N, H, W, C] to
+            logits, or a text: `folder/name` of a target of this project, the path of a .keras file
+            or of a SavedModel, or `package.module:function`.
+        x: Images: uint8, floats in [0, 1], or floats in the range of `bounds`; [N, H, W, C] or
+            [N, C, H, W]. Or a `Dataset`, or a text: the name of a data set such as `cifar10`, an
+            .npz file, or a folder of images. None for the data set of a target of this project.
+        y: Labels, if x are images. [N].
+        eps: Radius of the L-infinity ball, for images in [0, 1]; may be a text such as "8/255".
+        method: Name of the attack, a key of `daa.attacks.methods.METHODS`.
+        budget: Mean number of gradients per image; None for 150, or for no limit with `minutes`.
+        minutes: Stop after the round in which this time ends; the result then depends on the
+            machine. Only for the adaptive attack.
+        images: Use the first `images` images; None for all.
+        seed: Seed of all random numbers.
+        bounds: Lowest and highest pixel value of the model's input; None for (0, 1).
+        data_format: channels_last or channels_first, for the model's input and x, if their shapes
+            are ambiguous.
+        signature: Signature of a SavedModel.
+        name: Name of a model that is not a text.
+        published: Expected clean accuracy in [0, 1], for a check.
+        out: Folder for the files of `Evaluation.save`, and for the state of the attack: the same
+            call resumes an interrupted attack. None writes nothing.
+        force: Start again, and overwrite the files in the folder.
+        progress: Show a progress bar.
+        data_dir, model_dir: Folders of this project's data sets and weights.
+        options: Further options of the method, as for `AttackConfig`.
 
     Returns:
         The evaluation; `print` shows it, `.save(folder)` writes it.
 
     Raises:
-        InputError: a model, images, labels or options that can't be used, or a folder that holds
-            another run; says why in one line.
+        InputError: Model, images, labels or options are not usable, or the folder holds another
+            run; the message is one line.
     """
-    provenance.git_commit()  # asked for now, as a later commit is not the code that runs
-    config = given.attack_of(method, eps, budget, minutes, options)
-    fits = is_whole(seed) and seed >= 0
-    require(fits, "seed", "a whole number >= 0", seed)
-    found, done = given.data_of(model, x, y, images, bounds, data_format, data_dir)
+    provenance.git_commit()  # cached now, because a later commit is not the code that runs
+    config = attack_config(method, eps, budget, minutes, options)
+    require(is_whole(seed) and seed >= 0, "seed", "a whole number >= 0", seed)
+    fits = published is None or (is_number(published) and 0 <= published <= 1)
+    require(fits, "published", "an accuracy in [0, 1]", published)
+    bounds = (bounds.lower, bounds.upper) if isinstance(bounds, Bounds) else bounds
+    data, image_notes = _dataset(model, x, y, images, bounds, data_format, data_dir)
     with warnings.catch_warnings():
-        # What was done to a model stands in the evaluation.
-        warnings.filterwarnings("ignore", message=r".* \[[a-z-]+\]$")
-        target = given.target_of(
+        warnings.simplefilter("ignore", NoteWarning)  # the notes are part of the evaluation
+        target = user_models.load(
             model,
-            image_shape=found.x.shape[1:],
+            image_shape=data.x.shape[1:],
             bounds=bounds,
             data_format=data_format,
             signature=signature,
             name=name,
             model_dir=model_dir,
         )
-    images_, labels = check_images(target, found.x, found.y)
-    first = checks.before(target, images_, labels, given.published_of(model, published))
-    if not any(margins(target, images_, labels) > 0):
-        known = "; ".join(f"{finding.code}: {finding.message}" for finding in first)
+    expected = None
+    if published is not None:
+        expected = Published(published, "as given")
+    elif isinstance(model, str) and user_models.of_project(model):
+        expected = targets.row(model).clean
+    pixels, labels = check_images(target, data.x, data.y)
+    findings = checks.before(target, pixels, labels, expected)
+    if not any(margins(target, pixels, labels) > 0):
+        causes = "; ".join(f"{finding.code}: {finding.message}" for finding in findings)
         raise InputError(
-            f"{target.name}: expected a model that gets some images right, got none of "
-            f"{len(labels):,}; {known or 'check labels, range of the pixels and weights'}"
+            f"{target.name}: the model misclassifies all {len(labels):,} images; "
+            f"{causes or 'check labels, pixel range and weights'}"
         )
-    notes = (*target.notes, *done)
-    told = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
-    kept: dict[str, Any] = {}
-    with nullcontext() if out is None else state.sole(Path(out)):
-        if out is not None:
-            plan = verdict().planned(target, config, found, seed, Path(out), force)
-            kept = {"kept": plan.kept, "ident": plan.ident}
-        reached = attacking.attack(target, config, images_, labels, seed, progress=progress, **kept)
-        report = reached.report
-        assert report is not None
-        last = attack_checks.after(target, images_, labels, report, config.eps, seed)
-        evaluation = Evaluation(
-            target,
-            config,
-            found,
-            report,
-            (*told, *first, *last),
-            tuple(note for note in notes if note.code not in ADVICE),
-            reached.seconds,
-            seed,
-            reached.origin,
-        )
-        if out is not None:
-            verdict().fill(evaluation, Path(out))
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        files.check_folder(folder, config.method, force)
+    experiment = files.experiment(target, config, seed, folder)
+    (row,) = run(experiment, target, data, folder=folder, force=force, progress=progress)
+    report = row.report
+    if report is None:  # an earlier call finished the attack
+        assert folder is not None
+        path = folder / f"{row.record.run}.npz"
+        report = state.load(path, row.record.identity).report
+        if report is None:
+            raise InputError(f"{path}: no such file; start again to make the images anew")
+    findings += checks.after(target, pixels, labels, report, config.eps, seed)
+    notes = (*target.notes, *image_notes)
+    doubts = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
+    evaluation = Evaluation(
+        target,
+        config,
+        data,
+        report,
+        (*doubts, *findings),
+        tuple(note for note in notes if note.code not in ADVICE),
+        experiment,
+        row.record,
+    )
+    if folder is not None:
+        evaluation.save(folder)
     return evaluation
 
 
-def verdict() -> ModuleType:
-    """The module that writes evaluations, which draws figures and so takes a second to import."""
-    return importlib.import_module("daa.evaluation.report")
+def attack_config(
+    method: str,
+    eps: float | str,
+    budget: float | None,
+    minutes: float | None,
+    options: Mapping[str, Any],
+) -> AttackConfig:
+    """The attack of an evaluation; arguments as for `evaluate`.
+
+    A method without a budget gets as many steps as the budget pays for.
+    """
+    fits = isinstance(method, str) and method in METHODS
+    require(fits, "method", f"one of {', '.join(METHODS)}", method)
+    length: Any = fraction(eps)
+    with suppress(ValueError):
+        length = float(length) if isinstance(length, str) else length
+    if not (is_number(length) and 0 < length <= 1):
+        raise InputError(
+            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {shown(eps)}; "
+            "a radius of 8 pixel values is 8/255"
+        )
+    fits = budget is None or (is_number(budget) and budget >= 1)
+    require(fits, "budget", "a finite number >= 1", budget)
+    fits = minutes is None or (is_number(minutes) and minutes > 0)
+    require(fits, "minutes", "a finite number > 0", minutes)
+    reads = AttackConfig.readable(method, options)
+    settings: dict[str, Any] = {"eps": length}
+    if "budget" in reads:
+        default = BUDGET if minutes is None else ENDLESS
+        settings |= {"budget": float(default if budget is None else budget), "minutes": minutes}
+    elif minutes is not None:
+        raise InputError(f"minutes: {method} has no time limit; use adaptive, or set a budget")
+    elif "steps" in reads:
+        row, steps = METHODS[method], BUDGET if budget is None else budget
+        if row.direction is directions.nowhere:
+            steps *= 2  # a step is a forward pass, which counts half
+        multiple: Any = options.get("steps_per_shuffle", 10) if row.particles else 1
+        if not (is_whole(multiple) and multiple >= 1):
+            multiple = 1  # AttackConfig refuses the option
+        settings["steps"] = max(int(steps) // multiple, 1) * multiple
+    if "step_size" in reads:
+        settings["step_size"] = length / 10
+    return AttackConfig(method, **{**settings, **options})
+
+
+def _dataset(
+    model: Any,
+    x: Any,
+    y: Any,
+    images: int | None,
+    bounds: tuple[float, float] | None,
+    data_format: DataFormat | None,
+    data_dir: str | Path | None,
+) -> tuple[Dataset, list[Note]]:
+    """Images with labels, and notes on changes to the images; arguments as for `evaluate`."""
+    if isinstance(x, Dataset):
+        return x.first(images), []
+    layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
+    if isinstance(x, (str, Path)):
+        require(y is None, "y", f"no labels, because {x} has labels", type(y).__name__)
+        return user_data.load(str(x), images=images, data_dir=data_dir, **layout)
+    if x is None:
+        if not (isinstance(model, str) and user_models.of_project(model)):
+            raise InputError("data: a model of your own needs images and labels")
+        return targets.load_dataset(model, "test", data_dir, images), []
+    data, notes = user_data.dataset(x, y, **layout)
+    return data.first(images), notes

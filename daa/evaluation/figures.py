@@ -9,27 +9,27 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from daa.attacks.methods import METHODS
-from daa.reports import palette, plotting
+from daa.reports import style
 from daa.reports.wording import radius
 from daa.target import predict
 
 if TYPE_CHECKING:
     from daa.evaluation.evaluate import Evaluation
 
-# Images that the picture shows.
+# Number of images.
 _SHOWN = 6
 
 
 def accuracy(evaluation: Evaluation) -> Figure:
-    """Robust accuracy against the gradients that were spent, with the interval at the end."""
+    """Robust accuracy against gradients per image, with the final confidence interval."""
     report = evaluation.report
     spent = np.concatenate([[0.0], report.gradients_after])
     reached = 100 * np.concatenate([[report.clean_accuracy], report.robust_accuracy])
     low, high = (100 * end for end in evaluation.interval)
     title = METHODS[evaluation.config.method].title
-    soft, colour = palette.light("soft"), palette.light(palette.of(evaluation.config.method))
-    with plotting.look():
-        # Narrow, so that its text is large enough at the width of a phone.
+    soft, colour = style.light("soft"), style.light(style.colour_of(evaluation.config.method))
+    with style.look():
+        # Narrow, so that the text is legible at the width of a phone.
         figure = Figure(figsize=(4.4, 3.4), layout="constrained")
         axis = figure.subplots()
         axis.axhspan(low, high, color=colour, alpha=0.15, linewidth=0, label="95 % interval")
@@ -50,7 +50,7 @@ def accuracy(evaluation: Evaluation) -> Figure:
 
 
 def worst(evaluation: Evaluation) -> Figure | None:
-    """The images that the model got wrong most clearly after the attack; None where it got none.
+    """The most confidently misclassified adversarial images; None without any.
 
     Images that are misclassified without an attack are left out.
     """
@@ -62,8 +62,8 @@ def worst(evaluation: Evaluation) -> Figure | None:
     natural, adv = data.x[chosen], report.adv[chosen]
     taken_for = predict(evaluation.target, adv).argmax(axis=1)
     change = 0.5 + (adv - natural) / (2 * evaluation.config.eps)
-    rows = [("natural", natural), ("worst found", adv), ("change", np.clip(change, 0, 1))]
-    with plotting.look():
+    rows = [("clean", natural), ("adversarial", adv), ("change", np.clip(change, 0, 1))]
+    with style.look():
         figure = Figure(figsize=(0.85 * len(chosen) + 0.5, 3.7), layout="constrained")
         axes = figure.subplots(3, len(chosen), squeeze=False)
         for line, (name, images) in zip(axes, rows, strict=True):
@@ -76,5 +76,5 @@ def worst(evaluation: Evaluation) -> Figure | None:
             line[0].set_ylabel(name, fontsize=9)
         for k, image in enumerate(chosen):
             axes[0, k].set_title(f"image {image}\nlabel {data.y[image]}", fontsize=8)
-            axes[1, k].set_title(f"taken for {taken_for[k]}", fontsize=8)
+            axes[1, k].set_title(f"output {taken_for[k]}", fontsize=8)
     return figure

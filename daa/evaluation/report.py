@@ -1,45 +1,40 @@
-"""What an evaluation writes: evaluation.json, its record, table, figures and a page of its own."""
+"""Files of an evaluation: evaluation.json, record, table, figures and an HTML page."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field
 
 from daa.attacks.methods import METHODS
-from daa.errors import require
-from daa.evaluation import figures as verdict_figures
-from daa.reports import plotting, tables
-from daa.reports.results import Collected
+from daa.errors import InputError
+from daa.evaluation import figures
+from daa.reports import style, tables
+from daa.reports.results import ResultSet
 from daa.reports.wording import radius
-from daa.runs import provenance, records, state
+from daa.runs import config, records, state
 from daa.runs.config import Experiment, Row
 from daa.runs.records import EVALUATION, Settings
 from daa.targets.files import replaceable, write_atomically
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from daa.attacks.methods import AttackConfig
     from daa.evaluation.evaluate import Evaluation
-    from daa.target import Dataset, Target
-
+    from daa.target import Target
 
 PAGE = "index.html"
 
 
 class Said(BaseModel):
-    """A finding of a check, or a note on what was done to the model or to the images."""
+    """A finding of a check, or a note on the preparation of the model or of the images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str = Field(description="Stable name; docs/checks.md explains it.")
-    message: str = Field(description="What was found or done.")
-    advice: str = Field("", description="What to do about it.")
+    message: str = Field(description="What the check found, or what was done.")
+    advice: str = Field("", description="What to do next.")
 
 
 class Verdict(BaseModel):
@@ -47,143 +42,117 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    clean_accuracy: float = Field(description="Accuracy on the natural images.")
-    robust_accuracy: float = Field(description="Accuracy on the worst images found.")
+    clean_accuracy: float = Field(description="Accuracy on the clean images.")
+    robust_accuracy: float = Field(description="Accuracy under the attack.")
     interval: tuple[float, float] = Field(
         description="Clopper and Pearson's 95 % interval of `robust_accuracy`."
     )
     gradients_per_image: float = Field(
         description="Mean forward-backward passes per image; a forward pass alone counts half."
     )
-    seconds: float = Field(description="Time that the attack took, without the checks.")
-    warnings: tuple[str, ...] = Field(description="Codes of what the checks found.")
-    findings: tuple[Said, ...] = Field(description="The same with sentences and advice.")
-    notes: tuple[Said, ...] = Field(description="What was done to the model and to the images.")
+    seconds: float = Field(description="Time of the attack, without the checks.")
+    warnings: tuple[str, ...] = Field(description="Codes of the findings.")
+    findings: tuple[Said, ...] = Field(description="Findings of the checks, with advice.")
+    notes: tuple[Said, ...] = Field(description="Preparation of the model and of the images.")
     eps: float = Field(description="Radius of the L-infinity ball.")
     method: str = Field(description="Name of the attack.")
-    attack: Settings = Field(description="Settings of the attack that its method reads.")
+    attack: Settings = Field(description="Settings of the attack.")
     seed: int = Field(description="Seed of all random numbers.")
-    images: int = Field(description="Number of images attacked: the first ones of the data.")
-    classes: int = Field(description="Number of the model's outputs.")
-    bounds: tuple[float, float] = Field(description="Range of the pixels that the model takes.")
+    images: int = Field(description="Number of attacked images: the first ones of the data.")
+    classes: int = Field(description="Number of classes of the model.")
+    bounds: tuple[float, float] = Field(description="Pixel range of the model.")
     model: str = Field(description="Name of the model.")
     model_sha256: str | None = Field(
-        description="Hash of the model's file; of its weights where it came without a file."
+        description="Hash of the model's file, or of its weights for a model without a file."
     )
     data: str = Field(description="Name of the data.")
     data_sha256: str = Field(description="Hash of the data's files, or of its arrays.")
-    device: str = Field(description="What the attack was computed on.")
+    device: str = Field(description="Device of the attack.")
     versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
     commit: str | None = Field(
-        description="Commit of this project's code, with `-dirty` behind it where it differed; "
+        description="Commit of this project's code, followed by `-dirty` if the code differed; "
         "null for an installed package."
     )
 
 
 def of(evaluation: Evaluation) -> Verdict:
-    """The verdict of an evaluation."""
-    target, config = evaluation.target, evaluation.config
+    """The content of evaluation.json."""
+    target, attack, record = evaluation.target, evaluation.config, evaluation.record
     findings = [Said(code=f.code, message=f.message, advice=f.advice) for f in evaluation.findings]
     return Verdict(
         clean_accuracy=evaluation.clean_accuracy,
         robust_accuracy=evaluation.robust_accuracy,
         interval=evaluation.interval,
         gradients_per_image=round(evaluation.gradients_per_image, 3),
-        seconds=round(evaluation.seconds, 1),
+        seconds=record.seconds,
         warnings=tuple(evaluation.warnings),
         findings=tuple(findings),
         notes=tuple(Said(code=n.code, message=n.message, advice="") for n in evaluation.notes),
-        eps=config.eps,
-        method=config.method,
-        attack=config,
-        seed=evaluation.seed,
-        images=len(evaluation.data),
+        eps=attack.eps,
+        method=attack.method,
+        attack=attack,
+        seed=record.seed,
+        images=record.images,
         classes=target.classes,
         bounds=(target.bounds.lower, target.bounds.upper),
         model=target.name,
         model_sha256=target.weights_sha256,
-        data=evaluation.data.name,
-        data_sha256=evaluation.data.sha256,
-        device=evaluation.device,
-        versions=provenance.versions(),
-        commit=" and ".join(evaluation.origin.get("git_commit", ())) or None,
+        data=record.data,
+        data_sha256=str(record.data_sha256),
+        device=record.device,
+        versions=record.versions,
+        commit=record.git_commit,
     )
 
 
 def folder_of(*parts: str | None) -> Path:
     """A folder for an evaluation, named after its model, data, attack and radius."""
-    return Path("evaluations") / "-".join(_plain(part) for part in parts if part)
+    return Path("evaluations") / "-".join(_slug(part) for part in parts if part)
 
 
-def _plain(text: str) -> str:
-    """A text as part of a file's name."""
+def _slug(text: str) -> str:
+    """A text as part of a file name."""
     text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
     return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
 
 
-@dataclass(frozen=True)
-class Planned:
-    """The experiment that an evaluation is, with one row.
+def experiment(target: Target, attack: AttackConfig, seed: int, folder: Path | None) -> Experiment:
+    """The experiment of an evaluation, with one row."""
+    return Experiment(
+        name="evaluation" if folder is None else _slug(folder.resolve().name),
+        title=f"{target.name} under {METHODS[attack.method].title}",
+        target=target.name,
+        seed=seed,
+        rows=(Row(name=attack.method, attack=attack),),
+    )
+
+
+def check_folder(folder: Path, method: str, force: bool = False) -> None:
+    """Checks that an evaluation can be written to a folder.
 
     Args:
-        experiment: with the row.
-        ident: of `records.identity`.
-        path: of the record.
-    """
-
-    experiment: Experiment
-    ident: dict[str, Any]
-    path: Path
-
-    @property
-    def kept(self) -> Path:
-        """The file of the state, which lies beside the record."""
-        return self.path.with_suffix(".npz")
-
-
-def planned(
-    target: Target,
-    config: AttackConfig,
-    data: Dataset,
-    seed: int,
-    folder: Path,
-    force: bool = False,
-) -> Planned:
-    """What an evaluation is to write.
-
-    Args:
-        target, config, data, seed: of the evaluation.
-        folder: in which it is written.
-        force: remove the result of another evaluation, and what it has reached.
+        folder: may not exist.
+        method: name of the attack.
+        force: delete the files of another evaluation.
 
     Raises:
-        InputError: the folder holds the result of another run.
+        InputError: the folder holds an evaluation with another attack, or another index.html.
     """
-    title = f"{target.name} under {METHODS[config.method].title}"
-    row = Row(name=config.method, attack=config)
-    name = _plain(folder.resolve().name)
-    experiment = Experiment(name=name, title=title, target=target.name, seed=seed, rows=(row,))
-    about = (target.name, target.provenance, target.weights_sha256, data, 1, seed)
-    ident = records.identity(experiment, row, *about)
-    others = [folder / f"{name}.{kind}" for name in METHODS for kind in ("json", "npz")]
+    names = [f"{name}.{suffix}" for name in METHODS for suffix in ("json", "npz")]
     if force:
-        for path in (*others, folder / EVALUATION):
-            path.unlink(missing_ok=True)
-    for path in others:
-        require(
-            path.stem == row.name or not path.exists(),
-            str(folder),
-            f"an evaluation with {row.name}, or an empty folder",
-            path.name,
-        )
-    path = folder / f"{row.name}.json"
-    records.finished(path, ident)
+        for name in (*names, EVALUATION, config.EXPERIMENT):
+            (folder / name).unlink(missing_ok=True)
+    for name in names:
+        if Path(name).stem != method and (folder / name).exists():
+            raise InputError(
+                f"{folder}: contains {name} of another evaluation; choose another folder, or "
+                "overwrite it with --force"
+            )
     replaceable(folder / PAGE, "% robust accuracy</title>")
-    return Planned(experiment, ident, path)
 
 
 def write(evaluation: Evaluation, folder: Path) -> Path:
-    """Writes all files of an evaluation; one that is there of the same run is replaced.
+    """Writes all files of an evaluation; files of the same run are replaced.
 
     Returns:
         The path of the page.
@@ -191,67 +160,41 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     Raises:
         InputError: the folder holds the result of another run, or can't be written to.
     """
+    record = evaluation.record
+    path = folder / f"{record.run}.json"
     with state.sole(folder):
-        return fill(evaluation, folder)
-
-
-def fill(evaluation: Evaluation, folder: Path) -> Path:
-    """As `write`, for a process that holds the folder."""
-    record = _record(evaluation, folder)
-    records.save(folder / f"{record.run}.json", record)
-    collected = Collected(record.title, (record,))
-    tables.write(collected, folder)
-    pictures = {
-        "accuracy": verdict_figures.accuracy(evaluation),
-        "worst": verdict_figures.worst(evaluation),
-    }
-    for name, figure in pictures.items():
-        if figure is not None:
-            plotting.save(figure, folder / f"{name}.png")
-    verdict = of(evaluation)
-    page = folder / PAGE
-    write_atomically(page, _html(verdict, pictures, collected).encode())
-    # The last one, so that a reader who finds it finds all others.
-    records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
-    return page
-
-
-def _record(evaluation: Evaluation, folder: Path) -> records.Record:
-    plan = planned(evaluation.target, evaluation.config, evaluation.data, evaluation.seed, folder)
-    return records.finished_run(
-        plan.ident,
-        plan.experiment,
-        plan.experiment.rows[0],
-        clean=evaluation.clean_accuracy,
-        report=evaluation.report,
-        seconds=evaluation.seconds,
-        origin=evaluation.origin,
-    )
-
-
-def _html(verdict: Verdict, pictures: dict[str, Figure | None], collected: Collected) -> str:
-    environment = Environment(
-        loader=PackageLoader("daa.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    falls = f"from {100 * verdict.clean_accuracy:.1f} to {100 * verdict.robust_accuracy:.1f} %"
-    about = {
-        "accuracy": f"Robust accuracy falls {falls} as gradients are spent",
-        "worst": "Natural images, the worst ones found, and the changes",
-    }
-    figures = {
-        name: plotting.inline(figure, name, about[name])
-        for name, figure in pictures.items()
-        if figure is not None
-    }
-    return environment.get_template("evaluation.html").render(
-        verdict=verdict,
-        attack=METHODS[verdict.method].title,
-        eps=radius(verdict.eps),
-        figures=figures,
-        figure_style=plotting.page_style(),
-        table=tables.table(collected),
-        settings=verdict.attack.settings(),
-    )
+        check_folder(folder, record.run)
+        if path.exists():
+            records.check_same(path, records.load(path), record.identity)
+        records.save(path, record)
+        config.save_experiment(folder, evaluation.experiment)
+        tables.write(ResultSet((record,), experiment=evaluation.experiment), folder)
+        verdict = of(evaluation)
+        falls = f"from {100 * verdict.clean_accuracy:.1f} to {100 * verdict.robust_accuracy:.1f} %"
+        drawn = {
+            "accuracy": (
+                figures.accuracy(evaluation),
+                f"Robust accuracy falls {falls} as gradients are spent",
+            ),
+            "worst": (
+                figures.worst(evaluation),
+                "Clean images, adversarial images and perturbations",
+            ),
+        }
+        pictures = {}
+        for name, (figure, about) in drawn.items():
+            if figure is not None:
+                style.save(figure, folder / f"{name}.png")
+                pictures[name] = style.inline(figure, name, about)
+        html = style.render(
+            "evaluation.html",
+            verdict=verdict,
+            attack=METHODS[verdict.method].title,
+            eps=radius(verdict.eps),
+            figures=pictures,
+            settings=verdict.attack.settings(),
+        )
+        write_atomically(folder / PAGE, html.encode())
+        # evaluation.json is the last file, so that a reader who finds it finds all files.
+        records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
+    return folder / PAGE

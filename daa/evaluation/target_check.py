@@ -1,4 +1,4 @@
-"""Checks targets: their accuracy, gradients, logits and images."""
+"""Checks of a target: clean accuracy, gradients, logits and images."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daa.attacks.losses import xent
 from daa.attacks.worst_case import clean_accuracy
 from daa.reports import tabular
 from daa.target import Dataset, Target, input_gradient, predict
 from daa.targets import Published
 
-# How far the accuracy on the whole test set may be from the published one, in percent.
+# Tolerated difference from the published accuracy on the complete test set, in percent.
 TOLERANCE = 0.06
-# Number of images on which gradient and logits are checked.
+# Number of images for gradients and logits.
 PROBE = 16
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found on one target.
+class TargetCheck:
+    """Result of the checks of a target.
 
     Args:
         target: `folder/name`.
-        provenance: of its weights.
-        clean: accuracy on the images, in percent.
-        images: number of the images.
-        published: accuracy that somebody published, in percent; None where nobody did.
-        zero_gradients: share of the gradient's values below 1e-8, in percent.
-        misses: what is not as it must be.
+        provenance: Origin of the weights.
+        clean: Clean accuracy in percent.
+        images: Number of images.
+        published: Published accuracy in percent, if any.
+        zero_gradients: Share of gradient values below 1e-8, in percent.
+        misses: Failed checks, one sentence each.
     """
 
     target: str
@@ -41,14 +42,16 @@ class Finding:
     misses: tuple[str, ...]
 
 
-def examine(target: Target, data: Dataset, published: Published | None, *, whole: bool) -> Finding:
-    """Checks one target.
+def examine(
+    target: Target, data: Dataset, published: Published | None, *, whole: bool
+) -> TargetCheck:
+    """Checks a target.
 
     Args:
-        target: the classifier.
-        data: images of the test set.
-        published: accuracy on the whole test set; None where there is none.
-        whole: `data` is the whole test set, so the accuracy must be the published one.
+        target: The classifier.
+        data: Images of the test set.
+        published: Accuracy on the complete test set, if any.
+        whole: `data` is the complete test set, so its accuracy must be the published accuracy.
     """
     clean = 100 * clean_accuracy(target, data.x, data.y)
     expected = None if published is None else 100 * published.accuracy
@@ -59,45 +62,42 @@ def examine(target: Target, data: Dataset, published: Published | None, *, whole
             f"on {len(data):,} images"
         )
     x, y = data.x[:PROBE], data.y[:PROBE]
-    misses += _logits(target, x)
-    grad = input_gradient(target, x, y)
+    logits = predict(target, x)
+    if np.isfinite(logits).all():
+        single = np.concatenate([predict(target, image[None]) for image in x])
+        difference = np.abs(single - logits).max() / max(np.abs(logits).max(), 1e-30)
+        if not difference <= 1e-4:
+            misses.append(f"logits: differ by {difference:.1e} between minibatches")
+    else:
+        misses.append("logits: must be finite")
+    grad = input_gradient(target, x, y, xent)
     if not np.isfinite(grad).all():
-        misses.append("gradient: expected finite numbers, got others")
+        misses.append("gradient: must be finite")
     elif not grad.any():
-        misses.append("gradient: expected some values other than 0, got none")
+        misses.append("gradient: is zero for all images")
     lowest, highest = float(data.x.min()), float(data.x.max())
     if lowest < 0 or highest > 1 or highest - lowest < 0.5:
         misses.append(f"images: expected values over [0, 1], got [{lowest:.3f}, {highest:.3f}]")
     zeros = 100 * float((np.abs(grad) < 1e-8).mean())
-    return Finding(target.name, target.provenance, clean, len(data), expected, zeros, tuple(misses))
+    return TargetCheck(
+        target.name, target.provenance, clean, len(data), expected, zeros, tuple(misses)
+    )
 
 
-def _logits(target: Target, x: np.ndarray) -> list[str]:
-    """What is wrong with the logits of some images."""
-    logits = predict(target, x)
-    if not np.isfinite(logits).all():
-        return ["logits: expected finite numbers, got others"]
-    alone = np.concatenate([predict(target, image[None]) for image in x])
-    apart = np.abs(alone - logits).max() / max(np.abs(logits).max(), 1e-30)
-    if not apart <= 1e-4:
-        return [f"logits: expected the same in any minibatch, got {apart:.1e} apart"]
-    return []
-
-
-def table(findings: Sequence[Finding]) -> str:
-    """The findings as a Markdown table."""
+def table(results: Sequence[TargetCheck]) -> str:
+    """The results as a Markdown table."""
     header = ["target", "weights", "clean", "published", "images", "gradients < 1e-8", "verdict"]
     rows = [
         [
-            found.target,
-            found.provenance,
-            f"{found.clean:.2f}",
-            "" if found.published is None else f"{found.published:.2f}",
-            f"{found.images:,}",
-            f"{found.zero_gradients:.0f} %",
-            "; ".join(miss.partition(":")[0] for miss in found.misses) or "fine",
+            result.target,
+            result.provenance,
+            f"{result.clean:.2f}",
+            "" if result.published is None else f"{result.published:.2f}",
+            f"{result.images:,}",
+            f"{result.zero_gradients:.0f} %",
+            "; ".join(miss.partition(":")[0] for miss in result.misses) or "fine",
         ]
-        for found in findings
+        for result in results
     ]
     align: list[tabular.Align] = ["left", "left", "right", "right", "right", "right", "left"]
     return "\n".join(tabular.markdown(header, rows, align))

@@ -1,8 +1,12 @@
-"""Arrays of adversarial images as the MadryLab challenges take them: [N, 784] or [N, H, W, C]."""
+"""Arrays of adversarial images in the format of MadryLab's challenges.
+
+An array holds pixels in the network's range: [N, H * W] for gray images, [N, H, W, C] for color.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,116 +15,94 @@ import numpy as np
 from daa.attacks import ball
 from daa.attacks.losses import margin
 from daa.errors import InputError
-from daa.reports.stats import mcnemar
-from daa.target import Bounds, Dataset, Target, predict
+from daa.target import Dataset, Target, predict
 from daa.targets.files import read_npy, write_atomically
 
-# What the challenges' run_attack.py adds to eps and to the range of the pixels.
+# run_attack.py allows this much beyond eps and beyond the pixel range.
 TOLERANCE = 1e-4
 _CHUNK = 500
 
 
-def native_eps(target: Target, eps: float) -> float:
-    """A radius for images in [0, 1] in the unit of the target's pixels."""
-    return round(eps * (target.bounds.upper - target.bounds.lower), 9)
-
-
-def natural(target: Target, data: Dataset, part: slice = slice(None)) -> np.ndarray:
-    """The natural images that the challenges compare with, in the network's own range.
-
-    The range [0, 255] stays uint8, as MadryLab's reader of CIFAR10 gives it. The range [0, 1] is
-    bytes times float32(1 / 255), as TensorFlow's MNIST tutorial gives it.
-
-    Returns:
-        [N, H * W] for grey images, else [N, H, W, C].
-    """
-    pixels = np.rint(data.x[part].astype(np.float64) * 255)
-    if not np.allclose(pixels, data.x[part] * 255.0, atol=1e-3):
-        images = _native(target, data.x[part])  # the source does not store bytes
-    elif natural_type(target) == np.uint8:
-        images = pixels.astype(np.uint8)
-    else:
-        images = _native(target, pixels.astype(np.float32) * np.float32(1 / 255))
-    return images.reshape(array_shape(target, len(images)))
-
-
-def natural_type(target: Target) -> np.dtype:
-    """The type in which the challenge holds the natural images."""
-    of_bytes = (target.bounds.lower, target.bounds.upper) == (0.0, 255.0)
-    return np.dtype(np.uint8 if of_bytes else np.float32)
-
-
-def _native(target: Target, x: np.ndarray) -> np.ndarray:
-    return target.bounds.to_native(x).astype(np.float32)
-
-
-def array_shape(target: Target, images: int) -> tuple[int, ...]:
-    """The shape of an array of so many images for this target."""
-    height, width, channels = target.image_shape
-    return (images, height * width) if channels == 1 else (images, height, width, channels)
-
-
-def build(
-    target: Target, adv: np.ndarray, data: Dataset, eps: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Adversarial images as an array for the challenge.
+@dataclass(frozen=True, eq=False)
+class Challenge:
+    """Network, test images and radius that arrays are verified against.
 
     Args:
-        target: gives range and shape.
-        adv: images in [0, 1], inside the ball. [N, H, W, C] float32.
-        data: their natural images.
-        eps: radius of the ball, for images in [0, 1].
-
-    Returns:
-        The images in the network's range, float32, exactly inside the ball around the images that
-        the challenge compares with. And how far the pixels of each image were moved for that, in
-        the network's unit: no more than a rounding if `adv` was inside the ball. [N].
+        target: Network.
+        data: Test images of the network.
+        eps: Radius of the L-infinity ball, for images in [0, 1].
     """
-    array = _native(target, adv).reshape(array_shape(target, len(adv)))
-    images = natural(target, data).astype(np.float32)
-    lower, upper = ball.bounds(images, native_eps(target, eps), clip_range=False)
-    bounds = target.bounds
-    inside = np.clip(array, np.maximum(lower, bounds.lower), np.minimum(upper, bounds.upper))
-    moved = np.abs(inside - array).reshape(len(array), -1).max(axis=1)
-    return inside, moved
+
+    target: Target
+    data: Dataset
+    eps: float
+
+    @property
+    def name(self) -> str:
+        """Name of the network and origin of its weights."""
+        return f"{self.target.name} ({self.target.provenance} weights)"
+
+    @property
+    def radius(self) -> float:
+        """Radius in the unit of the network's pixels."""
+        bounds = self.target.bounds
+        return round(self.eps * (bounds.upper - bounds.lower), 9)
+
+    @property
+    def pixel_type(self) -> np.dtype:
+        """Type of the challenge's clean images: bytes for the range [0, 255]."""
+        bounds = self.target.bounds
+        return np.dtype(np.uint8 if (bounds.lower, bounds.upper) == (0.0, 255.0) else np.float32)
+
+    def shape(self, images: int) -> tuple[int, ...]:
+        """Shape of an array of `images` images."""
+        height, width, channels = self.target.image_shape
+        return (images, height * width) if channels == 1 else (images, height, width, channels)
+
+    def clean_images(self, part: slice = slice(None)) -> np.ndarray:
+        """Clean images exactly as the challenge's run_attack.py reads them.
+
+        MadryLab's CIFAR10 reader returns bytes. TensorFlow's MNIST reader multiplies bytes by
+        float32(1 / 255), which rounds differently than a division by 255.
+        """
+        x = self.data.x[part]
+        pixels = np.rint(x.astype(np.float64) * 255)
+        if not np.allclose(pixels, x * 255.0, atol=1e-3):  # the data set does not store bytes
+            images = self.to_native(x)
+        elif self.pixel_type == np.uint8:
+            images = pixels.astype(np.uint8)
+        else:
+            images = self.to_native(pixels.astype(np.float32) * np.float32(1 / 255))
+        return images.reshape(self.shape(len(images)))
+
+    def to_native(self, x: np.ndarray) -> np.ndarray:
+        """Images in [0, 1] as float32 pixels in the network's range."""
+        pixels: np.ndarray = self.target.bounds.to_native(x).astype(np.float32)
+        return pixels
+
+    def to_images(self, array: np.ndarray) -> np.ndarray:
+        """Rows of an array as images in [0, 1]. [N, H, W, C] float32."""
+        return self.target.bounds.from_native(array.reshape(-1, *self.target.image_shape))
+
+    def logits(self, array: np.ndarray) -> np.ndarray:
+        """Logits of the rows of an array, computed in float32 as in the challenge."""
+        return predict(self.target, self.to_images(array))
 
 
-def load(path: Path, target: Target, images: int) -> np.ndarray:
-    """Opens the array of a file without reading it into memory.
-
-    Raises:
-        InputError: the file is not a whole .npy file of numbers, or the array has another shape.
-    """
-    array = read_npy(path)
-    expected = array_shape(target, images)
-    if array.shape != expected:
-        raise InputError(
-            f"{path}: expected shape {list(expected)} for {target.name}, got {list(array.shape)}"
-        )
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{path}: expected numbers, got {array.dtype}")
-    # The challenge subtracts the array from its images, which are bytes where the range is that of
-    # bytes. In a type without negative numbers, 0 - 248 is 8.
-    if np.result_type(natural_type(target), array.dtype).kind in "ub":
-        raise InputError(
-            f"{path}: expected numbers with a sign, got {array.dtype}, in which the challenge's "
-            "own |adv - x| wraps around; save it as float32"
-        )
-    return array
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was found on an array that the challenge accepts.
+@dataclass(frozen=True, eq=False)
+class Verified:
+    """An array that run_attack.py accepts.
 
     Args:
-        predictions: of the target. [N] int64.
-        margin: label's logit minus the largest other one. [N].
-        accuracy: in [0, 1], as the challenge counts it.
-        distance: largest |adv - x| in float64, in the network's unit.
-        beyond: number of pixels outside the exact ball or range, within the challenge's tolerance.
+        array: The array, memory-mapped.
+        predictions: Predicted labels. [N] int64.
+        margin: Logit of the label minus the largest other logit. [N].
+        accuracy: Accuracy in [0, 1], as run_attack.py counts it.
+        distance: Largest |adv - x| in float64, in the network's unit.
+        beyond: Number of pixels outside the exact ball or range, but within the tolerance.
     """
 
+    array: np.ndarray
     predictions: np.ndarray
     margin: np.ndarray
     accuracy: float
@@ -128,124 +110,112 @@ class Check:
     beyond: int
 
 
-def verify(path: Path, array: np.ndarray, target: Target, data: Dataset, eps: float) -> Check:
-    """Checks an array as the challenge's run_attack.py does, and then exactly.
-
-    run_attack.py compares with the tolerance in the arithmetic of the array's own type. The same is
-    done here, so the same arrays pass. One thing differs: a value that is not a number is refused
-    for every target.
+def build(challenge: Challenge, adv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Converts adversarial images to an array for the challenge.
 
     Args:
-        path: of the array, for messages.
-        array: as `load` gives it.
-        target, data: the network and its test images.
-        eps: radius of the ball, for images in [0, 1].
+        challenge: Network and clean images.
+        adv: Adversarial images in [0, 1]. [N, H, W, C] float32.
+
+    Returns:
+        The float32 array, clipped to the exact ball around the challenge's clean images. And the
+        distance by which clipping moved the pixels of each image, in the network's unit; only a
+        rounding error if `adv` was inside the ball. [N].
+    """
+    bounds = challenge.target.bounds
+    array = challenge.to_native(adv).reshape(challenge.shape(len(adv)))
+    clean = challenge.clean_images().astype(np.float32)
+    lower, upper = ball.bounds(clean, challenge.radius, clip_range=False)
+    inside = np.clip(array, np.maximum(lower, bounds.lower), np.minimum(upper, bounds.upper))
+    return inside, np.abs(inside - array).reshape(len(array), -1).max(axis=1)
+
+
+def load(challenge: Challenge, path: Path) -> np.ndarray:
+    """Opens an .npy file as a memory map.
 
     Raises:
-        InputError: a pixel outside range or ball; names the first one, and says so where the images
-            seem to be in another order or another unit.
+        InputError: The file is not a complete .npy file, or the array has another shape or type.
+    """
+    array = read_npy(path)
+    shape = challenge.shape(len(challenge.data))
+    if array.shape != shape:
+        raise InputError(
+            f"{path}: shape must be {list(shape)} for {challenge.target.name}, "
+            f"got {list(array.shape)}"
+        )
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{path}: must hold numbers, got {array.dtype}")
+    # run_attack.py subtracts the array from clean images that are bytes for the range [0, 255].
+    # In an unsigned type 0 - 248 is 8.
+    if np.result_type(challenge.pixel_type, array.dtype).kind in "ub":
+        raise InputError(
+            f"{path}: must hold signed numbers, got {array.dtype}, for which |adv - x| overflows "
+            "in run_attack.py; save the array as float32"
+        )
+    return array
+
+
+def verify(challenge: Challenge, path: Path) -> Verified:
+    """Verifies an array as run_attack.py does, and measures its exact distance.
+
+    run_attack.py compares with the tolerance in the arithmetic of the array's type. This function
+    does the same, so it accepts the same arrays, except that it refuses NaN for every target.
+
+    Raises:
+        InputError: The file can't be read, or a pixel lies outside the range or the ball. The
+            message names the first such pixel, and the cause if the images seem to be in another
+            order or unit.
 
     Source: MadryLab/mnist_challenge and MadryLab/cifar10_challenge, run_attack.py.
     """
-    radius, bounds = native_eps(target, eps), target.bounds
-    logits, distance, beyond = [], 0.0, 0
+    array = load(challenge, path)
+    bounds, radius, scores = challenge.target.bounds, challenge.radius, []
     for begin in range(0, len(array), _CHUNK):
         part = slice(begin, begin + _CHUNK)
-        chunk, images = np.asarray(array[part]), natural(target, data, part)
-        fine = (chunk <= bounds.upper + TOLERANCE) & (chunk >= bounds.lower - TOLERANCE)
-        _refuse(path, begin, ~fine, chunk, f"[{bounds.lower:g}, {bounds.upper:g}]")
+        chunk, clean = np.asarray(array[part]), challenge.clean_images(part)
+        inside = (chunk <= bounds.upper + TOLERANCE) & (chunk >= bounds.lower - TOLERANCE)
+        if not inside.all():
+            expected = f"[{bounds.lower:g}, {bounds.upper:g}]"
+            raise _refused(path, begin, ~inside, chunk, expected)
         with np.errstate(over="ignore"):
-            apart = np.abs(images - chunk)
-        outside = ~(apart.astype(np.float64) <= radius + TOLERANCE)
-        if outside.any():
-            hint = _hint(array, target, data, radius)
+            distance = np.abs(clean - chunk)
+        inside = distance.astype(np.float64) <= radius + TOLERANCE
+        if not inside.all():
             expected = f"|adv - x| <= {radius:g} + {TOLERANCE:g}"
-            _refuse(path, begin, outside, apart, expected, hint)
-        farthest, left = _exactly(chunk, images, bounds, radius)
-        distance, beyond = max(distance, farthest), beyond + left
-        logits.append(logits_of(target, chunk))
-    scores = np.concatenate(logits)
-    predictions = scores.argmax(axis=1).astype(np.int64)
-    accuracy = float((predictions == data.y).mean())
-    return Check(predictions, margin(scores, data.y).numpy(), accuracy, distance, beyond)
+            raise _refused(path, begin, ~inside, distance, expected, _hint(challenge, array))
+        scores.append(challenge.logits(chunk))
+    logits, y = np.concatenate(scores), challenge.data.y
+    predictions = logits.argmax(axis=1).astype(np.int64)
+    accuracy = float((predictions == y).mean())
+    margins = margin(logits, y).numpy()
+    return Verified(array, predictions, margins, accuracy, *measure(challenge, array))
 
 
-def exactly(array: np.ndarray, target: Target, data: Dataset, eps: float) -> tuple[float, int]:
-    """The largest |adv - x| of an array, and the number of its pixels outside ball or range."""
-    distance, beyond = 0.0, 0
+def measure(challenge: Challenge, array: np.ndarray) -> tuple[float, int]:
+    """Largest |adv - x| in float64, and number of pixels outside the exact ball or range."""
+    bounds, largest, beyond = challenge.target.bounds, 0.0, 0
     for begin in range(0, len(array), _CHUNK):
         part = slice(begin, begin + _CHUNK)
-        images, radius = natural(target, data, part), native_eps(target, eps)
-        farthest, left = _exactly(np.asarray(array[part]), images, target.bounds, radius)
-        distance, beyond = max(distance, farthest), beyond + left
-    return distance, beyond
+        adv = np.asarray(array[part]).astype(np.float64)
+        distance = np.abs(challenge.clean_images(part).astype(np.float64) - adv)
+        outside = (adv < bounds.lower) | (adv > bounds.upper) | (distance > challenge.radius)
+        largest, beyond = max(largest, float(distance.max())), beyond + int(outside.sum())
+    return largest, beyond
 
 
-def _exactly(
-    array: np.ndarray, images: np.ndarray, bounds: Bounds, radius: float
-) -> tuple[float, int]:
-    """The same of some images, in float64 and in the network's unit."""
-    adv = array.astype(np.float64)
-    apart = np.abs(images.astype(np.float64) - adv)
-    beyond = (adv < bounds.lower) | (adv > bounds.upper) | (apart > radius)
-    return float(apart.max()), int(beyond.sum())
+def merge(verified: Sequence[Verified]) -> tuple[np.ndarray, np.ndarray]:
+    """Takes the version of each image with the lowest margin.
 
-
-def logits_of(target: Target, array: np.ndarray) -> np.ndarray:
-    """Logits of the images of an array, computed in float32 as the challenge does."""
-    return predict(target, images_of(target, array))
-
-
-def margins_of(target: Target, array: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Label's logit minus the largest other one, of the images of an array. [N]."""
-    found: np.ndarray = margin(logits_of(target, array), y).numpy()
-    return found
-
-
-def images_of(target: Target, array: np.ndarray) -> np.ndarray:
-    """The images of an array, in [0, 1]. [N, H, W, C] float32."""
-    return target.bounds.from_native(array.reshape(-1, *target.image_shape))
-
-
-def _refuse(
-    path: Path, begin: int, bad: np.ndarray, value: np.ndarray, expected: str, hint: str = ""
-) -> None:
-    """Refuses an array for its first bad pixel; `begin` is the index of the first image."""
-    if bad.any():
-        index = tuple(int(k) for k in np.argwhere(bad)[0])
-        image, pixel, found = index[0], index[1:], value[index]
-        place = pixel[0] if len(pixel) == 1 else pixel
-        if not hint and not np.isfinite(found):
-            hint = "; every value must be a finite number"
-        raise InputError(
-            f"{path}: image {begin + image}, pixel {place}: expected {expected}, got {found}{hint}"
-        )
-
-
-def _hint(array: np.ndarray, target: Target, data: Dataset, radius: float, rows: int = 20) -> str:
-    """What is likely wrong with an array that leaves the ball."""
-    upper = target.bounds.upper
-    if upper > 1 and float(np.max(array)) <= 1.0001:
-        return f"; the array seems to be in [0, 1], expected [0, {upper:g}]"
-    images = natural(target, data).astype(np.float32).reshape(len(data), -1)
-    moved, tried = [], 0
-    for i in range(len(array)):
-        row = np.asarray(array[i], np.float32).reshape(-1)
-        if np.abs(images[i] - row).max() <= radius + TOLERANCE:
-            continue
-        near = np.flatnonzero((np.abs(images - row) <= radius + TOLERANCE).all(axis=1))
-        if len(near):
-            moved.append((i, int(near[0])))
-        tried += 1
-        if tried == rows:
-            break
-    if 2 * len(moved) <= tried:
-        return ""
-    (i, j), count = moved[0], len(moved)
-    return (
-        f"; the images are not in the official order: {count} of {tried} images that were looked "
-        f"at fit another natural image, such as image {i} that of {j}"
-    )
+    Returns:
+        The array, in a type that holds the values of all arrays exactly, because rounding could
+        move them out of the ball. And the index of the array that each image comes from. [N].
+    """
+    arrays = [check.array for check in verified]
+    source = np.argmin([check.margin for check in verified], axis=0)
+    merged = np.empty(arrays[0].shape, np.result_type(*(array.dtype for array in arrays)))
+    for k, array in enumerate(arrays):
+        merged[source == k] = array[source == k]
+    return merged, source
 
 
 def save(path: Path, array: np.ndarray) -> None:
@@ -255,35 +225,34 @@ def save(path: Path, array: np.ndarray) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def merge(arrays: list[np.ndarray], checks: list[Check]) -> tuple[np.ndarray, np.ndarray]:
-    """The strongest version of each image: that with the lowest margin.
-
-    Returns:
-        The array, in a type that holds the values of all arrays exactly, as rounding could move
-        them out of the ball; and the index of the array that each image comes from. [N].
-    """
-    source = np.argmin([check.margin for check in checks], axis=0)
-    merged = np.empty(arrays[0].shape, np.result_type(*(array.dtype for array in arrays)))
-    for k, array in enumerate(arrays):
-        merged[source == k] = array[source == k]
-    return merged, source
-
-
-def contributions(checks: list[Check], y: np.ndarray) -> list[tuple[int, int]]:
-    """For each array, how many images it breaks, and how many of them no other array breaks."""
-    broken = np.array([check.predictions != y for check in checks])
-    alone = broken & (broken.sum(axis=0) == 1)
-    return [(int(b.sum()), int(a.sum())) for b, a in zip(broken, alone, strict=True)]
+def _refused(
+    path: Path, begin: int, bad: np.ndarray, value: np.ndarray, expected: str, hint: str = ""
+) -> InputError:
+    """The error for the first bad pixel of a chunk whose first image has the index `begin`."""
+    index = tuple(int(k) for k in np.argwhere(bad)[0])
+    image, pixel, got = index[0], index[1:], value[index]
+    if not hint and not np.isfinite(got):
+        hint = "; every value must be a finite number"
+    where = pixel[0] if len(pixel) == 1 else pixel
+    return InputError(
+        f"{path}: image {begin + image}, pixel {where}: expected {expected}, got {got}{hint}"
+    )
 
 
-def contrast(a: Check, b: Check, y: np.ndarray) -> tuple[dict[str, np.ndarray], float]:
-    """Indices of the images broken by both arrays, by one alone, by none; and McNemar's p."""
-    first, second = a.predictions != y, b.predictions != y
-    kinds = {
-        "both": first & second,
-        "only the first": first & ~second,
-        "only the second": ~first & second,
-        "none": ~first & ~second,
-    }
-    found = {name: np.flatnonzero(mask) for name, mask in kinds.items()}
-    return found, mcnemar(len(found["only the first"]), len(found["only the second"]))
+def _hint(challenge: Challenge, array: np.ndarray, rows: int = 20) -> str:
+    """The likely cause if an array leaves the ball: another unit, or another order of images."""
+    upper, limit = challenge.target.bounds.upper, challenge.radius + TOLERANCE
+    if upper > 1 and float(np.max(array)) <= 1.0001:
+        return f"; the array seems to be in [0, 1] instead of [0, {upper:g}]"
+    clean = challenge.clean_images().astype(np.float32).reshape(len(array), -1)
+    adv = np.asarray(array, np.float32).reshape(len(array), -1)
+    outside = np.flatnonzero(~(np.abs(clean - adv).max(axis=1) <= limit))[:rows]
+    matches = [(i, np.flatnonzero((np.abs(clean - adv[i]) <= limit).all(axis=1))) for i in outside]
+    swapped = [(i, match[0]) for i, match in matches if len(match)]
+    if 2 * len(swapped) <= len(outside):
+        return ""
+    i, j = swapped[0]
+    return (
+        f"; the images are not in the official order: {len(swapped)} of the first {len(outside)} "
+        f"images outside the ball match another clean image, for example image {i} matches {j}"
+    )

@@ -1,207 +1,189 @@
-"""What both versions of the paper print: every number, and every order of DAA and PGD."""
+"""What both versions of the paper print: accuracies, t-tests, and rankings of the attacks."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
 from daa.attacks.methods import METHODS
 from daa.errors import require
-from daa.reports.comparisons import PAPERS
-from daa.runs import config, documents
-from daa.runs.config import Experiment, Row
+from daa.runs import config
+from daa.runs.config import Experiment, PaperTests, Row
 
-_FILE = Path(__file__).parent / "claims.yaml"
-
-# What a number is: accuracy in % after all restarts, top-5 accuracy in %, accuracy in % after all
-# runs together, accuracy in % of a single run; t and p of the unpaired test, p of the paired one;
-# number of images that the run breaks and PGD does not; how DAA stands to PGD; whether DAA lies
-# lowest everywhere.
-Kind = Literal[
-    "worst", "top-5", "merged", "single", "t", "p", "p paired", "examples", "order", "lowest"
-]
-ACCURACIES = ("worst", "top-5", "merged", "single")
-# Kinds that say how DAA and PGD stand to each other.
+# Kinds of claims, with their names in the report. "worst" is an accuracy after all restarts,
+# "merged" an accuracy after all runs of the config; "examples" is the number of images that the run
+# breaks and PGD does not; "lowest" means that DAA is the strongest attack in all of a figure.
+KINDS = {
+    "worst": "worst case, %",
+    "top-5": "top-5, %",
+    "merged": "runs merged, %",
+    "single": "single run, %",
+    "t": "t, unpaired",
+    "p": "p, unpaired",
+    "p paired": "p, paired",
+    "examples": "images only DAA breaks",
+    "order": "DAA against PGD",
+    "lowest": "DAA against all",
+}
 ORDERS = ("order", "lowest")
 TESTS = ("t", "p", "p paired")
 
 
-class StandIn(BaseModel):
-    """What is attacked in the place of weights that are missing."""
-
+class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Substitute(_Model):
+    """The network that is attacked when the original weights are missing."""
 
     target: str
     images: Annotated[int, Field(ge=1)]
     restarts: Annotated[int, Field(ge=1)]
 
 
-class Entry(BaseModel):
-    """A table, a figure or a sentence of the paper.
+class TextNumber(_Model):
+    """A number that only the text of the paper has."""
 
-    Args:
-        config: that computes it.
-        part: name of the group that can be asked for.
-        source: where the paper has it.
-        images: that the paper attacked.
-        stand_in: what is attacked in the place of missing weights.
-        board: entry of the target's leaderboard that the config's only row must agree with.
-        lowest: whether the texts say of all its rows that DAA lies lowest.
-        assumed: what the texts leave open, and how it was read here.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    config: str
-    part: str
-    source: str
-    images: Annotated[int, Field(ge=1)]
-    stand_in: StandIn | None = None
-    board: str | None = None
-    lowest: bool = False
-    assumed: str = ""
-
-
-class _Text(BaseModel):
-    """A number that stands in the text alone."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    config: str
     run: str
-    kind: Kind
+    kind: str
     printed: float
     source: str
     assumed: str = ""
 
 
-class _Paper(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Entry(_Model):
+    """A table, a figure or a sentence of the paper.
 
-    experiments: tuple[Entry, ...]
-    numbers: tuple[_Text, ...]
+    Args:
+        config: name of the config that computes it.
+        dataset: name for the option `--only`.
+        source: table, figure or text of the paper.
+        images: number of images that the paper attacked.
+        substitute: network that is attacked when the original weights are missing.
+        board: entry of the target's leaderboard that the only row of the config must agree with.
+        lowest: whether the paper calls DAA the strongest attack in all rows.
+        assumed: what the paper leaves open, and the assumption made here.
+        numbers: numbers that only the text has.
+    """
+
+    config: str
+    dataset: str
+    source: str
+    images: Annotated[int, Field(ge=1)]
+    substitute: Substitute | None = None
+    board: str | None = None
+    lowest: bool = False
+    assumed: str = ""
+    numbers: tuple[TextNumber, ...] = ()
 
 
 @dataclass(frozen=True)
-class Number:
-    """Something that the paper prints.
+class Claim:
+    """A number or a ranking that the paper prints.
 
     Args:
-        config, run: what computes it; run is None for all runs of the config together.
-        kind: what it is.
-        text: as it is printed.
-        source: where.
-        value: in percent for accuracies; None where it is no plain number.
-        assumed: what the texts leave open about it, and how it was read here.
+        config, run: the run that computes it; `run` is None for all runs of the config together.
+        kind: see `KINDS`.
+        text: the number as the paper prints it.
+        source: table, figure or text of the paper.
+        value: the number; accuracies in percent; -1, 0 or 1 for DAA below, equal to or above PGD;
+            None for p-values.
+        assumed: what the paper leaves open, and the assumption made here.
     """
 
     config: str
     run: str | None
-    kind: Kind
+    kind: str
     text: str
     source: str
     value: float | None = None
     assumed: str = ""
 
 
+@functools.cache
 def entries() -> tuple[Entry, ...]:
-    """All tables, figures and sentences, in the order in which they are run."""
-    return _paper().experiments
+    """All tables, figures and sentences, in the order in which they run."""
+    text = Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8")
+    return tuple(Entry.model_validate(entry) for entry in yaml.safe_load(text))
 
 
-def parts() -> list[str]:
-    """The names of the groups that can be asked for."""
-    return list(dict.fromkeys(entry.part for entry in entries()))
+def datasets() -> list[str]:
+    """The names that `--only` takes."""
+    return list(dict.fromkeys(entry.dataset for entry in entries()))
 
 
-def chosen(only: Sequence[str]) -> list[Entry]:
-    """Those of some parts; all where none is named.
+def select(only: Sequence[str]) -> list[Entry]:
+    """The entries of some data sets; all entries for an empty list.
 
     Raises:
-        InputError: an unknown part.
+        InputError: an unknown data set.
     """
-    for part in only:
-        require(part in parts(), "only", f"some of {','.join(parts())}", part)
-    return [entry for entry in entries() if not only or entry.part in only]
+    for name in only:
+        require(name in datasets(), "only", f"some of {','.join(datasets())}", name)
+    return [entry for entry in entries() if not only or entry.dataset in only]
 
 
+@functools.cache
 def load(name: str, target: str | None = None) -> Experiment:
-    """The experiment of a config; `target` as for `config.load`."""
+    """The experiment of a config; `target` as in `config.load`."""
     return config.load(config.FOLDER / f"{name}.yaml", target)
 
 
-def printed() -> list[Number]:
-    """Everything that the paper prints, table after table."""
-    found: list[Number] = []
-    for entry in entries():
-        experiment = load(entry.config)
-        found += _cells(entry, experiment)
-        found += _texts(entry.config)
-        found += _tests(entry.config, experiment)
-        found += _orders(entry, experiment)
-    return found
+@functools.cache
+def claims() -> tuple[Claim, ...]:
+    """Everything that the paper prints, entry after entry."""
+    return tuple(claim for entry in entries() for claim in _claims(entry, load(entry.config)))
 
 
-def _paper() -> _Paper:
-    return config.check(TypeAdapter(_Paper), documents.read(_FILE), str(_FILE))
+def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
+    name, rows = entry.config, experiment.rows
 
+    def accuracy(run: str | None, kind: str, value: float | None) -> Iterator[Claim]:
+        if value is not None:
+            yield Claim(name, run, kind, f"{value:.2f}", entry.source, value, entry.assumed)
 
-def _cells(entry: Entry, experiment: Experiment) -> Iterator[Number]:
-    """What stands in the config."""
-    for row in experiment.rows:
-        if row.paper is not None:
-            yield _accuracy(entry, row.name, "worst", row.paper)
-        if row.paper_top5 is not None:
-            yield _accuracy(entry, row.name, "top-5", row.paper_top5)
-    if experiment.merged_paper is not None:
-        yield _accuracy(entry, None, "merged", experiment.merged_paper)
-
-
-def _accuracy(entry: Entry, run: str | None, kind: Kind, value: float) -> Number:
-    return Number(entry.config, run, kind, f"{value:.2f}", entry.source, value, entry.assumed)
-
-
-def _texts(name: str) -> Iterator[Number]:
-    for found in _paper().numbers:
-        if found.config == name:
-            value, source = found.printed, found.source
-            yield Number(name, found.run, found.kind, f"{value:g}", source, value, found.assumed)
-
-
-def _tests(name: str, experiment: Experiment) -> Iterator[Number]:
-    """The t-tests."""
-    assumed = "the texts don't say of which loss; taken for cross-entropy"
-    for row in experiment.rows:
-        papers = PAPERS.get((name, row.attack.method)) if row.attack.loss == "xent" else None
-        if papers is not None:
-            unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
-            t, p = papers.t_arxiv, papers.p_arxiv
-            yield Number(name, row.name, "t", t, unpaired, float(t), assumed)
-            yield Number(name, row.name, "p", p, unpaired, None, assumed)
-            yield Number(name, row.name, "p paired", papers.p_aaai, paired, None, assumed)
-
-
-def _orders(entry: Entry, experiment: Experiment) -> Iterator[Number]:
-    """How DAA stands to PGD in the printed values, and where DAA is said to lie lowest."""
-    for row in experiment.rows:
-        beside = pgd_of(row, experiment.rows)
-        if beside is not None and row.paper is not None and beside.paper is not None:
-            side = (row.paper > beside.paper) - (row.paper < beside.paper)
+    for row in rows:
+        yield from accuracy(row.name, "worst", row.paper)
+        yield from accuracy(row.name, "top-5", row.paper_top5)
+    yield from accuracy(None, "merged", experiment.merged_paper)
+    for number in entry.numbers:
+        text, value = f"{number.printed:g}", number.printed
+        yield Claim(name, number.run, number.kind, text, number.source, value, number.assumed)
+    for row in rows:
+        tests = row.paper_tests or PaperTests()
+        unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
+        assumed = "the texts don't say of which loss; taken for cross-entropy"
+        if tests.t_arxiv is not None:
+            value = float(tests.t_arxiv)
+            yield Claim(name, row.name, "t", tests.t_arxiv, unpaired, value, assumed)
+        if tests.p_arxiv is not None:
+            yield Claim(name, row.name, "p", tests.p_arxiv, unpaired, None, assumed)
+        if tests.p_aaai is not None:
+            yield Claim(name, row.name, "p paired", tests.p_aaai, paired, None, assumed)
+    for row in rows:
+        pgd = pgd_of(row, rows)
+        if pgd is not None and row.paper is not None and pgd.paper is not None:
+            side = (row.paper > pgd.paper) - (row.paper < pgd.paper)
             text = {-1: "below PGD", 0: "equal to PGD", 1: "above PGD"}[side]
-            yield Number(entry.config, row.name, "order", text, entry.source, side, entry.assumed)
+            yield Claim(name, row.name, "order", text, entry.source, side, entry.assumed)
     if entry.lowest:
-        yield Number(entry.config, None, "lowest", "DAA lowest", entry.source, None, entry.assumed)
+        yield Claim(name, None, "lowest", "DAA lowest", entry.source, None, entry.assumed)
 
 
 def pgd_of(row: Row, rows: tuple[Row, ...]) -> Row | None:
-    """The row of PGD that a row of DAA is compared with: same loss and radius."""
+    """The row of PGD with the loss, radius and steps of a row of DAA."""
     if not METHODS[row.attack.method].particles:
         return None
-    same = (row.attack.loss, row.attack.eps)
-    plain = [one for one in rows if one.attack.method == "pgd" and one.attack.reads("steps")]
-    found = [one for one in plain if (one.attack.loss, one.attack.eps) == same]
-    return next((one for one in found if one.attack.steps == row.attack.steps), None)
+    for other in rows:
+        pgd = other.attack
+        if pgd.method == "pgd" and pgd.reads("steps"):
+            settings = (pgd.loss, pgd.eps, pgd.steps)
+            if settings == (row.attack.loss, row.attack.eps, row.attack.steps):
+                return other
+    return None

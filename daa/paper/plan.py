@@ -1,4 +1,4 @@
-"""What is there, what is missing and how to get it, and so what is run."""
+"""The experiments of the paper with the weights and data that are available."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from daa import targets
 from daa.errors import InputError
-from daa.paper import claims as numbers
+from daa.paper import claims
 from daa.paper.claims import Entry
-from daa.runs import setup
+from daa.runs import prepare
 from daa.runs.config import Experiment
 from daa.target import Dataset, Precision
 from daa.targets import fetch
@@ -19,18 +19,16 @@ from daa.targets import fetch
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may ask for.
+    """The options of the command.
 
     Args:
         out: folder of records and report.
         data_dir, model_dir: folders of data sets and weights.
-        only: parts of the paper; empty for all.
-        precision: of the gradients; None for those of the configs.
-        images, restarts: at most so many; None for those of the paper.
-        steps: instead of those of the configs, in a rehearsal.
-        stand_ins: attack other networks where the original weights are missing.
-        fetch: download what is missing.
-        here: the attacks run on this machine, so it must have instructions for their precision.
+        only: data sets, as in `claims.datasets`; empty for all.
+        precision: precision of the gradients; None for the precision of each config.
+        images, restarts: upper limits; None for the numbers of the paper.
+        substitutes: attack other networks if the original weights are missing.
+        here: the attacks run on this machine, so its processor must support their precision.
     """
 
     out: Path
@@ -40,161 +38,133 @@ class Options:
     precision: Precision | None = None
     images: int | None = None
     restarts: int | None = None
-    steps: int | None = None
-    stand_ins: bool = False
-    fetch: bool = True
+    substitutes: bool = False
     here: bool = True
-
-    @property
-    def rehearsal(self) -> bool:
-        """Whether the numbers mean nothing."""
-        return self.steps is not None
 
 
 @dataclass(frozen=True)
 class Task:
-    """A table, a figure or a sentence of the paper, as it is run now.
+    """An entry of the paper with the experiment that computes it.
 
     Args:
-        entry: of the paper.
-        experiment: with the target, precision, images and restarts that are used now.
-        config: target of the config, images and restarts that the paper took.
-        missing: why it can't be run; empty where it can.
+        entry: table, figure or sentence.
+        experiment: experiment with the target, precision, images and restarts of this run.
+        original: experiment as its config describes it.
+        missing_weights, missing_data: why the experiment cannot run; empty if it can.
     """
 
     entry: Entry
     experiment: Experiment
-    config: Experiment
-    missing: str = ""
+    original: Experiment
+    missing_weights: str = ""
+    missing_data: str = ""
 
     @property
-    def stand_in(self) -> bool:
+    def missing(self) -> str:
+        """Why the experiment cannot run; empty if it can."""
+        return self.missing_weights or self.missing_data
+
+    @property
+    def substituted(self) -> bool:
         """Whether another network is attacked than the paper's."""
-        return self.experiment.target != self.config.target
+        return self.experiment.target != self.original.target
 
     def folder(self, out: Path) -> Path:
-        """Of its records."""
+        """Folder of the records."""
         return out / self.experiment.name
 
     @property
-    def about(self) -> dict[str, str]:
-        """What its records say beside the results."""
-        instead = {"instead_of": self.config.target} if self.stand_in else {}
+    def names(self) -> dict[str, str]:
+        """Config and original target, for the records."""
+        instead = {"instead_of": self.original.target} if self.substituted else {}
         return {"config": self.entry.config, **instead}
 
 
-def tasks(options: Options, say: Callable[[str], None] = print) -> list[Task]:
-    """All tables, figures and sentences that were asked for, with what keeps them from being run.
+def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:
+    """The selected tasks. Missing weights and data sets are downloaded if possible.
 
     Args:
-        options: of the user.
-        say: takes what is fetched or missing.
-
-    Raises:
-        InputError: as `check`.
+        options: options of the command.
+        log: takes messages on downloads and missing files.
     """
-    check(options)
-    here = _Here(options, say)
-    return [_task(entry, options, here) for entry in numbers.chosen(options.only)]
+    missing_weights = functools.cache(functools.partial(_missing_weights, options, log))
+    missing_data = functools.cache(functools.partial(_missing_data, options, log))
+
+    def task(entry: Entry) -> Task:
+        original = experiment = claims.load(entry.config)
+        images, restarts = original.images, original.restarts
+        weights, substitute = missing_weights(original.target), entry.substitute
+        if weights and options.substitutes and substitute is not None:
+            experiment = claims.load(entry.config, substitute.target)
+            provenance = targets.row(substitute.target).provenance
+            experiment = prepare.retarget(experiment, substitute.target, provenance)
+            images, restarts = substitute.images, min(substitute.restarts, restarts)
+            weights = missing_weights(substitute.target)
+        elif weights and options.substitutes:
+            weights += ", and no substitute network"
+        limits = {
+            "images": min(filter(None, (images, options.images)), default=None),
+            "restarts": min(restarts, options.restarts or restarts),
+        }
+        experiment = experiment.model_copy(update=limits)
+        data = "" if weights else missing_data(experiment.target, experiment.images)
+        if not weights and not data:
+            experiment = prepare.in_precision(experiment, options.precision, options.here)
+        return Task(entry, experiment, original, weights, data)
+
+    return [task(entry) for entry in claims.select(options.only)]
 
 
-def check(options: Options) -> None:
-    """Refuses mistakes of a user.
+def _missing_weights(options: Options, log: Callable[[str], None], reference: str) -> str:
+    family, name = targets.family(reference), reference.partition("/")[2]
 
-    Raises:
-        InputError: an unknown part of the paper; a named folder that is not there, which is not one
-            in which everything is missing.
-    """
-    numbers.chosen(options.only)
-    fetch.data_folder(options.data_dir)
-    fetch.model_folder(options.model_dir)
+    def find() -> Path:
+        return family.find_weights(name, options.model_dir)
 
-
-def _task(entry: Entry, options: Options, here: _Here) -> Task:
-    original = numbers.load(entry.config)
-    missing = here.weights(original.target)
-    experiment, most, restarts = original, original.images, original.restarts
-    if missing and options.stand_ins and entry.stand_in is not None:
-        target = entry.stand_in.target
-        experiment = numbers.load(entry.config, target)
-        experiment = setup.aimed_elsewhere(experiment, target, targets.row(target).provenance)
-        most, restarts = entry.stand_in.images, min(entry.stand_in.restarts, restarts)
-        missing = here.weights(target)
-    elif missing and options.stand_ins:
-        missing += "; nothing stands in for them there"
-    images = min(filter(None, (most, options.images)), default=None)
-    restarts = min(restarts, options.restarts or restarts)
-    changed = {"images": images, "restarts": restarts}
-    experiment = experiment.model_copy(update=changed)
-    if options.steps:
-        experiment = _shortened(experiment, options.steps)
-    if not missing:
-        missing = here.data(experiment.target, images)
-    if not missing:
-        experiment = setup.in_precision(experiment, options.precision, options.here)
-    return Task(entry, experiment, original, missing)
+    missing = _missing(find, reference, f"weights of {reference}", options, log)
+    if missing:
+        return missing
+    try:
+        family.read_weights(name, find())
+    except InputError as error:  # a download must not overwrite the user's files
+        log(f"unusable: weights of {reference}: {error}")
+        return f"no usable weights of {reference}"
+    return ""
 
 
-def _shortened(experiment: Experiment, steps: int) -> Experiment:
-    """The experiment with a few steps."""
-    rows = []
-    for row in experiment.rows:
-        wanted = {"steps": steps, "steps_per_shuffle": 1}
-        fits = {name: value for name, value in wanted.items() if row.attack.reads(name)}
-        rows.append(row.model_copy(update={"attack": row.attack.replace(**fits)}))
-    return experiment.model_copy(update={"rows": tuple(rows)})
+def _missing_data(
+    options: Options, log: Callable[[str], None], reference: str, images: int | None
+) -> str:
+    def load() -> Dataset:
+        return load_images(reference, options.data_dir, images)
+
+    name = targets.family(reference).dataset.name
+    return _missing(load, name, f"data set {name}", options, log)
 
 
-class _Here:
-    """Looks once for each network and each data set."""
-
-    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
-        self._options, self._say = options, say
-        self.weights = functools.cache(self._weights)
-        self.data = functools.cache(self._data)
-
-    def _weights(self, reference: str) -> str:
-        """Why a network can't be loaded; empty where it can."""
-        name, model_dir = reference.partition("/")[2], self._options.model_dir
-        family, what = targets.family(reference), f"weights of {reference}"
-        missing = self._look(lambda: family.find_weights(name, model_dir), reference, what)
-        if missing:
-            return missing
-        try:
-            family.read_weights(name, family.find_weights(name, model_dir))
-        except InputError as error:  # what a user put there is not overwritten by a download
-            self._say(f"can't be used: {what}: {error}")
-            return f"no usable {what}"
+def _missing(
+    look: Callable[[], object], name: str, title: str, options: Options, log: Callable[[str], None]
+) -> str:
+    """Why files cannot be read, even after a download; empty if they can."""
+    advice = ""
+    try:
+        look()
         return ""
-
-    def _data(self, reference: str, images: int | None) -> str:
-        """Why the images of a network can't be loaded; empty where they can."""
-        dataset = targets.family(reference).dataset
-        return self._look(
-            lambda: load_images(reference, self._options.data_dir, images),
-            dataset.name,
-            f"data set {dataset.name}",
-        )
-
-    def _look(self, look: Callable[[], object], name: str, what: str) -> str:
+    except InputError as error:
+        reason: Exception = error
+    if name in fetch.names():
         try:
+            fetch.fetch(fetch.parcel(name, options.data_dir, options.model_dir))
             look()
+            log(f"downloaded: {title}")
             return ""
-        except InputError as error:
-            why = str(error)
-        if self._options.fetch and name in fetch.names():
-            try:
-                fetch.fetch(fetch.parcel(name, self._options.data_dir, self._options.model_dir))
-                look()
-                self._say(f"fetched: {what}")
-                return ""
-            except (InputError, OSError) as error:
-                why = str(error)
-        self._say(f"missing: {what}: {why}")
-        return f"no {what}"
+        except (InputError, OSError) as error:
+            reason, advice = error, f"; get it with `daa fetch {name}`"
+    log(f"missing: {title}: {reason}{advice}")
+    return f"no {title}"
 
 
 @functools.lru_cache(maxsize=8)
 def load_images(reference: str, data_dir: str | None, images: int | None) -> Dataset:
-    """The first images of the test set of a network; kept, as several tables share them."""
+    """The first images of a network's test set; cached, because several tables share them."""
     return targets.load_dataset(reference, "test", data_dir, images)

@@ -1,209 +1,330 @@
-"""The report: a row for each thing that the paper prints, as HTML, Markdown and CSV."""
+"""The report: a verdict for each number that the paper prints, as HTML, Markdown and CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+import pandas
 
 from daa.errors import require
 from daa.leaderboard import boards
-from daa.paper import claims as numbers
-from daa.paper import paragraph
-from daa.paper.columns import NETWORKS, PLAIN, SHOWN, Line
-from daa.paper.networks import Known, load, place
+from daa.paper import claims, networks
+from daa.paper.networks import NetworkCheck
 from daa.paper.plan import Task
-from daa.paper.verdicts import SHARE, verdicts
-from daa.reports import results as collection
-from daa.reports import stats, tabular
-from daa.reports.results import Collected
+from daa.paper.verdicts import IMAGE_SHARE, WORDS, Verdict, judge
+from daa.reports import results, stats, style, tabular
+from daa.reports.results import ResultSet
 from daa.reports.tables import Column, Table
-from daa.targets import files
+from daa.reports.wording import label, loss, plural, radius
 from daa.targets.files import write_atomically
 
-# Characters in which a report says what it is.
-_HEAD = 4000
 TITLE = "Distributionally Adversarial Attack: what was reproduced"
+LEGEND = (
+    "Lower accuracy is a stronger attack. An accuracy is reproduced if all restarts of the paper "
+    "are finished and the paper's value is in the 95 % confidence interval over the images "
+    "(Clopper and Pearson) or, for a single run, within the spread of the runs. Both values may "
+    "then be equal; equality is not proved. The ten digits of Figure 1, which DAA misleads and PGD "
+    "does not, count as one of the accuracies.",
+    "McNemar's exact test on the images that only one attack breaks, with Holm's correction for "
+    "each table, decides whether DAA or PGD is stronger. No test shows that two attacks are equal. "
+    "The t-tests of the paper are judged by their sign. If the paper calls DAA the strongest "
+    "attack everywhere, the strongest DAA and the strongest other attack are tested at each radius "
+    "with each loss, with and without clipping to [0, 1]. Reproduced then means: stronger at some "
+    "point, weaker at none, no higher mean; reproduced in part: some higher means.",
+    "The paper does not define Rand+FGSM; here it is one step of eps from a uniform start.",
+)
+_RIGHT_ALIGNED = {
+    *("eps", "paper", "here", "95 % interval", "images", "restarts"),
+    *("clean, %", "published", "ms per step", "images of a step"),
+}
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that the report says.
+    """The content of the report.
 
     Args:
-        summary: one paragraph that can be quoted.
-        lines: one for each thing that the paper prints.
-        networks: what is known about those that were attacked.
-        remarks: why a network is not the paper's, and what is missing, one sentence each.
-        figures: paths of the figures from the report's folder, by title.
+        summary: one paragraph.
+        verdicts: one for each number or ranking in the paper.
+        networks: checks of the attacked networks.
+        remarks: networks that failed a check, and experiments that cannot run.
+        figures: {title: path from the folder of the report}.
     """
 
     summary: str
-    lines: tuple[Line, ...]
-    networks: tuple[Known, ...]
+    verdicts: tuple[Verdict, ...]
+    networks: tuple[NetworkCheck, ...]
     remarks: tuple[str, ...]
     figures: Mapping[str, str]
 
 
 def make(work: Sequence[Task], out: Path) -> Report:
-    """The report of what is there now.
+    """The report of the records in a folder.
 
     Args:
-        work: the tasks that were asked for.
+        work: the selected tasks.
         out: folder of their records.
     """
-    found = {task.entry.config: _collected(task, out) for task in work}
-    shown = [task for task in work if not task.missing or found[task.entry.config]]
-    targets = dict.fromkeys(task.experiment.target for task in shown)
-    networks = tuple(filter(None, (load(place(out, target)) for target in targets)))
-    strangers = _strangers(work, found, networks)
     tasks = {task.entry.config: task for task in work}
-    judged = verdicts(numbers.printed(), work, found, strangers)
-    lines = tuple(Line(verdict, tasks[verdict.number.config]) for verdict in judged)
-    remarks = [f"{name} is not the paper's network: {why}." for name, why in strangers.items()]
-    remarks += _absent(work, found)
-    figures = {
-        f"{task.experiment.title} ({path.name}, of {_restarts(found[task.entry.config])})": (
-            path.relative_to(out).as_posix()
-        )
-        for task in work
-        for path in sorted(task.folder(out).glob("*.png"))
-    }
-    summary = paragraph.summary(lines, networks, [*strangers], _progress(shown, found))
-    return Report(summary, lines, networks, tuple(remarks), figures)
+    loaded: dict[str, ResultSet] = {}
+    for name, task in tasks.items():
+        folder = task.folder(out)
+        if any((folder / f"{row.name}.json").exists() for row in task.experiment.rows):
+            loaded[name] = results.load(folder, task.experiment)
+    # Results stay in the report if their weights or data are missing later.
+    active = [task for name, task in tasks.items() if name in loaded or not task.missing]
+    targets = dict.fromkeys(task.experiment.target for task in active)
+    paths = [networks.path_of(out, target) for target in targets]
+    checks = tuple(check for path in paths if (check := networks.load(path)) is not None)
+    doubts = {check.target: "; ".join(check.misses) for check in checks if check.misses}
+    doubts |= _differences_from_boards(tasks, loaded)
+    verdicts = tuple(
+        judge(claim, task, loaded.get(name), doubts.get(task.experiment.target, ""))
+        for name, task in tasks.items()
+        for claim in claims.claims()
+        if claim.config == name
+    )
+    remarks = [f"{name} is not the paper's network: {doubt}." for name, doubt in doubts.items()]
+    remarks += _unfinished(tasks, loaded)
+    finished = sum(record.restarts for one in loaded.values() for record in one.records)
+    total = sum(task.experiment.restarts * len(task.experiment.rows) for task in active)
+    progress = f"{finished:,} of {total:,} restarts are finished, of the runs that can run here."
+    figures = {}
+    for name, result_set in loaded.items():
+        task, least = tasks[name], min(record.restarts for record in result_set.records)
+        for path in sorted(task.folder(out).glob("*.png")):
+            title = f"{task.experiment.title} ({path.name}, {plural(least, 'restart')})"
+            figures[title] = path.relative_to(out).as_posix()
+    return Report(f"{_summary(verdicts)} {progress}", verdicts, checks, tuple(remarks), figures)
 
 
-def write(report: Report, out: Path) -> list[Path]:
-    """Writes index.html, report.md and report.csv; returns their paths."""
-    texts = {"index.html": html(report), "report.md": markdown(report), "report.csv": plain(report)}
+def write(report: Report, out: Path) -> Path:
+    """Writes index.html, report.md and report.csv; returns the path of the page."""
+    texts = {"report.md": markdown(report), "report.csv": plain(report), "index.html": html(report)}
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
-    return [out / name for name in texts]
+    return out / "index.html"
 
 
-def check_place(out: Path) -> None:
+def check_folder(out: Path) -> None:
     """Refuses a folder in which the report would overwrite other files.
 
     Raises:
-        InputError: a file that has a name of the report's and is no report of this command.
+        InputError: the folder has another file with a name of the report.
     """
-    header = ",".join(column.name for column in PLAIN)
-    for name, mark in {"index.html": TITLE, "report.md": TITLE, "report.csv": header}.items():
+    marks = {"index.html": TITLE, "report.md": TITLE, "report.csv": "config,run,"}
+    for name, mark in marks.items():
         path = out / name
         if path.exists():
-            files.read_bytes(path, "a file")
             with path.open(encoding="utf-8", errors="replace") as file:
-                ours = mark in file.read(_HEAD)
+                is_report = mark in file.read(4000)
             expected = "a report of this command or no file; choose another folder"
-            require(ours, str(path), expected, "another file")
+            require(is_report, str(path), expected, "another file")
 
 
-def _collected(task: Task, out: Path) -> Collected | None:
-    """The records of a task, also of one that can't go on now; None where it has none."""
-    folder = task.folder(out)
-    if not any((folder / f"{row.name}.json").exists() for row in task.experiment.rows):
-        return None
-    return collection.collect(folder, task.experiment)
-
-
-def _absent(work: Sequence[Task], found: Mapping[str, Collected | None]) -> list[str]:
-    """What can't be run or finished now, one sentence for each reason."""
-    configs: dict[tuple[str, str], list[str]] = {}
-    for task in work:
-        one = found[task.entry.config]
-        if task.missing and not (one and _finished(task, one)):
-            begun = "Not finished" if one else "Not run"
-            configs.setdefault((begun, task.missing), []).append(task.entry.config)
-    return [f"{begun}: {', '.join(names)}: {why}." for (begun, why), names in configs.items()]
-
-
-def _finished(task: Task, found: Collected) -> bool:
-    restarts = task.experiment.restarts
-    return not found.missing and all(record.restarts >= restarts for record in found.records)
-
-
-def _strangers(
-    work: Sequence[Task], found: Mapping[str, Collected | None], networks: Sequence[Known]
+def _differences_from_boards(
+    tasks: Mapping[str, Task], loaded: Mapping[str, ResultSet]
 ) -> dict[str, str]:
-    """Why a network is not the paper's, though its weights lie in the place of those."""
-    why = {known.target: "; ".join(known.misses) for known in networks if known.misses}
-    for task in work:
-        collected = found[task.entry.config]
-        if task.entry.board is None or collected is None or task.stand_in:
+    """Networks on which the leaderboard's attack has another result than on the leaderboard."""
+    doubts = {}
+    for name, task in tasks.items():
+        entry = task.entry
+        if entry.board is None or name not in loaded or task.substituted:
             continue
-        record = collected.records[0]
-        expected = boards.value(record.target, task.entry.board)
-        low, high = stats.interval(record.images - len(record.broken), record.images)
-        whole = record.images >= SHARE * task.entry.images and record.weights != "own"
-        if whole and not 100 * low <= expected <= 100 * high:
-            why[record.target] = (
-                f"{task.entry.board}: expected {expected:.2f} as on the leaderboard, got "
-                f"{100 * record.worst:.2f} (95 % interval {100 * low:.2f} to {100 * high:.2f})"
+        record = loaded[name].records[0]
+        expected = boards.value(record.target, entry.board)
+        bounds = stats.interval(record.images - len(record.broken), record.images)
+        low, high = (100 * bound for bound in bounds)
+        if record.images >= IMAGE_SHARE * entry.images and not low <= expected <= high:
+            doubts[record.target] = (
+                f"{entry.board}: expected {expected:.2f} as on the leaderboard, got "
+                f"{100 * record.worst:.2f} (95 % interval {low:.2f} to {high:.2f})"
             )
-    return why
+    return doubts
 
 
-def _progress(shown: Sequence[Task], found: Mapping[str, Collected | None]) -> str:
-    """How many restarts of all runs are done."""
-    records = [r for one in found.values() if one is not None for r in one.records]
-    whole = sum(task.experiment.restarts * len(task.experiment.rows) for task in shown)
-    done = sum(r.restarts for r in records)
-    of = "of the runs asked for that were or can be made here"
-    return f"{done:,} of {whole:,} restarts are done, {of}."
+def _unfinished(tasks: Mapping[str, Task], loaded: Mapping[str, ResultSet]) -> list[str]:
+    """Experiments that cannot start or continue, one sentence for each reason."""
+    configs: dict[str, list[str]] = {}
+    for name, task in tasks.items():
+        restarts = [record.restarts for record in loaded[name].records] if name in loaded else []
+        complete = len(restarts) == len(task.experiment.rows)
+        if task.missing and not (complete and min(restarts) >= task.experiment.restarts):
+            state = "Not finished" if restarts else "Not run"
+            configs.setdefault(f"{state}: {{}}: {task.missing}.", []).append(name)
+    return [sentence.format(", ".join(names)) for sentence, names in configs.items()]
 
 
-def _restarts(found: Collected | None) -> str:
-    """How many restarts a figure shows."""
-    if found is None:
-        return "no record"
-    return paragraph.plural(min(record.restarts for record in found.records), "restart")
+def _summary(verdicts: Sequence[Verdict]) -> str:
+    """A paragraph for readers who do not know this project."""
+    asked = list(dict.fromkeys(verdict.task.entry.dataset for verdict in verdicts))
+    scope = "" if asked == claims.datasets() else f" for {', '.join(asked)}"
+    special = (*claims.ORDERS, *claims.TESTS)
+    accuracies = [verdict for verdict in verdicts if verdict.claim.kind not in special]
+    tests = [verdict for verdict in verdicts if verdict.claim.kind in claims.TESTS]
+    orders = [verdict for verdict in verdicts if verdict.claim.kind in claims.ORDERS]
+    parts = [f"The paper prints {len(accuracies)} accuracies{scope}.", _compared(accuracies)]
+    if tests:
+        parts += [f"It prints {plural(len(tests), 'value')} of t-tests.", _compared(tests)]
+    if orders:
+        parts.append(f"It ranks DAA against other attacks {plural(len(orders), 'time')}.")
+    for substituted, where in ((False, "the paper's networks"), (True, "substitute networks")):
+        group = [verdict for verdict in orders if verdict.task.substituted == substituted]
+        if group:
+            parts.append(f"{plural(len(group), 'ranking')} on {where}: {_words(group)}.")
+    failed = dict.fromkeys(v.task.experiment.target for v in verdicts if v.doubt)
+    if failed:
+        parts.append(f"{', '.join(failed)} failed the checks and gets no verdicts.")
+    substitutes = {v.task.experiment.target for v in verdicts if v.task.substituted and v.record}
+    if substitutes:
+        parts.append(
+            f"The substitute networks are {', '.join(sorted(substitutes))}. Accuracies on them "
+            "cannot confirm the paper's accuracies; only rankings of the attacks get a verdict."
+        )
+    return " ".join(parts)
 
 
-def _texts(columns: Sequence[Column], of: Sequence[object]) -> Table:
-    rows = [{column.name: column.value(one) for column in columns} for one in of]
+def _compared(group: Sequence[Verdict]) -> str:
+    """How many numbers could be compared with the paper, and the obstacles for the others."""
+    compared = [verdict for verdict in group if WORDS[verdict.word]]
+    obstacles = Counter(_obstacle(verdict) for verdict in group if not WORDS[verdict.word])
+    texts = [
+        text.format(count, were="was" if count == 1 else "were")
+        for text, count in sorted(obstacles.items())
+    ]
+    listed = ", and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
+    if not compared:
+        return f"None could be compared yet: {listed}."
+    text = f"{len(compared)} could be compared: {_words(compared)}."
+    return f"{text} The others could not be compared yet: {listed}." if listed else text
+
+
+def _obstacle(verdict: Verdict) -> str:
+    """The reason for a missing comparison, as a template for the count."""
+    if verdict.word == "undecided yet":
+        return "restarts or images are missing for {}"
+    if verdict.word == "no verdict":
+        networks = "networks that failed the checks" if verdict.doubt else "substitute networks"
+        return f"{{}} {{were}} measured on {networks}"
+    if verdict.task.missing_weights:
+        return "the original weights are missing for {}"
+    return "the data sets are missing for {}" if verdict.task.missing_data else "{} {were} not run"
+
+
+def _words(group: Sequence[Verdict]) -> str:
+    counts = Counter(verdict.word for verdict in group)
+    texts = (f"{counts[word]} {text or word}" for word, text in WORDS.items() if counts[word])
+    return ", ".join(texts)
+
+
+def _verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """The verdicts for HTML and Markdown."""
+    rows = []
+    for verdict in verdicts:
+        claim, attack, record = verdict.claim, verdict.attack, verdict.record
+        interval = f"{verdict.low:.2f} to {verdict.high:.2f}" if verdict.low is not None else ""
+        of = f" of {verdict.paper_restarts}" if verdict.paper_restarts else ""
+        rows.append(
+            {
+                "where": claim.source,
+                "network": verdict.task.experiment.target,
+                "weights": f"{record.weights} {str(record.weights_sha256)[:8]}" if record else "",
+                "attack": label(attack) if attack else "all",
+                "loss": loss(attack) if attack else "",
+                "eps": radius(attack.eps) if attack else "",
+                "what": claims.KINDS[claim.kind],
+                "paper": claim.text,
+                "here": verdict.here,
+                "95 % interval": interval,
+                "images": f"{record.images:,}" if record else "",
+                "restarts": f"{verdict.restarts}{of}",
+                "verdict": verdict.word,
+                "why": verdict.reason,
+            }
+        )
+    return _table(rows)
+
+
+def _network_table(checks: Sequence[NetworkCheck]) -> Table:
+    """The networks for HTML and Markdown."""
+    return _table(
+        [
+            {
+                "network": check.target,
+                "weights": check.weights,
+                "file": check.file,
+                "clean, %": f"{check.clean:.2f}",
+                "published": "" if check.published is None else f"{check.published:.2f}",
+                "images": f"{check.images:,}",
+                "ms per step": f"{check.ms_per_image * check.particles:,.0f}",
+                "images of a step": str(check.particles),
+                "precision": check.precision,
+                "device": check.device,
+                "sha256 of the weights": check.weights_sha256 or "",
+                "sha256 of the images": check.data_sha256,
+            }
+            for check in checks
+        ]
+    )
+
+
+def _table(rows: Sequence[dict[str, str]]) -> Table:
+    columns = [
+        Column(name, lambda row: "", "right" if name in _RIGHT_ALIGNED else "left")
+        for name in (rows[0] if rows else ())
+    ]
     return Table(tuple(columns), tuple(rows))
 
 
 def html(report: Report) -> str:
-    """One page with a table that can be sorted."""
-    environment = Environment(
-        loader=PackageLoader("daa.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template("paper.html").render(
+    """One page with tables that can be sorted."""
+    return style.render(
+        "paper.html",
         title=TITLE,
-        legend=paragraph.LEGEND,
+        legend=LEGEND,
         report=report,
-        table=_texts(SHOWN, report.lines),
-        networks=_texts(NETWORKS, report.networks),
+        table=_verdict_table(report.verdicts),
+        networks=_network_table(report.networks),
     )
 
 
 def markdown(report: Report) -> str:
-    """The same in Markdown."""
+    """The report in Markdown."""
     parts = [f"# {TITLE}", "", report.summary]
-    for table in (_texts(SHOWN, report.lines), _texts(NETWORKS, report.networks)):
-        parts += ["", *tabular.markdown(table.header, table.cells, table.align)]
-    for text in paragraph.LEGEND:
+    for table in (_verdict_table(report.verdicts), _network_table(report.networks)):
+        if table.rows:
+            parts += ["", *tabular.markdown(table.header, table.cells, table.align)]
+    for text in (*LEGEND, *report.remarks):
         parts += ["", text]
-    for remark in report.remarks:
-        parts += ["", remark]
     for title, path in report.figures.items():
         parts += ["", f"{title}:", "", f"![{title}]({path})"]
     return "\n".join(parts) + "\n"
 
 
 def plain(report: Report) -> str:
-    """The rows as comma-separated values."""
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow([column.name for column in PLAIN])
-    for line in report.lines:
-        writer.writerow([column.value(line) for column in PLAIN])
-    return lines.getvalue()
+    """The verdicts as comma-separated values, with complete hashes."""
+
+    def fields(source: object, *names: str) -> dict[str, object]:
+        return {name: getattr(source, name, None) for name in names}
+
+    rows = [
+        {
+            **fields(verdict.claim, "config", "run", "source", "kind"),
+            "target": verdict.task.experiment.target,
+            "paper_target": verdict.task.original.target,
+            **fields(verdict.record, "weights", "weights_sha256", "data", "data_sha256", "images"),
+            **fields(verdict.attack, "method", "loss", "eps"),
+            "paper": verdict.claim.text,
+            **fields(verdict, "here", "low", "high", "restarts"),
+            "paper_restarts": verdict.paper_restarts or None,
+            **fields(verdict.comparison, "only_daa", "only_pgd", "p_holm"),
+            **fields(verdict.record, "git_commit", "device"),
+            "word": verdict.word,
+            "why": verdict.reason,
+        }
+        for verdict in report.verdicts
+    ]
+    return pandas.DataFrame(rows, dtype=object).to_csv(index=False, lineterminator="\n")

@@ -1,144 +1,229 @@
-"""From what is there to the report: plan, checks, rounds."""
+"""Runs the experiments of the paper, cheap networks first, and keeps the report up to date."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from daa.attacks.worst_case import Engine
 from daa.errors import require
-from daa.paper import claims as numbers
-from daa.paper import plan, report, rounds
-from daa.paper.networks import Known, examined, of_tasks
+from daa.paper import claims, plan, report
+from daa.paper.networks import Network, NetworkCheck, of_tasks
 from daa.paper.plan import Options, Task
-from daa.paper.report import Report
-from daa.paper.rounds import Cell, Engines
 from daa.reports import tabular
-from daa.runs import state
+from daa.reports.publish import publish
+from daa.runs import records, state
+from daa.runs.config import Row
+from daa.runs.run import run
+from daa.targets import fetch
 
-_HOUR = 3600.0
-# Seconds from one report to the next, where networks take longer.
-_REPORTED_EVERY = 60.0
+# Seconds between two reports while an experiment runs.
+REPORT_EVERY = 60.0
+
+
+@dataclass(eq=False)
+class Job:
+    """A task that can run.
+
+    Args:
+        task: the task.
+        network: the attacked network.
+        folder: folder of the records.
+        run_ids: {row: hash of its units}; rows with the same units share a state.
+        restarts: {row: restarts in its record}.
+    """
+
+    task: Task
+    network: Network
+    folder: Path
+    run_ids: dict[str, str] = field(default_factory=dict)
+    restarts: dict[str, int] = field(default_factory=dict)
+
+    def due(self, turn: float) -> int:
+        """Restarts of each row after a round."""
+        return int(min(turn, self.task.experiment.restarts))
+
+    def finished(self, turn: float = math.inf) -> bool:
+        """Whether all restarts of a round are finished; by default those of all rounds."""
+        return min(self.restarts.values()) >= self.due(turn)
+
+    def publish(self) -> None:
+        """Writes tables and figures if they are older than the records."""
+        table = self.folder / "table.md"
+        written = table.stat().st_mtime if table.exists() else -math.inf
+        paths = [self.folder / f"{name}.json" for name, count in self.restarts.items() if count]
+        if any(path.stat().st_mtime > written for path in paths):
+            publish(self.folder, self.network.data)
 
 
 def reproduce(
     options: Options,
     *,
     hours: float | None = None,
-    engines: Engines = lambda network: None,
+    engines: Callable[[Network], Engine | None] = lambda network: None,
     jit: bool | None = None,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> bool:
-    """Runs the paper, or what is left of it, and keeps the report up to date.
+    """Runs the experiments that are not finished.
+
+    Each round adds one restart to every experiment, so that the report covers all tables early.
 
     Args:
-        options: of the user.
-        hours: the unit in which they end is the last one; None for no limit.
-        engines: where the units run.
-        jit: as of `Attack`, for this process.
-        say: takes what the user is told.
+        options: options of the command.
+        hours: stop after the unit in which this time ends; None for no limit.
+        engines: makes the engine that attacks a network; None for this process.
+        jit: whether XLA compiles the attack in this process, as in `Attack`.
+        log: takes messages.
 
     Returns:
-        Whether everything that can be run is finished.
+        Whether everything that can run is finished.
 
     Raises:
-        InputError: an unknown part of the paper or a named folder that is not there; hours below 0;
-            another process at work in the folder; results of another run or files of the report's
-            names there; a damaged state; a gradient that is not finite; a full disk.
+        InputError: a wrong option; another process uses the folder; the folder holds other results,
+            or other files with the names of the report; a gradient is not finite; the disk is full.
     """
     require(hours is None or hours >= 0, "hours", "0 or more", hours)
-    plan.check(options)  # before anything is written
-    report.check_place(options.out)
-    end = math.inf if hours is None else time.monotonic() + _HOUR * hours
+    claims.select(options.only)
+    fetch.data_folder(options.data_dir)
+    fetch.model_folder(options.model_dir)
+    report.check_folder(options.out)
+    end = math.inf if hours is None else time.monotonic() + 3600 * hours
     with state.sole(options.out):
-        work = plan.tasks(options, say)
+        work = plan.tasks(options, log)
         networks = of_tasks(work, options)
-        known = {name: examined(network, say) for name, network in networks.items()}
-        found = rounds.cells(work, networks)
-        say(schedule(work, found, known))
-        # An earlier start may have been killed between a record and its figure.
-        rounds.publish(rounds.unpublished(found))
+        checks = {name: network.check(log) for name, network in networks.items()}
+        # A record of another run stops the command here, before the first restart.
+        jobs = [
+            _job(task, networks[task.experiment.target], options.out)
+            for task in work
+            if not task.missing
+        ]
+        log(schedule(work, jobs, checks))
+        for job in jobs:
+            job.publish()  # an earlier start may have been killed between record and table
         page = _Page(work, options.out)
-
-        def told(turn: int, name: str) -> None:
+        for turn, job in _rounds(jobs, checks):
+            if job.finished(turn):
+                continue
+            if time.monotonic() >= end:
+                break
+            for finished in run(
+                job.task.experiment.model_copy(update={"restarts": job.due(turn)}),
+                job.network.target,
+                job.network.data,
+                folder=job.folder,
+                about=job.task.names,
+                engine=engines(job.network),
+                jit=jit,
+                end=end,
+                states=options.out / "states",
+            ):
+                job.restarts[finished.row.name] = finished.record.restarts
+                if time.monotonic() >= page.written + REPORT_EVERY:
+                    page.write()
+            job.publish()
             page.write()
-            say(f"round {turn}, {name}: {page.path}")
-
-        whole = rounds.go(
-            found,
-            by_cost(found, known),
-            engines=engines,
-            jit=jit,
-            end=end,
-            on_network=told,
-            on_record=page.refresh,
-        )
-        say(f"\n{page.write().summary}\n{page.path}")
-        if not whole:
-            say("the time is over; the same command goes on from here")
-        return whole
+            log(f"round {turn}, {job.task.entry.config}: {page.path}")
+        log(f"\n{page.write().summary}\n{page.path}")
+        complete = all(job.finished() for job in jobs)
+        if not complete:
+            log("stopped at the time limit; run the same command again to continue")
+        return complete
 
 
 class _Page:
-    """The report on disk: there from the start, and never much older than the records."""
+    """The report on disk, from the first moment on."""
 
     def __init__(self, work: Sequence[Task], out: Path) -> None:
         self._work, self._out = work, out
         self.write()
 
-    def write(self) -> Report:
-        """Writes it anew."""
-        made = report.make(self._work, self._out)
-        self.path, *_ = report.write(made, self._out)
-        self._written = time.monotonic()
-        return made
-
-    def refresh(self) -> None:
-        """Writes it anew where it is old."""
-        if time.monotonic() - self._written >= _REPORTED_EVERY:
-            self.write()
+    def write(self) -> report.Report:
+        content = report.make(self._work, self._out)
+        self.path = report.write(content, self._out)
+        self.written = time.monotonic()
+        return content
 
 
-def by_cost(found: Sequence[Cell], known: Mapping[str, Known]) -> list[str]:
-    """The networks, those of a cheap first round first; without a printed number last."""
-    seconds = {
-        name: _seconds([cell for cell in found if cell.network.reference == name], known, 1)
-        for name in known
-    }
-    printed = {n.config for n in numbers.printed() if n.kind not in numbers.ORDERS}
-    told = {cell.network.reference for cell in found if cell.task.entry.config in printed}
-    return sorted(seconds, key=lambda name: (name not in told, seconds[name]))
+def _job(task: Task, network: Network, out: Path) -> Job:
+    """The job of a task.
+
+    Raises:
+        InputError: the folder holds the record of another run.
+    """
+    job = Job(task, network, task.folder(out))
+    for row in task.experiment.rows:
+        ident = records.identity(task.experiment, row, network.target, network.data)
+        job.run_ids[row.name], job.restarts[row.name] = records.run_id(ident), 0
+        path = job.folder / f"{row.name}.json"
+        if path.exists():
+            record = records.load(path)
+            records.check_same(path, record, ident, ignored=("restarts",))
+            job.restarts[row.name] = record.restarts
+    return job
 
 
-def _seconds(found: Sequence[Cell], known: Mapping[str, Known], turn: int | None = None) -> float:
-    """What cells still take, as they were timed."""
-    if not found:
-        return 0.0
-    each = known[found[0].network.reference].ms_per_image / 1000
-    return each * sum(rounds.image_steps(found, turn).values())
+def _rounds(jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> Iterator[tuple[int, Job]]:
+    """Each round with each job: networks with a cheap first round first.
+
+    A network comes last if the paper prints no number for it.
+    """
+    printed = {claim.config for claim in claims.claims() if claim.kind not in claims.ORDERS}
+
+    def cost(job: Job) -> tuple[bool, float]:
+        same = [other for other in jobs if other.network is job.network]
+        unprinted = all(other.task.entry.config not in printed for other in same)
+        steps = sum(steps_left(same, 1).values())
+        return unprinted, checks[job.network.reference].ms_per_image * steps
+
+    ordered = sorted(jobs, key=cost)
+    for turn in range(1, max((job.due(math.inf) for job in jobs), default=0) + 1):
+        for job in ordered:
+            yield turn, job
 
 
-def schedule(work: Sequence[Task], found: Sequence[Cell], known: Mapping[str, Known]) -> str:
-    """What is run, with the hours that are left on this device."""
-    rows, total = [], 0.0
+def steps_left(jobs: Sequence[Job], turn: float = math.inf) -> Counter[str]:
+    """Gradients of single images that are left, by config. Shared units count once.
+
+    Args:
+        jobs: all jobs.
+        turn: the last round that counts.
+    """
+    shared: dict[str, list[tuple[Job, Row]]] = {}
+    for job in jobs:
+        for row in job.task.experiment.rows:
+            shared.setdefault(job.run_ids[row.name], []).append((job, row))
+    left: Counter[str] = Counter()
+    for rows in shared.values():
+        finished = max(job.restarts[row.name] for job, row in rows)
+        restarts = max(max(job.due(turn) for job, _ in rows) - finished, 0)
+        job, row = rows[0]
+        steps = restarts * row.attack.gradients_per_image * len(job.network.data)
+        left[job.task.entry.config] += round(steps)
+    return left
+
+
+def schedule(work: Sequence[Task], jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> str:
+    """A table of the experiments with the hours that are left on this device."""
+    rows, total, steps = [], 0.0, steps_left(jobs)
+    by_config = {job.task.entry.config: job for job in jobs}
     for task in work:
-        target = task.experiment.target
-        if task.missing:
-            rows.append([task.entry.config, target, "", "", "", task.missing])
+        cells = [task.entry.config, task.experiment.target]
+        job = by_config.get(task.entry.config)
+        if job is None:
+            rows.append([*cells, "", "", "", task.missing])
             continue
-        beside = [cell for cell in found if cell.task.experiment.target == target]
-        steps = rounds.image_steps(beside).get(task.entry.config, 0.0)
-        hours = steps * known[target].ms_per_image / 1000 / _HOUR
+        hours = steps[task.entry.config] * checks[job.network.reference].ms_per_image / 3.6e6
         total += hours
-        own = [cell for cell in found if cell.task is task]
-        done = sum(cell.done for cell in own)
-        units = f"{done} of {sum(cell.restarts for cell in own)}"
-        images = f"{len(own[0].network.data):,}"
-        told = f"{hours:.1f}" if hours >= 0.05 or not hours else f"{hours:.2f}"
-        rows.append([task.entry.config, target, images, units, told, ""])
-    header = ["config", "network", "images", "restarts done", "hours left", "not run"]
+        finished = f"{sum(job.restarts.values())} of {len(job.restarts) * job.due(math.inf)}"
+        left = f"{hours:.1f}" if hours >= 0.05 or not hours else f"{hours:.2f}"
+        rows.append([*cells, f"{len(job.network.data):,}", finished, left, ""])
+    header = ["config", "network", "images", "restarts finished", "hours left", "not run"]
     align: list[tabular.Align] = ["left", "left", "right", "right", "right", "left"]
     lines = tabular.markdown(header, rows, align)
-    text = f"{total:.1f} hours are left on this device, units that several configs share once."
+    text = f"{total:.1f} hours are left on this device. Units that configs share count once."
     return "\n".join(["", *lines, "", text])

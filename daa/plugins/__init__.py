@@ -1,4 +1,4 @@
 """This project's attacks inside other libraries, and AutoAttack on this project's targets.
 
-Each module needs one optional package, and says so in one line where that is missing.
+Each module needs an optional package; its import fails with an `InputError` without the package.
 """

@@ -1,4 +1,4 @@
-"""DAA and every other method of this project as an attack of ART, on TensorFlowV2Classifier.
+"""The methods of this project as an attack of ART, on TensorFlowV2Classifier.
 
 from art.attacks.evasion import AutoAttack
 from daa.plugins.art import DAA
@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from daa.attacks.methods import METHODS
 from daa.errors import InputError, require
-from daa.plugins.shared import Space, attack, missing
+from daa.plugins.shared import Space, attack, check_method, missing
 from daa.target import Bounds, Target
 
 try:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about libraries that ART would like, too
+        warnings.simplefilter("ignore")  # ART warns about missing optional packages
         from art.attacks import EvasionAttack
         from art.estimators.classification import TensorFlowV2Classifier
         from art.utils import check_and_transform_label_format
@@ -35,29 +34,23 @@ except ImportError:
 class DAA(EvasionAttack):
     """An attack of this project.
 
-    All images of a call are one data set, whose minibatches are the particles of DAA. Lengths are
-    in the unit of the classifier's `clip_values`, which it must have.
+    The images of a call form the minibatches, which are the particles of DAA. Lengths are in the
+    unit of the classifier's `clip_values`, which are required.
 
     Args:
-        estimator: the classifier. Its preprocessing must be TensorFlow's, not NumPy's.
+        estimator: the classifier, with preprocessing in TensorFlow, not NumPy.
         method: a row of `daa.attacks.methods.METHODS`.
         eps: radius of the L-infinity ball.
-        eps_step: length of a step, for methods that read `step_size`; None for eps / 30.
-        targeted: whether `y` are the classes to be reached.
-        restarts: number of runs, of which the worst one counts.
-        seed: of all random numbers: the same seed gives the same images.
-        options: more settings of `daa.AttackConfig`, as {"steps": 100, "c": 1.1}.
+        eps_step: length of a step, for methods with `step_size`; None for eps / 30.
+        targeted: whether `y` are target classes.
+        restarts: number of runs; the worst result counts.
+        seed: source of all random numbers.
+        options: further settings of `daa.AttackConfig`, as {"steps": 100, "c": 1.1}.
     """
 
     attack_params = [  # noqa: RUF012  (ART's name)
         *EvasionAttack.attack_params,
-        "method",
-        "eps",
-        "eps_step",
-        "targeted",
-        "restarts",
-        "seed",
-        "options",
+        *("method", "eps", "eps_step", "targeted", "restarts", "seed", "options"),
     ]
     _estimator_requirements = (TensorFlowV2Classifier,)
 
@@ -89,11 +82,11 @@ class DAA(EvasionAttack):
 
         Args:
             x: images in the unit of `clip_values`. [N, ...].
-            y: labels, [N] or one-hot [N, K]; None for the classifier's own, which then count as
-                true. The classes to be reached of a targeted attack.
+            y: labels, [N] or one-hot [N, K]; None for the predictions of the classifier. Target
+                classes of a targeted attack.
 
         Raises:
-            InputError: a targeted attack without classes, or settings that can't work.
+            InputError: a targeted attack without classes, or invalid settings.
         """
         require(not kwargs, "generate", "no other arguments than x and y", list(kwargs))
         if y is None:
@@ -101,16 +94,16 @@ class DAA(EvasionAttack):
             y = self.estimator.predict(x)
         y = check_and_transform_label_format(y, nb_classes=self.estimator.nb_classes)
         labels = np.argmax(y, axis=1)
-        space = self._space()
-        settings = {"method": self.method, "eps": space.length(self.eps), **self.options}
-        if "step_size" in METHODS[self.method].defaults():
-            step = self.eps / 30 if self.eps_step is None else self.eps_step
-            settings.setdefault("step_size", space.length(step))
+        low, high = (np.unique(value) for value in self.estimator.clip_values)
+        ok = len(low) == len(high) == 1
+        require(ok, "clip_values", "one range for all pixels", self.estimator.clip_values)
+        space = Space(tuple(self.estimator.input_shape), Bounds(float(low[0]), float(high[0])))
+        step = self.eps / 30 if self.eps_step is None else self.eps_step
         if self._made is None:
-            self._made = space.target(self._logits, "art/classifier")
+            self._made = space.target(self.estimator._predict_framework, "art/classifier")
         adv = attack(
             self._made,
-            settings,
+            space.settings(self.method, self.eps, step, self.options),
             space.images(x),
             labels,
             restarts=self.restarts,
@@ -119,20 +112,10 @@ class DAA(EvasionAttack):
         )
         return space.pixels(adv)
 
-    def _logits(self, x: Any) -> Any:
-        return self.estimator._predict_framework(x)
-
-    def _space(self) -> Space:
-        shape = tuple(self.estimator.input_shape)
-        low, high = (np.unique(value) for value in self.estimator.clip_values)
-        fits = len(low) == len(high) == 1
-        require(fits, "clip_values", "one range for all pixels", self.estimator.clip_values)
-        return Space(shape, Bounds(float(low[0]), float(high[0])))
-
     def _check_params(self) -> None:
         super()._check_params()
-        if not hasattr(self, "options"):  # ART calls this before there is anything to check
+        if not hasattr(self, "options"):  # ART calls this before the attributes exist
             return
-        require(self.method in METHODS, "method", f"one of {', '.join(METHODS)}", self.method)
+        check_method(self.method)
         if self.estimator.clip_values is None:
             raise InputError("clip_values: expected the range of the pixels, got None")

@@ -5,7 +5,7 @@
     result = autoattack.attack(target, x, y, eps=8 / 255)
     result.robust_accuracy, result.gradients, result.seconds
 
-The networks compute in TensorFlow, wherever that runs; AutoAttack computes on the CPU.
+The networks run in TensorFlow, on any device; AutoAttack runs on the CPU.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from typing import Any, Literal
 import numpy as np
 
 from daa.attacks import ball
-from daa.attacks.components import is_number, is_whole
 from daa.attacks.worst_case import margins
-from daa.errors import require
+from daa.errors import require, whole
 from daa.plugins.cores import on_cores
 from daa.plugins.shared import missing
 from daa.target import Target, check_images
@@ -37,20 +36,20 @@ except ImportError:
     raise missing("daa.plugins.autoattack", "pyautoattack", "torch pyautoattack") from None
 
 Version = Literal["standard", "plus", "rand", "custom"]
-# The attacks of each version, as AutoAttack names them.
+# The attacks of the standard version, as AutoAttack names them.
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where AutoAttack stood after one of its attacks.
+    """State of AutoAttack after one of its attacks.
 
     Args:
         attack: the attack, as "apgd-ce".
-        accuracy: in [0, 1].
-        gradients: spent until then, per image of all.
-        seconds: since the begin.
-        cpu_seconds: processor time of this process since the begin, all its threads together.
+        accuracy: robust accuracy so far, in [0, 1].
+        gradients: forward-backward passes so far, mean over all images.
+        seconds: since the start.
+        cpu_seconds: processor time of all threads of this process since the start.
     """
 
     attack: str
@@ -62,17 +61,16 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What AutoAttack achieved.
+    """The result of AutoAttack.
 
     Args:
-        adv: adversarial images, inside ball and range; where it found none, the natural ones.
+        adv: adversarial images, inside ball and range; clean images if it failed.
             [N, H, W, C] float32.
-        correct: whether the target is right on them, by a plain forward pass. [N] bool.
-        seconds: that it took.
-        gradients: forward-backward passes per image, the mean over all; a forward pass alone
-            counts half.
-        stages: after each of its attacks.
-        warnings: that it gave, as that Square found what gradients did not.
+        correct: whether the target classifies them correctly in a forward pass. [N] bool.
+        seconds: duration.
+        gradients: mean forward-backward passes per image; a forward pass counts half.
+        stages: one per attack.
+        warnings: warnings of AutoAttack, for example of vanishing gradients.
     """
 
     adv: np.ndarray
@@ -84,7 +82,7 @@ class Result:
 
     @property
     def robust_accuracy(self) -> float:
-        """In [0, 1]."""
+        """Accuracy on the adversarial images, in [0, 1]."""
         return float(self.correct.mean())
 
 
@@ -108,22 +106,18 @@ def attack(
         y: labels. [N] integers.
         eps: radius of the ball.
         version: of AutoAttack; "custom" runs `attacks`.
-        attacks: of the version "custom", as ("apgd-ce", "square"), one restart each.
+        attacks: attacks of the version "custom", as ("apgd-ce", "square"), one restart each.
         batch_size: images per call of the network.
-        seed: of all random numbers.
+        seed: source of all random numbers.
         cores: number of CPU cores, on Linux; None for all.
 
-    Returns:
-        Its images, judged by this project, and what they cost.
-
     Raises:
-        InputError: images, labels or options that can't work.
+        InputError: invalid images, labels or options.
 
     Source: Croce and Hein 2020; the package pyautoattack.
     """
     x, y = check_images(target, x, y)
-    require(is_number(eps) and 0 < eps <= 1, "eps", "0 < eps <= 1", eps)
-    require(is_whole(seed) and seed >= 0, "seed", "a whole number >= 0", seed)
+    eps, seed = ball.radius(eps), whole(seed, "seed")
     custom = version == "custom"
     require(custom == (attacks is not None), "attacks", "names for version='custom' only", attacks)
     network = Network(target)
@@ -137,12 +131,18 @@ def attack(
             device="cpu",
             **({"attacks": list(attacks)} if attacks is not None else {}),
         )
-        _fit(runner, target, custom)
+        if "apgd-t" in runner.attacks_to_run:
+            expected = "at least 4 classes for apgd-t"
+            require(target.classes >= 4, target.name, expected, target.classes)
+        for part in (runner.apgd_targeted, runner.fab):
+            part.n_target_classes = min(9, target.classes - 1)
+        if custom:
+            runner.apgd.n_restarts = runner.fab.n_restarts = 1
         images = torch.from_numpy(np.moveaxis(x, -1, 1).copy())
-        found, _ = runner.run_standard_evaluation(images, torch.tensor(y), batch_size=batch_size)
-    # AutoAttack's ball may be larger by a rounding error.
+        moved, _ = runner.run_standard_evaluation(images, torch.tensor(y), batch_size=batch_size)
+    # The ball of AutoAttack may be larger by a rounding error.
     lower, upper = ball.bounds(x, eps)
-    adv = np.clip(np.moveaxis(found.numpy(), 1, -1), lower, upper)
+    adv = np.clip(np.moveaxis(moved.numpy(), 1, -1), lower, upper)
     correct = margins(target, adv, y) > 0
     correct &= margins(target, x, y) > 0
     return Result(
@@ -155,24 +155,11 @@ def attack(
     )
 
 
-def _fit(runner: Any, target: Target, custom: bool) -> None:
-    """Sets what AutoAttack leaves to its user."""
-    if "apgd-t" in runner.attacks_to_run:
-        require(target.classes >= 4, target.name, "at least 4 classes for apgd-t", target.classes)
-    for part in (runner.apgd_targeted, runner.fab):
-        part.n_target_classes = min(9, target.classes - 1)
-    if custom:
-        runner.apgd.n_restarts = runner.fab.n_restarts = 1
-
-
 class Network:
-    """A target as a function of PyTorch tensors [N, C, H, W] with a gradient.
-
-    Args:
-        target: the classifier.
+    """A target as a differentiable function of PyTorch tensors [N, C, H, W].
 
     Attributes:
-        gradients: forward-backward passes of single images so far; a forward alone counts half.
+        gradients: forward-backward passes of single images so far; a forward pass counts half.
     """
 
     def __init__(self, target: Target) -> None:
@@ -188,12 +175,12 @@ class Network:
 
 
 class _Logits(torch.autograd.Function):
-    """Logits whose gradient comes from a tape of TensorFlow."""
+    """Logits with the gradient of a TensorFlow tape."""
 
     @staticmethod
     def forward(ctx: Any, x: Any, network: Network) -> Any:
         images = _to_tensorflow(x)
-        with tf.GradientTape(persistent=True) as tape:  # FAB asks for several gradients
+        with tf.GradientTape(persistent=True) as tape:  # FAB computes several gradients
             tape.watch(images)
             logits = network.logits(images)
         ctx.tape, ctx.images, ctx.logits, ctx.network = tape, images, logits, network
@@ -213,12 +200,12 @@ def _to_tensorflow(x: Any) -> tf.Tensor:
 
 
 def _to_torch(x: tf.Tensor) -> Any:
-    return torch.tensor(x.numpy())  # a copy, which AutoAttack may write into
+    return torch.tensor(x.numpy())  # a copy, because AutoAttack may change it
 
 
 @dataclass
 class _Log:
-    """What AutoAttack says while it runs."""
+    """Log of AutoAttack."""
 
     network: Network
     images: int
@@ -228,21 +215,24 @@ class _Log:
     warnings: list[str] = field(default_factory=list)
 
     def take(self, level: int, message: str) -> None:
-        """Reads one message of its logger."""
+        """Reads a message of the logger."""
         if level >= logging.WARNING:
             self.warnings.append(message)
-        found = re.match(r"robust accuracy after (\S+): ([\d.]+)%", message)
-        if found:
-            standing = round(float(found[2]) / 100 * self.images)
-            accuracy, seconds = standing / self.images, time.perf_counter() - self.begin
-            gradients = self.network.gradients / self.images
-            cpu = time.process_time() - self.cpu_begin
-            self.stages.append(Stage(found[1].lower(), accuracy, gradients, seconds, cpu))
+        if match := re.match(r"robust accuracy after (\S+): ([\d.]+)%", message):
+            self.stages.append(
+                Stage(
+                    attack=match[1].lower(),
+                    accuracy=round(float(match[2]) / 100 * self.images) / self.images,
+                    gradients=self.network.gradients / self.images,
+                    seconds=time.perf_counter() - self.begin,
+                    cpu_seconds=time.process_time() - self.cpu_begin,
+                )
+            )
 
 
 @contextlib.contextmanager
 def _listening(log: _Log) -> Iterator[None]:
-    """Gives the log all messages of AutoAttack, and nobody else any."""
+    """Redirects all messages of AutoAttack to the log."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -263,7 +253,7 @@ def _listening(log: _Log) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Leaves the cores to TensorFlow: threads of PyTorch that wait for it hinder those it has."""
+    """Uses one PyTorch thread: waiting PyTorch threads slow TensorFlow down."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""A limit on the CPU cores of this process, so that times of several libraries compare."""
+"""A limit on the CPU cores of this process, to compare times of several libraries."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from daa.attacks.components import is_whole
-from daa.errors import InputError, require
+from daa.errors import InputError, is_whole, require
 
 
 @contextlib.contextmanager
 def on_cores(cores: int | None) -> Iterator[None]:
-    """Keeps all threads of this process, those of every library, on some CPU cores.
+    """Runs all threads of this process, of every library, on some CPU cores.
 
     Args:
-        cores: their number; None changes nothing.
+        cores: number of cores; None changes nothing.
 
     Raises:
-        InputError: more cores than there are, or not on Linux.
+        InputError: not enough cores, or not on Linux.
     """
     if cores is None:
         yield
@@ -27,8 +26,8 @@ def on_cores(cores: int | None) -> Iterator[None]:
     if not hasattr(os, "sched_setaffinity"):
         raise InputError(f"cores: expected none on this system, got {cores}")
     allowed = os.sched_getaffinity(0)
-    fits = is_whole(cores) and 1 <= cores <= len(allowed)
-    require(fits, "cores", f"1 to {len(allowed)}", cores)
+    ok = is_whole(cores) and 1 <= cores <= len(allowed)
+    require(ok, "cores", f"1 to {len(allowed)}", cores)
     _pin(set(sorted(allowed)[:cores]))
     try:
         yield
@@ -38,5 +37,5 @@ def on_cores(cores: int | None) -> Iterator[None]:
 
 def _pin(cpus: set[int]) -> None:
     for thread in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(ProcessLookupError):  # a thread that has just ended
+        with contextlib.suppress(ProcessLookupError):  # the thread has just ended
             os.sched_setaffinity(int(thread.name), cpus)

@@ -1,4 +1,4 @@
-"""DAA and every other method of this project as attacks of Foolbox, on TensorFlow models.
+"""The methods of this project as attacks of Foolbox, on TensorFlow models.
 
 import foolbox
 from daa.plugins.foolbox import DAABlob
@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from daa.attacks.methods import METHODS
 from daa.errors import InputError, require
-from daa.plugins.shared import Space, attack, missing
+from daa.plugins.shared import Space, attack, check_method, missing
 from daa.target import Bounds, Target
 
 try:
@@ -29,16 +28,16 @@ except ImportError:
 class DAA(foolbox.attacks.base.FixedEpsilonAttack):
     """An attack of this project.
 
-    All images of a call are one data set, whose minibatches are the particles of DAA. Lengths are
-    in the unit of the model's bounds, as everywhere in Foolbox.
+    The images of a call form the minibatches, which are the particles of DAA. Lengths are in the
+    unit of the model's bounds, as everywhere in Foolbox.
 
     Args:
         method: a row of `daa.attacks.methods.METHODS`.
-        rel_stepsize: length of a step as part of epsilon, for methods that read `step_size`.
+        rel_stepsize: length of a step as a fraction of epsilon, for methods with `step_size`.
         abs_stepsize: length of a step; None for `rel_stepsize`.
         restarts: number of runs; `repeat` multiplies it.
-        seed: of all random numbers: the same seed gives the same images.
-        options: more settings of `daa.AttackConfig`, as `steps`, `batch_size`, `loss`, `c` or
+        seed: source of all random numbers.
+        options: further settings of `daa.AttackConfig`, as `steps`, `batch_size`, `loss`, `c` or
             `random_start`.
     """
 
@@ -54,7 +53,7 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         seed: int = 0,
         **options: Any,
     ) -> None:
-        require(method in METHODS, "method", f"one of {', '.join(METHODS)}", method)
+        check_method(method)
         self.method = method
         self.rel_stepsize = rel_stepsize
         self.abs_stepsize = abs_stepsize
@@ -64,7 +63,7 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         self._last: tuple[Any, Space, Target] | None = None
 
     def repeat(self, times: int) -> DAA:
-        """The same attack with `times` as many restarts, of which the worst one counts."""
+        """The same attack with `times` as many restarts; the worst result counts."""
         require(times >= 1, "times", "at least 1", times)
         repeated = copy.copy(self)
         repeated.restarts = times * self.restarts
@@ -74,8 +73,8 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         """Adversarial versions of the inputs, inside the ball of one epsilon.
 
         Raises:
-            InputError: something else than TensorFlow tensors, a criterion other than
-                misclassification, or a model or settings that can't work.
+            InputError: inputs are not TensorFlow tensors, the criterion is not misclassification,
+                or the model or the settings are invalid.
         """
         foolbox.attacks.base.raise_if_kwargs(kwargs)
         x, restore = eagerpy.astensor_(inputs)
@@ -87,13 +86,12 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         space = Space(tuple(x.shape[1:]), Bounds(*map(float, model.bounds)))
         images = space.images(x.numpy())
         labels, classes = _labels(criterion, len(images))
-        settings = {"method": self.method, "eps": space.length(epsilon), **self.options}
-        if "step_size" in METHODS[self.method].defaults():
-            step = self.rel_stepsize * epsilon if self.abs_stepsize is None else self.abs_stepsize
-            settings.setdefault("step_size", space.length(step))
+        step = self.rel_stepsize * epsilon if self.abs_stepsize is None else self.abs_stepsize
+        if self._last is None or self._last[0] is not model or self._last[1] != space:
+            self._last = (model, space, space.target(model, "foolbox/model"))
         adv = attack(
-            self._target(model, space),
-            settings,
+            self._last[2],  # the target of the previous epsilon
+            space.settings(self.method, epsilon, step, self.options),
             images,
             labels,
             restarts=self.restarts,
@@ -101,12 +99,6 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
             target_labels=classes,
         )
         return restore(eagerpy.from_numpy(x, space.pixels(adv)))
-
-    def _target(self, model: Any, space: Space) -> Target:
-        """The target of a model, kept for the next epsilon."""
-        if self._last is None or self._last[0] is not model or self._last[1] != space:
-            self._last = (model, space, space.target(model, "foolbox/model"))
-        return self._last[2]
 
 
 class DAABlob(DAA):
@@ -124,14 +116,14 @@ class DAADGF(DAA):
 
 
 class AdaptiveDAA(DAA):
-    """The adaptive attack, as `DAA("adaptive")`; `budget` is its mean of gradients per image."""
+    """The adaptive attack, as `DAA("adaptive")`; `budget` is the mean of gradients per image."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("adaptive", **options)
 
 
 def _labels(criterion: Any, images: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """True labels and classes to be reached; the labels mean nothing where there are classes."""
+    """True labels and target classes; a targeted attack ignores the labels."""
     if isinstance(criterion, foolbox.criteria.Misclassification):
         return criterion.labels.numpy(), None
     if isinstance(criterion, foolbox.criteria.TargetedMisclassification):

@@ -1,4 +1,4 @@
-"""What an attack inside another library needs: the same images in [0, 1], and restarts."""
+"""Common parts of the plugins: images in [0, 1], settings and restarts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from daa.attacks import components as parts
+from daa.attacks import components
 from daa.attacks.attack import Attack
-from daa.attacks.methods import AttackConfig
+from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.worst_case import worst_case
-from daa.errors import InputError
+from daa.errors import InputError, require
 from daa.target import Bounds, Target, predict
-from daa.targets.adapters import common as models
+from daa.targets.adapters import common
 from daa.tensorflow import tf
 
 
@@ -23,7 +23,7 @@ class Space:
     """The images of another library.
 
     Args:
-        shape: of one image, of one to three dimensions, in any layout.
+        shape: of one image, with one to three dimensions in any layout.
         bounds: of its pixels.
     """
 
@@ -32,7 +32,7 @@ class Space:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """The same shape with three dimensions."""
+        """The shape with three dimensions."""
         height, width, channels = (*self.shape, 1, 1)[:3]
         return height, width, channels
 
@@ -43,22 +43,22 @@ class Space:
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
         """Images in [0, 1] as native pixels. [N, H, W, C] -> [N, ...] float32."""
-        found = self.bounds.to_native(images).reshape(-1, *self.shape)
+        pixels = self.bounds.to_native(images).reshape(-1, *self.shape)
         low, high = np.float32(self.bounds.lower), np.float32(self.bounds.upper)
-        return np.clip(found.astype(np.float32), low, high)
+        return np.clip(pixels.astype(np.float32), low, high)
 
-    def length(self, native: float) -> float:
-        """A distance between pixels in the unit of images in [0, 1]."""
-        return native / (self.bounds.upper - self.bounds.lower)
+    def settings(self, method: str, eps: float, step: float, options: dict) -> dict[str, Any]:
+        """Settings of an attack; `eps` and `step` are in the unit of the pixels."""
+        unit = self.bounds.upper - self.bounds.lower
+        settings = {"method": method, "eps": eps / unit, **options}
+        if "step_size" in METHODS[method].defaults():
+            settings.setdefault("step_size", step / unit)
+        return settings
 
-    def target(self, call: Callable[[tf.Tensor], tf.Tensor], name: str) -> Target:
-        """The target of a function of native pixels [N, ...].
-
-        Raises:
-            InputError: it can't be attacked; says why.
-        """
-        return models.target_of(
-            lambda x: call(tf.reshape(x, [-1, *self.shape])),
+    def target(self, network: Callable[[tf.Tensor], tf.Tensor], name: str) -> Target:
+        """The target of a function of native pixels [N, ...]."""
+        return common.target_of(
+            lambda x: network(tf.reshape(x, [-1, *self.shape])),
             name,
             image_shape=self.image_shape,
             bounds=self.bounds,
@@ -76,10 +76,11 @@ def attack(
     seed: int,
     target_labels: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The worst image of each input over some restarts. [N, H, W, C] float32.
+    """The worst adversarial image of each input. [N, H, W, C] float32.
 
-    A method whose plan has no restarts, as the adaptive attack, runs once for each of the seeds
-    `seed`, `seed + 1`, ...
+    A plan without restarts, as in the adaptive attack, runs with the seeds `seed`, `seed + 1`, ...
+    A targeted attack returns the first image that the network assigns to its target class, else
+    the image of the last restart.
 
     Args:
         target: the classifier.
@@ -87,46 +88,36 @@ def attack(
         x: images. [N, H, W, C] float32 in [0, 1].
         y: labels. [N].
         restarts: number of runs.
-        seed: of all random numbers.
-        target_labels: classes to be reached, else None. [N].
-
-    Raises:
-        InputError: settings or images that can't work.
+        seed: source of all random numbers.
+        target_labels: target classes; None for an untargeted attack. [N].
     """
     if not len(x):
         return x
     if target_labels is not None:
-        return _towards(target, settings, x, target_labels, restarts, seed)
+        run = Attack(target, AttackConfig(**settings, targeted="labels"))
+        y = predict(target, x).argmax(axis=1)
+        adv, done = x.copy(), np.zeros(len(x), bool)
+        for restart in range(restarts):
+            moved = run(x, y, seed=seed, restart=restart, target_labels=target_labels)
+            adv[~done] = moved[~done]
+            done |= predict(target, moved).argmax(axis=1) == target_labels
+        return adv
     config = AttackConfig(**settings)
-    if "restarts" in parts.needs(config.parts.plan):
+    if "restarts" in components.needs(config.method_spec.plan):
         return worst_case(target, config, x, y, restarts=restarts, seed=seed).adv
     adv, margin = x.copy(), np.full(len(x), np.inf, np.float32)
-    for run in range(restarts):
-        report = worst_case(target, config, x, y, seed=seed + run)
+    for number in range(restarts):
+        report = worst_case(target, config, x, y, seed=seed + number)
         lower = report.margin < margin
         adv[lower], margin[lower] = report.adv[lower], report.margin[lower]
     return adv
 
 
-def _towards(
-    target: Target,
-    settings: dict[str, Any],
-    x: np.ndarray,
-    labels: np.ndarray,
-    restarts: int,
-    seed: int,
-) -> np.ndarray:
-    """The first image of each input that reaches its class, else that of the last restart."""
-    config = AttackConfig(**settings, targeted="labels")
-    y = predict(target, x).argmax(axis=1)
-    adv, reached = x.copy(), np.zeros(len(x), bool)
-    for restart in range(restarts):
-        found = Attack(target, config)(x, y, seed=seed, restart=restart, target_labels=labels)
-        adv[~reached] = found[~reached]
-        reached |= predict(target, found).argmax(axis=1) == labels
-    return adv
+def check_method(method: str) -> None:
+    """Raises InputError unless `METHODS` has a row of this name."""
+    require(method in METHODS, "method", f"one of {', '.join(METHODS)}", method)
 
 
-def missing(where: str, package: str, install: str) -> InputError:
-    """The error of a module whose package is not installed."""
-    return InputError(f"{where}: expected the package {package}, got none; pip install {install}")
+def missing(plugin: str, package: str, install: str) -> InputError:
+    """The error of a plugin without its package."""
+    return InputError(f"{plugin}: expected the package {package}, got none; pip install {install}")

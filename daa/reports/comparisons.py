@@ -1,191 +1,155 @@
-"""DAA against PGD: which records are compared, and what the tests say."""
+"""Comparisons of DAA with PGD: pairs of runs, McNemar's test, Holm's correction, t-tests."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from daa.attacks.methods import BLOCKS, METHODS
 from daa.reports import stats
+from daa.reports.stats import TTest
 from daa.runs.records import Record
 
-# A p below this one counts as a difference.
+# Significance level of a difference.
 LEVEL = 0.05
-# What a run of DAA shares with the run of PGD that it is compared with, beside the settings.
-_SAME = (
-    "target",
-    "weights_sha256",
-    "data",
-    "data_sha256",
-    "images",
-    "restarts",
-    "seed",
-)
-# Settings that decide which images meet in a minibatch. PGD attacks each image for itself, so it is
-# the same attack for all their values.
+# Record fields that a pair of runs has in common, besides the settings of the attack.
+_SHARED = ("target", "weights_sha256", "data", "data_sha256", "images", "seed")
+# Settings that decide which images share a minibatch. PGD treats each image separately, so their
+# values do not change its result.
 _COUPLING = {"method", "batch_size", "shuffle"}
 
 
 @dataclass(frozen=True)
-class TTest:
-    """Student's t and the two-sided p; None where there is no such test."""
-
-    t: float | None = None
-    p: float | None = None
-
-
-@dataclass(frozen=True)
-class Papers:
-    """What the papers print of their t-tests of PGD against a method.
-
-    Args:
-        t_arxiv, p_arxiv: of the unpaired test.
-        p_aaai: of the paired test.
-    """
-
-    t_arxiv: str
-    p_arxiv: str
-    p_aaai: str
-
-
-# By config and method. The texts do not say for which loss; the values stand beside cross-entropy.
-PAPERS = {
-    ("table1", "blob"): Papers("76.94", "0.0 %", "0.0"),
-    ("table1", "dgf"): Papers("75.95", "0.0 %", "5e-43"),
-    ("table_fmnist", "blob"): Papers("119.24", "0.0 %", "0.0"),
-    ("table_fmnist", "dgf"): Papers("109.75", "0.0 %", "3e-27"),
-}
-
-
-@dataclass(frozen=True)
 class Comparison:
-    """A run of DAA against the run of PGD in which all else is the same.
+    """A run of DAA and the matching run of PGD.
 
     Args:
         daa, pgd: the runs.
-        p_holm: p of McNemar's test, corrected for all comparisons of the experiment.
+        p_holm: p of McNemar's test after Holm's correction for all comparisons of the experiment.
+        paper: t-tests that the papers print for this run, {"t_arxiv": ..., "p_arxiv": ...,
+            "p_aaai": ...}; None if the papers have none.
     """
 
     daa: Record
     pgd: Record
     p_holm: float = math.nan
+    paper: Any = None
 
-    @property
+    @cached_property
     def only_daa(self) -> int:
-        """Number of images that DAA breaks and PGD does not."""
+        """Number of images that only DAA breaks."""
         return len(set(self.daa.broken) - set(self.pgd.broken))
 
-    @property
+    @cached_property
     def only_pgd(self) -> int:
-        """Number of images that PGD breaks and DAA does not."""
+        """Number of images that only PGD breaks."""
         return len(set(self.pgd.broken) - set(self.daa.broken))
 
     @property
     def more(self) -> str:
-        """The attack that breaks more images, "DAA" or "PGD"; "equal" where both break as many."""
+        """The attack that breaks more images: "DAA", "PGD" or "equal"."""
         if self.only_daa == self.only_pgd:
             return "equal"
         return "DAA" if self.only_daa > self.only_pgd else "PGD"
 
-    @property
+    @cached_property
     def p(self) -> float:
-        """McNemar's p on the images that only one of both breaks."""
+        """McNemar's p on the images that exactly one of both runs breaks."""
         return stats.mcnemar(self.only_daa, self.only_pgd)
 
     @property
     def stronger(self) -> str | None:
-        """The attack that is found stronger, "DAA" or "PGD"; None where no difference is found."""
+        """The significantly stronger attack: "DAA", "PGD" or None."""
         return self.more if self.p_holm < LEVEL else None
 
     @property
+    def outcome(self) -> str:
+        """What the test says about DAA: "stronger", "no difference" or "weaker"."""
+        return {"DAA": "stronger", "PGD": "weaker", None: "no difference"}[self.stronger]
+
+    @property
+    def points(self) -> float:
+        """Robust accuracy under DAA minus robust accuracy under PGD, in percentage points."""
+        return 100 * (self.daa.worst - self.pgd.worst)
+
+    @property
     def repeated(self) -> bool:
-        """Whether both have restarts for a t-test: at least two, each of them on all images."""
+        """Whether t-tests are possible: at least two restarts, each on all images."""
         return self.daa.restarts >= 2 and self.daa.attack.restarts is None
 
-    @property
+    @cached_property
     def unpaired(self) -> TTest:
-        """The arXiv version's test over the restarts; t is positive where DAA is stronger."""
-        return self._test(stats.unpaired)
+        """The arXiv version's t-test over the restarts; t > 0 if DAA is stronger."""
+        return self._ttest(paired=False)
 
-    @property
+    @cached_property
     def paired(self) -> TTest:
-        """The AAAI version's test over the restarts, which pairs those of the same number."""
-        return self._test(stats.paired)
+        """The AAAI version's t-test over pairs of restarts; t > 0 if DAA is stronger."""
+        return self._ttest(paired=True)
 
-    @property
-    def papers(self) -> Papers | None:
-        """What the papers print of this test; None where they don't have it."""
-        attack = self.daa.attack
-        name = self.daa.config or self.daa.experiment
-        return PAPERS.get((name, attack.method)) if attack.loss == "xent" else None
-
-    def _test(
-        self, test: Callable[[Sequence[float], Sequence[float]], tuple[float, float]]
-    ) -> TTest:
+    def _ttest(self, paired: bool) -> TTest:
         if not self.repeated:
             return TTest()
-        t, p = test(self.pgd.accuracy_per_restart, self.daa.accuracy_per_restart)
-        return TTest(t, p) if math.isfinite(t) else TTest()
+        runs = self.pgd.accuracy_per_restart, self.daa.accuracy_per_restart
+        return stats.ttest(*runs, paired=paired)
 
 
 def compare(records: Sequence[Record]) -> list[Comparison | None]:
-    """The comparison of each run with PGD.
+    """Compares each run of DAA with the run of PGD that differs in the method alone.
 
     Args:
         records: all runs of an experiment.
 
     Returns:
-        For each run of DAA its comparison, for each other one None, and None where no run of PGD
-        differs from it in the method alone.
+        One entry per record; None for other attacks, and for DAA without a matching run of PGD.
     """
-    found = [_comparison(record, records) for record in records]
-    tested = iter(corrected([comparison for comparison in found if comparison is not None]))
-    return [None if one is None else next(tested) for one in found]
-
-
-def corrected(found: Sequence[Comparison]) -> list[Comparison]:
-    """Comparisons with the p of McNemar's test corrected for all of them."""
-    p_holm = stats.holm([comparison.p for comparison in found])
-    return [replace(one, p_holm=p) for one, p in zip(found, p_holm, strict=True)]
-
-
-def _comparison(record: Record, records: Sequence[Record]) -> Comparison | None:
-    if METHODS[record.attack.method].particles:
-        for other in records:
-            if other.attack.method == "pgd" and _alike(record, other):
-                return Comparison(record, other)
-    return None
-
-
-def _alike(daa: Record, pgd: Record) -> bool:
-    """Whether two runs differ in the method alone: same settings of PGD, same images, same seed."""
-    same_run = all(getattr(daa, name) == getattr(pgd, name) for name in _SAME)
-    names = {*pgd.settings, *BLOCKS} - _COUPLING
-    return same_run and all(getattr(daa.attacks.attack, n) == getattr(pgd.attack, n) for n in names)
+    pairs: list[Comparison | None] = []
+    for record in records:
+        pgd = None
+        if METHODS[record.attack.method].particles:
+            pgd = next((other for other in records if _differ_in_method(record, other)), None)
+        pairs.append(None if pgd is None else Comparison(record, pgd))
+    tested: Iterator[Comparison] = iter(corrected([pair for pair in pairs if pair is not None]))
+    return [None if pair is None else next(tested) for pair in pairs]
 
 
 def budgeted(records: Sequence[Record]) -> list[Comparison]:
-    """Each run of a method that spends a budget of gradients against PGD with the same seed.
+    """Compares each run with a gradient budget with PGD of the same seed, images and radius.
 
-    Of several runs of PGD with this seed the strongest counts. The corrected p is for all
-    comparisons that are returned.
+    Of several such runs of PGD the strongest one is taken.
 
     Args:
         records: all runs of an experiment.
     """
-    found = []
+    pairs = []
     for record in records:
         if record.attack.reads("budget"):
-            same = [other for other in records if _alike_in_budget(record, other)]
+            same = [
+                other
+                for other in records
+                if other.attack.method == "pgd"
+                and other.attack.eps == record.attack.eps
+                and _same(_SHARED, record, other)
+            ]
             if same:
-                found.append(Comparison(record, min(same, key=lambda other: other.worst)))
-    return corrected(found)
+                pairs.append(Comparison(record, min(same, key=lambda other: other.worst)))
+    return corrected(pairs)
 
 
-def _alike_in_budget(record: Record, pgd: Record) -> bool:
-    """Whether a run is of PGD, on the same images, under a budget of about the same size."""
-    names = [name for name in _SAME if name != "restarts"]
-    same_run = all(getattr(record, name) == getattr(pgd, name) for name in names)
-    same_ball = record.attack.eps == pgd.attack.eps
-    return pgd.attack.method == "pgd" and same_run and same_ball
+def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
+    """Comparisons with the p of McNemar's test corrected for all of them."""
+    p_holm = stats.holm([pair.p for pair in pairs])
+    return [replace(pair, p_holm=p) for pair, p in zip(pairs, p_holm, strict=True)]
+
+
+def _differ_in_method(daa: Record, pgd: Record) -> bool:
+    if pgd.attack.method != "pgd" or not _same((*_SHARED, "restarts"), daa, pgd):
+        return False
+    return _same({*pgd.settings, *BLOCKS} - _COUPLING, daa.attack, pgd.attack)
+
+
+def _same(names: Any, first: Any, second: Any) -> bool:
+    return all(getattr(first, name) == getattr(second, name) for name in names)

@@ -1,4 +1,4 @@
-"""The images that an experiment shows, kept as numbers beside its records."""
+"""The images that the figure of an experiment shows: examples.json."""
 
 from __future__ import annotations
 
@@ -30,48 +30,45 @@ class Examples(BaseModel):
 
     rows: tuple[str, str] = Field(description="Names of the two runs.")
     images: tuple[Whole, ...] = Field(description="Indices of the images in the data set.")
-    labels: tuple[Whole, ...] = Field(description="Their labels.")
+    labels: tuple[Whole, ...] = Field(description="Labels of the images.")
     shape: tuple[Size, Size, Size] = Field(description="Height, width and channels of an image.")
-    natural: tuple[Pixels, ...] = Field(description="The natural images.")
+    natural: tuple[Pixels, ...] = Field(description="The clean images.")
     adversarial: tuple[tuple[Pixels, ...], tuple[Pixels, ...]] = Field(
-        description="The worst images of each run."
+        description="The adversarial images of each run."
     )
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Examples:
-        """Checks that there are as many labels and pixels as the images have."""
+    def _check_sizes(self) -> Examples:
         count, pixels = len(self.images), math.prod(self.shape)
         require(self.shape[2] in (1, 3), "shape", "1 or 3 channels", self.shape)
         require(len(self.labels) == count, "labels", f"{count} labels", self.labels)
-        for name, found in zip(
-            ("natural", "adversarial[0]", "adversarial[1]"),
-            (self.natural, *self.adversarial),
-            strict=True,
-        ):
-            fits = len(found) == count and all(len(image) == pixels for image in found)
-            require(fits, name, f"{count} images of {pixels} pixels", [len(i) for i in found])
+        names = ("natural", "adversarial[0]", "adversarial[1]")
+        for name, images in zip(names, (self.natural, *self.adversarial), strict=True):
+            sizes = [len(image) for image in images]
+            expected = f"{count} images of {pixels} pixels"
+            require(sizes == count * [pixels], name, expected, sizes)
         return self
 
 
 def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) -> None:
     """Writes images that the second of the experiment's two rows breaks and the first does not.
 
-    Nothing is written where the records came without the images of their runs.
+    Writes nothing without the states of the runs, which hold the adversarial images.
 
     Args:
         experiment: with `examples`.
         folder: of its finished records.
-        data: the natural images.
-        images: how many are written at most.
+        data: the clean images.
+        images: maximum number of images.
     """
     if experiment.examples is None:
         return
-    found = [records.load(folder / f"{name}.json") for name in experiment.examples]
+    runs = [records.load(folder / f"{name}.json") for name in experiment.examples]
     paths = [folder / f"{name}.npz" for name in experiment.examples]
-    reports = [state.load(p, r.identity).report for p, r in zip(paths, found, strict=True)]
+    reports = [state.load(p, r.identity).report for p, r in zip(paths, runs, strict=True)]
     if None in reports:
         return
-    first, second = (set(record.broken) for record in found)
+    first, second = (set(record.broken) for record in runs)
     chosen = sorted(second - first)[:images]
 
     def pixels(x: np.ndarray) -> list:
@@ -85,12 +82,12 @@ def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) 
         "natural": pixels(data.x),
         "adversarial": [pixels(report.adv) for report in reports if report is not None],
     }
-    written = Examples.model_validate(content)
-    records.write_json(folder / records.EXAMPLES, written.model_dump(mode="json"))
+    examples = Examples.model_validate(content)
+    records.write_json(folder / records.EXAMPLES, examples.model_dump(mode="json"))
 
 
 def load(folder: Path) -> Examples | None:
-    """Reads the images of a result folder; None where it has none.
+    """Reads examples.json of a result folder; None without the file.
 
     Raises:
         InputError: a damaged file.

@@ -1,9 +1,10 @@
-"""Figures of an experiment's records."""
+"""Figures of an experiment: restarts, a swept setting, equal budgets, attacked images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,151 +12,279 @@ from matplotlib.figure import Figure
 from daa import targets
 from daa.attacks.losses import LOSSES
 from daa.attacks.methods import METHODS
-from daa.reports import budget, examples, palette, pictures, plots, plotting, races
-from daa.reports.plots import Line, Plot
-from daa.reports.results import Collected
-from daa.reports.wording import label, source
+from daa.reports import curves, examples, style
+from daa.reports.curves import Line, Plot
+from daa.reports.results import ResultSet
+from daa.reports.wording import label, loss, source
 from daa.runs.records import Record
 
 AXES = {"eps": "eps", "c": "c, the weight of the particle terms"}
-# Shapes that tell lines apart without their colours.
+# Shapes that distinguish lines without their colours.
 _MARKERS = {"pgd": "o", "momentum": "s", "blob": "^", "dgf": "D", "rand_fgsm": "v", "adaptive": "*"}
-# Accuracies of repeated single runs in percent, by the value of the swept setting.
-Runs = dict[float, np.ndarray]
+# Order of the legend of equal budgets; other methods follow.
+_ORDER = ("adaptive", "blob", "dgf", "pgd", "apgd", "apgd_t", "square")
+_DASHES = ("-", "--", ":", "-.")
+_TICKS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
-def write(collected: Collected, folder: Path, out: Path | None = None) -> list[Path]:
-    """Draws what the records of an experiment allow: restarts, sweep, examples; PNG and SVG each.
+def write(results: ResultSet, out: Path) -> list[Path]:
+    """Writes the figures that the records allow, each as PNG and SVG.
 
     Args:
-        collected: of the folder.
-        folder: of the records.
-        out: folder of the figures; None for that of the records.
+        results: of a folder.
+        out: folder of the figures.
 
     Returns:
         The paths of the PNG files.
     """
-    written, out = [], out or folder
-    name, panels = of(collected, folder)
+    written = []
+    name, panels = of(results)
     if panels:
-        about = source(collected.records)
+        note = source(results.records)
         if name == "budget":
-            about += " The band spans the seeds."
-        figure = plots.figure(panels, collected.title, about)
-        written.append(plotting.save(figure, out / f"{name}.png"))
-    if (shown := shown_examples(collected, folder)) is not None:
-        written.append(plotting.save(shown, out / "examples.png"))
+            note += " Lines are means over the seeds, bands span the seeds."
+        written.append(style.save(curves.figure(panels, results.title, note), out / f"{name}.png"))
+    if (images := attacked_images(results)) is not None:
+        written.append(style.save(images, out / "examples.png"))
     return written
 
 
-def of(collected: Collected, folder: Path) -> tuple[str, list[Plot]]:
-    """The name and the panels of an experiment's figure; no panels where there is nothing to draw.
-
-    Args:
-        collected: the records.
-        folder: that they come from; races with AutoAttack lie beside them.
-    """
-    records = collected.records
-    if budget.has_curves(records):
-        target = records[0].target
-        exact = targets.row(target).robust if targets.exists(target) else None
-        floor = None if exact is None else 100 * exact.accuracy
-        return "budget", [budget.plot(records, floor, races.load(folder))]
-    if collected.sweep and _one_value_each(records, collected.sweep):
-        return collected.sweep, sweep(records, collected.sweep)
-    if max(record.restarts for record in records) > 1 and _distinct(records):
+def of(results: ResultSet) -> tuple[str, list[Plot]]:
+    """Name and panels of an experiment's figure; no panels if there is nothing to draw."""
+    records, setting = results.records, results.sweep
+    if results.has_curves:
+        return "budget", [budget(results)]
+    if setting:
+        # A line of a sweep has a single value at each point.
+        values: dict[tuple, set] = {}
+        for record in records:
+            point = (record.attack.loss, record.attack.method, getattr(record.attack, setting))
+            values.setdefault(point, set()).add(record.accuracy_per_restart)
+        if all(len(runs) == 1 for runs in values.values()):
+            return setting, sweep(records, setting)
+    labels = [(label(record.attack), record.attack.loss) for record in records]
+    if max(record.restarts for record in records) > 1 and len(set(labels)) == len(labels):
         return "restarts", restarts(records)
     return "", []
-
-
-def shown_examples(collected: Collected, folder: Path) -> Figure | None:
-    """The images that an experiment shows; None where it shows none."""
-    shown = examples.load(folder)
-    by_name = {record.run: record for record in collected.records}
-    if shown is None or not shown.images or not set(shown.rows) <= set(by_name):
-        return None
-    return pictures.examples(shown, [by_name[row] for row in shown.rows])
-
-
-def _distinct(records: Iterable[Record]) -> bool:
-    """Whether each line of a panel would have a name of its own."""
-    names = [(label(record.attack), record.attack.loss) for record in records]
-    return len(set(names)) == len(names)
-
-
-def _one_value_each(records: Iterable[Record], setting: str) -> bool:
-    """Whether each line of a sweep would have one value at each point."""
-    points, values = set(), set()
-    for record in records:
-        attack = record.attack
-        point = (attack.loss, attack.method, getattr(attack, setting))
-        points.add(point)
-        values.add((*point, *record.accuracy_per_restart))
-    return len(points) == len(values)
 
 
 def restarts(records: Sequence[Record]) -> list[Plot]:
     """Worst-case accuracy after each restart, one panel per loss."""
     panels = []
-    for loss in _losses(records):
+    for name in _losses(records):
         lines = []
-        for record in (r for r in records if r.attack.loss == loss):
+        for record in (r for r in records if r.attack.loss == name):
             method, accuracy = record.attack.method, 100 * np.array(record.robust_accuracy)
             # Markers on many points hide the lines.
             marker = _MARKERS.get(method, "o") if len(accuracy) <= 20 else None
             count = np.arange(1, len(accuracy) + 1)
-            name = label(record.attack)
-            lines.append(Line(name, palette.of(method), count, accuracy, marker=marker))
-        title, axis = LOSSES[loss].title, "worst-case accuracy (%)"
-        panels.append(Plot(title, "restarts", axis, tuple(lines), whole=True))
-    return plots.alike(panels)
+            colour = style.colour_of(method)
+            lines.append(Line(label(record.attack), colour, count, accuracy, marker=marker))
+        axis = "worst-case accuracy (%)"
+        panels.append(Plot(LOSSES[name].title, "restarts", axis, tuple(lines), whole=True))
+    return curves.share_limits(panels)
 
 
 def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
-    """How far single runs are from PGD's mean against the swept setting, one panel per loss.
+    """Difference between single runs and PGD's mean against a swept setting, a panel per loss.
 
-    The band spans the repeated runs. PGD's own accuracy stands below each value. Where PGD was not
-    swept, and for methods of one step, the accuracies themselves are drawn.
+    The band spans the restarts. PGD's own accuracy is below each value of the setting. Without
+    PGD, and for methods of one step, the accuracies themselves are drawn.
     """
-    accuracy: dict[str, dict[str, Runs]] = {}
+    # Accuracies of the restarts in percent, {loss: {method: {value of the setting: accuracies}}}.
+    accuracy: dict[str, dict[str, dict[float, np.ndarray]]] = {}
     for record in records:
         attack = record.attack
         line = accuracy.setdefault(str(attack.loss), {}).setdefault(attack.method, {})
         line[getattr(attack, setting)] = 100 * np.array(record.accuracy_per_restart)
     panels = []
-    for loss in _losses(records):
-        of_loss = accuracy[loss]
-        pgd = of_loss.get("pgd", {})
-        apart = {
+    for name in _losses(records):
+        pgd = accuracy[name].get("pgd", {})
+        relative = {
             method: {x: run - pgd[x].mean() for x, run in line.items() if x in pgd}
-            for method, line in of_loss.items()
+            for method, line in accuracy[name].items()
             if METHODS[method].steps is None
         }
-        compared = any(line for method, line in apart.items() if method != "pgd")
-        lines = apart if compared else of_loss
-        drawn = [_band(lines[method], method) for method in METHODS if lines.get(method)]
+        compared = any(line for method, line in relative.items() if method != "pgd")
+        lines = relative if compared else accuracy[name]
         below = {x: f"\n{run.mean():.1f}" if compared else "" for x, run in sorted(pgd.items())}
         panels.append(
             Plot(
-                LOSSES[loss].title,
+                LOSSES[name].title,
                 f"{AXES[setting]}; below it PGD's accuracy (%)" if compared else AXES[setting],
                 "accuracy minus PGD's (points)" if compared else "accuracy of a single run (%)",
-                tuple(drawn),
+                tuple(_band(lines[method], method) for method in METHODS if lines.get(method)),
                 ticks=tuple((x, f"{x:.4g}{text}") for x, text in below.items()) or None,
             )
         )
-    return plots.alike(panels)
+    return curves.share_limits(panels)
 
 
-def _band(runs: Runs, method: str) -> Line:
+def _band(runs: dict[float, np.ndarray], method: str) -> Line:
     x, values = zip(*sorted(runs.items()), strict=True)
-    means, lows, highs = (
-        np.array([of_run(run) for run in values]) for of_run in (np.mean, np.min, np.max)
-    )
-    marker = _MARKERS.get(method, "o")
-    title = METHODS[method].title
-    return Line(title, palette.of(method), np.array(x), means, lows, highs, marker=marker)
+    mean, low, high = (np.array([of(run) for run in values]) for of in (np.mean, np.min, np.max))
+    marker, colour = _MARKERS.get(method, "o"), style.colour_of(method)
+    return Line(METHODS[method].title, colour, np.array(x), mean, low, high, marker=marker)
 
 
 def _losses(records: Sequence[Record]) -> list[str]:
-    return [loss for loss in LOSSES if any(record.attack.loss == loss for record in records)]
+    return [name for name in LOSSES if any(record.attack.loss == name for record in records)]
+
+
+def budget(results: ResultSet) -> Plot:
+    """Robust accuracy against gradients per image; mean and band over the seeds.
+
+    The attacks of AutoAttack are points, and the exact robust accuracy is a horizontal line.
+    """
+    records, races = results.records, results.races[-1:]
+    most = max(record.gradients_per_image for record in records)
+    lines = [*_methods(records, np.geomspace(4, most, 200))]
+    for race in races:
+        # Adaptive DAA on the images of the race, if these are fewer.
+        same = race.images == records[0].images
+        on = "" if same else f", first {race.images:,} images"
+        x, y = race.autoattack.arrays
+        colour = style.colour_of("autoattack")
+        lines.append(Line(f"AutoAttack{on}", colour, x, y, dash=":", marker="*"))
+        if not same:
+            x, y = race.adaptive[0].arrays
+            colour = style.colour_of("adaptive")
+            lines.append(Line(f"Adaptive DAA{on}", colour, x, y, dash="--", width=1, step=True))
+    most = max([most, *(race.autoattack.last.gradients for race in results.races)])
+    courses = [course for race in races for course in (race.autoattack, race.adaptive[0])]
+    ends = [record.worst for record in records] + [course.last.accuracy for course in courses]
+    low = 100 * min(ends)
+    high = 100 * max(record.clean_accuracy for record in records)
+    name = records[0].target
+    exact = targets.row(name).robust if targets.exists(name) else None
+    return Plot(
+        "",
+        "gradients per image (a forward pass alone counts half)",
+        "robust accuracy (%)",
+        tuple(lines),
+        log=True,
+        ticks=tuple((tick, f"{tick:,}") for tick in _TICKS if tick <= 1.1 * most),
+        limits=(low - 0.06 * (high - low), low + 0.75 * (high - low)),
+        level=(100 * exact.accuracy, f"exact: {100 * exact.accuracy:.2f}") if exact else None,
+    )
+
+
+def accuracy_after(record: Record, gradients: np.ndarray) -> np.ndarray:
+    """Robust accuracy in percent after some numbers of gradients; NaN beyond the last unit."""
+    spent = np.concatenate([[0.0], np.array(record.gradients_after)])
+    accuracy = 100 * np.array([record.clean_accuracy, *record.robust_accuracy])
+    value = accuracy[np.searchsorted(spent, gradients, side="right") - 1]
+    # The accuracy of the last unit holds up to the budget, a little beyond its gradients.
+    return np.where(gradients <= 1.05 * spent[-1], value, np.nan)
+
+
+def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]:
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.attack.method, loss(record.attack)), []).append(record)
+    order = {method: k for k, method in enumerate(_ORDER)}
+    used: dict[str, int] = {}
+    for method, name in sorted(groups, key=lambda key: order.get(key[0], len(order))):
+        several = sum(key[0] == method for key in groups) > 1
+        runs = np.array([accuracy_after(record, gradients) for record in groups[method, name]])
+        # A line of steps needs only the points where some run changes, and the ends.
+        there = np.flatnonzero(np.isfinite(runs).all(axis=0))
+        changed = (np.diff(runs[:, there], axis=1) != 0).any(axis=0)
+        points = there[np.concatenate([[True], changed[:-1], [True]])]
+        runs = runs[:, points]
+        colour = style.colour_of(method)
+        dash = _DASHES[used.get(colour, 0) % len(_DASHES)]
+        used[colour] = used.get(colour, 0) + 1
+        yield Line(
+            METHODS[method].title + (f", {name}" if several else ""),
+            colour,
+            gradients[points],
+            runs.mean(axis=0),
+            runs.min(axis=0),
+            runs.max(axis=0),
+            dash=dash,
+            width=2.8 if method == "adaptive" else 1.4,
+            step=True,
+        )
+
+
+def attacked_images(results: ResultSet) -> Figure | None:
+    """Clean images, two attacks on each and both perturbations; None without examples.json."""
+    shown = examples.load(results.folder)
+    by_name = {record.run: record for record in results.records}
+    if shown is None or not shown.images or not set(shown.rows) <= set(by_name):
+        return None
+    attacked = [by_name[row] for row in shown.rows]
+    clean, first, second = (
+        np.array(pixels).reshape(-1, *shown.shape) for pixels in (shown.natural, *shown.adversarial)
+    )
+    names = [label(record.attack) for record in attacked]
+    # Title, images, and whether they are perturbations, which have negative values.
+    rows = [
+        ("clean", clean, False),
+        (f"attacked by {names[0]}", first, False),
+        (f"attacked by {names[1]}", second, False),
+        (f"perturbation by {names[0]}: red is darker, blue is brighter", first - clean, True),
+        (f"perturbation by {names[1]}", second - clean, True),
+    ]
+    count, height = len(clean), 0.78 * len(rows) + 0.6
+    with style.look():
+        figure = Figure(figsize=(0.52 * count, height))
+        around = {"left": 0.005, "right": 0.995, "bottom": 0.005, "wspace": 0.04, "hspace": 0.5}
+        grid = figure.add_gridspec(len(rows), count, top=1 - 0.85 / height, **around)
+        for line, (name, images, signed) in zip(grid.subplots(squeeze=False), rows, strict=True):
+            largest = float(np.abs(images).max()) if signed else 1.0
+            for axis, image in zip(line, images, strict=True):
+                pixels = _pixels(image)
+                if signed and pixels.ndim == 3:
+                    pixels = 0.5 + pixels / (2 * largest)
+                colours = "RdBu" if signed else "gray"
+                low = -largest if signed else 0
+                # Without interpolation the SVG holds each pixel once.
+                axis.imshow(pixels, colours, vmin=low, vmax=largest, interpolation="none")
+                axis.axis("off")
+            line[0].set_title(name, loc="left", fontsize=11, pad=3)
+        on = f"{attacked[0].target} ({attacked[0].weights} weights)"
+        title = f"Broken by {names[1]}, not by {names[0]}; restarts: {attacked[0].restarts}; {on}"
+        figure.suptitle(fill(title, 6 * count), fontsize=11, parse_math=False)
+    return figure
+
+
+def kinds(
+    chosen: Mapping[str, np.ndarray],
+    clean: np.ndarray,
+    adv: Sequence[np.ndarray],
+    names: Sequence[str],
+    *,
+    count: int = 6,
+) -> Figure:
+    """Some images of each kind: clean and as two attacks changed them.
+
+    Args:
+        chosen: {kind: indices}.
+        clean: images in [0, 1]. [N, H, W, C].
+        adv: adversarial images of each attack. [N, H, W, C] each.
+        names: of the two attacks.
+        count: maximum number of images of each kind.
+    """
+    shown = {name: images[:count] for name, images in chosen.items() if len(images)}
+    with style.look():
+        figure = Figure(figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5), layout="constrained")
+        axes = figure.subplots(len(shown), 3 * count, squeeze=False)
+        for axis in axes.flat:
+            axis.axis("off")
+        for line, (kind, images) in zip(axes, shown.items(), strict=True):
+            title = line[0].set_title(f"by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
+            title.set_in_layout(False)  # it may be wider than its image
+            for k, image in enumerate(images):
+                for j, pixels in enumerate((clean, *adv)):
+                    picture = _pixels(np.clip(pixels[image], 0, 1))
+                    line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
+        order = ", ".join(("clean", *names))
+        figure.suptitle(f"Broken images, three times each: {order}", fontsize=9, parse_math=False)
+    return figure
+
+
+def _pixels(image: np.ndarray) -> np.ndarray:
+    """An image for imshow, which takes grey ones without their channel."""
+    return image[..., 0] if image.shape[-1] == 1 else image

@@ -1,250 +1,309 @@
-"""The page of all results, as HTML and as Markdown."""
+"""The results page: index.html and README.md, written from the records alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from daa.attacks.methods import METHODS
 from daa.errors import require
-from daa.leaderboard import boards, living
-from daa.leaderboard.boards import Entry
-from daa.reports import cards as summary
-from daa.reports import plotting, tables
-from daa.reports import sections as parts
-from daa.reports.results import Collected, collect
-from daa.reports.wording import at_most, label, radius
+from daa.reports import autoattack, curves, figures, style, summary, tables, tabular, wording
+from daa.reports.results import ResultSet, load
+from daa.reports.summary import Card
+from daa.runs.records import Record
 from daa.targets.files import replaceable, write_atomically
 
-# The folder is not committed, so it is no part of a page that is.
-LEFT_OUT = ("quickstart",)
-# Leaderboards rank attacks on the whole test set.
-_RANKED_IMAGES = 10_000
-# Files that become part of the page as they are, beside its template.
-_FILES = ("page.css", "page.js", "uPlot.min.css", "uPlot.iife.min.js", "uPlot.LICENSE")
-
-# Folders of the reports of `scripts/paper.py`, and on which networks they are.
-_REPORTS = {
-    "paper": "on the weights that were there",
-    "paper_surrogates": "with other networks in the place of missing weights",
+# Values of the field `group` of the experiments that come with the project, in the order of the
+# page. All but the last group are about the paper; other groups follow.
+BUDGETS, TABLES, FIGURES = "Equal budgets", "The paper's tables", "The paper's figures"
+GROUPS = (BUDGETS, TABLES, FIGURES, "Choices and precision")
+OTHERS = "Other experiments"
+# Longer tables are folded, with the figure above them.
+_LONG = 24
+_SETTINGS = {
+    column.name for column in (*tables.NAMES[1:], tables.EPS, *tables.SETTINGS, tables.SEED)
 }
-
-# What tells the files of this page from a user's own.
+# Folders of reports by the command `paper`, and the weights that they are about.
+_PAPER_REPORTS = {
+    "paper": "with the weights that were available",
+    "paper_surrogates": "with stand-ins for missing weights",
+}
+# Texts that distinguish the files of this page from other files of the same name.
 _MARKS = {
     "index.html": "results</title>",
     "README.md": "Written by `python scripts/page.py` from the records",
 }
+# Origin of a network's weights in words.
+WEIGHTS = {
+    "original": "the paper's weights",
+    "third-party": "weights published by others",
+    "surrogate": "stand-in trained here",
+    "own": "trained here",
+}
 
-# Result folders with their records, in the order of the page.
-Results = Mapping[Path, Collected]
+
+class Entry(NamedTuple):
+    """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project."""
+
+    rank: int | None
+    name: str
+    accuracy: float | None
+    by: str = ""
+    url: str | None = None
+    own: bool = False
 
 
-def write(folders: Iterable[Path], out: Path | None = None) -> list[Path]:
+class Board(NamedTuple):
+    """A leaderboard; `about` is a sentence in plain text."""
+
+    title: str
+    about: str
+    entries: Sequence[Entry]
+
+
+# Leaderboards of the page from its results, and whether the page is about the paper.
+Boards = Callable[[Sequence[ResultSet], bool], Sequence[Board]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """An experiment on the page.
+
+    Args:
+        results: of the experiment.
+        link: path of the result folder, from the page.
+        card: the experiment in brief.
+        settings: names of the columns of settings.
+        columns: names of the columns after the accuracy, and whether they hold words.
+        rows: of the table.
+        folded: whether the table is folded.
+        figures: SVG and data of the interactive plot, a pair per panel.
+        images: SVG of the attacked images; empty for none.
+    """
+
+    results: ResultSet
+    link: str
+    card: Card
+    settings: Sequence[str]
+    columns: Sequence[tuple[str, bool]]
+    rows: Sequence[dict[str, Any]]
+    folded: bool
+    figures: Sequence[tuple[str, dict[str, Any]]]
+    images: str
+
+    @property
+    def id(self) -> str:
+        """Anchor of the section."""
+        return self.results.folder.name
+
+    @property
+    def record(self) -> Record:
+        """A record, for the fields that all of them share."""
+        return self.results.records[0]
+
+
+def write(
+    folders: Iterable[Path], out: Path | None = None, boards: Boards | None = None
+) -> list[Path]:
     """Writes index.html and README.md.
 
     Args:
         folders: of records.
-        out: folder of both files; None for that in which the result folders lie.
+        out: folder of both files; None for the parent of the first result folder.
+        boards: makes the leaderboards.
 
     Returns:
         The paths of both files.
 
     Raises:
-        InputError: a folder without records, no folder to show, or other files of these names,
-            which are never overwritten.
-    """
-    chosen = shown(folders)
-    require(bool(chosen), "page", "a folder of results to show", None)
-    root = out or chosen[0].parent
-    for name, mark in _MARKS.items():
-        replaceable(root / name, mark)
-    results = {folder: collect(folder) for folder in chosen}
-    texts = {root / "index.html": html(results, root), root / "README.md": markdown(results, root)}
-    for path, text in texts.items():
-        write_atomically(path, text.encode())
-    return list(texts)
-
-
-def shown(folders: Iterable[Path]) -> list[Path]:
-    """The folders that are part of the page, in its order.
-
-    A folder that is not committed is part of a page of its own only.
+        InputError: a folder without records, no folder, or other files of these names, which are
+            not overwritten.
     """
     folders = list(folders)
-    kept = [folder for folder in folders if folder.name not in LEFT_OUT]
-    return sorted(kept or folders, key=summary.place)
+    require(bool(folders), "page", "a folder of results to show", None)
+    out = out or folders[0].parent
+    for name, mark in _MARKS.items():
+        replaceable(out / name, mark)
+    experiments = in_order(map(load, folders))
+    made = boards(experiments, of_paper(experiments)) if boards else ()
+    write_atomically(out / "index.html", html(experiments, out, made).encode())
+    write_atomically(out / "README.md", markdown(experiments, out, made).encode())
+    return [out / "index.html", out / "README.md"]
 
 
-def _root(results: Results) -> Path:
-    """The folder in which the result folders lie, and the benchmark and the living board."""
-    return next(iter(results)).parent
+def in_order(experiments: Iterable[ResultSet]) -> list[ResultSet]:
+    """Experiments in the order of the page: by group, then by the name of the folder."""
+    ranks = {name: k for k, name in enumerate(GROUPS)}
+
+    def key(results: ResultSet) -> tuple[int, str, str]:
+        return ranks.get(results.group, len(ranks)), results.group, results.folder.name
+
+    return sorted(experiments, key=key)
 
 
-def html(results: Results, out: Path | None = None) -> str:
-    """One self-contained page that loads nothing; figures, styles and scripts are part of it.
+def of_paper(experiments: Sequence[ResultSet]) -> bool:
+    """Whether a page is about the paper."""
+    return any(results.group in GROUPS[:-1] for results in experiments)
+
+
+def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
+    """The page as a single HTML file without external resources.
 
     Args:
-        results: of the page.
-        out: folder in which the page lies, from where its links lead; None for that of the results.
+        experiments: in the order of the page.
+        out: folder of the page, for its links.
+        boards: leaderboards.
     """
-    environment = Environment(
-        loader=PackageLoader("daa.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    root = _root(results)
-    made = [parts.part(folder, found, out or root) for folder, found in results.items()]
-    own, of_paper = entries(results), _of_paper(results)
-    only = made[0].card if len(made) == 1 else None
-    return environment.get_template("index.html").render(
-        root=parts.path_from(out or root, root),
-        places={folder.name: parts.path_from(out or root, folder) for folder in results},
-        groups=_grouped(made),
-        choices=_choices(made),
-        verdict=verdict(results),
-        of_paper=of_paper,
-        reports=_reports(root, out or root) if of_paper else {},
-        only=only,
-        boards=[(board, board.ranked(own)) for board in _boards(results)],
-        mark=_mark(own),
-        living=_living(root, results),
-        benchmark=parts.benchmark(root) if of_paper else None,
-        figure_style=plotting.page_style(),
-        radius=radius,
-        at_most=at_most,
-        files={name: _file(environment, name) for name in _FILES},
-    )
-
-
-def _of_paper(results: Results) -> bool:
-    """Whether a page is about the paper: it has one of its experiments, or those beside them."""
-    return any(summary.of_paper(folder) for folder in results)
-
-
-def _file(environment: Environment, name: str) -> str:
-    loader = environment.loader
-    assert loader is not None
-    return loader.get_source(environment, name)[0]
-
-
-def _grouped(made: Sequence[parts.Part]) -> list[tuple[str, list[parts.Part]]]:
-    groups: dict[str, list[parts.Part]] = {}
-    for one in made:
-        groups.setdefault(one.group, []).append(one)
-    return list(groups.items())
-
-
-def _choices(made: Sequence[parts.Part]) -> dict[str, list[str]]:
-    """What the tables can be filtered by."""
-    rows = [row for one in made for row in one.table.rows]
-    found = {
-        "target": [one.card.record.target for one in made],
-        "loss": [row.loss for row in rows],
-        "attack": [row.attack for row in rows],
+    root = experiments[0].folder.parent
+    sections = [_section(results, out) for results in experiments]
+    headlines = [line for results in experiments if (line := summary.headline(results))]
+    papers = [section for section in sections if section.results.group == TABLES]
+    networks: dict[str, list[str]] = {}
+    for section in sections:
+        names = networks.setdefault(section.record.weights, [])
+        if section.record.target not in names:
+            names.append(section.record.target)
+    groups: dict[str, list[Section]] = {}
+    for section in sections:
+        groups.setdefault(section.results.group or OTHERS, []).append(section)
+    rows = [row for section in sections for row in section.rows]
+    choices = {
+        "target": [section.record.target for section in sections],
+        "loss": [row["loss"] for row in rows],
+        "attack": [row["attack"] for row in rows],
     }
-    return {name: list(dict.fromkeys(filter(None, values))) for name, values in found.items()}
+    benchmark = root / "benchmark.svg"
+    alt = "Time of a step of each attack, and growth of time and memory"
+    return style.render(
+        "index.html",
+        groups=groups,
+        sections=sections,
+        single=sections[0] if len(sections) == 1 else None,
+        of_paper=of_paper(experiments),
+        headlines=headlines,
+        papers=[section for section in papers if sum(section.card.outcomes.values())],
+        counts=summary.outcomes([pair for part in papers for pair in part.results.compared]),
+        networks=networks,
+        runs=sum(len(results.records) for results in experiments),
+        choices={name: dict.fromkeys(filter(None, values)) for name, values in choices.items()},
+        reports=_paper_reports(experiments, out),
+        boards=boards,
+        benchmark=(
+            style.inline(benchmark.read_text(), "benchmark", alt)
+            if of_paper(experiments) and benchmark.exists()
+            else ""
+        ),
+        root=_path(out, root),
+        METHODS=METHODS,
+        WEIGHTS=WEIGHTS,
+        autoattack=autoattack,
+        tables=tables,
+        wording=wording,
+    )
 
 
-def verdict(results: Results) -> dict[str, Any]:
-    """What the page opens with.
-
-    Returns:
-        `headlines` of the experiments with equal budgets; `cards` of the experiments of the
-        paper's tables, and `counts` of all their comparisons by outcome; `weights`: networks by
-        where their weights come from; `original`: whether some have the paper's own; `unchecked`:
-        experiments of the paper that have no result, on a page that is about the paper.
-    """
-    cards = [summary.card(folder, found) for folder, found in results.items()]
-    of_tables = [
-        card
-        for folder, card in zip(results, cards, strict=True)
-        if summary.group(folder) == summary.TABLES and card.comparisons
-    ]
-    weights: dict[str, list[str]] = {}
-    for card in cards:
-        networks = weights.setdefault(card.weights, [])
-        if card.record.target not in networks:
-            networks.append(card.record.target)
-    headlines = [summary.headline(folder, found) for folder, found in results.items()]
-    return {
-        "headlines": [headline for headline in headlines if headline],
-        "cards": of_tables,
-        "counts": {
-            name: sum(card.outcomes[name] for card in of_tables)
-            for name in ("stronger", "none", "weaker")
-        },
-        "weights": weights,
-        "original": any(card.record.weights == "original" for card in cards),
-        "unchecked": summary.unchecked(results.values()) if _of_paper(results) else {},
-    }
+def _path(out: Path, folder: Path) -> str:
+    """The path of a folder in a link of a file in `out`."""
+    return Path(os.path.relpath(folder, out)).as_posix()
 
 
-def markdown(results: Results, out: Path | None = None) -> str:
-    """The same in Markdown, with links to the figures; arguments as of `html`."""
-    out = out or _root(results)
+def _paper_reports(experiments: Sequence[ResultSet], out: Path) -> dict[str, str]:
+    """Reports on the paper next to the result folders: {path from the page: weights}."""
+    root = experiments[0].folder.parent
+    names = _PAPER_REPORTS if of_paper(experiments) else {}
+    there = {root / name: on for name, on in names.items() if (root / name / "report.md").exists()}
+    return {_path(out, folder): on for folder, on in there.items()}
+
+
+def _section(results: ResultSet, out: Path) -> Section:
+    name = re.sub(r"[^\w-]", "-", results.folder.name)
+    _, panels = figures.of(results)
+    pictures = []
+    for k, plot in enumerate(panels):
+        panel = f"{results.title}, {plot.title}" if plot.title else results.title
+        alt = f"{panel}: {plot.y_label} against {plot.x_label}"
+        svg = style.inline(curves.panel(plot), f"{name}-{k}", alt)
+        pictures.append((svg, curves.interactive(plot) | {"about": alt}))
+    images = figures.attacked_images(results)
+    alt = f"{results.title}: images before and after the attacks"
+    table, link = tables.table(results), _path(out, results.folder)
+    settings = [column for column in table.header if column in _SETTINGS]
+    first = {"attack", "worst case", *settings}
+    return Section(
+        results,
+        link,
+        summary.card(results),
+        settings,
+        [(c.name, c.align == "left") for c in table.columns if c.name not in first],
+        _rows(results, table, settings, link),
+        bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
+        pictures,
+        style.inline(images, f"{name}-images", alt) if images else "",
+    )
+
+
+def _rows(
+    results: ResultSet, table: tables.Table, settings: Sequence[str], link: str
+) -> list[dict[str, Any]]:
+    """Rows of the page's table: cells, link to the record, values for filters, comparison."""
+    budgeted = {pair.daa.run: pair for pair in results.budgeted}
+    rows = []
+    for k, cells in enumerate(table.rows):
+        row: dict[str, Any] = {"cells": cells, "link": "", "attack": "", "loss": "", "pair": None}
+        row |= {"options": "", "settings": ""}
+        if k < len(results.records):
+            record = results.records[k]
+            texts = [(name, cells.get(name, "")) for name in settings]
+            row |= {
+                "link": f"{link}/{record.run}.json",
+                "attack": METHODS[record.attack.method].title,
+                "loss": wording.loss(record.attack),
+                "options": wording.options(record.attack),
+                "settings": ", ".join(
+                    text if name == "loss" else f"{name} {text}" for name, text in texts if text
+                ),
+                "pair": results.comparisons[k] or budgeted.get(record.run),
+            }
+        rows.append(row)
+    return rows
+
+
+def markdown(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
+    """The page in Markdown, with links to the figures; arguments as for `html`."""
     lines = [
         "# Results",
         "",
-        "Written by `python scripts/page.py` from the records in the folders beside this file; "
-        "[index.html](index.html) is the same with sortable tables.",
+        "Written by `python scripts/page.py` from the records in the folders next to this file; "
+        "[index.html](index.html) has the same tables, sortable, with a summary and plots.",
+        "",
+        "Accuracies are robust accuracies in %: the share of images that the network still "
+        "classifies correctly under the attack. Lower is a stronger attack.",
     ]
-    for folder, found in results.items():
-        lines += ["", tables.markdown(found).replace("# ", "## ", 1).rstrip()]
-        place = parts.path_from(out, folder)
-        for path in sorted(folder.glob("*.png")):
-            lines += ["", f"![{path.stem} of {found.title}]({place}/{path.name})"]
-        lines += ["", f"[Records]({place})"]
-    if _of_paper(results) and (reports := _reports(_root(results), out)):
-        lines += ["", "## Number by number", ""]
-        lines += [
-            f"- [Everything that the paper prints]({place}/report.md), {on}"
-            for place, on in reports.items()
+    for results in experiments:
+        lines += ["", tables.markdown(results).replace("# ", "## ", 1).rstrip()]
+        link = _path(out, results.folder)
+        for path in sorted(results.folder.glob("*.png")):
+            lines += ["", f"![{path.stem} of {results.title}]({link}/{path.name})"]
+        lines += ["", f"[Records]({link})"]
+    if reports := _paper_reports(experiments, out):
+        lines += ["", "## Everything that the paper prints", ""]
+        lines += [f"- [Report {on}]({link}/report.md)" for link, on in reports.items()]
+    if boards:
+        lines += ["", "## Leaderboards"]
+    for board in boards:
+        cells = [
+            [
+                str(entry.rank or ""),
+                f"**{entry.name}**" if entry.own else entry.name,
+                "" if entry.accuracy is None else f"{entry.accuracy:.2f} %",
+            ]
+            for entry in board.entries
         ]
-    if ranked := _boards(results):
-        own = entries(results)
-        lines += ["", "## Leaderboards", "", _mark(own), "", boards.markdown(ranked, own)]
+        header = ["rank", "attack", "accuracy"]
+        lines += ["", f"### {board.title}", "", board.about, ""]
+        lines += tabular.markdown(header, cells, ["right", "left", "right"])
     return "\n".join(lines) + "\n"
-
-
-def entries(results: Results) -> list[Entry]:
-    """This project's runs on the very networks of the leaderboards; no surrogate is among them."""
-    return [
-        Entry(record.target, f"{label(record.attack)} (this project)", 100 * record.worst)
-        for found in results.values()
-        for record in found.records
-        if record.weights == "original" and record.images == _RANKED_IMAGES
-    ]
-
-
-def _mark(own: Sequence[Entry]) -> str:
-    if own:
-        return "This project's runs stand in bold."
-    return "This project has no run on the original weights yet."
-
-
-def _reports(root: Path, out: Path) -> dict[str, str]:
-    """The reports of the whole paper that are there: {path from the page: on which networks}."""
-    there = {
-        root / name: on for name, on in _REPORTS.items() if (root / name / "report.md").exists()
-    }
-    return {parts.path_from(out, folder): on for folder, on in there.items()}
-
-
-def _boards(results: Results) -> list[boards.Board]:
-    """The leaderboards of a page: all on the paper's, else those of the networks on it."""
-    chosen = boards.load()
-    return chosen if _of_paper(results) else [b for b in chosen if b.target in _networks(results)]
-
-
-def _living(root: Path, results: Results) -> dict[str, Sequence[living.Place]]:
-    """The networks of the living board that have entries, chosen as the leaderboards."""
-    board = living.load(root / living.FOLDER.name)
-    shown = board if _of_paper(results) else _networks(results)
-    return {target: places for target, places in board.items() if places and target in shown}
-
-
-def _networks(results: Results) -> set[str]:
-    return {record.target for found in results.values() for record in found.records}

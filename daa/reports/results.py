@@ -1,150 +1,270 @@
-"""The records of an experiment, as tables, figures and the page of results read them."""
+"""Result folders: records of an experiment, read and compared once, also as a data frame."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from daa.attacks.methods import AttackConfig
 from daa.errors import InputError, require
-from daa.reports import natural, races
+from daa.reports import autoattack, comparisons, stats
+from daa.reports.comparisons import Comparison
 from daa.runs import config, records
 from daa.runs.config import Experiment, Row
 from daa.runs.records import Record
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-@dataclass(frozen=True)
-class Collected:
+# JSON files of a result folder that are not records.
+_OTHERS = {f"{name}.json" for name in config.TAKEN} | {autoattack.NAME}
+
+# Columns of a data frame besides those of `Record` and the settings of the attack.
+COMPUTED = {
+    "first_accuracy": "Accuracy after the first restart.",
+    "robust_accuracy": "Worst-case accuracy after all restarts.",
+    "robust_accuracy_low": "Lower bound of Clopper and Pearson's 95 % interval of "
+    "`robust_accuracy`.",
+    "robust_accuracy_high": "Upper bound of that interval.",
+    "paper_accuracy": "Worst-case accuracy that the paper prints, for the paper's network.",
+    "paper_top5_accuracy": "Top-5 accuracy that the paper prints.",
+    "pgd_run": "The run of PGD that a run of DAA is compared with.",
+    "only_daa": "Number of images that only DAA breaks.",
+    "only_pgd": "Number of images that only PGD breaks.",
+    "p_mcnemar": "McNemar's exact two-sided p for `only_daa` and `only_pgd`.",
+    "p_holm": "`p_mcnemar` after Holm's correction for all comparisons of the experiment.",
+    "t_unpaired": "Student's t over the restarts of both runs; positive if DAA is stronger.",
+    "p_unpaired": "Two-sided p of `t_unpaired`.",
+    "t_paired": "Student's t over pairs of restarts of the same number.",
+    "p_paired": "Two-sided p of `t_paired`.",
+}
+# Order of the columns; the settings of the attack come between both lists.
+IDENTITY = (
+    *("experiment", "run", "target", "weights", "weights_sha256", "data", "images", "restarts"),
+    "seed",
+)
+MEASURED = (
+    *("clean_accuracy", "first_accuracy", "robust_accuracy", "robust_accuracy_low"),
+    *("robust_accuracy_high", "paper_accuracy", "top5_accuracy", "paper_top5_accuracy", "pgd_run"),
+    *("only_daa", "only_pgd", "p_mcnemar", "p_holm", "t_unpaired", "p_unpaired", "t_paired"),
+    *("p_paired", "gradients_per_image", "seconds", "device", "git_commit", "instead_of"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ResultSet:
     """The records of one experiment.
 
     Args:
-        title: of the experiment.
-        records: in the order of the experiment's rows.
-        missing: the rows that have no record.
-        sweep, merged_paper, certified: of the experiment.
-        natural: {run: images that are misclassified without an attack and that its record does not
-            count as broken}; the records here count them.
+        records: at least one, in the order of the experiment's rows.
+        missing: rows of the experiment without a record.
+        experiment: None for a folder without experiment.json.
+        folder: of the records.
     """
 
-    title: str
     records: tuple[Record, ...]
     missing: tuple[Row, ...] = ()
-    sweep: str | None = None
-    merged_paper: float | None = None
-    certified: float | None = None
-    natural: Mapping[str, int] = field(default_factory=dict)
+    experiment: Experiment | None = None
+    folder: Path = Path()
+
+    @property
+    def title(self) -> str:
+        """Title of the experiment; names the target if it is not that of the config."""
+        first = self.records[0]
+        if self.experiment is None:
+            return first.title
+        on = f", on {first.target}" if first.instead_of else ""
+        return f"{self.experiment.title}{on}"
+
+    @property
+    def group(self) -> str:
+        """Section of the results page; empty for none."""
+        return self.experiment.group if self.experiment else ""
+
+    @property
+    def sweep(self) -> str | None:
+        """Name of the setting that the experiment sweeps."""
+        return self.experiment.sweep if self.experiment else None
+
+    @cached_property
+    def comparisons(self) -> list[Comparison | None]:
+        """Each run of DAA compared with PGD; one entry per record, None for other attacks."""
+        rows = {row.name: row for row in self.experiment.rows} if self.experiment else {}
+        return [
+            replace(pair, paper=rows[pair.daa.run].paper_tests) if pair and rows else pair
+            for pair in comparisons.compare(self.records)
+        ]
+
+    @cached_property
+    def compared(self) -> list[Comparison]:
+        """`comparisons` without the entries that are None."""
+        return [pair for pair in self.comparisons if pair is not None]
+
+    @cached_property
+    def budgeted(self) -> list[Comparison]:
+        """Each run with a gradient budget compared with PGD of the same seed."""
+        return comparisons.budgeted(self.records)
+
+    @cached_property
+    def races(self) -> tuple[autoattack.Race, ...]:
+        """Measurements of Adaptive DAA and AutoAttack on the same images."""
+        return autoattack.load(self.folder)
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether all records have the accuracies after each number of gradients."""
+        return all(record.gradients_after is not None for record in self.records)
+
+    def frame(self) -> DataFrame:
+        """One row per record; docs/records.md describes the columns.
+
+        Accuracies are in [0, 1] and not rounded. A value that a record does not have is missing.
+        """
+        import pandas as pd  # takes half a second, and most commands do not need it
+
+        read = {name for record in self.records for name in record.settings}
+        # The setting `restarts` says which images a restart attacks.
+        names = {name: name for name in AttackConfig.names() if name in read}
+        names |= {"restarts": "restarts_setting"} if "restarts" in read else {}
+        settings = names.values()
+        rows = []
+        for record, pair in zip(self.records, self.comparisons, strict=True):
+            row = {names[name]: value for name, value in record.settings.items()}
+            row |= record.model_dump(exclude={"attack"})
+            low, high = stats.interval(record.images - len(record.broken), record.images)
+            paper, top5 = record.paper_percent, record.paper_top5_percent
+            row |= {
+                "first_accuracy": record.robust_accuracy[0],
+                "robust_accuracy": record.worst,
+                "robust_accuracy_low": low,
+                "robust_accuracy_high": high,
+                # Division by 100 adds digits that the paper does not print.
+                "paper_accuracy": None if paper is None else round(paper / 100, 12),
+                "paper_top5_accuracy": None if top5 is None else round(top5 / 100, 12),
+            }
+            if pair:
+                row |= {"pgd_run": pair.pgd.run, "p_mcnemar": pair.p, "p_holm": pair.p_holm}
+                row |= {"only_daa": pair.only_daa, "only_pgd": pair.only_pgd}
+                row |= {"t_unpaired": pair.unpaired.t, "p_unpaired": pair.unpaired.p}
+                row |= {"t_paired": pair.paired.t, "p_paired": pair.paired.p}
+            rows.append(row)
+        frame = pd.DataFrame(rows, columns=[*IDENTITY, *settings, *MEASURED], dtype=object)
+        dtypes = {str: "string", int: "Int64", float: "Float64", bool: "boolean"}
+        for name in frame:
+            kinds = {type(value) for value in frame[name].dropna()}
+            kind = float if kinds == {int, float} else next(iter(kinds), str)
+            frame[name] = frame[name].astype(dtypes[kind])
+        return frame
 
 
-def collect(folder: Path, experiment: Experiment | None = None) -> Collected:
-    """Reads the records of a result folder.
+def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
+    """Reads a result folder: its records, and the experiment in its experiment.json.
 
-    A record that is damaged, of another schema, or contradicts its config is left out with a
-    warning. A row of the config that has no record is missing. What the paper says is taken from
-    the config. Images that are misclassified without an attack count as broken, also where a record
-    was made before they did.
+    A record that is damaged or contradicts the experiment is left out with a warning. The paper's
+    values are those of the experiment.
 
     Args:
         folder: of the records.
-        experiment: that the records belong to; None for that of the config of the same name.
+        experiment: instead of that in experiment.json.
 
     Raises:
-        InputError: there is no record, or there are two of one run.
+        InputError: the folder has no record, or two records of one run.
     """
-    found, added = natural.counted(_read(folder), folder.parent)
-    first = next(iter(found.values()))
-    experiment = experiment or _experiment(first)
+    folder = Path(folder)
+    by_run = _records(folder)
+    experiment = experiment or config.load_experiment(folder)
     if experiment is None:
-        return Collected(first.title, tuple(found.values()), natural=added)
-    kept, missing = [], []
+        return ResultSet(tuple(by_run.values()), folder=folder)
+    ours, missing = [], []
     for row in experiment.rows:
-        record = found.get(row.name)
-        if record is not None and (contradiction := _contradiction(record, row)):
-            path = folder / f"{row.name}.json"
-            warnings.warn(f"left out: {path}: attack: {contradiction}", stacklevel=2)
-            record = None
-        if record is None:
+        record = by_run.get(row.name)
+        if record is None or _contradicts(record, row, folder):
             missing.append(row)
         else:
-            kept.append(_with_papers_values(record, row))
-    if not kept:
-        raise InputError(f"{folder}: expected records of its config's rows, got none")
-    return Collected(
-        kept[0].title,
-        tuple(kept),
-        tuple(missing),
-        experiment.sweep,
-        experiment.merged_paper,
-        experiment.certified,
-        added,
-    )
+            values = {"paper_percent": row.paper, "paper_top5_percent": row.paper_top5}
+            ours.append(record.model_copy(update=values))
+    if not ours:
+        raise InputError(f"{folder}: no record of a row of experiment.json")
+    return ResultSet(tuple(ours), tuple(missing), experiment, folder)
 
 
-def _read(folder: Path) -> dict[str, Record]:
-    """The readable records of a folder, {run: record}."""
-    found: dict[str, Record] = {}
+def load_results(folder: str | Path) -> DataFrame:
+    """The records of a result folder as a data frame with one row per record.
+
+        daa.load_results("results/robust_mnist")[["run", "robust_accuracy", "p_holm"]]
+
+    Args:
+        folder: of the records.
+
+    Returns:
+        The data frame; docs/records.md describes its columns.
+
+    Raises:
+        InputError: the folder has no record, or two records of one run.
+    """
+    return load(folder).frame()
+
+
+def _records(folder: Path) -> dict[str, Record]:
+    by_run: dict[str, Record] = {}
     for path in sorted(folder.glob("*.json")):
-        if path.name in (records.EXAMPLES, records.EVALUATION, races.NAME):
+        if path.name in _OTHERS:
             continue
         try:
             record = records.load(path)
         except InputError as error:
             warnings.warn(f"left out: {error}", stacklevel=3)
             continue
-        if record.run in found:
-            raise InputError(f"{path}: run: expected one record of {record.run}, got two")
-        found[record.run] = record
-    if not found:
+        if record.run in by_run:
+            raise InputError(f"{path}: run: another record of {record.run} is in the same folder")
+        by_run[record.run] = record
+    if not by_run:
         raise InputError(f"{folder}: expected result records, got none")
-    return found
+    return by_run
 
 
-def _experiment(record: Record) -> Experiment | None:
-    name = record.config or record.experiment
-    if Path(name).name != name:
-        return None
-    path = config.FOLDER / f"{name}.yaml"
-    return config.load(path, record.target) if path.exists() else None
-
-
-def _with_papers_values(record: Record, row: Row) -> Record:
-    values = {"paper_percent": row.paper, "paper_top5_percent": row.paper_top5}
-    return record.model_copy(update=values)
-
-
-def _contradiction(record: Record, row: Row) -> str | None:
-    """The first setting in which a record differs from its row, in words."""
+def _contradicts(record: Record, row: Row, folder: Path) -> bool:
+    """Whether a setting of a record differs from that of its row; warns if so."""
     for key, expected in row.attack.settings().items():
         got = record.settings.get(key)
-        # A device without bfloat16 computes in float32; the label of the run says so.
+        # A device without bfloat16 computes in float32, as the label of the run says.
         if key != "precision" and got != expected:
-            return f"{key}: expected {expected!r} as its config, got {got!r}"
-    return None
+            warnings.warn(
+                f"left out: {folder / row.name}.json: attack: {key}: expected {expected!r} as in "
+                f"experiment.json, got {got!r}",
+                stacklevel=3,
+            )
+            return True
+    return False
 
 
 def folders(named: Iterable[Path] = ()) -> list[Path]:
-    """The result folders that are named; all folders of records where none is.
+    """The named result folders; all folders in `results` that hold records if none is named.
 
     Raises:
-        InputError: a folder that does not exist.
+        InputError: a folder does not exist.
     """
     named = list(named)
     for folder in named:
         if not folder.is_dir():
-            raise InputError(f"{folder}: expected a result folder, got none")
+            raise InputError(f"{folder}: no such folder")
     return named or sorted({path.parent for path in config.RESULTS.glob("*/*.json")})
 
 
 def places(named: Iterable[Path], out: Path | None) -> list[tuple[Path, Path]]:
-    """Each of `folders` with the folder of its reports: itself, or one of its name in `out`.
+    """Each of `folders` with the folder for its reports: itself, or one of its name in `out`.
 
     Raises:
-        InputError: a folder that does not exist, or two of one name for `out`.
+        InputError: a folder does not exist, or two have the same name in `out`.
     """
-    found = folders(named)
+    chosen = folders(named)
     if out is None:
-        return [(folder, folder) for folder in found]
-    names = [folder.resolve().name for folder in found]
+        return [(folder, folder) for folder in chosen]
+    names = [folder.resolve().name for folder in chosen]
     for k, name in enumerate(names):
         require(name not in names[:k], "out", "result folders of different names", name)
-    return [(folder, out / name) for folder, name in zip(found, names, strict=True)]
+    return [(folder, out / name) for folder, name in zip(chosen, names, strict=True)]

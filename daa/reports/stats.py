@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from scipy import stats
 
 
+class TTest(NamedTuple):
+    """Student's t and the two-sided p; None without variation between the restarts."""
+
+    t: float | None = None
+    p: float | None = None
+
+
 def interval(right: int, images: int, level: float = 0.95) -> tuple[float, float]:
-    """Clopper and Pearson's exact interval of an accuracy.
+    """Exact confidence interval of an accuracy.
 
     Args:
-        right: number of images that are classified rightly.
+        right: number of correctly classified images.
         images: number of all images.
         level: confidence level, in (0, 1).
 
@@ -21,19 +30,19 @@ def interval(right: int, images: int, level: float = 0.95) -> tuple[float, float
 
     Source: Clopper and Pearson 1934.
     """
-    found = stats.binomtest(right, images).proportion_ci(level, method="exact")
-    return float(found.low), float(found.high)
+    bounds = stats.binomtest(right, images).proportion_ci(level, method="exact")
+    return float(bounds.low), float(bounds.high)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Exact two-sided test that two attacks break equally many images.
 
     Args:
-        only_first: number of images that the first attack breaks and the second does not.
-        only_second: number of images that the second attack breaks and the first does not.
+        only_first: number of images that only the first attack breaks.
+        only_second: number of images that only the second attack breaks.
 
     Returns:
-        p; 1 where both attacks break the same images.
+        p; 1 if both attacks break the same images.
 
     Source: McNemar 1947, with the binomial distribution instead of its approximation.
     """
@@ -42,11 +51,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's correction for several tests, whatever the dependence between them.
+    """Holm's correction for several tests, valid for any dependence between them.
 
-    The k-th smallest of n p-values is multiplied by n - k + 1; none may fall below a smaller one's
-    result, and none may exceed 1. At most a share a of all families of tests then has a p below a
-    where no difference exists.
+    The k-th smallest of n p-values is multiplied by n - k + 1; the results are made monotonic and
+    clipped to 1. The probability of any false rejection at level a is then at most a.
 
     Args:
         p: of each test.
@@ -63,37 +71,21 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def unpaired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Student's two-sided t-test over restarts, without regard to which start belongs to which.
+def ttest(first: Sequence[float], second: Sequence[float], *, paired: bool) -> TTest:
+    """Student's two-sided t-test of the accuracies of two attacks over restarts.
 
     Args:
-        first, second: accuracy under each restart of two attacks; at least two restarts each.
+        first, second: accuracy under each restart; at least two restarts each.
+        paired: test the differences between restarts of the same number (AAAI version of the
+            paper) instead of two independent samples (arXiv version).
 
     Returns:
-        t and the two-sided p; not numbers where no restart differs from another.
-
-    Source: the arXiv version's test of PGD against DAA.
+        t, positive if the accuracies of `first` are higher, and the two-sided p.
     """
-    return _test(stats.ttest_ind, first, second)
-
-
-def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Student's two-sided paired t-test over restarts that have the same starts.
-
-    Args:
-        first, second: accuracy under each restart of two attacks; equally many, at least two.
-
-    Returns:
-        t and the two-sided p; not numbers where all pairs differ by the same amount.
-
-    Source: the AAAI version's test.
-    """
-    return _test(stats.ttest_rel, first, second)
-
-
-def _test(test: Callable, first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    test = stats.ttest_rel if paired else stats.ttest_ind
     with warnings.catch_warnings():
-        # SciPy warns of restarts that do not differ; the result says so, too.
+        # SciPy warns about restarts without variation; t is not finite then.
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = test(first, second)
-    return float(found.statistic), float(found.pvalue)
+        result = test(first, second)
+    t, p = float(result.statistic), float(result.pvalue)
+    return TTest(t, p) if math.isfinite(t) else TTest()

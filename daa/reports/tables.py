@@ -1,4 +1,4 @@
-"""Tables of an experiment's records: Markdown, LaTeX and CSV."""
+"""The table of an experiment as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.reports import notes, stats, tabular, tidy
-from daa.reports.comparisons import Comparison, Papers, compare
-from daa.reports.results import Collected
+from daa.reports import stats, tabular, wording
+from daa.reports.comparisons import Comparison
+from daa.reports.results import ResultSet
 from daa.reports.tabular import Align
 from daa.reports.wording import label, loss, radius
 from daa.runs.records import Record
 from daa.targets.files import write_atomically
 
+FILES = ("table.md", "table.csv", "table.tex")
+
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. The order of columns in their list is their order in the table.
+    """A column of a table.
 
     Args:
-        name: the head of the column.
-        value: the text of a cell; empty where there is nothing to say. The lists below say what
-            `value` is called with.
-        align: the side on which the cells stand.
+        name: head of the column.
+        value: makes the text of a cell; the lists below say from which object.
+        align: side to which the cells are aligned.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns, and rows as {name of the column: text}; a cell may be left out."""
+    """Columns, and rows as {name of a column: text}."""
 
     columns: tuple[Column, ...]
     rows: tuple[Mapping[str, str], ...]
@@ -56,46 +57,23 @@ class Table:
 
 @dataclass(frozen=True)
 class Line:
-    """A record as a row of a table, and its comparison with PGD."""
+    """A record as a row of a table, with its comparison."""
 
     record: Record
     comparison: Comparison | None = None
 
+    @property
+    def first(self) -> float | None:
+        """Accuracy after the first restart; None for a plan, whose units are not restarts."""
+        return None if self.record.gradients_after else self.record.robust_accuracy[0]
 
-def _of_particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig], str]:
-    """A setting that only methods with particles depend on."""
+
+def _particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig], str]:
     return lambda attack: value(attack) if METHODS[attack.method].particles else ""
 
 
-def _per_shuffle(attack: AttackConfig) -> str:
-    return attack.shuffle or str(attack.steps_per_shuffle)
-
-
-def _random_start(attack: AttackConfig) -> str:
-    return {None: "", True: "yes", False: "no"}[attack.random_start]
-
-
-# Each table has these. They and the settings are called with the attack.
-NAMES = (Column("attack", label, "left"), Column("loss", loss, "left"))
-# A table has this one where the radius differs.
-EPS = Column("eps", lambda attack: radius(attack.eps))
-# A table has this one where runs have seeds of their own. It is called with a `Record`.
-SEED = Column("seed", lambda record: str(record.seed))
-# A table has those of these in which runs of one method and loss differ.
-SETTINGS = (
-    Column("c", _of_particles(lambda attack: f"{attack.c:.4g}")),
-    Column("batch", _of_particles(lambda attack: str(attack.batch_size))),
-    Column("steps per shuffle", _of_particles(lambda attack: _per_shuffle(attack))),
-    Column("random start", _random_start),
-)
-
-
-def _percent(accuracy: float | None) -> str:
-    return "" if accuracy is None else f"{100 * accuracy:.2f}"
-
-
-def _given(percent: float | None) -> str:
-    return "" if percent is None else f"{percent:.2f}"
+def _text(value: float | None, form: str = ".2f", scale: float = 1) -> str:
+    return "" if value is None else format(scale * value, form)
 
 
 def _interval(broken: int, images: int) -> str:
@@ -103,77 +81,79 @@ def _interval(broken: int, images: int) -> str:
     return f"{100 * low:.2f} to {100 * high:.2f}"
 
 
-def _difference(record: Record) -> str:
-    if record.paper_percent is None or not _papers_own(record):
-        return ""
-    return f"{100 * record.worst - record.paper_percent:+.2f}"
+def _difference(record: Record, worst: float, paper: float | None) -> str:
+    """Difference from the paper's accuracy in percent, for the paper's own network only."""
+    same = record.weights != "surrogate" and record.instead_of is None
+    return _text(worst - paper, "+.2f") if same and paper is not None else ""
 
 
-def _papers_own(record: Record) -> bool:
-    """Whether the paper's value is for this very network, so that a difference means something."""
-    return record.weights != "surrogate" and record.instead_of is None
+def _number(value: float) -> str:
+    return f"{value:,}" if value == int(value) else f"{value:,.1f}"
 
 
-def _first(record: Record) -> str:
-    """Accuracy after the first restart; empty where a plan chooses what is attacked next."""
-    return _percent(None if record.gradients_after else record.robust_accuracy[0])
-
-
-def _count(number: float) -> str:
-    """With separators of thousands; a mean over images has one decimal."""
-    return f"{number:,}" if number == int(number) else f"{number:,.1f}"
-
-
-def _compared(value: Callable[[Comparison], str]) -> Callable[[Line], str]:
-    """What a run of DAA has beside a run of PGD."""
+def _pair(value: Callable[[Comparison], str]) -> Callable[[Line], str]:
     return lambda line: value(line.comparison) if line.comparison else ""
 
 
-# These are called with a `Line`. A column without any text is left out.
+# All tables have these. `value` of these and of the settings is called with the attack.
+NAMES = (Column("attack", label, "left"), Column("loss", loss, "left"))
+# For several radii.
+EPS = Column("eps", lambda attack: radius(attack.eps))
+# For several seeds; called with a `Record`.
+SEED = Column("seed", lambda record: str(record.seed))
+# Settings in which runs of one method and loss differ.
+SETTINGS = (
+    Column("c", _particles(lambda attack: f"{attack.c:.4g}")),
+    Column("batch", _particles(lambda attack: str(attack.batch_size))),
+    Column(
+        "steps per shuffle",
+        _particles(lambda attack: attack.shuffle or str(attack.steps_per_shuffle)),
+    ),
+    Column(
+        "random start", lambda attack: {None: "", True: "yes", False: "no"}[attack.random_start]
+    ),
+)
+# Called with a `Line`. A column without any text is left out.
 NUMBERS = (
-    Column("first run", lambda line: _first(line.record)),
-    Column("worst case", lambda line: _percent(line.record.worst)),
+    Column("first run", lambda line: _text(line.first, scale=100)),
+    Column("worst case", lambda line: _text(line.record.worst, scale=100)),
     Column("95 % interval", lambda line: _interval(len(line.record.broken), line.record.images)),
-    Column("top-5", lambda line: _percent(line.record.top5_accuracy)),
-    Column("paper", lambda line: _given(line.record.paper_percent)),
-    Column("difference", lambda line: _difference(line.record)),
-    Column("paper top-5", lambda line: _given(line.record.paper_top5_percent)),
-    Column("breaks more", _compared(lambda found: found.more), "left"),
-    Column("only DAA : only PGD", _compared(lambda found: f"{found.only_daa} : {found.only_pgd}")),
-    Column("p McNemar", _compared(lambda found: f"{found.p:.2g}")),
-    Column("p Holm", _compared(lambda found: f"{found.p_holm:.2g}")),
-    Column("images", lambda line: _count(line.record.images)),
+    Column("top-5", lambda line: _text(line.record.top5_accuracy, scale=100)),
+    Column("paper", lambda line: _text(line.record.paper_percent)),
+    Column(
+        "difference",
+        lambda line: _difference(line.record, 100 * line.record.worst, line.record.paper_percent),
+    ),
+    Column("paper top-5", lambda line: _text(line.record.paper_top5_percent)),
+    Column("breaks more", _pair(lambda pair: pair.more), "left"),
+    Column("only DAA : only PGD", _pair(lambda pair: f"{pair.only_daa} : {pair.only_pgd}")),
+    Column("p McNemar", _pair(lambda pair: f"{pair.p:.2g}")),
+    Column("p Holm", _pair(lambda pair: f"{pair.p_holm:.2g}")),
+    Column("images", lambda line: _number(line.record.images)),
     Column("restarts", lambda line: str(line.record.restarts)),
-    Column("gradients per image", lambda line: _count(line.record.gradients_per_image)),
+    Column("gradients per image", lambda line: _number(line.record.gradients_per_image)),
     Column("seconds", lambda line: f"{line.record.seconds:,.0f}"),
 )
-# These are called with a `Comparison` whose runs have restarts enough. A column without any text is
-# left out.
+
+
+def _printed(name: str) -> Callable[[Comparison], str]:
+    return lambda pair: getattr(pair.paper, name, None) or ""
+
+
+# Called with a `Comparison` over at least two restarts. A column without any text is left out.
 TESTS = (
-    Column("t unpaired", lambda comparison: _fixed(comparison.unpaired.t)),
-    Column("p unpaired", lambda comparison: _power(comparison.unpaired.p)),
-    Column("t paired", lambda comparison: _fixed(comparison.paired.t)),
-    Column("p paired", lambda comparison: _power(comparison.paired.p)),
-    Column("t unpaired, arXiv", lambda comparison: _printed(comparison.papers, "t_arxiv")),
-    Column("p unpaired, arXiv", lambda comparison: _printed(comparison.papers, "p_arxiv")),
-    Column("p paired, AAAI", lambda comparison: _printed(comparison.papers, "p_aaai")),
+    Column("t unpaired", lambda pair: _text(pair.unpaired.t)),
+    Column("p unpaired", lambda pair: _text(pair.unpaired.p, ".1e")),
+    Column("t paired", lambda pair: _text(pair.paired.t)),
+    Column("p paired", lambda pair: _text(pair.paired.p, ".1e")),
+    Column("t unpaired, arXiv", _printed("t_arxiv")),
+    Column("p unpaired, arXiv", _printed("p_arxiv")),
+    Column("p paired, AAAI", _printed("p_aaai")),
 )
-
-
-def _fixed(t: float | None) -> str:
-    return "" if t is None else f"{t:.2f}"
-
-
-def _power(p: float | None) -> str:
-    return "" if p is None else f"{p:.1e}"
-
-
-def _printed(papers: Papers | None, name: str) -> str:
-    return "" if papers is None else str(getattr(papers, name))
 
 
 def varied(attacks: Sequence[AttackConfig]) -> list[Column]:
-    """The columns of the settings in which attacks differ."""
+    """Columns of the settings in which attacks differ."""
     groups: dict[tuple, list[AttackConfig]] = {}
     for attack in attacks:
         groups.setdefault((attack.method, attack.loss), []).append(attack)
@@ -185,29 +165,24 @@ def varied(attacks: Sequence[AttackConfig]) -> list[Column]:
     return eps + [column for column in SETTINGS if differs(column)]
 
 
-def table(collected: Collected) -> Table:
-    """The table of an experiment.
-
-    A row of the config without a record says so. Where the config asks for it, the last rows are
-    all runs together, and the accuracy that no attack can get below.
-    """
-    records = collected.records
-    attacks = [record.attack for record in records]
-    attacks += [row.attack for row in collected.missing]
+def table(results: ResultSet) -> Table:
+    """The main table: a row per run, missing runs, all runs merged, the certified accuracy."""
+    records, experiment = results.records, results.experiment
+    attacks = [record.attack for record in records] + [row.attack for row in results.missing]
     settings = [*NAMES, *varied(attacks)]
     seeds = [SEED] if len({record.seed for record in records}) > 1 else []
     rows = [
         _texts(settings, record.attack)
         | _texts(seeds, record)
         | _texts(NUMBERS, Line(record, comparison))
-        for record, comparison in zip(records, compare(records), strict=True)
+        for record, comparison in zip(records, results.comparisons, strict=True)
     ]
-    rows += [_texts(settings, row.attack) | {"worst case": "missing"} for row in collected.missing]
-    if collected.merged_paper is not None and not collected.missing:
-        rows.append(_merged(records, collected.merged_paper))
-    if collected.certified is not None:
-        floor = f"{collected.certified:.2f}"
-        rows.append({"attack": "certified: no attack gets below", "worst case": floor})
+    rows += [_texts(settings, row.attack) | {"worst case": "missing"} for row in results.missing]
+    if experiment and experiment.merged_paper is not None and not results.missing:
+        rows.append(_merged(records, experiment.merged_paper))
+    if experiment and experiment.certified is not None:
+        floor = f"{experiment.certified:.2f}"
+        rows.append({"attack": "certified lower bound for all attacks", "worst case": floor})
     numbers = [column for column in NUMBERS if any(row.get(column.name) for row in rows)]
     return Table((*settings, *seeds, *numbers), tuple(rows))
 
@@ -217,7 +192,7 @@ def _texts(columns: Iterable[Column], of: Any) -> dict[str, str]:
 
 
 def _merged(records: Sequence[Record], paper: float) -> dict[str, str]:
-    """The row of all runs together: an image is broken when one run breaks it."""
+    """The row of all runs together: an image is broken if any run breaks it."""
     broken = set().union(*(record.broken for record in records))
     images = records[0].images
     worst = 100 * (1 - len(broken) / images)
@@ -226,21 +201,20 @@ def _merged(records: Sequence[Record], paper: float) -> dict[str, str]:
         "worst case": f"{worst:.2f}",
         "95 % interval": _interval(len(broken), images),
         "paper": f"{paper:.2f}",
-        "difference": f"{worst - paper:+.2f}" if _papers_own(records[0]) else "",
-        "images": _count(images),
+        "difference": _difference(records[0], worst, paper),
+        "images": _number(images),
         "restarts": str(sum(record.restarts for record in records)),
-        "gradients per image": _count(sum(record.gradients_per_image for record in records)),
+        "gradients per image": _number(sum(record.gradients_per_image for record in records)),
     }
 
 
-def tests(collected: Collected) -> Table | None:
-    """The papers' t-tests of PGD against DAA over restarts; None where there are none."""
-    records = collected.records
-    settings = [*NAMES, *varied([record.attack for record in records])]
+def tests(results: ResultSet) -> Table | None:
+    """The papers' t-tests of PGD against DAA over restarts; None without restarts."""
+    settings = [*NAMES, *varied([record.attack for record in results.records])]
     rows = [
-        _texts(settings, comparison.daa.attack) | _texts(TESTS, comparison)
-        for comparison in compare(records)
-        if comparison is not None and comparison.repeated
+        _texts(settings, pair.daa.attack) | _texts(TESTS, pair)
+        for pair in results.compared
+        if pair.repeated
     ]
     if not rows:
         return None
@@ -249,28 +223,29 @@ def tests(collected: Collected) -> Table | None:
     return Table((*names, *numbers), tuple(rows))
 
 
-def markdown(collected: Collected) -> str:
-    """Title, table, notes, and the papers' tests."""
-    shown = table(collected)
-    parts = [f"# {collected.title}", "", *tabular.markdown(shown.header, shown.cells, shown.align)]
-    for note in notes.of_table(collected):
+def markdown(results: ResultSet) -> str:
+    """Title, table, notes and t-tests."""
+    main, ttests = table(results), tests(results)
+    parts = [f"# {results.title}", "", *tabular.markdown(main.header, main.cells, main.align)]
+    for note in wording.notes(results):
         parts += ["", note]
-    if found := tests(collected):
-        lines = tabular.markdown(found.header, found.cells, found.align)
-        parts += ["", notes.of_tests(collected), "", *lines]
+    if ttests:
+        lines = tabular.markdown(ttests.header, ttests.cells, ttests.align)
+        parts += ["", wording.tests(results), "", *lines]
     return "\n".join(parts) + "\n"
 
 
-def latex(collected: Collected) -> str:
-    """The table as a LaTeX tabular, with the title and the notes as comments."""
-    shown = table(collected)
-    lines = tabular.latex(shown.header, shown.cells, shown.align)
-    lines = [f"% {collected.title}", *lines, *(f"% {note}" for note in notes.of_table(collected))]
-    return "\n".join(lines) + "\n"
+def latex(results: ResultSet) -> str:
+    """The table as a LaTeX tabular, with title and notes as comments."""
+    main = table(results)
+    lines = tabular.latex(main.header, main.cells, main.align)
+    comments = [f"% {note}" for note in wording.notes(results)]
+    return "\n".join([f"% {results.title}", *lines, *comments]) + "\n"
 
 
-def write(collected: Collected, folder: Path) -> None:
+def write(results: ResultSet, folder: Path) -> None:
     """Writes table.md, table.csv and table.tex."""
-    forms = {"table.md": markdown, "table.csv": tidy.text, "table.tex": latex}
-    for name, make in forms.items():
-        write_atomically(folder / name, make(collected).encode())
+    csv = results.frame().to_csv(index=False, lineterminator="\n")
+    texts = (markdown(results), csv, latex(results))
+    for name, text in zip(FILES, texts, strict=True):
+        write_atomically(folder / name, text.encode())

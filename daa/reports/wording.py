@@ -1,15 +1,20 @@
-"""How reports name attacks and lengths, and say where their numbers come from."""
+"""Names of attacks and the sentences around a table: origin of the numbers and main result."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING
 
 from daa.attacks.losses import LOSSES
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.runs.records import Record
 
-# How the building blocks that any method takes are named.
+if TYPE_CHECKING:
+    from daa.reports.results import ResultSet
+
+# Labels of the components that any method can be composed with.
 _BLOCKS = {
     "start": "start: {}",
     "step": "{} steps",
@@ -20,43 +25,53 @@ _BLOCKS = {
     "shuffle": "{} shuffled",
 }
 _FORMULAS = {"paper": "the paper's formula", "pytorch": "the PyTorch script's formula"}
+TESTS = (
+    "t-tests of PGD against DAA over the restarts, as in the papers: two-sided, t > 0 if DAA is "
+    "stronger. The restarts differ only in their random numbers (starts and shuffles): all of them "
+    "attack the same images of the same network, so these tests do not generalize to other images. "
+    "McNemar's test over the images, in the table above, does."
+)
+PAPER_TESTS = (
+    "The columns arXiv and AAAI are for the networks of the papers. The papers name neither the "
+    "loss nor the number of restarts; the values are printed here next to cross-entropy."
+)
 
 
 def label(attack: AttackConfig) -> str:
-    """The title of the method, with the options that change what it may do in brackets."""
-    found = options(attack)
-    return METHODS[attack.method].title + (f" ({found})" if found else "")
+    """Title of the method, with the options that change what it can do in brackets."""
+    details = options(attack)
+    return METHODS[attack.method].title + (f" ({details})" if details else "")
 
 
 def options(attack: AttackConfig) -> str:
-    """The options that change what an attack may do, in words; empty for none."""
-    found = []
+    """The options that change what an attack can do, in words; empty for none."""
+    texts = []
     if attack.rand_fgsm == "tramer":
-        found.append("Tramer et al.")
+        texts.append("Tramer et al.")
     if attack.targeted:
-        found.append(f"targeted: {attack.targeted.replace('_', ' ')}")
+        texts.append(f"targeted: {attack.targeted.replace('_', ' ')}")
     if not attack.clip_range:
-        found.append("not clipped to [0, 1]")
+        texts.append("not clipped to [0, 1]")
     if attack.formula in _FORMULAS:
-        found.append(_FORMULAS[attack.formula])
+        texts.append(_FORMULAS[attack.formula])
     if attack.precision != "float32":
-        found.append(attack.precision)
+        texts.append(attack.precision)
     if attack.clip_start:
-        found.append("start clipped")
-    own = METHODS[attack.method].options
+        texts.append("start clipped")
+    defaults = METHODS[attack.method].options
     for name, text in _BLOCKS.items():
-        if attack.reads(name) and getattr(attack, name) != own.get(name):
-            found.append(text.format(getattr(attack, name)))
-    return ", ".join(found)
+        if attack.reads(name) and getattr(attack, name) != defaults.get(name):
+            texts.append(text.format(getattr(attack, name)))
+    return ", ".join(texts)
 
 
 def loss(attack: AttackConfig) -> str:
-    """The title of the loss; empty for a plan that chooses its losses itself."""
+    """Title of the loss; empty for a plan that chooses the losses itself."""
     return LOSSES[attack.loss].title if attack.loss else ""
 
 
 def radius(eps: float) -> str:
-    """A radius as a decimal where that is short, else in pixel values, as 8/255."""
+    """A radius as a short decimal, or in pixel values, as 8/255."""
     decimal, pixels = f"{eps:.4g}", round(255 * eps)
     if float(decimal) != eps and pixels / 255 == eps:
         return f"{pixels}/255"
@@ -64,13 +79,18 @@ def radius(eps: float) -> str:
 
 
 def at_most(p: float) -> str:
-    """The smallest number of one digit that is no smaller than `p`, so that "p ≤ ..." is true."""
+    """`p` rounded up to one digit, so that "p ≤ ..." is true."""
     exact = Decimal(str(p))
     return f"{float(exact.quantize(Decimal(1).scaleb(exact.adjusted()), ROUND_CEILING)):g}"
 
 
+def plural(number: int, name: str) -> str:
+    """A number with its noun, as "1 run" or "2,000 runs"."""
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
+
+
 def source(records: Sequence[Record]) -> str:
-    """What the numbers of an experiment were computed on, in one sentence."""
+    """Network, images, restarts, seeds and devices of an experiment, in one sentence."""
     first = records[0]
     restarts = sorted({record.restarts for record in records})
     seeds = sorted({record.seed for record in records})
@@ -82,4 +102,43 @@ def source(records: Sequence[Record]) -> str:
         f"{' or '.join(map(str, restarts))} restart{'s' if restarts[-1] > 1 else ''}, "
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}, "
         f"{' and '.join(devices)}."
+    )
+
+
+def notes(results: ResultSet) -> list[str]:
+    """The paragraphs below a table."""
+    texts = (source(results.records), commits(results.records), verdict(results))
+    return [text for text in texts if text]
+
+
+def tests(results: ResultSet) -> str:
+    """The paragraph above the table of t-tests."""
+    return f"{TESTS} {PAPER_TESTS}" if any(pair.paper for pair in results.compared) else TESTS
+
+
+def commits(records: Sequence[Record]) -> str:
+    """The commits that several runs were computed with; empty for a single one."""
+    runs = Counter(
+        commit[:7] + ("-dirty" if commit.endswith("-dirty") else "")
+        for record in records
+        for commit in str(record.git_commit).split(" and ")
+    )
+    if len(runs) < 2:
+        return ""
+    shares = [f"{commit} ({plural(count, 'run')})" for commit, count in runs.most_common()]
+    return f"The runs were computed with several commits of the code: {', '.join(shares)}."
+
+
+def verdict(results: ResultSet) -> str:
+    """How often DAA is stronger than PGD, in one sentence; empty without a comparison."""
+    pairs = results.compared
+    if not pairs:
+        return ""
+    count = Counter(pair.outcome for pair in pairs)
+    weaker = [pair.daa.run for pair in pairs if pair.outcome == "weaker"]
+    names = f" ({', '.join(weaker)})" if weaker else ""
+    return (
+        f"DAA is stronger than PGD in {count['stronger']} of {plural(len(pairs), 'comparison')} "
+        f"(p < 0.05 after Holm's correction), weaker in {len(weaker)}{names}; no significant "
+        f"difference in {count['no difference']}."
     )

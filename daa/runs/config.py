@@ -1,22 +1,26 @@
-"""An experiment as its YAML file describes it."""
+"""Experiments: the YAML files that describe them, and their copy beside the records."""
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
+import json
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
+    PlainSerializer,
     TypeAdapter,
     ValidationError,
 )
-from pydantic import InstanceOf as Instance
 
 import daa
 from daa import targets
@@ -24,99 +28,124 @@ from daa.attacks.components import is_number
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import MOST_RESTARTS
 from daa.errors import InputError, require, shown
-from daa.runs import documents
+from daa.targets.files import reason, write_atomically
 
 _PACKAGE = Path(daa.__file__).parent
-# A wheel holds the configs inside the package; a checkout has them, and the results, beside it.
+# A wheel contains the configs inside the package; a checkout has configs and results next to it.
 _INSTALLED = (_PACKAGE / "configs").is_dir()
 FOLDER = (_PACKAGE if _INSTALLED else _PACKAGE.parent) / "configs"
 RESULTS = Path("results") if _INSTALLED else _PACKAGE.parent / "results"
-
+# The copy of an experiment next to the records.
+EXPERIMENT = "experiment.json"
+# Rows can't have the names of other JSON files in the folder of the records.
+TAKEN = ("examples", "evaluation", "experiment")
 
 _FRACTION = re.compile(r"(\d{1,9})\s*/\s*([1-9]\d{0,8})", re.ASCII)
 _PART_OF_EPS = re.compile(r"eps\s*/\s*([1-9]\d{0,8})", re.ASCII)
 
 
 def fraction(value: object) -> object:
-    """The number of a text such as 8/255; any other value as it is."""
+    """The number of a text such as "8/255"; any other value unchanged."""
     if isinstance(value, str) and (match := _FRACTION.fullmatch(value)):
         return int(match[1]) / int(match[2])
     return value
 
 
-# A length in the unit of images in [0, 1]; a YAML file may write it as a fraction.
-Length = Annotated[float, BeforeValidator(fraction)]
-Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-# Names become names of files, which may have 255 characters; the rest is for the names' endings.
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=150)]
-# JSON files of these names lie beside the records: images of the figure, a verdict on one model.
-TAKEN = ("examples", "evaluation")
-MOST_ROWS = 10_000
-
-
 def printable(text: str) -> str:
-    """A text that takes one line and can be shown; others are refused."""
+    """Checks for a single line of printable characters; returns the text."""
     if not text.isprintable():
-        raise InputError(f"expected one line of printable characters, got {shown(text)}")
+        raise InputError(f"must be one line of printable characters, got {shown(text)}")
     return text
 
 
-# Of tables, figures and LaTeX comments.
+def _attack(settings: object) -> AttackConfig:
+    if isinstance(settings, AttackConfig):
+        return settings
+    if not isinstance(settings, Mapping):
+        raise InputError(f"must be a mapping, got {shown(settings)}")
+    return AttackConfig.from_settings(settings)
+
+
+# Lengths are in the unit of images in [0, 1]; a YAML file may write them as fractions.
+Length = Annotated[float, BeforeValidator(fraction)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# Names become file names, which may have 255 characters including their endings.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=150)]
 Line = Annotated[str, AfterValidator(printable)]
+# An attack; in JSON, the settings of the method.
+Settings = Annotated[
+    InstanceOf[AttackConfig],
+    BeforeValidator(_attack),
+    PlainSerializer(AttackConfig.settings, return_type=dict[str, Any]),
+]
+
+
+class PaperTests(BaseModel):
+    """Results of the paper's t-tests against this row, as printed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    t_arxiv: str | None = None
+    p_arxiv: str | None = None
+    p_aaai: str | None = None
 
 
 class Row(BaseModel):
     """One run of an experiment.
 
     Args:
-        name: of the record.
-        attack: the complete settings.
-        paper: worst-case accuracy that the paper gives, in percent.
-        paper_top5: the same for top-5 accuracy.
-        seed: instead of that of the experiment.
+        name: file name of the record, without `.json`.
+        attack: the attack with all settings.
+        paper: worst-case accuracy in the paper, in percent.
+        paper_top5: worst-case top-5 accuracy in the paper, in percent.
+        paper_tests: results of the paper's t-tests.
+        seed: replaces the seed of the experiment.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Name
-    attack: Instance[AttackConfig]
+    attack: Settings
     paper: Percent | None = None
     paper_top5: Percent | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    paper_tests: PaperTests | None = None
+    seed: Seed | None = None
 
 
 class Experiment(BaseModel):
-    """Everything that decides a result, apart from the files it reads.
+    """All settings that decide the results of an experiment, except the contents of files.
 
-    In the YAML file, `attack` holds settings for all rows. A row may have settings of its own;
-    where both give a setting, that of the row counts. `sweep: {eps: [0.1, 0.2]}` replaces each row
-    by one row for each value, and `seeds: [0, 1, 2]` by one row for each seed. `eps: target` is the
-    radius of the target that is attacked, `step_size: eps/20` a part of the radius.
+    In the YAML file, `attack` sets options for all rows, and a row can override them.
+    `sweep: {eps: [0.1, 0.2]}` repeats each row for each value, and `seeds: [0, 1, 2]` for each
+    seed. `eps: target` is the radius of the attacked target, `step_size: eps/20` a fraction of the
+    radius.
 
     Args:
-        name: of the folder of the results.
-        title: of the table and the figure.
-        target: `folder/name`, or a model of your own: the path of a .keras file or of a SavedModel,
-            or `package.module:function`. Paths are those from the working directory.
-        data: that a model of your own is evaluated on, as for `daa.targets.user_data.load`.
-        bounds, data_format, signature: of a model of your own, as for
+        name: name of the folder of the results.
+        title: title of the table and the figure.
+        group: section of the results page.
+        target: `folder/name`; or a model of the user: the path of a .keras file or of a SavedModel,
+            relative to the working directory, or `package.module:function`.
+        data: data set for a model of the user, as in `daa.targets.user_data.load`.
+        bounds, data_format, signature: options of a model of the user, as in
             `daa.targets.user_models.load`.
-        split: of the data set.
-        images: only the first `images` are attacked; None for all.
-        restarts: of every run.
-        seed: of every run.
+        split: part of the data set.
+        images: number of images attacked, from the first on; None for all.
+        restarts: restarts of each row.
+        seed: seed of all random numbers.
         rows: the runs.
-        sweep: the name of the setting that the file sweeps.
-        merged_paper: the paper's accuracy under all rows together, in percent.
-        certified: accuracy that no attack inside ball and range can get below, in percent.
-        examples: names of two rows. The figure shows images that the second row breaks and the
-            first does not.
+        sweep: the swept option.
+        merged_paper: worst-case accuracy of all rows together in the paper, in percent.
+        certified: lower bound of the accuracy under every attack in the ball, in percent.
+        examples: names of two rows. The figure shows images broken only by the second row.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    name: Name
-    title: Annotated[str, Field(max_length=500), AfterValidator(printable)]
+    name: Annotated[Line, Field(pattern=r"^\w[^/\\]*$", max_length=200)]
+    title: Line
+    group: Line = ""
     target: Line
     data: Line | None = None
     bounds: tuple[float, float] | None = None
@@ -125,7 +154,7 @@ class Experiment(BaseModel):
     split: Literal["train", "test"] = "test"
     images: Annotated[int, Field(ge=1)] | None = None
     restarts: Annotated[int, Field(ge=1, le=MOST_RESTARTS)] = 1
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Seed = 0
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     sweep: str | None = None
     merged_paper: Percent | None = None
@@ -133,175 +162,208 @@ class Experiment(BaseModel):
     examples: tuple[str, str] | None = None
 
 
-_ROW_FIELDS = ("name", "paper", "paper_top5", "seed")
-# Settings that every method has, as eps.
-_ALL_METHODS = {field.name for field in dataclasses.fields(AttackConfig)}
+_ROW_FIELDS = tuple(name for name in Row.model_fields if name != "attack")
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses duplicate keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise yaml.YAMLError(f"the key {key.value!r} appears twice, in line {line}")
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        InputError: the file can't be read, is not YAML, or has a key twice in one mapping.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not a readable YAML file: {reason(error)}") from error
 
 
 def load(path: str | Path, target: str | None = None) -> Experiment:
     """Reads and checks a YAML experiment.
 
     Args:
-        path: of the file.
-        target: that is attacked instead of the file's, for `eps: target`.
-
-    Returns:
-        The experiment.
+        path: the file.
+        target: replaces the target of the file in `eps: target`.
 
     Raises:
-        InputError: the file is not readable or no YAML, has an unknown key, a key twice, a wrong
-            type or an impossible value; the message names file, row and field.
+        InputError: the file can't be read, or has an unknown key, a key twice, a wrong type or an
+            impossible value; the message names file, row and field.
     """
     path = Path(path)
     require(path.name.isprintable(), "config", "a file with a printable name", path.name)
-    raw = documents.read(path)
-    fits = isinstance(raw, dict)
-    require(fits, str(path), "a mapping with name, title, target, rows", raw)
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: must be a mapping with name, title, target and rows")
     shared = raw.pop("attack", {})
-    require(isinstance(shared, dict), f"{path}: attack", "a mapping", shared)
+    if not isinstance(shared, dict):
+        raise InputError(f"{path}: attack: must be a mapping, got {shown(shared)}")
     target = raw.get("target") if target is None else target
     shared = _settings(shared, f"{path}: attack", target)
     if isinstance(raw.get("rows"), list):
-        entries = [(entry, f"{path}: rows[{i}]") for i, entry in enumerate(raw["rows"])]
-        if "sweep" in raw:
-            raw["sweep"], entries = _swept(raw["sweep"], entries, shared, path)
-        if "seeds" in raw:
-            entries = _seeded(raw.pop("seeds"), entries, shared, path)
-        raw["rows"] = tuple(_row(entry, shared, where, target) for entry, where in entries)
+        sweep = _sweep(raw.get("sweep"), path)
+        raw["sweep"] = next(iter(sweep), None)
+        seeds = raw.pop("seeds", None)
+        if seeds is not None and not (isinstance(seeds, list) and seeds):
+            raise InputError(f"{path}: seeds: must be a list of seeds, got {shown(seeds)}")
+        raw["rows"] = tuple(
+            _row(row, shared, source, target)
+            for i, entry in enumerate(raw["rows"])
+            for source in [f"{path}: rows[{i}]"]
+            for row in _repeated(entry, source, shared, sweep, seeds)
+        )
     for name in ("examples", "bounds"):
         if isinstance(raw.get(name), list):
             raw[name] = tuple(raw[name])
     experiment = check(TypeAdapter(Experiment), raw, str(path))
     names = [row.name for row in experiment.rows]
+    for i, name in enumerate(names):
+        if name in TAKEN:
+            raise InputError(
+                f"{path}: rows[{i}].name: must not be {', '.join(TAKEN)}, the names of other "
+                f"files in the results, got {name!r}"
+            )
+        if name in names[:i]:
+            raise InputError(f"{path}: rows[{i}].name: {name!r} is already the name of a row")
     for name in experiment.examples or ():
         if name not in names:
-            raise InputError(f"{path}: examples: expected names of rows, got {shown(name)}")
-    seen: set[str] = set()
-    for i, name in enumerate(names):
-        free = f"another name than {' or '.join(TAKEN)}, which other files beside the records have"
-        require(name not in TAKEN, f"{path}: rows[{i}]: name", free, name)
-        if name in seen:
-            raise InputError(
-                f"{path}: rows[{i}]: name: expected a new name, got {shown(name)} again"
-            )
-        seen.add(name)
+            raise InputError(f"{path}: examples: must be names of rows, got {shown(name)}")
     return experiment
 
 
-def _swept(sweep: Any, entries: list, shared: dict, path: Path) -> tuple[str, list]:
-    """The name of the swept setting, and each row once for each value."""
-    single = isinstance(sweep, dict) and len(sweep) == 1
-    field, values = next(iter(sweep.items())) if single else (None, None)
-    fits = field in ("eps", "c") and isinstance(values, list) and len(values) > 0
-    require(fits, f"{path}: sweep", "eps or c with a list of values", sweep)
-    assert isinstance(field, str) and isinstance(values, list)
-    _few(len(entries) * len(values), path)
-    rows = []
-    for entry, where in entries:
-        if not isinstance(entry, dict):
-            rows.append((entry, where))
-            continue
+def _sweep(sweep: Any, path: Path) -> dict[str, list]:
+    """The swept option with its values; empty without a sweep."""
+    if sweep is None:
+        return {}
+    if isinstance(sweep, dict) and len(sweep) == 1:
+        option, values = next(iter(sweep.items()))
+        if option in ("eps", "c") and isinstance(values, list) and values:
+            return {option: values}
+    raise InputError(f"{path}: sweep: must be eps or c with a list of values, got {shown(sweep)}")
+
+
+def _repeated(
+    entry: Any, source: str, shared: dict, sweep: dict[str, list], seeds: list | None
+) -> Iterator[dict[str, Any]]:
+    """A row of the file, once for each combination of swept value and seed."""
+    if not isinstance(entry, dict):
+        raise InputError(f"{source}: must be a mapping, got {shown(entry)}")
+    swept = [{option: value} for option, values in sweep.items() for value in values] or [{}]
+    seeded = [{"seed": seed} for seed in seeds or ()] or [{}]
+    for values, seed in itertools.product(swept, seeded):
         name = _name({**shared, **entry})
-        for value in values:
-            named = f"{name}-{field}{value}".replace("/", "of")
-            rows.append(({**entry, field: value, "name": named}, where))
-    return field, rows
+        for option, value in (*values.items(), *seed.items()):
+            name = f"{name}-{option}{value}".replace("/", "of")
+        yield {**entry, **values, **seed, "name": name}
 
 
-def _seeded(seeds: Any, entries: list, shared: dict, path: Path) -> list:
-    """Each row once for each seed."""
-    require(isinstance(seeds, list) and bool(seeds), f"{path}: seeds", "a list of seeds", seeds)
-    _few(len(entries) * len(seeds), path)
-    return [
-        ({**entry, "seed": seed, "name": f"{_name({**shared, **entry})}-seed{seed}"}, where)
-        if isinstance(entry, dict)
-        else (entry, where)
-        for entry, where in entries
-        for seed in seeds
-    ]
-
-
-def _few(rows: int, path: Path) -> None:
-    fits = rows <= MOST_ROWS
-    require(
-        fits, f"{path}: rows", f"at most {MOST_ROWS:,}, those of sweep and seeds included", rows
-    )
-
-
-def _row(entry: Any, shared: dict[str, Any], where: str, target: str | None) -> Row:
-    require(isinstance(entry, dict), where, "a mapping", entry)
-    own = _settings({k: v for k, v in entry.items() if k not in _ROW_FIELDS}, where, target)
-    method = {**shared, **own}.get("method")
-    if method is None:
-        raise InputError(f"{where}: method: expected a value, got none")
-    # A shared setting is for the rows whose method reads it. A row's own setting that its method
-    # does not read is a mistake, which AttackConfig refuses.
-    try:
-        known = set()
-        if method in list(METHODS):
-            known = AttackConfig.readable(method, {**shared, **own})
-        settings = {**{k: v for k, v in shared.items() if k in known}, **own}
-        attack = AttackConfig(**_with_lengths(settings))
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    if attack.targeted == "labels":
-        raise InputError(f"{where}: targeted: expected null or least_likely, got 'labels'")
-    rest = {key: entry[key] for key in _ROW_FIELDS if key in entry}
-    name = _name({**shared, **entry})
-    return check(TypeAdapter(Row), {"name": name, **rest, "attack": attack}, where)
-
-
-def _with_lengths(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with a step size such as eps/20 as a number."""
-    given = settings.get("step_size")
-    match = _PART_OF_EPS.fullmatch(given) if isinstance(given, str) else None
-    if match and is_number(settings.get("eps")):
-        return {**settings, "step_size": settings["eps"] / int(match[1])}
-    return settings
-
-
-def _name(entry: dict[str, Any]) -> str:
+def _name(entry: dict[str, Any]) -> Any:
+    """The name of a row: as set, or of its method and loss."""
     method = entry.get("method")
     row = METHODS.get(method) if isinstance(method, str) else None
-    own = (row.loss or "") if row else "xent"
-    loss = entry.get("loss", own) if own else ""
+    default = (row.loss or "") if row else "xent"
+    loss = entry.get("loss", default) if default else ""
     return entry.get("name") or f"{method}-{loss}".removesuffix("-")
 
 
-def _settings(given: dict[str, Any], where: str, target: str | None) -> dict[str, Any]:
-    """Settings of an attack, with fractions and the target's radius as numbers."""
-    known = AttackConfig.names()
-    for key in given:
-        if key not in known:
-            raise InputError(f"{where}: expected one of {', '.join(known)}, got {shown(key)}")
-    if given.get("eps") == "target":
-        given = {**given, "eps": targets.row(str(target)).eps}
-    return {key: fraction(value) for key, value in given.items()}
+def _row(entry: dict[str, Any], shared: dict[str, Any], source: str, target: str | None) -> Row:
+    fields = {key: entry[key] for key in _ROW_FIELDS if key in entry}
+    options = _settings({k: v for k, v in entry.items() if k not in fields}, source, target)
+    settings = {**shared, **options}
+    method = settings.get("method")
+    if method is None:
+        raise InputError(f"{source}.method: is missing")
+    try:
+        # A shared option applies to the rows that read it. AttackConfig refuses an
+        # option of the row itself if the method does not read it.
+        if method in list(METHODS):
+            readable = AttackConfig.readable(method, settings)
+            settings = {k: v for k, v in settings.items() if k in readable or k in options}
+        step = settings.get("step_size")
+        match = _PART_OF_EPS.fullmatch(step) if isinstance(step, str) else None
+        if match and is_number(settings.get("eps")):
+            settings["step_size"] = settings["eps"] / int(match[1])
+        attack = AttackConfig(**settings)
+        if attack.targeted == "labels":
+            raise InputError("targeted: must be null or least_likely, got 'labels'")
+    except InputError as error:
+        separator = "." if re.match(r"\w+: ", str(error)) else ": "
+        raise InputError(f"{source}{separator}{error}") from error
+    return check(TypeAdapter(Row), {**fields, "attack": attack}, source)
 
 
-def check(adapter: TypeAdapter, value: object, where: str) -> Any:
-    """Validates a value; the first mistake becomes one line `where: field: expected ..., got ...`.
+def _settings(settings: dict[str, Any], source: str, target: str | None) -> dict[str, Any]:
+    """Options of an attack, with fractions and the target's radius as numbers."""
+    names = AttackConfig.names()
+    for key in settings:
+        if key not in names:
+            raise InputError(f"{source}: unknown option {shown(key)}; use {', '.join(names)}")
+    if settings.get("eps") == "target":
+        settings = {**settings, "eps": targets.row(str(target)).eps}
+    return {key: fraction(value) for key, value in settings.items()}
+
+
+def check(adapter: TypeAdapter, value: object, source: str) -> Any:
+    """Validates a value; the first mistake becomes a line such as `file: field: must be ...`.
+
+    Args:
+        adapter: the expected type.
+        value: Python objects, or JSON as bytes.
+        source: name of the file, for the message.
 
     Raises:
-        InputError: the value doesn't fit.
+        InputError: the value is invalid.
     """
     try:
+        if isinstance(value, bytes):
+            return adapter.validate_json(value)
         return adapter.validate_python(value)
     except ValidationError as errors:
         error = errors.errors(include_url=False)[0]
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{_key(p)}" for p in error["loc"])
-    path = path.lstrip(".")
-    place = f"{where}: {path}" if path else where
+    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error["loc"])
+    if keys:
+        source = f"{source}{keys}" if source.endswith("]") else f"{source}: {keys.lstrip('.')}"
     if error["type"] == "value_error":
-        raise InputError(f"{place}: {error['ctx']['error']}")
+        raise InputError(f"{source}: {error['ctx']['error']}")
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        raise InputError(f"{place}: expected a known key, got an unknown one")
+        raise InputError(f"{source}: unknown key")
     if error["type"] in ("missing", "missing_argument"):
-        raise InputError(f"{place}: expected a value, got none")
-    expected = re.sub(r"^(Input|Value|String|Tuple|Number) should ", "", error["msg"])
-    raise InputError(f"{place}: expected to {expected}, got {shown(error['input'])}")
+        raise InputError(f"{source}: is missing")
+    rule = re.sub(r"^(Input|Value|String|Tuple|Number) should ", "must ", error["msg"])
+    raise InputError(f"{source}: {rule}, got {shown(error['input'])}")
 
 
-def _key(key: str) -> str:
-    """A key as a message shows it."""
-    return key if key.isprintable() and 0 < len(key) <= 100 else shown(key, 100)
+def save_experiment(folder: Path, experiment: Experiment) -> None:
+    """Writes experiment.json, from which reports read the rows and their order."""
+    content = json.dumps(experiment.model_dump(mode="json"), indent=2) + "\n"
+    write_atomically(folder / EXPERIMENT, content.encode())
+
+
+def load_experiment(folder: Path) -> Experiment | None:
+    """Reads the experiment of a result folder; None if the folder has no experiment.json.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = folder / EXPERIMENT
+    if not path.exists():
+        return None
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {reason(error)}") from error
+    return check(TypeAdapter(Experiment), content, str(path))

@@ -1,4 +1,4 @@
-"""The code that produced a number: its commit, and the versions of what it ran on."""
+"""The code behind a number: the commit and the versions of the packages."""
 
 from __future__ import annotations
 
@@ -10,36 +10,32 @@ from pathlib import Path
 
 import daa
 
-_PACKAGES = ("tensorflow", "numpy")
-
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that compute, {name: version}."""
-    return {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
-    }
+    """The versions of Python, TensorFlow and NumPy."""
+    packages = {name: importlib.metadata.version(name) for name in ("tensorflow", "numpy")}
+    return {"python": platform.python_version(), **packages}
 
 
 @functools.cache
 def git_commit(folder: Path = Path(daa.__file__).parent.parent) -> str | None:
     """The commit of the code in a checkout.
 
-    The answer of the first call is kept, because a commit made later is not the code that runs.
+    The first answer is cached, because a later commit is not the running code.
 
     Args:
         folder: the root of the checkout.
 
     Returns:
-        The commit, with `-dirty` behind it where code or configs differ from it; None where the
-        folder is not the root of a checkout, as that of an installed package.
+        The commit, followed by `-dirty` if code or configs differ from it. None if the folder is
+        not the root of a checkout, for example in an installed package.
     """
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(
+        completed = subprocess.run(
             ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
         )
-        return done.stdout.strip()
+        return completed.stdout.strip()
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != folder.resolve():

@@ -1,322 +1,326 @@
-"""Runs an experiment to its records, tables and figures."""
+"""The scheduler: runs the rows of an experiment, resumes them and writes their records."""
 
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from daa import storage
 from daa.attacks import plans
+from daa.attacks.plans import Report
 from daa.attacks.worst_case import Engine, Job, Progress, clean_accuracy, local, worst_cases
-from daa.errors import InputError, require
-from daa.reports import examples, figures, tables
-from daa.reports import results as collection
-from daa.runs import device, provenance, records, state
+from daa.errors import InputError
+from daa.runs import config, device, provenance, records, state
 from daa.runs.config import Experiment, Row
-from daa.runs.setup import Setup
+from daa.runs.records import Record
 from daa.runs.state import State
-from daa.target import Target, predict
+from daa.target import Dataset, Target, check_images, predict
 
-# Data sets with this many classes are also judged by whether the label is among the first five.
-TOP5_FROM = 100
+# Records have the top-5 accuracy of targets with more classes.
+TOP5_ABOVE = 100
+# Largest share of the time for writing states.
+WRITING = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """One row of an experiment, and its place among all rows.
+class Finished:
+    """A finished row of an experiment.
 
     Args:
-        row: of the experiment.
-        label: place and name, as in "2/10 blob-xent".
-        ident: of `records.identity`.
-        path: of the record.
-        finished: whether the record is there.
+        row: the row.
+        record: its record.
+        report: the worst images and the outcomes of all units. None if an earlier call finished
+            the row; `state.load` reads the report then.
     """
 
     row: Row
-    label: str
-    ident: dict[str, Any]
-    path: Path
-    finished: bool
-
-    @property
-    def kept(self) -> Path:
-        """The file of the state, which lies beside the record."""
-        return self.path.with_suffix(".npz")
-
-    @property
-    def repeats(self) -> bool:
-        """Whether each restart is one unit of work."""
-        return self.row.attack.parts.plan in (plans.repeat, plans.standing)
-
-    def state(self) -> State:
-        """What the run has reached.
-
-        Raises:
-            InputError: more restarts are kept than are asked for now. Their worst images can't be
-                taken apart, and they are not thrown away.
-        """
-        found = state.load(self.kept, self.ident)
-        units = 0 if found.report is None else len(found.report.history)
-        asked = self.ident["restarts"]
-        if self.repeats and units > asked:
-            raise InputError(
-                f"{self.kept}: expected at most {asked} restarts as asked for now, got {units} "
-                "finished ones; ask for as many, choose another folder for the results, or start "
-                "anew"
-            )
-        return found
+    record: Record
+    report: Report | None
 
 
-def reproduce(
-    setup: Setup,
+def run(
+    experiment: Experiment,
+    target: Target,
+    data: Dataset,
     *,
+    folder: Path | None = None,
+    about: dict[str, str] | None = None,
     engine: Engine | None = None,
     jit: bool | None = None,
     force: bool = False,
-    minutes: float | None = None,
-    progress: bool = True,
-    say: Callable[[str], None] = print,
-) -> str:
-    """Runs what is left of an experiment, then writes tables and figures.
-
-    Args:
-        setup: the experiment.
-        engine: where the units run; None for this process.
-        jit: as of `Attack`, for this process.
-        force: run again what is already there.
-        minutes: stop after the unit in which this time ends; what was reached is kept, and the next
-            call goes on from there. None for no end.
-        progress: show bars.
-        say: takes what the user is told on the way.
-
-    Returns:
-        The table of what is finished and the names of what was written.
-
-    Raises:
-        InputError: another process is at work in the folder; the folder holds results of another
-            run; a gradient is not finite; the disk is full.
-    """
-    require(minutes is None or minutes > 0, "minutes", "more than 0", minutes)
-    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
-    target, data, folder = setup.target, setup.data, setup.folder
-    with state.sole(folder):
-        # All that is there is looked at before the first run, so that a clash costs no hours.
-        runs = [planned(setup, k, force) for k in range(len(setup.experiment.rows))]
-        clean = clean_accuracy(target, data.x, data.y)
-        say(
-            f"{setup.experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
-            f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
-        )
-        for run in runs:
-            if run.finished:
-                say(f"{run.row.name}: kept from {run.path}")
-        left = [run for run in runs if not run.finished]
-        finished = len(runs) - len(left)
-        for run, reached in attack(setup, left, engine, jit, end, progress):
-            records.save(run.path, record(setup, run, clean, reached))
-            finished += 1
-        if finished < len(runs):
-            say(
-                f"stopped, as {minutes:g} min are over: {finished} of {len(runs)} runs are "
-                "finished; the same command goes on from there"
-            )
-        else:
-            examples.save(setup.experiment, folder, data)
-        return publish(setup.experiment, folder) if finished else ""
-
-
-def planned(setup: Setup, number: int, force: bool = False) -> Run:
-    """The run of a row.
-
-    Args:
-        setup: the experiment.
-        number: of the row.
-        force: remove what is already there.
-
-    Raises:
-        InputError: the folder holds another run under this name.
-    """
-    target, experiment = setup.target, setup.experiment
-    row = experiment.rows[number]
-    ident = records.identity(
-        experiment,
-        row,
-        target.name,
-        target.provenance,
-        target.weights_sha256,
-        setup.data,
-        experiment.restarts if row.attack.loss else 1,  # a plan of its own has no restarts
-        experiment.seed if row.seed is None else row.seed,
-    )
-    path = setup.folder / f"{row.name}.json"
-    kept = path.with_suffix(".npz")
-    if force:
-        path.unlink(missing_ok=True)
-        kept.unlink(missing_ok=True)
-    finished = records.finished(path, ident, extend=kept.exists())
-    run = Run(row, f"{number + 1}/{len(experiment.rows)} {row.name}", ident, path, finished)
-    if not finished:
-        run.state()
-    return run
-
-
-def attack(
-    setup: Setup,
-    runs: Sequence[Run],
-    engine: Engine | None = None,
-    jit: bool | None = None,
     end: float = math.inf,
     progress: bool = True,
-) -> Iterator[tuple[Run, State]]:
-    """Attacks in one stream over all runs; gives each run when it is finished.
+    say: Callable[[str], None] | None = None,
+    states: Path | None = None,
+) -> Iterator[Finished]:
+    """Runs the unfinished rows of an experiment.
 
-    So Ray gets units of the next run while it ends the present one, and no worker waits.
+    The units of all rows form one stream, so the workers of a cluster never wait for the end of a
+    row. The folder is locked until the generator ends.
 
     Args:
-        setup: target and images of all runs, which may belong to several experiments.
-        runs: unfinished ones, as of `planned`.
-        engine: where the units run; None for this process.
-        jit: as of `Attack`, for this process.
-        end: in seconds of the monotonic clock; the first unit that ends after it is the last one.
-        progress: show bars.
+        experiment: the rows.
+        target: the attacked classifier.
+        data: the attacked images.
+        folder: folder of records and states. An interrupted run resumes from it. None writes
+            nothing.
+        about: the fields `config` and `instead_of` of the records.
+        engine: computes the units; None for this process.
+        jit: whether XLA compiles the attack in this process, as in `Attack`.
+        force: delete the records and states of all rows first.
+        end: time limit, as a value of `time.monotonic()`; the running unit is completed.
+        progress: show progress bars.
+        say: receives messages for the user.
+        states: folder of shared states. Rows with the same units, also in different experiments,
+            share the state with the name of their run id.
+
+    Yields:
+        The rows finished by earlier calls; then each row at its end.
 
     Raises:
-        InputError: the disk is too small for the worst images of these runs.
+        InputError: another process uses the folder; the folder holds the record or state of a
+            different run; a gradient is not finite; the disk is full.
     """
-    x, y = setup.data.x, setup.data.y
-    if runs:
-        # One file more than there are new runs, as each is written beside the one that it replaces.
-        files = 1 + sum(not run.kept.exists() for run in runs)
-        storage.require_disk(runs[0].kept.parent, x, files)
-    bars: dict[int, _Bar] = {}
-    left = list(range(len(runs)))
-
-    def bar(k: int) -> _Bar:
-        if k not in bars:
-            bars[k] = _Bar(runs[k], len(x), progress)
-        return bars[k]
-
-    def jobs() -> Iterator[Job]:
-        for k, run in enumerate(runs):
-            restarts, seed = run.ident["restarts"], run.ident["seed"]
-            yield Job(run.row.attack, restarts, seed, so_far=bar(k).state.report)
-
-    # In this process the units are those of the first run that is left.
-    engine = engine or local(setup.target, x, y, jit, lambda steps: bar(left[0]).move(steps))
-    try:
-        if runs:
-            bar(0)
-        for reached in worst_cases(setup.target, jobs(), x, y, engine=engine):
-            bar(reached.job).take(reached)
-            if reached.finished:
-                left.remove(reached.job)
-                yield runs[reached.job], bars.pop(reached.job).close()
-            if time.monotonic() >= end:
-                return
-            if reached.finished and left:
-                bar(left[0])
-    finally:
-        for shown in bars.values():
-            shown.close()
+    provenance.git_commit()  # cached now, because a later commit is not the code of this process
+    x, y = check_images(target, data.x, data.y)
+    data = replace(data, x=x, y=y)
+    with nullcontext() if folder is None else state.sole(folder):
+        rows = [
+            _RowRun(experiment, number, target, data, folder, states, force)
+            for number in range(len(experiment.rows))
+        ]
+        left = [row for row in rows if row.record is None]
+        if folder is not None:
+            _check_disk(folder, data, left)
+            config.save_experiment(folder, experiment)
+        if say is not None:
+            clean = clean_accuracy(target, x, y)
+            say(
+                f"{experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
+                f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
+            )
+        for row in rows:
+            if row.record is not None:
+                if say is not None:
+                    say(f"{row.row.name}: already finished, {row.path}")
+                yield Finished(row.row, row.record, None)
+        if left:
+            yield from _attack(left, target, data, about or {}, engine, jit, end, progress)
+        finished = sum(row.record is not None for row in rows)
+        if finished < len(rows) and say is not None:
+            say(
+                f"stopped at the time limit: {finished} of {len(rows)} rows are finished; "
+                "run the same command again to continue"
+            )
 
 
-class _Bar:
-    """The progress bar of a run, and the run's state, which is kept on disk after each unit."""
-
-    def __init__(self, run: Run, images: int, shown: bool) -> None:
-        self._run, self.state = run, run.state()
-        attack, restarts = run.row.attack, run.ident["restarts"]
-        # A plan that has a budget spends the budget; others repeat one unit.
-        each = attack.budget if attack.reads("budget") else restarts * attack.gradients_per_image
-        self._bar = tqdm(
-            total=round(images * each),
-            initial=self._steps,
-            unit="image-step",
-            unit_scale=True,
-            desc=self._description,
-            disable=not shown,
+def _check_disk(folder: Path, data: Dataset, left: Sequence[_RowRun]) -> None:
+    """Checks the room for the states; a new file exists together with the file it replaces."""
+    new = sum(row.state_path is not None and not row.state_path.exists() for row in left)
+    needed, free = (new + 1) * data.x.nbytes, shutil.disk_usage(folder).free
+    if left and needed > free:
+        raise InputError(
+            f"{folder}: {len(left)} rows need {needed / 2**30:.1f} GiB of disk for their worst "
+            f"images, but only {free / 2**30:.1f} GiB are free; attack fewer images"
         )
 
-    @property
-    def _units(self) -> int:
-        return 0 if self.state.report is None else len(self.state.report.history)
 
-    @property
-    def _steps(self) -> int:
-        return 0 if self.state.report is None else round(self.state.report.gradients.sum())
+def _attack(
+    rows: Sequence[_RowRun],
+    target: Target,
+    data: Dataset,
+    about: dict[str, str],
+    engine: Engine | None,
+    jit: bool | None,
+    end: float,
+    progress: bool,
+) -> Iterator[Finished]:
+    """Runs the units of all rows as one stream."""
+    active: list[_RowRun] = []
 
-    @property
-    def _description(self) -> str:
-        if not self._run.repeats:
-            return f"{self._run.label} unit {self._units + 1}"
-        restarts = self._run.ident["restarts"]
-        return f"{self._run.label} restart {min(self._units + 1, restarts)}/{restarts}"
+    def jobs() -> Iterator[Job]:
+        for row in rows:
+            active.append(row)
+            yield row.start(progress)
 
-    def move(self, steps: int) -> None:
-        """Shows image-steps of a unit that is not finished."""
-        self._bar.update(steps)
+    def advance(steps: int) -> None:
+        active[-1].bar.update(steps)  # the local engine runs one row at a time
 
-    def take(self, progress: Progress) -> None:
-        """Keeps and shows the state after a unit."""
-        if len(progress.report.history) > self._units:  # else nothing was left to do
-            self.state = self.state.after(
-                progress.report,
-                progress.seconds,
-                progress.device or device.name(),
-                provenance.git_commit(),
+    engine = engine or local(target, data.x, data.y, jit, advance)
+    try:
+        for step in worst_cases(target, jobs(), data.x, data.y, engine=engine):
+            row = rows[step.job]
+            row.add(step)
+            if step.finished:
+                active.remove(row)
+                yield row.finish(step.report, about)
+            if time.monotonic() >= end:
+                return
+    finally:
+        for row in active:
+            row.bar.close()
+            row.write()
+
+
+class _RowRun:
+    """A row with identity, files, state and progress bar."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        number: int,
+        target: Target,
+        data: Dataset,
+        folder: Path | None,
+        states: Path | None,
+        force: bool,
+    ) -> None:
+        self.experiment, self.row = experiment, experiment.rows[number]
+        self.target, self.data, self.shared = target, data, states is not None
+        self.ident = records.identity(experiment, self.row, target, data)
+        self.restarts = self.ident["restarts"]
+        self.repeats = self.row.attack.method_spec.plan in (plans.repeat, plans.on_robust)
+        self.path = None if folder is None else folder / f"{self.row.name}.json"
+        self.local_state = None if self.path is None else self.path.with_suffix(".npz")
+        self.state_path = self.local_state
+        if states is not None:
+            self.state_path = states / f"{records.run_id(self.ident)}.npz"
+        for path in (self.path, self.local_state):
+            if force and path is not None:
+                path.unlink(missing_ok=True)
+        count = len(experiment.rows)
+        self.label = self.row.name if count == 1 else f"{number + 1}/{count} {self.row.name}"
+        self.state = self.written = State()
+        self.next_write, self.bar = 0.0, tqdm(disable=True)
+        # A clash is refused here, before the first gradient.
+        self.record = self._finished_record()
+        if self.record is None and not self.shared:
+            self._load()
+
+    def _finished_record(self) -> Record | None:
+        """The record on disk, unless it is to be extended by restarts."""
+        if self.path is None or not self.path.exists():
+            return None
+        record = records.load(self.path)
+        assert self.state_path is not None
+        extend = record.restarts < self.restarts and self.state_path.exists()
+        # Experiments with shared states grow round by round; a record may be ahead of the round.
+        ahead = record.restarts > self.restarts and self.shared
+        records.check_same(self.path, record, self.ident, ["restarts"] if extend or ahead else [])
+        return None if extend else record
+
+    def _load(self) -> State:
+        """The state on disk.
+
+        Raises:
+            InputError: it has more restarts than asked for. The worst images of the first restarts
+                can't be separated from the others.
+        """
+        loaded = State() if self.state_path is None else state.load(self.state_path, self.ident)
+        if self.repeats and not self.shared and loaded.units > self.restarts:
+            raise InputError(
+                f"{self.state_path}: has {loaded.units} finished restarts, but only "
+                f"{self.restarts} are asked for; ask for as many, choose another folder for the "
+                "results, or start anew"
             )
-            state.save(self._run.kept, self._run.ident, self.state)
-        self._bar.update(self._steps - self._bar.n)
-        self._bar.set_description(self._description)
-        self._bar.set_postfix_str(f"worst case {100 * progress.report.robust_accuracy[-1]:.2f} %")
+        return loaded
 
-    def close(self) -> State:
-        """The last state; the bar stays as it is."""
-        self._bar.close()
-        return self.state
+    def start(self, progress: bool) -> Job:
+        """Loads the state and opens the bar; returns the remaining work."""
+        attack = self.row.attack
+        self.state = self.written = self._load()
+        per_image = attack.gradients_per_image * self.restarts
+        if attack.reads("budget"):
+            per_image = attack.budget
+        minutes = attack.minutes if attack.reads("minutes") else None
+        self.bar = tqdm(
+            total=round(per_image * len(self.data)) if minutes is None else None,
+            initial=self.state.gradients,
+            unit="gradient",
+            unit_scale=True,
+            disable=not progress,
+        )
+        self._describe()
+        if minutes is not None:  # earlier calls have used a part of them
+            attack = attack.replace(minutes=max(minutes - self.state.seconds / 60, 1e-9))
+        return Job(attack, self.restarts, self.ident["seed"], so_far=self.state.report)
 
+    def _describe(self) -> None:
+        """Shows the running unit and the robust accuracy after the last unit."""
+        unit = f"unit {self.state.units + 1}"
+        if self.repeats:
+            unit = f"restart {min(self.state.units + 1, self.restarts)}/{self.restarts}"
+        self.bar.set_description(f"{self.label} {unit}")
+        if self.state.report is not None and self.state.units:
+            accuracy = self.state.report.robust_accuracy[-1]
+            self.bar.set_postfix_str(f"robust accuracy {100 * accuracy:.2f} %")
 
-def record(setup: Setup, run: Run, clean: float, reached: State) -> records.Record:
-    """The record of a finished run; `clean` is the accuracy on natural images, in [0, 1]."""
-    target, report = setup.target, reached.report
-    assert report is not None
-    many = target.classes > TOP5_FROM
-    return records.finished_run(
-        run.ident,
-        setup.experiment,
-        run.row,
-        clean=clean,
-        report=report,
-        seconds=reached.seconds,
-        origin=reached.origin,
-        top5=top5_accuracy(target, report.adv, setup.data.y) if many else None,
-        **setup.about,
-    )
+    def add(self, step: Progress) -> None:
+        """Adds a unit to the state, shows it, and writes it if writing takes little time."""
+        if len(step.report.history) <= self.state.units:  # no unit was left
+            return
+        used = step.device or device.name()
+        self.state = self.state.after(step.report, step.seconds, used, provenance.git_commit())
+        self.bar.update(self.state.gradients - self.bar.n)
+        self._describe()
+        if time.perf_counter() >= self.next_write:
+            self.write()
+
+    def write(self) -> None:
+        """Writes the state if it has changed."""
+        if self.state_path is None or self.state is self.written:
+            return
+        begin = time.perf_counter()
+        state.save(self.state_path, self.ident, self.state)
+        end = time.perf_counter()
+        self.next_write, self.written = end + (end - begin) / WRITING, self.state
+
+    def finish(self, last: Report, about: dict[str, str]) -> Finished:
+        """Writes the last state and the record.
+
+        Args:
+            last: the report of the restarts asked for; a shared state may have more restarts.
+            about: the fields `config` and `instead_of` of the record.
+        """
+        self.write()
+        self.bar.close()
+        report, seconds = self.state.report, self.state.seconds
+        if report is None or not report.history:
+            raise InputError(
+                f"{self.row.name}: the attack made no unit; raise budget or minutes, which must be "
+                "enough for one round"
+            )
+        if self.repeats and len(report.history) > len(last.history):
+            seconds *= len(last.history) / len(report.history)
+            report = last
+        elif self.shared and self.local_state and self.row.name in (self.experiment.examples or ()):
+            state.save(self.local_state, self.ident, self.state)  # for the images of the figure
+        many = self.target.classes > TOP5_ABOVE
+        self.record = records.finished_run(
+            self.ident,
+            self.experiment,
+            self.row,
+            report=report,
+            seconds=seconds,
+            origin=self.state.origin,
+            top5=top5_accuracy(self.target, report.adv, self.data.y) if many else None,
+            **about,
+        )
+        if self.path is not None:
+            records.save(self.path, self.record)
+        self.state = self.written = State()  # frees the images
+        return Finished(self.row, self.record, report)
 
 
 def top5_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
     """Share of images whose label is among the five largest logits, in [0, 1]."""
-    above = np.zeros(len(y), int)
-    for part in storage.parts(x, storage.PART):
-        logits, labels = predict(target, x[part], batch_size=50), y[part]
-        above[part] = (logits >= logits[np.arange(len(labels)), labels][:, None]).sum(axis=1)
-    return float((above <= 5).mean())
-
-
-def publish(experiment: Experiment, folder: Path) -> str:
-    """Writes tables and figures of an experiment; returns the table and what was written."""
-    collected = collection.collect(folder, experiment)
-    tables.write(collected, folder)
-    written = figures.write(collected, folder)
-    names = ", ".join(["table.md", "table.csv", "table.tex", *(path.name for path in written)])
-    count = len(collected.records)
-    found = f"{count} record{'' if count == 1 else 's'}"
-    return f"\n{tables.markdown(collected)}\n{folder}: {found}, {names}"
+    logits = predict(target, x, batch_size=50)
+    rank = (logits >= logits[np.arange(len(y)), y][:, None]).sum(axis=1)
+    return float((rank <= 5).mean())

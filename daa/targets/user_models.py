@@ -121,7 +121,7 @@ def _in_first_layout(
                 continue
         if image_shape in (None, target.image_shape):
             for note in notes:
-                warnings.warn(str(note.message), stacklevel=3)
+                warnings.warn(note.message, stacklevel=3)
             return target
         made.append(target)
     if made:

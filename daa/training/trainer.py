@@ -1,4 +1,4 @@
-"""Adversarial training: minimise the loss at the images that an attack finds."""
+"""Adversarial training: minimizes the loss at adversarial images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daa.target import Bounds
 from daa.tensorflow import tf
 from daa.training.recipe import TrainConfig
 
-# How much of the batch moments enters the moving statistics (MadryLab's CIFAR10 code: decay 0.9).
+# Decay of the moving moments of batch normalization, as in MadryLab's CIFAR10 code.
 _MOMENTS_DECAY = 0.9
 
 
@@ -21,17 +21,17 @@ _MOMENTS_DECAY = 0.9
 class Trainer:
     """A network in training.
 
-    All random numbers of an epoch come from (seed, epoch). So a training that goes on from a saved
-    `state()` gives what it would have given undisturbed.
+    All random numbers of an epoch come from (seed, epoch), so a training that continues from a
+    saved `state()` gives the same weights as an uninterrupted training.
 
     Args:
-        network: variables -> callable of native pixels, as in the model.py of each folder.
-        variables: what is trained, float32.
-        config: the recipe.
-        total: number of updates of the whole training, for the schedule.
-        bounds: native range of the pixels.
-        training_network: (variables, on_moments) -> callable that normalises with the moments of
-            its minibatch and reports those moments, for networks with batch normalisation.
+        network: Function from variables to a network of native pixels, as in a folder's model.py.
+        variables: Variables of the network, float32.
+        config: The recipe.
+        total: Number of updates of the complete training, for the schedule.
+        bounds: Native range of the pixels.
+        training_network: (variables, on_moments) -> network in training mode, which normalizes with
+            the moments of its minibatch and reports them; for networks with batch normalization.
 
     Source: Madry et al. 2018, Eq. 2.1; the released scripts' training of the FMNIST network.
     """
@@ -57,13 +57,13 @@ class Trainer:
         """One pass over the images.
 
         Args:
-            number: of the epoch, from 0.
-            x: training images. [N, H, W, C] float32 in [0, 1].
-            y: labels. [N] int64.
-            on_batch: called with the loss after each update.
+            number: Number of the epoch, from 0.
+            x: Training images. [N, H, W, C] float32 in [0, 1].
+            y: Labels. [N] int64.
+            on_batch: Called with the loss after each update.
 
         Returns:
-            The mean training loss at the adversarial images.
+            Mean training loss at the adversarial images.
         """
         rng = np.random.default_rng((self.config.seed, number))
         order = rng.permutation(len(x))
@@ -77,16 +77,16 @@ class Trainer:
         return float(np.mean(losses))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The present weights."""
+        """Current weights."""
         return {name: variable.numpy() for name, variable in self.variables.items()}
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything that further updates depend on: weights and the optimizer's memory."""
+        """Weights and optimizer variables: all that further updates depend on."""
         optimizer = {f"optimizer/{i}": v.numpy() for i, v in enumerate(self.optimizer.variables)}
         return {**{f"network/{k}": v for k, v in self.arrays().items()}, **optimizer}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Takes over a saved `state()`."""
+        """Restores a saved `state()`."""
         for name, variable in self.variables.items():
             variable.assign(state[f"network/{name}"])
         for i, variable in enumerate(self.optimizer.variables):
@@ -105,15 +105,15 @@ class Trainer:
             moving.assign(_MOMENTS_DECAY * moving + (1 - _MOMENTS_DECAY) * value)
 
     def _compile(self) -> Callable:
-        """One update as a graph: attack the minibatch, then step along the weights' gradient."""
+        """One update as a graph: attacks the minibatch, then updates the weights."""
         config, dtype = self.config, tf.as_dtype(self.config.precision)
         kernels = [v for v in self.trainable if v.shape.rank > 1]
 
         @tf.function
         def update(x: tf.Tensor, y: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
             done = tf.cast(self.optimizer.iterations, tf.float32) / self.total
-            part = tf.minimum(1.0, done / config.ramp) if config.ramp else 1.0
-            eps, step_size = config.eps * part, config.step_size * part
+            scale = tf.minimum(1.0, done / config.ramp) if config.ramp else 1.0
+            eps, step_size = config.eps * scale, config.step_size * scale
             lower, upper = tf.maximum(x - eps, 0.0), tf.minimum(x + eps, 1.0)
             adv = ball.project(x + eps * noise, lower, upper)
             cast = {name: tf.cast(v, dtype) for name, v in self.variables.items()}
@@ -138,26 +138,23 @@ class Trainer:
 
 
 def _schedule(name: str, done: tf.Tensor) -> tf.Tensor:
-    """The learning rate as a share of the highest one, after the part `done` of all updates."""
+    """Factor of the learning rate after the fraction `done` of all updates."""
     if name == "constant":
         return tf.ones([])
     if name == "steps":
         return tf.where(done < 0.5, 1.0, tf.where(done < 0.75, 0.1, 0.01))
     rise = tf.minimum(5 * done + 0.1, 1.0)
-    part = tf.clip_by_value((done - 0.2) / 0.8, 0.0, 1.0)
-    return rise * (0.01 + 0.99 * 0.5 * (1.0 + tf.cos(np.pi * part)))
+    fall = tf.clip_by_value((done - 0.2) / 0.8, 0.0, 1.0)
+    return rise * (0.01 + 0.99 * 0.5 * (1.0 + tf.cos(np.pi * fall)))
 
 
 def augment(x: np.ndarray, rng: np.random.Generator, pad: int = 4) -> np.ndarray:
     """Random crops of images with a black border; half of the images are mirrored.
 
     Args:
-        x: images. [N, H, W, C].
-        rng: decides where to crop and what to mirror.
-        pad: width of the border, in pixels.
-
-    Returns:
-        [N, H, W, C].
+        x: Images. [N, H, W, C].
+        rng: Random number generator for crops and mirrors.
+        pad: Width of the border, in pixels.
 
     Source: MadryLab/cifar10_challenge, cifar10_input.py.
     """

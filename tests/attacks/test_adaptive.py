@@ -6,20 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import config, images, labelled, linear_target, network
+from toys import config, images, labelled, linear_target, network
 
 from daa import AttackConfig, InputError, Target, targets, worst_case
 from daa.attacks import adaptive, ball
 from daa.attacks.attack import Attack
+from daa.attacks.bandit import AdaptiveSettings
+from daa.attacks.plans import Outcome, Report
 from daa.attacks.worst_case import Job, local, margins, worst_cases
-
-real = [
-    pytest.mark.real,
-    pytest.mark.skipif(
-        not {"DAA_DATA", "DAA_MODELS"} <= set(os.environ),
-        reason="DAA_DATA or DAA_MODELS is not set",
-    ),
-]
 
 
 def test_it_spends_its_budget_and_not_more():
@@ -85,7 +79,9 @@ def test_results_of_another_plan_are_refused():
     settings = AttackConfig("adaptive", eps=0.03, budget=40.0)
     kept = _copy(target, settings, x, y, 3)
     history = (replace(kept.history[0], images=kept.history[1].images), *kept.history[1:])
-    with pytest.raises(InputError, match=r"adaptive: unit 1: expected kept results .*start anew"):
+    with pytest.raises(
+        InputError, match=r"adaptive: unit 1: the stored results are for other .*start anew"
+    ):
         worst_case(target, settings, x, y, so_far=replace(kept, history=history))
 
 
@@ -119,15 +115,6 @@ def test_few_images_and_two_classes_are_enough(n):
     assert report.robust_accuracy[-1] <= pgd.robust_accuracy[-1]
 
 
-def test_images_that_are_wrong_already_cost_nothing_but_fill_up():
-    target = network()
-    x, y = labelled(target, 120)
-    y[:20] = (y[:20] + 1) % 4
-    report = worst_case(target, AttackConfig("adaptive", eps=0.01, budget=12.0), x, y)
-    assert not report.correct_per_restart[:, :20].all() or (report.margin[:20] <= 0).all()
-    assert report.robust_accuracy[-1] <= 100 / 120
-
-
 def test_nothing_right_is_nothing_to_do():
     target = network()
     x, y = labelled(target, 20)
@@ -156,19 +143,196 @@ def test_random_search_joins_where_gradients_bring_nothing():
     dead = Target("test/flat", flat, (4, 4, 1), 4)
     report = worst_case(dead, AttackConfig("adaptive", eps=0.1, budget=60.0), x, y)
     assert report.robust_accuracy[-1] < 1
-    assert adaptive.DEAD < 1
 
 
-@pytest.mark.parametrize("name", ["fast_pgd_mnist"])
-def test_it_beats_pgd_at_a_fraction_of_its_gradients(name):
-    target, data = (
-        targets.load_target(f"locuslab/{name}"),
-        targets.load_dataset(f"locuslab/{name}", images=500),
-    )
-    found = worst_case(target, AttackConfig("adaptive", budget=25.0), data.x, data.y)
+def units(plan, report, answer, most=60):
+    """The units of a plan that receives the results of `answer`."""
+    sent, unit = [], next(plan, None)
+    while unit is not None and len(sent) < most:
+        sent.append(unit)
+        report = answer(report, unit)
+        try:
+            unit = plan.send(report)
+        except StopIteration:
+            break
+    return sent
+
+
+def lowered(report, unit, share=0.99):
+    """No image becomes misclassified; all margins drop to a share of the clean margins."""
+    margin = report.margin.copy()
+    margin[unit.images] = np.minimum(margin[unit.images], share * report.natural[unit.images])
+    outcome = Outcome(unit.images, margin[unit.images], unit.gradients)
+    return Report(report.adv, margin, report.natural, (*report.history, outcome))
+
+
+def planned(n=300, seed=3, answer=lowered, lowest=-0.5, settings=None, **changes):
+    """The units of a plan on n images, and the clean margins."""
+    config = AttackConfig("adaptive", eps=0.2, clip_range=False, **{"budget": 50.0, **changes})
+    x, y = images(n)
+    natural = np.linspace(lowest, 4, n).astype(np.float32)
+    report = Report(x, np.where(natural > 0, np.inf, natural).astype("f4"), natural)
+    options = {"budget": config.budget, "minutes": config.minutes}
+    settings = settings or AdaptiveSettings()
+    plan = adaptive.adaptive(config, x, y, seed, report, settings, **options)
+    return units(plan, report, answer), natural
+
+
+@pytest.fixture
+def rounds(monkeypatch):
+    """A function that groups units by rounds: (images, steps) of each round."""
+    counts, allocate = [], adaptive.allocate
+
+    def spy(arms, count, *rest):
+        counts.append(count)
+        return allocate(arms, count, *rest)
+
+    monkeypatch.setattr(adaptive, "allocate", spy)
+
+    def grouped(sent):
+        sent, found = list(sent), []
+        while sent:
+            images, steps = [], sent[0].config.steps
+            while sent and sum(map(len, images)) < counts[len(found)]:
+                images.append(sent.pop(0).images)
+            found.append((np.concatenate(images), steps))
+        return found
+
+    return grouped
+
+
+def test_a_plan_attacks_robust_images_and_stops_within_its_budget():
+    sent, natural = planned()
+    first = np.concatenate([unit.images for unit in sent[:3]])
+    assert set(np.flatnonzero(natural > 0)) <= set(first.tolist())
+    cost = sum(unit.gradients * len(unit.images) for unit in sent)
+    assert 0.6 * 50 * 300 < cost + 0.5 * 300 <= 50 * 300
+    assert [unit.restart for unit in sent] == list(range(len(sent)))
+    median = np.median(natural[natural > 0])
+    for unit in sent:
+        scale = 2 if unit.config.method == "apgd" else 8
+        assert unit.config.scale == pytest.approx(scale / median)
+        assert len(unit.images) % 15 == 0  # complete minibatches
+    # After the first round, most images of a unit are robust.
+    assert all((natural[unit.images] > 0).mean() > 0.9 for unit in sent[3:])
+
+
+def test_the_second_round_continues_with_the_smallest_margins(rounds):
+    sent, natural = planned(lowest=0.1)
+    (every, steps), (few, more) = rounds(sent)[:2]
+    assert (steps, more) == (5, 5)
+    assert sorted(every.tolist()) == list(range(300))
+    assert set(few.tolist()) == set(range(len(few)))  # the margins grow with the index
+    assert len(few) == 120
+
+
+def test_starts_are_uniform_then_continued_then_compared():
+    sent, _ = planned()
+    x, _ = images(300)
+    uniform, continued, compared = sent[0], sent[3], sent[6]
+    assert 0.15 < np.abs(uniform.first[0] - x[uniform.images]).max() <= 0.2001
+    np.testing.assert_array_equal(continued.first, x[continued.images][None])  # adv of the report
+    assert compared.first.shape[0] == 2
+    moved, kicked = compared.first
+    assert (kicked == x[compared.images]).mean() == pytest.approx(0.7, abs=0.05)
+    assert np.abs(moved - x[compared.images]).max() <= 0.2001
+
+
+def test_perturbations_come_from_misclassified_images_outside_of_the_round():
+    x, y = images(120)
+    margin = np.linspace(-1, 2, 120).astype(np.float32)
+    natural = np.ones(120, np.float32)
+    natural[:10] = -1  # misclassified without an attack
+    adv = x + 0.001 * np.arange(120, dtype=np.float32)[:, None, None, None]
+    chosen = np.array([15, 16, 100])
+    rng = np.random.default_rng(0)
+    report = Report(adv, margin, natural)
+    (moved,) = adaptive._firsts(chosen, x, 0 * y, report, rng, 0.2, ("transfer",))
+    donors = np.rint(1000 * (moved - x[chosen]).mean(axis=(1, 2, 3))).astype(int)
+    misclassified = set(np.flatnonzero((margin <= 0) & (natural > 0))) - {15, 16}
+    assert set(donors) <= misclassified
+
+
+def test_rounds_without_success_alternate_between_longer_and_wider(rounds):
+    sent, _ = planned(1000, budget=400.0, lowest=0.1)
+    sizes = [(len(images), steps) for images, steps in rounds(sent)]
+    wider = [(50, 60), (50, 30), (50, 120), (100, 30), (50, 120), (200, 30), (50, 120), (400, 30)]
+    assert sizes[:11] == [(1000, 5), (400, 5), (800, 20), *wider]
+
+
+def test_the_longest_round_is_a_setting():
+    sent, _ = planned(1000, settings=AdaptiveSettings(longest=1))
+    assert max(unit.config.steps for unit in sent) == 30
+
+
+def test_a_success_sets_the_width_of_the_next_round(rounds):
+    def breaks(report, unit):
+        """The third round makes the 100 images with the smallest margins misclassified."""
+        report = lowered(report, unit)
+        last = report.history[-1]
+        if unit.config.steps >= 20 and unit.config.method != "square":
+            report.margin[:100] = -1.0
+            margin = np.where(last.images < 100, -1.0, last.margin).astype(np.float32)
+            last = replace(last, margin=margin)
+        return replace(report, history=(*report.history[:-1], last))
+
+    sent, _ = planned(1000, answer=breaks, lowest=0.1)
+    images, _ = rounds(sent)[3]
+    assert len(images) == int(1.25 * np.quantile(np.arange(100), 0.9)) // 50 * 50
+    assert images.min() >= 100
+
+
+def test_a_longer_round_beyond_the_budget_becomes_a_usual_one():
+    for budget in np.arange(40.0, 60.0, 2.0):
+        sent, _ = planned(budget=budget)
+        assert max(unit.config.steps for unit in sent) == 4 * 30
+        cost = 0.5 * 300 + sum(unit.gradients * len(unit.images) for unit in sent)
+        usual = 15 * (30 + 2.5)  # a round of one minibatch
+        assert budget * 300 - usual < cost <= budget * 300
+
+
+def test_a_plan_ends_after_the_round_in_which_its_minutes_are_over(monkeypatch):
+    clock = iter(range(0, 10**6, 100))  # each call takes 100 seconds
+    monkeypatch.setattr(adaptive.time, "monotonic", lambda: next(clock))
+    sent, _ = planned(minutes=3.5, budget=1000.0)
+    assert [unit.config.method for unit in sent] == ["blob", "multitargeted", "apgd"] * 2
+
+
+def test_target_classes_change_with_each_attack_on_an_image():
+    sent, _ = planned(budget=400.0)
+    count = np.zeros(300, int)
+    for unit in sent:
+        if unit.config.method == "multitargeted":
+            np.testing.assert_array_equal(unit.ranks, count[unit.images])
+            count[unit.images] += 1
+    assert count.max() > 2
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_random_search_is_an_arm_only_if_many_margins_are_constant(drop):
+    def answer(report, unit):
+        return lowered(report, unit, 0.99 if drop else 1.0)
+
+    sent, _ = planned(lowest=0.1, budget=200.0, answer=answer)
+    expected = {"blob", "multitargeted", "apgd"} | (set() if drop else {"square"})
+    assert {unit.config.method for unit in sent} == expected
+
+
+def test_the_seed_decides_the_starts():
+    a, b, c = (planned(seed=seed)[0] for seed in (3, 3, 4))
+    for one, other in zip(a, b, strict=True):
+        np.testing.assert_array_equal(one.first, other.first)
+    assert (a[0].first != c[0].first).any()
+
+
+@pytest.mark.real
+@pytest.mark.skipif(
+    not {"DAA_DATA", "DAA_MODELS"} <= set(os.environ), reason="DAA_DATA or DAA_MODELS is not set"
+)
+def test_it_beats_pgd_at_a_fraction_of_its_gradients():
+    target = targets.load_target("locuslab/fast_pgd_mnist")
+    data = targets.load_dataset("locuslab/fast_pgd_mnist", images=500)
+    report = worst_case(target, AttackConfig("adaptive", budget=25.0), data.x, data.y)
     pgd = worst_case(target, AttackConfig("pgd", steps=100), data.x, data.y)
-    assert found.gradients.mean() <= 25
-    assert found.robust_accuracy[-1] < pgd.robust_accuracy[-1] - 0.03
-
-
-test_it_beats_pgd_at_a_fraction_of_its_gradients.pytestmark += real
+    assert report.gradients.mean() <= 25
+    assert report.robust_accuracy[-1] < pgd.robust_accuracy[-1] - 0.03

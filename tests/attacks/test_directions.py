@@ -50,12 +50,6 @@ def test_identical_images_give_a_finite_direction(direction, expected, c):
     )
 
 
-@pytest.mark.parametrize(("direction", "_", "c"), BOTH)
-def test_a_single_image_follows_its_gradient(direction, _, c):
-    x, g = batch(1)
-    np.testing.assert_array_equal(direction(x, g, c=c), g)
-
-
 @pytest.mark.parametrize(("direction", "_", "__"), BOTH)
 def test_without_weight_it_is_the_gradient(direction, _, __):
     x, g = batch(7)

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import config, images, linear_target
+from toys import config, images, linear_target
 
-from daa import Attack, AttackConfig, InputError, Target, worst_case
-from daa.attacks import aims, ball, directions, losses, plans, starts, steps
+from daa import Attack, AttackConfig, InputError, Target
+from daa.attacks import aims, ball, losses, plans, starts, steps
 from daa.attacks.methods import METHODS
 from daa.attacks.worst_case import margins
-from daa.target import logits_gradient
 
 
 def bumpy(seed=0, classes=4):
@@ -26,17 +25,6 @@ def bumpy(seed=0, classes=4):
 def path_of(target, settings, x, y):
     """The images after each step, by attacks of fewer steps with the same step lengths."""
     return [Attack(target, settings.replace(steps=k))(x, y) for k in range(1, settings.steps + 1)]
-
-
-def test_geometric_steps_fall_from_the_first_to_the_last_length():
-    target, w = linear_target(classes=2)
-    x = np.full((1, 4, 4, 1), 0.5, np.float32)
-    settings = config("pgd", "cw", step="geometric", step_size=None, eps=0.4, random_start=False)
-    settings = settings.replace(first_step=0.25, last_step=0.01, steps=3)
-    adv = Attack(target, settings)(x, np.zeros(1, int))
-    lengths = 0.4 * np.array([0.25, 0.05, 0.01])
-    moved = lengths.sum() * np.sign(w[:, 1] - w[:, 0]).reshape(x.shape)
-    np.testing.assert_allclose(adv - x, moved, atol=1e-6)
 
 
 def test_momentum_on_the_gradient_is_momentum_pgd():
@@ -160,30 +148,6 @@ def test_restarts_aim_at_one_near_class_after_another():
     np.testing.assert_allclose(adv, best, atol=1e-6)
 
 
-def test_an_output_diversified_start_changes_the_logits_in_its_own_direction():
-    target = bumpy()
-    x, _ = images(classes=4)
-    lower, upper = ball.bounds(x, 0.1)
-    seen = []
-    for seed in (0, 1):
-        start = starts.odi(x, np.random.default_rng(seed), target, eps=0.1)
-        assert (start >= lower).all()
-        assert (start <= upper).all()
-        seen.append(target(start).numpy())
-    plain = starts.uniform(x, np.random.default_rng(0), eps=0.1)
-    spread = np.abs(seen[0] - seen[1]).mean()
-    noise = np.abs(target(plain).numpy() - target(x).numpy()).mean()
-    assert spread > noise
-
-
-def test_the_gradient_of_weighted_logits():
-    target, w = linear_target(classes=3)
-    x, _ = images()
-    weights = np.random.default_rng(0).standard_normal((len(x), 3)).astype(np.float32)
-    found = logits_gradient(target, x, weights, batch_size=7)
-    np.testing.assert_allclose(found, (weights @ w.T).reshape(x.shape), rtol=1e-5)
-
-
 def test_the_corrector_looks_ahead():
     target = bumpy()
     x, y = images(classes=4)
@@ -203,37 +167,6 @@ def test_every_start_can_be_chosen_and_stays_in_the_ball(start):
     assert (chosen != Attack(target, config("pgd", steps=1))(x, y, seed=1)).any() or (
         start == "uniform"
     )
-
-
-def test_stripes_have_one_sign_per_column():
-    x, _ = images(5, shape=(6, 4, 2))
-    moved = starts.stripes(x, np.random.default_rng(0), eps=0.25) - x
-    np.testing.assert_allclose(np.abs(moved), 0.25, atol=1e-6)
-    assert (np.abs(np.diff(moved, axis=1)) < 1e-6).all()
-    assert (np.sign(moved[:, 0]) > 0).mean() == pytest.approx(0.5, abs=0.3)
-
-
-def test_pixels_keep_all_but_a_share_of_the_best_image():
-    x, _ = images(50, shape=(8, 8, 1))
-    best = np.clip(x + 0.1, 0, 1).astype(np.float32)
-    start = starts.pixels(x, best, np.random.default_rng(0), eps=0.25, kicked=0.3)
-    kept = start == best
-    assert kept.mean() == pytest.approx(0.7, abs=0.02)
-    np.testing.assert_allclose(np.abs(start - x)[~kept], 0.25, atol=1e-6)
-
-
-def test_transfer_takes_a_near_broken_image_of_the_same_class():
-    x, _ = images(6)
-    y = np.array([0, 0, 0, 1, 1, 2])
-    donors = (
-        x[[1, 4]],
-        y[[1, 4]],
-        np.stack([np.full((4, 4, 1), v, np.float32) for v in (0.1, -0.1)]),
-    )
-    start = starts.transfer(x, y, np.random.default_rng(0), donors=donors, eps=0.25)
-    np.testing.assert_allclose(start[:3] - x[:3], 0.1, atol=1e-6)
-    np.testing.assert_allclose(start[3:5] - x[3:5], -0.1, atol=1e-6)
-    np.testing.assert_allclose(np.abs(start[5] - x[5]), 0.25, atol=1e-6)
 
 
 def test_random_search_never_takes_a_step_back():
@@ -276,61 +209,13 @@ def test_several_first_images_are_compared_and_the_strongest_is_taken():
     np.testing.assert_allclose(found, np.clip(strong, 0, 1), atol=1e-5)
 
 
-def test_the_position_part_of_blob_is_blob_without_other_gradients():
-    target = bumpy()
-    x, y = images(classes=4)
-    assert set(METHODS["attraction"].defaults()) == set(METHODS["blob"].defaults()) - {"formula"}
-    report = worst_case(target, config("attraction"), x, y)
-    assert (
-        report.robust_accuracy[-1] <= worst_case(target, config("fgsm"), x, y).robust_accuracy[-1]
-    )
-
-
-def test_methods_have_the_parts_and_numbers_of_their_papers():
-    rows = {
-        "fgsm": (directions.gradient, starts.natural, aims.given, steps.whole),
-        "rand_fgsm": (directions.gradient, starts.rand_fgsm, aims.given, steps.rest),
-        "pgd": (directions.gradient, starts.uniform, aims.given, steps.fixed),
-        "mi_fgsm": (directions.momentum, starts.natural, aims.given, steps.even),
-        "momentum": (directions.momentum, starts.uniform, aims.given, steps.fixed),
-        "blob": (directions.blob, starts.uniform, aims.given, steps.fixed),
-        "dgf": (directions.dgf, starts.uniform, aims.given, steps.fixed),
-        "attraction": (directions.attraction, starts.uniform, aims.given, steps.fixed),
-        "apgd": (directions.gradient, starts.uniform, aims.given, steps.halving),
-        "apgd_t": (directions.gradient, starts.uniform, aims.nearest_classes, steps.halving),
-        "odi": (directions.gradient, starts.odi, aims.given, steps.fixed),
-        "multitargeted": (
-            directions.gradient,
-            starts.uniform,
-            aims.nearest_classes,
-            steps.fixed,
-        ),
-        "pcros": (directions.corrected, starts.uniform, aims.given, steps.fixed),
-        "square": (directions.nowhere, starts.stripes, aims.given, steps.squares),
-    }
-    for name, parts in rows.items():
-        row = METHODS[name]
-        assert (row.direction, row.start, row.aim, row.step) == parts, name
-        assert row.particles == (name in ("blob", "dgf", "attraction"))
-        shuffled = AttackConfig(name).steps_per_shuffle
-        assert shuffled == (10 if row.particles else None)
-    assert set(METHODS) - set(rows) == {"adaptive"}
-    numbers = {name: AttackConfig(name) for name in METHODS}
-    assert (numbers["blob"].c, numbers["dgf"].c) == (1.1, 0.001)
-    assert (numbers["momentum"].decay, numbers["mi_fgsm"].decay) == (1.0, 1.0)
-    losses_ = {"odi": "cw", "multitargeted": "difference", "square": "cw", "apgd_t": "dlr_targeted"}
-    for name in rows:
-        assert numbers[name].loss == losses_.get(name, "xent")
-        assert (numbers[name].keep == "best") == (name in ("apgd", "apgd_t", "square"))
-
-
 def test_building_blocks_take_the_place_of_a_methods_own_parts():
     for settings, part, expected in [
         (AttackConfig("pgd", start="stripes"), "start", starts.stripes),
         (AttackConfig("pgd", step="halving"), "step", steps.halving),
-        (AttackConfig("blob", restarts="standing"), "plan", plans.standing),
+        (AttackConfig("blob", restarts="standing"), "plan", plans.on_robust),
     ]:
-        assert getattr(settings.parts, part) is expected
+        assert getattr(settings.method_spec, part) is expected
         assert AttackConfig.from_settings(settings.settings()) == settings
     for options in ({"step": "halving"}, {"keep": "best"}, {"momentum": 0.5}):
         (name,) = options
@@ -347,29 +232,13 @@ def test_settings_change_and_come_back():
         AttackConfig(**{**settings.settings(), "decay": 1.0})
 
 
-def test_a_class_is_aimed_at_within_the_nearest_ones_alone():
-    target, _ = linear_target(classes=5)
-    x, y = images(classes=5)
-    logits = target(x).numpy()
-    logits[np.arange(len(y)), y] = -np.inf
-    order = np.argsort(-logits, axis=1)
-    for restart, rank in ((0, 0), (1, 1), (2, 0), (5, 1)):
-        labels, _ = aims.nearest_classes(x, x, y, target, restart, None, nearest=2)
-        np.testing.assert_array_equal(labels, order[:, rank])
-
-
-def test_standing_restarts_spend_nothing_on_broken_images():
-    target, _ = linear_target()
-    x, y = images(60)
-    settings = config("rand_fgsm")
-    plain = worst_case(target, settings, x, y, restarts=1)
-    few = config("pgd", restarts="standing", steps=1, step_size=0.1)
-    report = worst_case(target, few, x, y, restarts=4, seed=3)
-    every = worst_case(target, few.replace(restarts=None), x, y, restarts=4, seed=3)
-    assert report.history[0].margin.size == (plain.natural > 0).sum()
-    sizes = [outcome.margin.size for outcome in report.history]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[-1] < sizes[0]
-    assert report.gradients.sum() < every.gradients.sum()
-    for outcome, count in zip(report.history[1:], report.robust_accuracy, strict=False):
-        assert outcome.margin.size == round(60 * count)
+def test_defaults_are_those_of_the_papers():
+    configs = {name: AttackConfig(name) for name in METHODS if name != "adaptive"}
+    particles = {name for name, config in configs.items() if config.steps_per_shuffle == 10}
+    assert particles == {"blob", "dgf", "attraction"}
+    assert (configs["blob"].c, configs["dgf"].c) == (1.1, 0.001)
+    assert (configs["momentum"].decay, configs["mi_fgsm"].decay) == (1.0, 1.0)
+    kept = {name for name, config in configs.items() if config.keep == "best"}
+    assert kept == {"apgd", "apgd_t", "square"}
+    losses_ = {"odi": "cw", "multitargeted": "difference", "square": "cw", "apgd_t": "dlr_targeted"}
+    assert all(config.loss == losses_.get(name, "xent") for name, config in configs.items())

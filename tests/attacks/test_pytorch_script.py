@@ -6,7 +6,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
-from linear import images, linear_target
+from toys import images, linear_target
 
 import locuslab
 from daa import Attack, AttackConfig, InputError

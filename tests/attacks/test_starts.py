@@ -21,22 +21,6 @@ def test_the_uniform_start_fills_the_ball():
     np.testing.assert_array_equal(unbounded, start)
 
 
-def test_without_a_random_start_it_is_the_natural_image_itself():
-    x = images()
-    start = starts.uniform(x, np.random.default_rng(1), eps=0.2, random_start=False)
-    np.testing.assert_array_equal(start, x)
-    assert start is not x
-
-
-def test_the_two_readings_of_rand_fgsm():
-    x = images()
-    tramer = starts.rand_fgsm(x, np.random.default_rng(1), eps=0.2, rand_fgsm="tramer")
-    np.testing.assert_allclose(np.abs(tramer - x), 0.1, atol=1e-6)
-    assert 0.4 < (tramer > x).mean() < 0.6
-    uniform = starts.rand_fgsm(x, np.random.default_rng(1), eps=0.2)
-    np.testing.assert_array_equal(uniform, starts.uniform(x, np.random.default_rng(1), eps=0.2))
-
-
 def test_corners_and_stripes_have_both_signs():
     x = images()
     for start in (starts.signs, starts.stripes):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear import images, linear_target
+from toys import images, linear_target
 
 from daa import Bounds, Dataset, InputError, Target
 from daa.attacks import losses
@@ -42,7 +42,7 @@ def test_the_gradient_is_that_of_the_sum_and_each_loss_has_its_own():
             tape.watch(v)
             total = tf.reduce_sum(losses.LOSSES[name].function(target(v), y))
         expected = tape.gradient(total, v)
-        found = input_gradient(target, x, y, name, batch_size=9)
+        found = input_gradient(target, x, y, losses.LOSSES[name].function, batch_size=9)
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

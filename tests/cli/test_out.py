@@ -2,12 +2,10 @@
 
 import shutil
 
-import figures
-import page
 import pytest
-import tables
 from PIL import Image
 
+from daa.cli import figures, page, tables
 from daa.errors import InputError
 
 
@@ -44,5 +42,5 @@ def test_links_of_a_page_lead_from_where_it_lies_to_the_records(folder, tmp_path
 def test_two_result_folders_of_one_name_are_refused(folder, tmp_path):
     other = shutil.copytree(folder, tmp_path / "other" / folder.name)
     with pytest.raises(InputError, match="out: expected result folders of different names, got"):
-        tables.main([str(folder), str(other), "--out", str(tmp_path / "out")])
+        tables.main.__wrapped__([str(folder), str(other), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()

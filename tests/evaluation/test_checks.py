@@ -1,4 +1,4 @@
-"""Every mistake that gives wrong numbers without a word, planted and named by its code."""
+"""Each mistake that silently gives wrong numbers is planted and found under its code."""
 
 import re
 import warnings
@@ -9,193 +9,246 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from daa import Bounds, InputError, Target, targets
+from daa import AttackConfig, Bounds, InputError, Target, targets, worst_case
+from daa.attacks.plans import Outcome, Report
 from daa.evaluation import checks
 from daa.evaluation.evaluate import evaluate
-from daa.target import Note, check_images
-from daa.targets import Published
-from daa.targets import user_models as models
+from daa.target import NoteWarning, check_images
+from daa.targets import Published, user_models
 
-REFERENCE = "tiny/cnn"
-DATA = targets.load_dataset(REFERENCE).first(120)
-NETWORK = targets.load_target(REFERENCE).network
-EPS = targets.row(REFERENCE).eps
+DATA = targets.load_dataset("tiny/cnn").first(120)
+NETWORK = targets.load_target("tiny/cnn").network
+EPS, WIDE = targets.row("tiny/cnn").eps, 0.3
 
 
-def own(network, **options):
-    return Target("own", network, (8, 8, 1), 10, **options)
-
-
-def evaluated(network, data=DATA, budget=30.0, **options):
+def load(network, bounds=None):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return evaluate(network, data, eps=EPS, budget=budget, progress=False, **options)
+        warnings.simplefilter("ignore", NoteWarning)
+        return user_models.load(network, image_shape=(8, 8, 1), bounds=bounds)
 
 
-def found(network, data=DATA, **options):
-    """Codes of all checks."""
-    return set(evaluated(network, data, **options).warnings)
-
-
-def found_before(network, data=DATA, bounds=None, published=None):
-    """Codes of the checks before the attack, and of what was done to the model."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        target = models.load(network, image_shape=(8, 8, 1), bounds=bounds)
-    told = published and Published(published, "a paper")
-    findings = checks.before(target, *check_images(target, data.x, data.y), told)
+def codes_before(network, y=DATA.y, bounds=None, published=None):
+    """Codes of the checks before the attack, and of the changes made to the model."""
+    target = load(network, bounds)
+    expected = published and Published(published, "a paper")
+    findings = checks.before(target, *check_images(target, DATA.x, y), expected)
     return {finding.code for finding in (*target.notes, *findings)}
 
 
-def with_labels(y, data=DATA):
-    return type(data)(data.name, data.x, np.asarray(y), data.sha256)
+def pgd(target, eps=EPS):
+    attack = AttackConfig("pgd", eps=eps, step_size=eps / 4, steps=20, batch_size=120)
+    return worst_case(target, attack, DATA.x, DATA.y)
 
 
-def test_a_sound_evaluation_has_no_warnings():
-    assert found(NETWORK, budget=100.0) == set()
-
-
-def test_scaled_logits():
-    assert {"scaled-logits", "vanishing-gradients"} <= found_before(lambda x: 1000 * NETWORK(x))
-
-
-def test_pgd_on_scaled_logits_does_nothing_and_random_search_says_so():
-    wrong = evaluated(lambda x: 1000 * NETWORK(x), method="pgd", budget=20)
-    assert {"scaled-logits", "vanishing-gradients", "search-wins"} <= set(wrong.warnings)
-    assert wrong.robust_accuracy > evaluated(NETWORK).robust_accuracy + 0.05
+def codes_after(network, eps=EPS):
+    """Codes of the checks after PGD."""
+    target = load(network)
+    findings = checks.after(target, DATA.x, DATA.y, pgd(target, eps), eps)
+    return {finding.code for finding in findings}
 
 
 def opaque_softmax(z):
-    """A softmax that no graph shows as one."""
+    """A softmax that the graph does not show as one."""
     e = tf.exp(z - tf.reduce_max(z, axis=1, keepdims=True))
     return e / tf.reduce_sum(e, axis=1, keepdims=True)
 
 
-def test_softmax_of_scaled_logits():
-    codes = found_before(lambda x: tf.nn.softmax(1000 * NETWORK(x)))
-    assert {"softmax-removed", "scaled-logits", "vanishing-gradients"} <= codes
-    codes = found(lambda x: opaque_softmax(1000 * NETWORK(x)))
-    assert {"softmax-logarithm", "vanishing-gradients"} <= codes
+def in_training_mode(layer):
+    layer.build((None, 8, 8, 1))
+    return lambda x: NETWORK(layer(x, training=True))
 
 
-def test_noise_inside_the_model():
-    codes = found_before(lambda x: NETWORK(x + tf.random.normal(tf.shape(x), stddev=0.1)))
-    assert "random-outputs" in codes
+@tf.custom_gradient
+def reversed_gradient(x):
+    return x, lambda upstream: -upstream
 
 
-def test_noise_of_python():
-    noise = np.random.default_rng(0)
+@tf.custom_gradient
+def rounded(x):
+    return tf.round(x * 8) / 8, lambda upstream: tf.zeros_like(upstream)
 
-    def network(x):
-        return NETWORK(x) + tf.constant(noise.normal(size=10).astype(np.float32))
 
-    assert "random-outputs" in found_before(network)
+def noise(stddev):
+    return lambda x: NETWORK(x + tf.random.normal(tf.shape(x), stddev=stddev))
+
+
+def test_a_sound_evaluation_has_no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = evaluate(NETWORK, DATA, eps=EPS, budget=100, progress=False)
+    assert found.warnings == []
 
 
 @pytest.mark.parametrize(
-    ("layer", "code"),
+    ("network", "expected"),
     [
-        (keras.layers.Dropout(0.3), "random-outputs"),
-        (keras.layers.BatchNormalization(), "batch-dependent"),
+        (lambda x: 1000 * NETWORK(x), {"scaled-logits", "vanishing-gradients"}),
+        (
+            lambda x: tf.nn.softmax(1000 * NETWORK(x)),
+            {"softmax-removed", "scaled-logits", "vanishing-gradients"},
+        ),
+        (
+            lambda x: opaque_softmax(1000 * NETWORK(x)),
+            {"softmax-logarithm", "vanishing-gradients"},
+        ),
+        (lambda x: NETWORK(rounded(x)), {"vanishing-gradients"}),
+        (noise(0.1), {"random-outputs"}),
+        (
+            lambda x: NETWORK(x) + np.random.default_rng().normal(size=10).astype(np.float32),
+            {"random-outputs"},
+        ),
+        (in_training_mode(keras.layers.Dropout(0.3)), {"random-outputs"}),
+        (in_training_mode(keras.layers.BatchNormalization()), {"batch-dependent"}),
+        (lambda x: NETWORK(x / 255), {"bounds", "near-chance"}),
+        (
+            lambda x: tf.pad(NETWORK(x), [[0, 0], [0, 2]], constant_values=-100.0),
+            {"classes"},
+        ),
+        (lambda x: tf.minimum(NETWORK(x), 2), {"tied-outputs"}),
     ],
 )
-def test_training_mode(layer, code):
-    layer.build((None, 8, 8, 1))
-    assert code in found_before(lambda x: NETWORK(layer(x, training=True)))
+def test_a_mistake_in_the_model_is_found_before_the_attack(network, expected):
+    assert expected <= codes_before(network)
 
 
-def test_a_model_of_0_to_255_without_bounds():
-    def network(x):
-        return NETWORK(x / 255)
-
-    assert {"bounds", "near-chance"} <= found_before(network)
-    assert "bounds" not in found_before(network, bounds=Bounds(0, 255))
-
-
-def test_labels_shifted_by_one():
-    keep = DATA.y < 9
-    data = type(DATA)("digits", DATA.x[keep], DATA.y[keep] + 1, DATA.sha256)
-    assert "labels-shifted" in found_before(NETWORK, data)
-
-
-def test_labels_in_another_order():
-    order = np.random.default_rng(0).permutation(10)
-    assert "labels-permuted" in found_before(NETWORK, with_labels(order[DATA.y]))
+@pytest.mark.parametrize(
+    ("network", "options", "absent"),
+    [
+        (lambda x: NETWORK(x / 255), {"bounds": Bounds(0, 255)}, "bounds"),
+        (
+            lambda x: NETWORK(x + tf.stop_gradient(tf.round(x * 4) / 4 - x)),
+            {},
+            "vanishing-gradients",
+        ),
+        (NETWORK, {"published": 0.97}, "clean-accuracy"),
+    ],
+)
+def test_a_sound_model_is_not_accused(network, options, absent):
+    assert absent not in codes_before(network, **options)
 
 
-def test_labels_of_other_images():
-    assert "near-chance" in found_before(NETWORK, with_labels(np.roll(DATA.y, 1)))
+@pytest.mark.parametrize(
+    ("labels", "code"),
+    [
+        (np.where(DATA.y < 9, DATA.y + 1, 0), "labels-shifted"),
+        (np.random.default_rng(0).permutation(10)[DATA.y], "labels-permuted"),
+        (np.roll(DATA.y, 1), "near-chance"),
+    ],
+)
+def test_wrong_labels_are_found(labels, code):
+    assert code in codes_before(NETWORK, labels)
 
 
-def test_a_wrong_number_of_classes():
-    more = found_before(lambda x: tf.pad(NETWORK(x), [[0, 0], [0, 2]], constant_values=-100.0))
-    assert "classes" in more
-    with pytest.raises(InputError, match=r"y: image \d+: expected a class from 0 to 4, got"):
-        found_before(lambda x: NETWORK(x)[:, :5])
+def test_a_clean_accuracy_far_from_the_published_one_is_found():
+    assert "clean-accuracy" in codes_before(NETWORK, published=0.6)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda x: x + 0.2 * (x == x.max()), "images-outside-range"),
+        (lambda x: 255 * x, "images-rescaled"),
+        (lambda x: x / 255, "images-narrow-range"),
+    ],
+)
+def test_wrong_images_are_found(change, code, monkeypatch):
+    monkeypatch.setattr(checks, "after", lambda *_: [])
+    options = {"eps": EPS, "method": "fgsm", "progress": False}
+    assert code in evaluate(NETWORK, change(DATA.x), DATA.y, **options).warnings
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (lambda x: NETWORK(x)[:, :5], r"y: image \d+: expected a class from 0 to 4, got"),
+        (lambda x: NETWORK(x) * np.nan, "image 0: expected finite logits, got nan or inf"),
+    ],
+)
+def test_unusable_logits_are_refused(network, message):
+    with pytest.raises(InputError, match=message):
+        codes_before(network)
+
+
+def test_another_number_of_classes_than_declared_is_refused():
     wrong = Target("own", NETWORK, (8, 8, 1), 12)
     with pytest.raises(InputError, match=r"own: expected float32 logits \[N, 12\] .*, 10\)"):
         checks.before(wrong, DATA.x, DATA.y)
 
 
-def test_a_clean_accuracy_far_from_the_published_one():
-    assert "clean-accuracy" in found_before(NETWORK, published=0.6)
-    assert "clean-accuracy" not in found_before(NETWORK, published=0.97)
+def noticing(clock):
+    """A defense that counts the steps of an attack and then reverses the gradient.
 
-
-def test_a_gradient_that_is_wrong():
-    """Only the logits' values are right; each gradient points the other way."""
-
-    @tf.custom_gradient
-    def turned(x):
-        return x, lambda upstream: -upstream
-
-    codes = found(lambda x: NETWORK(turned(x)))
-    assert {"huge-eps", "search-wins"} <= codes
-
-
-def test_a_gradient_that_vanishes():
-    def network(x):
-        return NETWORK(x + tf.stop_gradient(tf.round(x * 4) / 4 - x) + 0 * x * tf.stop_gradient(x))
+    It counts with pixels that are black in all digits. The gradient drives the first one to its
+    maximum, then the second one, and so on; each takes four steps of a quarter of eps.
+    """
+    mask = np.zeros((8, 8, 1), np.float32)
+    mask[:clock, 0] = 1
 
     @tf.custom_gradient
-    def flat(x):
-        return tf.round(x * 8) / 8, lambda upstream: tf.zeros_like(upstream)
+    def layer(x):
+        full = tf.cast(x[:, :clock, 0, 0] > 0.9 * WIDE, tf.float32)
+        first = tf.ones_like(full[:, :1])
+        up = 2 * tf.math.cumprod(tf.concat([first, full[:, :-1]], axis=1), axis=1) - 1
+        over = tf.reduce_all(full > 0, axis=1)[:, None, None, None]
 
-    codes = found(lambda x: NETWORK(flat(x)))
-    assert {"vanishing-gradients", "huge-eps"} <= codes
-    assert "vanishing-gradients" not in found_before(network)
+        def gradient(upstream):
+            counting = tf.pad(up[:, :, None, None], [[0, 0], [0, 8 - clock], [0, 7], [0, 0]])
+            return tf.where(over, -upstream, upstream) * (1 - mask) + counting * mask
 
+        return tf.identity(x), gradient
 
-def test_outputs_that_tie():
-    assert "tied-outputs" in found_before(lambda x: tf.minimum(NETWORK(x), 2))
-
-
-def test_images_outside_the_range_and_of_another_unit():
-    x = DATA.x.copy()
-    x[3, 0, 0, 0] = 1.2
-    assert {"images-outside-range"} <= set(
-        evaluate(NETWORK, x, DATA.y, eps=EPS, budget=10, progress=False).warnings
-    )
-    rescaled = evaluate(NETWORK, 255 * DATA.x, DATA.y, eps=EPS, budget=10, progress=False)
-    assert "images-rescaled" in rescaled.warnings
-    narrow = evaluate(NETWORK, DATA.x / 255, DATA.y, eps=EPS, budget=10, progress=False)
-    assert "images-narrow-range" in narrow.warnings
+    return lambda x: NETWORK(layer(x))
 
 
-def test_logits_that_are_no_numbers():
-    with pytest.raises(InputError, match="image 0: expected finite logits, got nan or inf"):
-        found_before(lambda x: NETWORK(x) * np.nan)
+@pytest.mark.parametrize(
+    ("network", "eps", "expected"),
+    [
+        (lambda x: 1000 * NETWORK(x), EPS, {"search-wins"}),
+        (lambda x: NETWORK(reversed_gradient(x)), EPS, {"huge-eps", "search-wins"}),
+        (lambda x: NETWORK(rounded(x)), EPS, {"huge-eps"}),
+        (noticing(clock=4), WIDE, {"more-steps-weaker"}),
+        (noise(0.2), EPS, {"unstable-images"}),
+    ],
+)
+def test_signs_of_a_weak_attack_are_found_after_it(network, eps, expected):
+    assert expected <= codes_after(network, eps)
 
 
-def test_every_code_has_its_section_and_every_section_its_code():
+@pytest.mark.parametrize(
+    ("few", "many", "found"), [(30, 0, True), (30, 30, False), (30, 60, False), (3, 0, False)]
+)
+def test_more_steps_are_weaker_only_beyond_chance(few, many, found):
+    broken = [np.arange(60) < count for count in (few, many)]
+    assert [f.code for f in checks.more_steps(*broken)] == ["more-steps-weaker"] * found
+
+
+@pytest.mark.parametrize(("broken", "found"), [(0, 0), (1, 0), (10, 1), (99, 1), (100, 0)])
+def test_the_accuracy_still_falls_if_the_last_unit_lowers_it(broken, found):
+    """A larger budget can't lower an accuracy of 0."""
+    margin = np.ones((3, 100), np.float32)
+    margin[2, :broken] = -1
+    outcomes = tuple(Outcome(None, row, 10.0) for row in margin)
+    report = Report(np.zeros((100, 8, 8, 1), np.float32), margin.min(axis=0), margin[0], outcomes)
+    assert [f.code for f in checks.falling(report)] == ["still-falling"] * found
+
+
+def test_a_model_that_changes_after_the_attack_is_found():
+    sign = tf.Variable(1.0)
+    target = Target("own", lambda x: NETWORK(x) * sign, (8, 8, 1), 10)
+    report = pgd(target)
+    assert list(checks.unstable(target, DATA.y, report)) == []
+    sign.assign(-1.0)
+    (finding,) = checks.unstable(target, DATA.y, report)
+    assert finding.code == "unstable-images"
+
+
+def test_every_code_has_a_section_in_the_documentation():
     text = Path("docs/checks.md").read_text(encoding="utf-8")
     sections = re.findall(r"^### `([a-z0-9-]+)`$", text, re.MULTILINE)
-    sources = [*Path("daa/targets").rglob("*.py"), *Path("daa/evaluation").glob("*.py")]
     notes = set()
-    for path in sources:
+    for path in Path("daa/targets").rglob("*.py"):
         notes |= set(re.findall(r"Note\(\s*\"([a-z-]+)\"", path.read_text(encoding="utf-8")))
+    assert "softmax-removed" in notes
     assert sorted(sections) == sorted({*checks.ADVICE, *notes})
-    assert sections == sorted(sections[: len(checks.ADVICE)]) + sorted(
-        sections[len(checks.ADVICE) :]
-    )
-    assert Note("softmax-removed", "").code in notes
+    split = len(checks.ADVICE)
+    assert sections == sorted(sections[:split]) + sorted(sections[split:])

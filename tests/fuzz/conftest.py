@@ -1,8 +1,4 @@
-"""How many cases each fuzz runs, and how many ran.
-
-FUZZ_EXAMPLES is the number of all cases together: few in `make test`, thousands in `make fuzz`,
-whose cases are new ones each time.
-"""
+"""Number of fuzz cases: FUZZ_CASES in total, 50 by default. `make fuzz` draws new cases."""
 
 import os
 
@@ -10,15 +6,11 @@ import hypothesis
 import pytest
 import world
 
-CASES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
-LONG = "FUZZ_EXAMPLES" in os.environ
-
 hypothesis.settings.register_profile(
     "fuzz",
-    deadline=None,  # each case has its own
+    deadline=None,  # `world.run` has a deadline
     database=None,
-    derandomize=not LONG,
-    print_blob=LONG,
+    derandomize="FUZZ_CASES" not in os.environ,
     suppress_health_check=list(hypothesis.HealthCheck),
     phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
 )
@@ -26,23 +18,32 @@ hypothesis.settings.load_profile("fuzz")
 
 
 def pytest_collection_modifyitems(items):
-    fuzzes = [item for item in items if hasattr(getattr(item, "function", None), "share")]
-    whole = sum(item.function.share for item in fuzzes)
-    for item in fuzzes:
-        cases = max(round(CASES * item.function.share / whole), 2)
-        test = item.function
-        hypothesis.settings(max_examples=cases)(test)
+    fuzz = [item.function for item in items if hasattr(getattr(item, "function", None), "share")]
+    total = sum(test.share for test in fuzz)
+    for test in fuzz:
+        cases = int(os.environ.get("FUZZ_CASES", 50)) * test.share / total
+        hypothesis.settings(max_examples=max(round(cases), 2))(test)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_world():
-    """Targets are read once, nothing reaches the network; other tests see none of it."""
+def isolated():
+    """No network, and no results of this checkout."""
+
+    def offline(*_, **__):
+        raise OSError("no network in a fuzz test")
+
     with pytest.MonkeyPatch.context() as patch:
-        world.prepare(patch)
+        patch.setattr("socket.getaddrinfo", offline)
+        patch.setattr("urllib.request.urlopen", offline)
+        patch.setattr("socket.create_connection", offline)
+        patch.setattr("tensorflow.config.set_visible_devices", lambda *_: None)
+        patch.setattr("daa.runs.config.RESULTS", world.MISSING)
+        patch.setenv("DAA_DATA", str(world.MISSING))
+        patch.setenv("DAA_MODELS", str(world.MISSING))
         yield
 
 
 def pytest_terminal_summary(terminalreporter):
     if world.RAN:
-        ran = ", ".join(f"{name} {cases:,}" for name, cases in sorted(world.RAN.items()))
-        terminalreporter.write_line(f"fuzz: {sum(world.RAN.values()):,} cases: {ran}")
+        cases = ", ".join(f"{name} {count:,}" for name, count in sorted(world.RAN.items()))
+        terminalreporter.write_line(f"fuzz: {sum(world.RAN.values()):,} commands: {cases}")

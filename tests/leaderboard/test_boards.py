@@ -1,34 +1,53 @@
-from daa.leaderboard import boards
+"""MadryLab's leaderboards and the living board: reading, ranks, entries, the command."""
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toys import linear_target
+
+import madry_mnist
+from daa import Dataset, InputError, targets
+from daa.cli import submit
+from daa.leaderboard import arrays, boards, submission
+from daa.leaderboard.arrays import Challenge
 from daa.leaderboard.boards import Board, Entry
+from daa.targets import checkpoints, files, model_of
 
-BOARD = Board("a/b", "Title", "here", (("A", 88.0), ("B", 89.0)))
+MADRY = Board("a/b", "Title", "here", (Entry("a/b", "A", 88.0), Entry("a/b", "B", 89.0)))
+OWN = "locuslab/own_mnist"
+WORDS = {"name": "My attack", "by": "A. Name", "method": "20 restarts"}
+OPTIONS = [text for key, word in WORDS.items() for text in (f"--{key}", word)]
 
 
-def test_both_boards_are_read_with_the_lowest_accuracy_first():
+def test_madrylabs_boards_are_read_with_the_lowest_accuracy_first():
     found = boards.load()
     assert [board.target for board in found] == ["madry_mnist/secret", "madry_cifar10/secret"]
     for board in found:
-        accuracies = [accuracy for _, accuracy in board.entries]
+        accuracies = [entry.accuracy for entry in board.entries]
         assert accuracies == sorted(accuracies)
         assert "MadryLab" in board.source
 
 
-def test_own_entries_are_ranked_among_the_others():
-    own = [Entry("a/b", "mine", 88.5), Entry("other/b", "not here", 1.0)]
-    assert [tuple(line) for line in BOARD.ranked(own)] == [
-        (1, "A", 88.0, False),
-        (2, "mine", 88.5, True),
-        (3, "B", 89.0, False),
-    ]
+@pytest.mark.parametrize(
+    ("accuracy", "expected"),
+    [
+        (88.5, [(1, "A"), (2, "mine"), (3, "B")]),
+        (88.004, [(1, "A"), (1, "mine"), (3, "B")]),  # two decimals decide
+    ],
+)
+def test_own_entries_are_ranked_among_the_others(accuracy, expected):
+    own = [Entry("a/b", "mine", accuracy), Entry("other/b", "not here", 1.0)]
+    places = MADRY.ranked(own)
+    assert [(line.rank, line.name) for line in places] == expected
+    assert [line.own for line in places] == [False, True, False]
 
 
-def test_two_decimals_decide():
-    ranks = [(line.rank, line.name) for line in BOARD.ranked([Entry("a/b", "mine", 88.004)])]
-    assert ranks == [(1, "A"), (1, "mine"), (3, "B")]
-
-
-def test_own_entries_stand_in_bold():
-    text = boards.markdown([BOARD], [Entry("a/b", "mine", 88.5)])
+def test_own_entries_are_bold():
+    text = boards.markdown([MADRY], [Entry("a/b", "mine", 88.5)])
     assert text.splitlines() == [
         "Title",
         "",
@@ -40,3 +59,217 @@ def test_own_entries_stand_in_bold():
         "",
         "Source: here.",
     ]
+
+
+def entry(name="PGD, 50 restarts", accuracy=0.88, **changes):
+    values = {
+        "name": name,
+        "by": "this project",
+        "method": "100 steps of 0.01",
+        "url": None,
+        "target": OWN,
+        "weights_sha256": "a" * 64,
+        "data_sha256": "b" * 64,
+        "images": 10_000,
+        "eps": 0.3,
+        "accuracy": accuracy,
+        "array_sha256": hashlib.sha256(name.encode()).hexdigest(),
+        "date": "2026-11-25",
+    }
+    return boards.make(**{**values, **changes})
+
+
+def lines(folder):
+    """Lines of the living board, for the networks that have entries."""
+    return {b.target: b.ranked() for b in boards.load_living(folder) if b.entries}
+
+
+def test_an_entry_is_read_as_it_was_written(tmp_path):
+    path, new = boards.insert(entry(), tmp_path)
+    assert new
+    assert path == tmp_path / "locuslab-own_mnist" / "pgd-50-restarts.json"
+    (line,) = lines(tmp_path)[OWN]
+    assert (line.rank, line.name, line.entry) == (1, "PGD, 50 restarts", entry())
+
+
+def test_equal_accuracies_share_a_rank_and_the_older_entry_comes_first(tmp_path):
+    for made in [
+        entry("c", 0.9),
+        entry("newer", 0.88, date="2026-11-25"),
+        entry("older", 0.88, date="2026-11-24"),
+        entry("best", 0.87),
+        entry("elsewhere", 0.1, target="fmnist/surrogate", eps=0.2),
+    ]:
+        boards.insert(made, tmp_path)
+    found = lines(tmp_path)
+    ranks = [(line.rank, line.name) for line in found[OWN]]
+    assert ranks == [(1, "best"), (2, "older"), (2, "newer"), (4, "c")]
+    assert [line.name for line in found["fmnist/surrogate"]] == ["elsewhere"]
+    text = boards.living_markdown(boards.load_living(tmp_path))
+    assert text.index("best") < text.index("older") < text.index("newer") < text.index("| c ")
+    assert text.count("  88.00 % |") == 2
+    assert "(board/locuslab-own_mnist/best.json)" in text
+    assert "## fmnist/surrogate, eps 0.2" in text
+    assert text.count("No entry yet.") == 2
+
+
+def test_the_same_entry_stays_as_it_is(tmp_path):
+    path, _ = boards.insert(entry(), tmp_path)
+    before = path.read_bytes()
+    assert boards.insert(entry(date="2030-01-01"), tmp_path) == (path, False)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"name": "Other", "array_sha256": entry().array_sha256},
+            "already on the board as 'PGD, 50 restarts'",
+        ),
+        (
+            {"name": "PGD 50 Restarts", "array_sha256": "c" * 64},
+            "'PGD 50 Restarts' is on the board for another array",
+        ),
+        ({"accuracy": 0.87}, r"accuracy: expected 0\.88, the accuracy verified before, got 0\.87"),
+    ],
+)
+def test_duplicates_are_refused(tmp_path, changes, message):
+    path, _ = boards.insert(entry(), tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=message):
+        boards.insert(entry(**changes), tmp_path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"accuracy": 1.2}, "accuracy: .* less than or equal to 1, got 1.2"),
+        ({"name": "<b>me</b>"}, "name: .* match pattern .* got '<b>me</b>'"),
+        ({"name": "(+)"}, r"name: expected a name with a letter from a to z .* got '\(\+\)'"),
+        ({"url": "javascript:alert(1)"}, "url: .* match pattern"),
+        ({"images": 500}, "images: .* 10000, got 500"),
+        ({"target": "madry_mnist/secret"}, "target: expected one of .* got 'madry_mnist/secret'"),
+        ({"more": 1}, "more: "),
+        ({"target": "fmnist/surrogate"}, "target: expected 'locuslab/own_mnist', got 'fmnist/sur"),
+        (None, "expected an entry of the board, got"),
+    ],
+)
+def test_a_wrong_file_on_the_board_is_refused(change, message, tmp_path):
+    path, _ = boards.insert(entry(), tmp_path)
+    text = path.read_text()
+    path.write_text(json.dumps({**json.loads(text), **change}) if change else text[:50])
+    with pytest.raises(InputError, match=rf"pgd-50-restarts\.json: {message}"):
+        boards.load_living(tmp_path)
+
+
+def test_the_committed_board_is_current():
+    living = boards.load_living()
+    for board in living:
+        weights = checkpoints.sha256(targets.own_weights(board.target))
+        for line in board.ranked():
+            assert line.entry.weights_sha256 == weights, line.name
+            assert line.entry.eps == targets.row(board.target).eps
+            assert line.entry.path(boards.FOLDER).exists()
+    assert boards.FOLDER.with_suffix(".md").read_text() == boards.living_markdown(living)
+
+
+@pytest.fixture
+def challenge(monkeypatch):
+    """Ten thousand small images and a linear network under the name of a network of the board."""
+    target, _ = linear_target(classes=10)
+    target = replace(target, name=OWN, weights_sha256="a" * 64)
+    rng = np.random.default_rng(0)
+    x = (rng.integers(0, 256, (10_000, 4, 4, 1)) / 255).astype(np.float32)
+    made = Challenge(target, Dataset("mnist/test", x, rng.integers(0, 10, 10_000), "b" * 64), 0.3)
+    monkeypatch.setattr(submission, "load_challenge", lambda *_, **__: made)
+    return made
+
+
+@pytest.fixture
+def board(challenge, tmp_path):
+    """Ranks an array of shifted images, or enters it with some words; returns the text."""
+
+    def board(words=None, shift=0.1):
+        shifted = np.clip(challenge.data.x + np.float32(shift), 0, 1).reshape(10_000, 16)
+        path = tmp_path / "attack.npy"
+        np.save(path, shifted)
+        return boards.board(path, OWN, words=words or {}, folder=tmp_path / "b")
+
+    return board
+
+
+def test_an_array_is_ranked_and_entered(board, challenge, tmp_path):
+    assert "; rank 1 of 1 if entered" in board()
+    assert not (tmp_path / "b").exists()
+    assert "rank 1 of 1\nentered: " in board(WORDS)
+    made = json.loads((tmp_path / "b" / "locuslab-own_mnist" / "my-attack.json").read_text())
+    verified = arrays.verify(challenge, tmp_path / "attack.npy")
+    assert made["accuracy"] == pytest.approx(verified.accuracy)
+    assert made["array_sha256"] == files.sha256(tmp_path / "attack.npy")
+    assert made["weights_sha256"] == "a" * 64
+    assert "My attack" in (tmp_path / "b.md").read_text()
+    assert "already on the board" in board(WORDS)
+    text = board()
+    assert "; rank 1 of 1, entered as 'My attack'" in text
+    assert "A. Name" in text
+    with pytest.raises(InputError, match="for another array; choose another name"):
+        board(WORDS, shift=0.2)
+
+
+def test_an_array_is_ranked_on_the_board_of_the_option(board, tmp_path):
+    boards.insert(entry("Theirs", 0.0), tmp_path / "b")
+    text = board()
+    assert "; rank 2 of 2 if entered" in text
+    assert "Theirs" in text
+    assert "Adaptive DAA" not in text
+
+
+def test_an_array_outside_the_ball_is_not_entered(board, tmp_path):
+    with pytest.raises(InputError, match=r"expected \|adv - x\| <= 0\.3"):
+        board(WORDS, shift=0.4)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.npy"], "board: give an array together with its target"),
+        (["--target", OWN], "board: give an array together with its target"),
+        (OPTIONS, "board: a name needs an array to enter"),
+        (["a.npy", "--target", OWN, *OPTIONS[:4]], "board: method: expected a text, got None"),
+        (["a.npy", "--target", OWN, *OPTIONS], "a.npy: expected an .npy file, got None"),
+        (["a.npy", "--target", "madry_mnist/secret", *OPTIONS], "board: target: expected one of"),
+    ],
+)
+def test_missing_arguments_are_named(arguments, message, challenge, refused):
+    assert message in refused("submit", "board", *arguments)
+
+
+def test_without_an_array_all_boards_are_shown(capsys, tmp_path):
+    submit.main(["board", "--board", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "|    1 | Guided Local Attack" in out
+    assert "EWR-PGD" in out
+    assert "# The living board" in out
+
+
+@pytest.mark.real
+@pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
+def test_an_array_for_madrylabs_network_is_ranked_on_its_board(tmp_path, capsys):
+    """Random weights under the secret network's name are right only by chance."""
+    weights = model_of("madry_mnist/secret").initialize(np.random.default_rng(0))
+    checkpoints.write(tmp_path / "models" / "madry_mnist" / "secret" / "model", weights)
+    models = {"model_dir": tmp_path / "models"}
+    target = madry_mnist.load_target("secret", **models)
+    data = madry_mnist.load_dataset("test")
+    path = tmp_path / "attack.npy"
+    arrays.save(path, arrays.build(Challenge(target, data, 0.3), data.x)[0])
+    options = ["--target", "madry_mnist/secret", "--model-dir", str(models["model_dir"])]
+    submit.main(["board", str(path), *options])
+    out = capsys.readouterr().out
+    line = next(line for line in out.splitlines() if "**" in line)
+    assert "attack.npy (verified here)" in line
+    assert line.startswith("|    1 |")
+    assert "|    2 | Guided Local Attack" in out

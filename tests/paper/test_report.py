@@ -1,7 +1,4 @@
-"""The report as a reader gets it."""
-
 import csv
-import html
 import io
 import json
 import re
@@ -10,171 +7,168 @@ import shutil
 import pytest
 
 from daa.leaderboard import boards
-from daa.paper import claims as numbers
-from daa.paper import paragraph, report
-from daa.paper.networks import Known
+from daa.paper import claims, networks, report
 from daa.paper.plan import Task
+from daa.runs import config
 from daa.runs.records import write_json
+
+
+def task_of(name: str, **changes) -> Task:
+    entry = next(entry for entry in claims.entries() if entry.config == name)
+    original = claims.load(name)
+    return Task(entry, original, original, **changes)
 
 
 def table1(**changes) -> Task:
     """Table 1 with ten restarts."""
-    (entry,) = (entry for entry in numbers.entries() if entry.config == "table1")
-    experiment = numbers.load("table1").model_copy(update={"restarts": 10})
-    return Task(entry, experiment, experiment, **changes)
+    original = claims.load("table1").model_copy(update={"restarts": 10})
+    return Task(task_of("table1").entry, original, original, **changes)
+
+
+@pytest.fixture
+def missing() -> Task:
+    return task_of("table_imagenet", missing_weights="no weights of it")
 
 
 @pytest.fixture
 def out(tmp_path, committed):
-    """Committed records in the place of Table 1's, as if they were on its own network."""
-    experiment = table1().experiment
-    shutil.copytree(committed, tmp_path / experiment.name)
-    for path in (tmp_path / experiment.name).glob("*.json"):
+    """Committed records as the records of Table 1 on its original network."""
+    target = claims.load("table1").target
+    shutil.copytree(committed, tmp_path / "table1")
+    for path in (tmp_path / "table1").glob("*-*.json"):
         record = json.loads(path.read_text())
-        record |= {"target": experiment.target, "weights": "original", "weights_sha256": "ab" * 32}
+        record |= {"target": target, "weights": "original", "weights_sha256": "ab" * 32}
         write_json(path, record)
-    keep_known(tmp_path)
+    save_check(tmp_path)
     return tmp_path
 
 
-def keep_known(out, **changes):
-    target = table1().experiment.target
-    known = Known(
-        target=target,
-        weights="original",
-        weights_sha256="ab" * 32,
-        data="mnist/test",
-        data_sha256="cd" * 32,
-        images=10_000,
-        clean=98.5,
-        published=98.53,
-        file="the published file",
-        misses=(),
-        ms_per_image=0.3,
-        particles=200,
-        precision="float32",
-        device="CPU",
-    ).model_copy(update=changes)
-    path = out / "networks" / f"{target.replace('/', '-')}.json"
-    write_json(path, known.model_dump(mode="json"))
+def save_check(out, **changes):
+    path = networks.path_of(config.RESULTS / "paper_surrogates", "madry_mnist/surrogate")
+    target = claims.load("table1").target
+    original = {"target": target, "weights": "original", "weights_sha256": "ab" * 32}
+    check = networks.load(path).model_copy(update=original | changes)
+    write_json(networks.path_of(out, target), check.model_dump(mode="json"))
 
 
-def test_a_row_for_each_printed_number_in_every_form(out):
-    work = [table1(), missing()]
-    paths = report.write(report.make(work, out), out)
-    assert [path.name for path in paths] == ["index.html", "report.md", "report.csv"]
-    printed = [n for n in numbers.printed() if n.config in ("table1", "table_imagenet")]
-    rows = list(csv.DictReader(io.StringIO(paths[2].read_text())))
-    assert len(rows) == len(printed) == paths[0].read_text().count("<tr><td") - 1
+def test_each_format_has_a_row_for_each_printed_number(out, missing):
+    page = report.write(report.make([table1(), missing], out), out)
+    assert page == out / "index.html"
+    printed = [c for c in claims.claims() if c.config in ("table1", "table_imagenet")]
+    rows = list(csv.DictReader(io.StringIO((out / "report.csv").read_text())))
+    assert len(rows) == len(printed) == page.read_text().count("<tr><td") - 1
     blob = next(r for r in rows if (r["run"], r["kind"]) == ("blob-xent", "worst"))
     assert (blob["paper"], blob["here"], blob["word"]) == ("88.79", "86.43", "stronger here")
-    assert (blob["weights_sha256"], blob["restarts"], blob["paper_restarts"]) == (
-        "ab" * 32,
-        "10",
-        "10",
-    )
-    assert len(blob["data_sha256"]) == 64
-    assert blob["only_daa"] == "189"
+    assert (blob["restarts"], blob["paper_restarts"], blob["only_daa"]) == ("10", "10", "189")
+    assert (blob["weights_sha256"], len(blob["data_sha256"])) == ("ab" * 32, 64)
     absent = [row for row in rows if row["config"] == "table_imagenet"]
-    assert {row["word"] for row in absent} == {"not run"}
-    assert {row["why"] for row in absent} == {"no weights of it"}
-    text = paths[1].read_text()
+    assert {(row["word"], row["why"]) for row in absent} == {("not run", "no weights of it")}
+    text = (out / "report.md").read_text()
     assert "original abababab" in text
     assert re.search(r"\| +86\.43 \| +85\.74 to 87\.10 \| +10,000 \| +10 of 10 \|", text)
     assert "Not run: table_imagenet: no weights of it." in text
-    for said in paragraph.LEGEND:
-        assert said in text
-        assert html.escape(said, quote=True).replace("&#x27;", "&#39;") in paths[0].read_text()
+    for paragraph in report.LEGEND:
+        assert paragraph in text
+        assert paragraph.replace("'", "&#39;") in page.read_text()
+    report.check_folder(out)
 
 
-def missing() -> Task:
-    (entry,) = (entry for entry in numbers.entries() if entry.config == "table_imagenet")
-    experiment = numbers.load("table_imagenet")
-    return Task(entry, experiment, experiment, missing="no weights of it")
-
-
-def test_the_paragraph_counts_what_the_rows_say(out):
-    found = report.make([table1(), missing()], out)
-    kinds = [(line.verdict.number.kind, line.verdict.word) for line in found.lines]
-    words = [word for kind, word in kinds if kind not in (*numbers.TESTS, *numbers.ORDERS)]
-    # Some of the paper's numbers are not quoted as if they were all.
-    start = (
-        f"Of {len(words)} accuracies and counts that the two versions of the paper print on mnist"
+def test_the_summary_counts_the_verdicts(out, missing):
+    made = report.make([table1(), missing], out)
+    kinds = (*claims.TESTS, *claims.ORDERS)
+    words = [verdict.word for verdict in made.verdicts if verdict.claim.kind not in kinds]
+    compared = len(words) - words.count("not run")
+    assert made.summary.startswith(
+        f"The paper prints {len(words)} accuracies for mnist, imagenet. "
+        f"{compared} could be compared: "
     )
-    assert found.summary.startswith(f"{start}, imagenet, ")
-    assert f"{words.count('stronger here')} with a stronger attack here" in found.summary
-    assert f"{words.count('not run')} not run." in found.summary
-    # A t that is larger than 0 reproduces no number.
-    assert " Of 6 values of their t-tests, 6 of the same sign." in found.summary
-    assert " Of 4 orders of attacks on the paper's networks, 4 reproduced." in found.summary
-    # What can't be run is not said to be left.
-    assert "100 of 100 restarts are done, of the runs asked for that were or can be made here." in (
-        found.summary
+    assert f"{words.count('stronger here')} with a stronger attack here" in made.summary
+    assert (
+        "The others could not be compared yet: the original weights are missing for 6."
+    ) in made.summary
+    assert "It prints 6 values of t-tests. 6 could be compared: 6 with the same" in made.summary
+    assert "4 rankings on the paper's networks: 4 reproduced." in made.summary
+    # Experiments that cannot run are not counted as left.
+    assert "100 of 100 restarts are finished" in made.summary
+
+
+def test_the_summary_says_why_numbers_could_not_be_compared(out, missing):
+    original = claims.load("table1")
+    entry = task_of("table1").entry
+    target = entry.substitute.target
+    experiment = original.model_copy(update={"target": target, "restarts": 10})
+    substituted = Task(entry, experiment, original)
+    made = report.make([substituted, missing], out)
+    assert made.summary.startswith(
+        "The paper prints 18 accuracies for mnist, imagenet. None could be compared yet: "
+        "the original weights are missing for 6, and 12 were measured on substitute networks. "
     )
-    assert f"{table1().experiment.target} abababab" in found.summary
+    assert "4 rankings on substitute networks: 4 reproduced." in made.summary
+    assert f"The substitute networks are {target}." in made.summary
+    assert "on the paper's networks" not in made.summary
+    order = next(v for v in made.verdicts if v.claim.kind == "order")
+    assert (order.restarts, order.paper_restarts) == (10, 50)
+    shutil.rmtree(out / "table1")
+    made = report.make([Task(entry, experiment, original, missing_data="no data set mnist")], out)
+    assert "None could be compared yet: the data sets are missing for 12." in made.summary
+    assert "The substitute networks" not in made.summary
 
 
-def test_what_was_run_stays_when_its_data_or_weights_are_away(out):
-    """A folder of data that was not named takes nothing out of the report."""
-    there, away = report.make([table1()], out), report.make([table1(missing="no data")], out)
-    assert [line.verdict for line in away.lines] == [line.verdict for line in there.lines]
-    assert (away.networks, away.summary, away.remarks) == (there.networks, there.summary, ())
-    (out / table1().experiment.name / "dgf-cw.json").unlink()
-    some = report.make([table1(missing="no data")], out)
-    assert some.remarks == ("Not finished: table1: no data.",)
-    assert "90 of 100 restarts are done" in some.summary
-    worst = [line.verdict for line in some.lines if line.verdict.number.kind == "worst"]
-    assert [verdict.why for verdict in worst if verdict.word == "not run"] == ["no data"]
-    assert len(worst) == 10
+def test_results_stay_when_their_data_are_missing(out):
+    before, after = (
+        report.make([task], out) for task in (table1(), table1(missing_data="no data"))
+    )
+    words = [[verdict.word for verdict in made.verdicts] for made in (before, after)]
+    assert words[0] == words[1]
+    assert (after.networks, after.summary, after.remarks) == (before.networks, before.summary, ())
+    (out / "table1" / "dgf-cw.json").unlink()
+    partial = report.make([table1(missing_data="no data")], out)
+    assert partial.remarks == ("Not finished: table1: no data.",)
+    assert "90 of 100 restarts are finished" in partial.summary
+    worst = [verdict for verdict in partial.verdicts if verdict.claim.kind == "worst"]
+    assert [verdict.reason for verdict in worst if verdict.word == "not run"] == ["no data"]
 
 
-def test_orders_on_stand_ins_are_counted_apart(out):
-    (entry,) = (entry for entry in numbers.entries() if entry.config == "table1")
-    config = numbers.load("table1")
-    target = entry.stand_in.target
-    elsewhere = config.model_copy(update={"target": target, "restarts": 10})
-    found = report.make([Task(entry, elsewhere, config), missing()], out)
-    assert "Of 4 orders of attacks on networks that stand in, 4 reproduced." in found.summary
-    assert f"{target} stood in for networks whose weights are missing" in found.summary
-    assert "on the paper's networks" not in found.summary
-    restarts = {line.verdict.number.kind: line.verdict for line in found.lines}
-    assert (restarts["order"].restarts, restarts["order"].of) == (10, 50)
-    shutil.rmtree(out / elsewhere.name)
-    nothing = Task(entry, elsewhere, config, missing="no data set mnist")
-    assert "stood in" not in report.make([nothing], out).summary
+def test_a_network_that_failed_a_check_is_named_and_gets_no_verdict(out):
+    save_check(out, misses=("clean accuracy: expected 98.53, got 97.00",))
+    made = report.make([table1()], out)
+    assert {verdict.word for verdict in made.verdicts} == {"no verdict"}
+    assert "is not the paper's network: clean accuracy: expected 98.53" in made.remarks[0]
+    assert made.remarks[0] in report.markdown(made)
+    assert f"{table1().experiment.target} failed the checks" in made.summary
+    assert "12 were measured on networks that failed the checks" in made.summary
 
 
-def test_a_stranger_gets_no_verdict_and_is_named_on_top(out):
-    keep_known(out, misses=("clean accuracy: expected 98.53, got 97.00",))
-    found = report.make([table1()], out)
-    assert {line.verdict.word for line in found.lines} == {"no verdict"}
-    assert "is not the paper's network: clean accuracy: expected 98.53" in found.remarks[0]
-    assert found.remarks[0] in report.markdown(found)
-    assert f"{table1().experiment.target} failed the checks, so nothing is" in found.summary
-
-
-@pytest.mark.parametrize("right", [9252, 9180])
-def test_the_leaderboards_pgd_shows_a_stranger(right, out):
-    (entry,) = (e for e in numbers.entries() if e.config == "leaderboard_mnist")
-    board = Task(entry, numbers.load("leaderboard_mnist"), numbers.load("leaderboard_mnist"))
-    assert boards.value(board.experiment.target, entry.board) == 92.52
+@pytest.mark.parametrize("correct", [9252, 9180])
+def test_the_leaderboards_pgd_reveals_another_network(correct, out):
+    board = task_of("leaderboard_mnist")
+    assert boards.value(board.experiment.target, board.entry.board) == 92.52
     record = json.loads((out / "table1" / "pgd-xent.json").read_text())
-    attack = board.experiment.rows[0].attack.settings()
-    changed = {"experiment": "leaderboard_mnist", "attack": attack, "config": "leaderboard_mnist"}
-    changed |= {"broken": list(range(10_000 - right)), "robust_accuracy": [right / 10_000]}
-    changed |= {"restarts": 1, "accuracy_per_restart": [right / 10_000]}
-    write_json(out / "leaderboard_mnist" / "pgd-xent.json", record | changed)
-    found = report.make([board, table1()], out)
-    words = {line.verdict.word for line in found.lines}
-    if right == 9252:
+    record |= {"experiment": "leaderboard_mnist", "config": "leaderboard_mnist", "restarts": 1}
+    record |= {"attack": board.experiment.rows[0].attack.settings()}
+    record |= {"broken": list(range(10_000 - correct))}
+    record |= {"robust_accuracy": [correct / 10_000], "accuracy_per_restart": [correct / 10_000]}
+    write_json(out / "leaderboard_mnist" / "pgd-xent.json", record)
+    made = report.make([board, table1()], out)
+    words = {verdict.word for verdict in made.verdicts}
+    if correct == 9252:
         assert "no verdict" not in words
     else:
         assert words == {"no verdict"}
-        assert "expected 92.52 as on the leaderboard, got 91.80" in found.remarks[0]
+        assert "expected 92.52 as on the leaderboard, got 91.80" in made.remarks[0]
 
 
-def test_nothing_has_been_run_yet(tmp_path):
+def test_a_figure_names_its_restarts(out):
+    (out / "table1" / "restarts.png").touch()
+    made = report.make([table1()], out)
+    title = "Table 1: MNIST, eps 0.3, 200 steps (restarts.png, 10 restarts)"
+    assert made.figures == {title: "table1/restarts.png"}
+    assert f"{title}:\n\n![{title}](table1/restarts.png)\n" in report.markdown(made)
+    assert f'alt="{title}" src="table1/restarts.png"' in report.html(made)
+
+
+def test_a_report_without_records(tmp_path):
     report.write(report.make([table1()], tmp_path), tmp_path)
     rows = list(csv.DictReader((tmp_path / "report.csv").open()))
-    assert {row["why"] for row in rows} == {"its turn has not come"}
-    assert {row["restarts"] for row in rows} == {"0"}
+    assert {(row["why"], row["restarts"]) for row in rows} == {("not started", "0")}
+    assert "None could be compared yet: 12 were not run." in (tmp_path / "report.md").read_text()

@@ -1,19 +1,16 @@
-import csv
-import io
-
 import pytest
 
 from daa import AttackConfig
-from daa.reports import comparisons, notes, stats, tables, tidy
-from daa.reports.comparisons import compare
-from daa.reports.results import Collected, collect
+from daa.reports import stats, tables, wording
+from daa.reports.comparisons import budgeted, compare
+from daa.reports.results import ResultSet, load
+from daa.runs.config import RESULTS
 from daa.runs.records import Record
 
 
 @pytest.fixture
 def pgd(committed) -> Record:
-    found = {record.run: record for record in collect(committed).records}
-    return found["pgd-xent"]
+    return {record.run: record for record in load(committed).records}["pgd-xent"]
 
 
 def run(pgd: Record, method: str = "blob", broken: int | set[int] = 0, **changes) -> Record:
@@ -98,98 +95,78 @@ def test_p_is_corrected_for_all_comparisons_together(pgd):
 
 def test_the_verdict_counts_stronger_equal_and_weaker_runs(pgd):
     weaker = run(pgd, broken=set(pgd.broken[20:])).model_copy(update={"run": "blob-weak"})
-    found = Collected("t", (pgd, run(pgd, broken=20), run(pgd, broken=1), weaker))
-    assert notes.verdict(found) == (
+    assert wording.verdict(ResultSet((pgd, run(pgd, broken=20), run(pgd, broken=1), weaker))) == (
         "DAA is stronger than PGD in 1 of 3 comparisons (p < 0.05 after Holm's correction), "
-        "no difference found in 1, weaker in 1 (blob-weak)."
+        "weaker in 1 (blob-weak); no significant difference in 1."
     )
-    assert notes.verdict(Collected("t", (pgd, run(pgd, broken=9)))).startswith(
-        "DAA is stronger than PGD in 1 of 1 comparison ("
-    )
-    assert notes.verdict(Collected("t", (pgd,))) == ""
+    assert wording.verdict(ResultSet((pgd,))) == ""
 
 
 def test_tables_show_the_images_and_both_p(pgd):
-    found = Collected("t", (pgd, run(pgd, broken=8), run(pgd, broken=set(pgd.broken[3:]))))
-    shown = tables.table(found)
+    results = ResultSet((pgd, run(pgd, broken=8), run(pgd, broken=set(pgd.broken[3:]))))
     names = ["breaks more", "only DAA : only PGD", "p McNemar", "p Holm"]
-    assert [[row[name] for name in names] for row in shown.rows] == [
+    assert [[row[name] for name in names] for row in tables.table(results).rows] == [
         ["", "", "", ""],
         ["DAA", "8 : 0", "0.0078", "0.016"],
         ["PGD", "0 : 3", "0.25", "0.25"],
     ]
-    row = list(csv.DictReader(io.StringIO(tidy.text(found))))[1]
-    assert (row["only_daa"], row["only_pgd"], row["p_holm"]) == ("8", "0", "0.015625")
 
 
-def test_t_is_positive_where_daa_is_stronger(pgd):
+def test_t_is_positive_if_daa_is_stronger(pgd):
     lower = tuple(a - 0.01 * (1 + k / 10) for k, a in enumerate(pgd.accuracy_per_restart))
-    (found, _) = compare([run(pgd, accuracy_per_restart=lower), pgd])
-    for test, got in ((stats.unpaired, found.unpaired), (stats.paired, found.paired)):
-        assert (got.t, got.p) == test(pgd.accuracy_per_restart, lower)
-        assert got.t > 0
+    (pair, _) = compare([run(pgd, accuracy_per_restart=lower), pgd])
+    for paired, test in ((False, pair.unpaired), (True, pair.paired)):
+        assert test == stats.ttest(pgd.accuracy_per_restart, lower, paired=paired)
+        assert test.t > 0
 
 
 def test_restarts_that_leave_images_out_are_not_tested(pgd):
-    standing = run(pgd, "pgd").attack.replace(restarts="standing")
-    other = pgd.model_copy(update={"attack": standing})
-    record = run(pgd).model_copy(update={"attack": run(pgd).attack.replace(restarts="standing")})
-    (found, _) = compare([record, other])
-    assert not found.repeated
-    assert found.paired.t is found.unpaired.t is None
-    assert tables.tests(Collected("t", (record, other))) is None
+    def standing(record):
+        attack = record.attack.replace(restarts="standing")
+        return record.model_copy(update={"attack": attack})
+
+    pair = (standing(run(pgd)), standing(pgd))
+    assert compare(pair)[0].paired.t is compare(pair)[0].unpaired.t is None
+    assert tables.tests(ResultSet(pair)) is None
 
 
 def test_a_single_restart_is_not_tested(pgd):
     one = {"restarts": 1, "accuracy_per_restart": pgd.accuracy_per_restart[:1]}
-    records = [record.model_copy(update=one) for record in (run(pgd), pgd)]
-    found = compare(records)[0]
-    assert found.unpaired.t is None
-    assert tables.tests(Collected("t", tuple(records))) is None
+    records = tuple(record.model_copy(update=one) for record in (run(pgd), pgd))
+    assert compare(records)[0].unpaired.t is None
+    assert tables.tests(ResultSet(records)) is None
 
 
-def test_the_papers_tests_stand_beside_ours(pgd):
-    name = {"config": "table1", "experiment": "table1-somewhere"}
-    runs = [pgd, run(pgd, "blob"), run(pgd, "dgf"), run(pgd, "attraction")]
-    lower = tuple(a - 0.01 * (1 + k / 10) for k, a in enumerate(pgd.accuracy_per_restart))
-    runs = [
-        record.model_copy(update={**name, **({"accuracy_per_restart": lower} if k else {})})
-        for k, record in enumerate(runs)
+def test_the_papers_tests_are_next_to_the_rows_that_have_them():
+    results = load(RESULTS / "table1-madry_mnist-surrogate")
+    names = ["attack", "loss", "t unpaired, arXiv", "p unpaired, arXiv", "p paired, AAAI"]
+    assert [[row[name] for name in names] for row in tables.tests(results).rows] == [
+        ["DAA-BLOB (bfloat16)", "cross-entropy", "76.94", "0.0 %", "0.0"],
+        ["DAA-BLOB (bfloat16)", "CW", "", "", ""],
+        ["DAA-DGF (bfloat16)", "cross-entropy", "75.95", "0.0 %", "5e-43"],
+        ["DAA-DGF (bfloat16)", "CW", "", "", ""],
     ]
-    found = Collected("t", tuple(runs))
-    names = ["t unpaired, arXiv", "p unpaired, arXiv", "p paired, AAAI"]
-    assert [[row[name] for name in names] for row in tables.tests(found).rows] == [
-        ["76.94", "0.0 %", "0.0"],
-        ["75.95", "0.0 %", "5e-43"],
-        ["", "", ""],
-    ]
-    assert "over how many restarts" in notes.of_tests(found)
-    cw = [record.attack.replace(loss="cw") for record in runs]
-    others = [r.model_copy(update={"attack": a}) for r, a in zip(runs, cw, strict=True)]
-    assert "t unpaired, arXiv" not in tables.tests(Collected("t", tuple(others))).header
+    assert wording.PAPER_TESTS in wording.tests(results)
+    assert wording.tests(load(RESULTS / "robust_mnist")) == wording.TESTS
 
 
-def test_the_papers_tests_are_those_of_the_texts():
-    assert comparisons.PAPERS["table_fmnist", "blob"].t_arxiv == "119.24"
-    assert comparisons.PAPERS["table_fmnist", "dgf"].t_arxiv == "109.75"
-    assert comparisons.PAPERS["table_fmnist", "dgf"].p_aaai == "3e-27"
-
-
-def test_the_sentences_say_what_restarts_are_samples_of(committed):
-    text = tables.markdown(collect(committed))
-    assert "two-sided" in text
-    assert "samples of the random numbers (starts and shuffles) alone" in text
-    assert "McNemar's test over the images, in the table above, is the one that counts" in text
-
-
-def test_a_table_of_several_commits_says_so(pgd):
-    assert notes.commits([pgd, run(pgd)]) == ""
+def test_a_table_of_several_commits_lists_them(pgd):
+    assert wording.commits([pgd, run(pgd)]) == ""
     other = run(pgd, git_commit="0123456789-dirty")
     both = run(pgd, git_commit=f"{pgd.git_commit} and 0123456789-dirty")
-    assert notes.commits([pgd, pgd, other, both]) == (
-        f"The runs come from several commits of the code: {pgd.git_commit[:7]} (3 runs), "
+    assert wording.commits([pgd, pgd, other, both]) == (
+        f"The runs were computed with several commits of the code: {pgd.git_commit[:7]} (3 runs), "
         "0123456-dirty (2 runs)."
     )
-    found = Collected("t", (pgd, other))
-    assert "several commits" in tables.markdown(found)
-    assert "% The runs come from several commits" in tables.latex(found)
+    assert "several commits" in tables.markdown(ResultSet((pgd, other)))
+    assert "% The runs were computed" in tables.latex(ResultSet((pgd, other)))
+
+
+def test_an_adaptive_run_is_compared_with_pgd_of_its_seed_and_images():
+    records = load(RESULTS / "equal_budget").records
+    pairs = budgeted(records)
+    assert [(pair.daa.seed, pair.pgd.seed) for pair in pairs] == [(0, 0), (1, 1), (2, 2)]
+    assert all(pair.p_holm >= pair.p for pair in pairs)
+    fewer = [r.model_copy(update={"images": 5}) for r in records if r.seed == 0]
+    adaptive = [r for r in records if r.attack.method == "adaptive"]
+    assert [pair.daa.images for pair in budgeted([*adaptive, *fewer])] == [5]

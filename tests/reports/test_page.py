@@ -1,16 +1,45 @@
+"""The results page: summary, cards, tables, leaderboards."""
+
 import json
 import re
-from pathlib import Path
 
-import page as script
+import numpy as np
 import pytest
 
 from daa import InputError
-from daa.leaderboard import living
-from daa.reports import page, races
-from daa.reports import results as collection
-from daa.reports.results import collect
-from daa.runs import config
+from daa.cli import page as script
+from daa.leaderboard import boards, on_page
+from daa.reports import autoattack, page, results, summary
+from daa.reports.results import ResultSet, load
+from daa.runs.config import EXPERIMENT, RESULTS
+
+
+@pytest.fixture
+def html(folder):
+    """The page of the records as they are now."""
+
+    def html(of=folder):
+        loaded = [load(of)]
+        made = on_page.make(loaded, page.of_paper(loaded))
+        return page.html(loaded, folder.parent, made)
+
+    return html
+
+
+@pytest.fixture
+def records(folder, change):
+    """Changes fields of all records of the folder."""
+
+    def records(of=folder, **values):
+        for path in of.glob("*-*.json"):
+            change(path, **values)
+
+    return records
+
+
+@pytest.fixture(scope="module")
+def budgets():
+    return load(RESULTS / "equal_budget")
 
 
 def test_the_page_is_one_file_with_links_to_records(folder, capsys):
@@ -20,25 +49,33 @@ def test_the_page_is_one_file_with_links_to_records(folder, capsys):
     assert 'href="robust_mnist/dgf-cw.json"' in html
     assert "Guided Local Attack" in html
     assert '<p class="note">DAA is stronger than PGD in 4 of 4 comparisons (p &lt; 0.05' in html
-    assert '<p class="note">The papers&#39; t-tests of PGD against DAA over the restarts' in html
-    assert "no run on the original weights yet" in html
+    assert '<p class="note">t-tests of PGD against DAA over the restarts' in html
     assert "86.40" in (folder.parent / "README.md").read_text()
 
 
-def test_the_page_leads_to_the_report_of_the_whole_paper(folder):
+def test_the_page_opens_with_what_a_stranger_needs(html, records):
+    text = " ".join(html().split())
+    assert "An adversarial attack changes the pixels of an image by at most a small amount" in text
+    assert "10 runs against 1 image classifiers" in text or "10 runs against 1 image" in text
+    assert "Lower is a stronger attack." in text
+    assert "The paper's own weights are not available" in text
+    records(weights="original")
+    assert "The paper's own weights are not available" not in html()
+
+
+def test_the_page_links_the_report_on_the_paper(folder):
     script.main([str(folder)])
     root = folder.parent
-    for name in ("index.html", "README.md"):
-        assert "Number by number" not in (root / name).read_text()
+    assert "paper_surrogates" not in (root / "index.html").read_text()
     report = root / "paper_surrogates" / "report.md"
     report.parent.mkdir()
     report.touch()
     script.main([str(folder)])
-    link = '<a href="paper_surrogates/index.html">Everything that the paper prints</a>, with other'
-    assert link in (root / "index.html").read_text()
-    line = "- [Everything that the paper prints](paper_surrogates/report.md), with other networks"
+    assert '<a href="paper_surrogates/index.html">All that the paper prints' in (
+        (root / "index.html").read_text()
+    )
+    line = "- [Report with stand-ins for missing weights](paper_surrogates/report.md)"
     assert line in (root / "README.md").read_text()
-    assert "](paper/report.md)" not in (root / "README.md").read_text()
 
 
 def test_no_folder_to_show_is_a_mistake_and_writes_nothing(tmp_path):
@@ -46,89 +83,148 @@ def test_no_folder_to_show_is_a_mistake_and_writes_nothing(tmp_path):
     with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
         page.write([])
     with pytest.raises(InputError, match="empty: expected result records, got none"):
-        script.main([str(tmp_path / "empty")])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty"]
+        script.main.__wrapped__([str(tmp_path / "empty")])
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_the_page_loads_nothing(folder):
-    html = page.html({folder: collect(folder)})
-    assert not re.findall(r"""(?:src|srcset|poster)=|@import|<link[^>]+href=(?!"data:,)""", html)
-    assert set(re.findall(r"url\((.)", html)) <= {"#"}
-    assert len(html) < 1_500_000
-
-
-def test_figures_take_the_pages_colours_and_no_image_is_inverted(folder):
-    html = page.html({folder: collect(folder)})
-    assert "invert" not in html
-    assert html.count('<svg role="img" aria-label="') == 2  # a panel for each loss
-    ids = re.findall(r'\bid="([^"]+)"', html)
+def test_the_page_loads_nothing_and_inverts_no_image(html):
+    text = html()
+    assert not re.findall(r"""(?:src|srcset|poster)=|@import|<link[^>]+href=(?!"data:,)""", text)
+    assert set(re.findall(r"url\((.)", text)) <= {"#"}
+    assert "invert" not in text
+    assert text.count('<svg role="img" aria-label="') == 2  # a panel for each loss
+    ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
-    used = set(re.findall(r"var\(--([a-z]+)\)", html))
-    assert used <= set(re.findall(r"--([a-z]+):", html))
+    used = set(re.findall(r"var\(--([a-z]+)\)", text))
+    assert used <= set(re.findall(r"--([a-z]+):", text))
 
 
-def test_a_row_has_its_key_columns_first_and_what_was_found(folder):
-    html = page.html({folder: collect(folder)})
-    heads = re.findall(r"<button type=\"button\">([^<]+)</button>", html)
-    assert heads[:4] == ["attack", "loss", "worst case", "against PGD"]
-    row = re.search(r'<tr data-attack="DAA-DGF" data-loss="cross-entropy">.*?</tr>', html)[0]
-    assert '<td class="text against is-stronger" data-sort="-1.8' in row
-    assert "<b>−1.84</b> stronger" in row
-    assert "p = 1.7e-45" in row
+def test_a_row_has_its_key_columns_first_and_its_comparison(html):
+    text = html()
+    heads = re.findall(r"<button type=\"button\">([^<]+)</button>", text)
+    assert heads[:4] == ["attack", "loss", "robust accuracy", "against PGD"]
+    row = re.search(r'<tr data-attack="DAA-DGF" data-loss="cross-entropy">.*?</tr>', text)[0]
+    assert '<td class="text pair is-stronger" data-sort="-1.8' in row
+    assert "<b>−1.84</b> stronger" in row and "p = 1.7e-45" in row
 
 
-def test_a_difference_without_a_small_p_is_none(folder, change):
+def test_a_difference_without_a_small_p_is_not_significant(folder, change, html):
     blob, pgd = (json.loads((folder / f"{n}-cw.json").read_text()) for n in ("blob", "pgd"))
     extra = sorted(set(range(10_000)) - set(pgd["broken"]))[:3]
     broken = sorted([*pgd["broken"], *extra])
     accuracy = [*blob["robust_accuracy"][:-1], 1 - len(broken) / 10_000]
     change(folder / "blob-cw.json", broken=broken, robust_accuracy=accuracy)
-    html = page.html({folder: collect(folder)})
-    row = re.search(r'<tr data-attack="DAA-BLOB" data-loss="CW">.*?</tr>', html)[0]
-    assert "<b>−0.03</b> no difference found" in row
-    assert "stronger" not in row
+    row = re.search(r'<tr data-attack="DAA-BLOB" data-loss="CW">.*?</tr>', html())[0]
+    assert "<b>−0.03</b> no difference" in row and "stronger" not in row
 
 
-def test_a_missing_row_has_no_link(folder):
+def test_a_missing_row_has_no_link(folder, html):
     (folder / "dgf-cw.json").unlink()
-    html = page.html({folder: collect(folder)})
-    assert 'href="robust_mnist/dgf-cw.json"' not in html
-    assert '<td class="missing">missing</td>' in html
+    text = html()
+    assert 'href="robust_mnist/dgf-cw.json"' not in text
+    assert '<td class="missing">missing</td>' in text
 
 
-def test_leaderboards_keep_a_place_for_this_projects_runs(folder, change):
-    vacant = "this project: no run on madry_mnist/secret"
-    assert vacant in page.html({folder: collect(folder)})
-    for path in folder.glob("*.json"):
-        change(path, target="madry_mnist/secret", weights="original")
-    html = page.html({folder: collect(folder)})
-    assert vacant not in html
-    assert "this project: no run on madry_cifar10/secret" in html
+def test_titles_are_text_and_not_html(folder, change, html):
+    change(folder / EXPERIMENT, title='<script>alert("1")</script> & more')
+    text = html()
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(" in text and "&amp; more" in text
 
 
-def test_a_page_about_other_experiments_is_silent_about_the_paper(folder, change):
+def test_a_page_about_other_experiments_does_not_mention_the_paper(folder, change, html, records):
     own = folder.rename(folder.with_name("mine"))
-    for path in own.glob("*.json"):
-        change(path, title="My networks")
-    html = page.html({own: collect(own)})
-    assert "<title>My networks: results</title>" in html
-    assert "<h1>My networks</h1>" in html
-    assert "DAA-DGF brings the accuracy of locuslab/fast_pgd_mnist down to <b>86.40" in html
-    assert "PGD to <b>" in html
-    for words in ("could not be checked", "the paper's own", "what was reproduced", "MadryLab"):
-        assert words not in html
-    assert "## Leaderboards" not in page.markdown({own: collect(own)})
-    for path in own.glob("*.json"):
-        change(path, target="madry_mnist/secret", weights="original")
-    for text in (page.html({own: collect(own)}), page.markdown({own: collect(own)})):
-        assert "MNIST, eps 0.3" in text
-        assert "CIFAR10, eps 8" not in text
+    change(own / EXPERIMENT, title="My networks", group="My section")
+    text = html(own)
+    assert "<title>My networks: results</title>" in text and "<h1>My networks</h1>" in text
+    assert "DAA-DGF lowers the accuracy of locuslab/fast_pgd_mnist to <b>86.40" in text
+    for words in ("paper's own weights", "MadryLab", "Leaderboards"):
+        assert words not in text
+    records(own, target="madry_mnist/secret", weights="original")
+    text = html(own)
+    assert "MNIST, eps 0.3" in text and "CIFAR10, eps 8" not in text
 
 
-def test_the_living_board_is_shown_where_it_has_entries(folder):
-    assert "The living board" not in page.html({folder: collect(folder)})
-    record = collect(folder).records[0]
-    entry = living.make(
+def test_surrogates_are_marked(html, records):
+    assert "Measured on a stand-in" not in html()
+    records(weights="surrogate")
+    assert "Measured on a stand-in" in html()
+
+
+def test_races_with_autoattack_have_a_table(folder, html):
+    (folder / autoattack.NAME).write_bytes(
+        (RESULTS / "equal_budget" / autoattack.NAME).read_bytes()
+    )
+    assert "AutoAttack: apgd-ce" in html() or "AutoAttack: " in html()
+    assert "came within 0.2 points of AutoAttack&#39;s" in html()
+
+
+def test_experiments_are_in_sections_by_their_group(budgets):
+    groups = ["The paper's figures", "Mine", "", "Equal budgets", "Choices and precision"]
+    made = [
+        ResultSet(
+            budgets.records, experiment=budgets.experiment.model_copy(update={"group": group})
+        )
+        for group in groups
+    ]
+    assert [one.group for one in page.in_order(made)] == [
+        "Equal budgets",
+        "The paper's figures",
+        "Choices and precision",
+        "",
+        "Mine",
+    ]
+    assert page.of_paper(made) and not page.of_paper(made[1:3] + made[4:])
+
+
+@pytest.mark.parametrize("name", ["README.md", "index.html"])
+def test_another_file_of_the_user_is_not_overwritten(folder, name):
+    (folder.parent / name).write_text("# My thesis")
+    with pytest.raises(InputError, match=rf"{name}: "):
+        script.main.__wrapped__([str(folder)])
+    assert (folder.parent / name).read_text() == "# My thesis"
+    assert sorted(p.name for p in folder.parent.iterdir()) == sorted([folder.name, name])
+    (folder.parent / name).unlink()
+    for _ in range(2):  # files of the command are rewritten
+        script.main([str(folder)])
+
+
+def test_the_committed_page_has_every_committed_experiment():
+    html = (RESULTS / "index.html").read_text()
+    for folder in results.folders():
+        assert f'id="{folder.name}"' in html or folder.name == "quickstart"
+    assert len(html) < 1_500_000
+
+
+# Leaderboards.
+
+
+def test_leaderboards_have_a_line_for_this_project(html, records):
+    vacant = "this project: no run on madry_mnist/secret"
+    assert vacant in html()
+    records(target="madry_mnist/secret", weights="original")
+    assert vacant not in html()
+    assert "this project: no run on madry_cifar10/secret" in html()
+
+
+def test_only_complete_runs_on_the_boards_network_are_ranked(folder, change, records):
+    records(target="madry_mnist/secret", weights="surrogate")
+    assert on_page.own([load(folder)]) == []
+    records(weights="original", images=9_999)
+    change(folder / "dgf-xent.json", images=10_000, robust_accuracy=[0.8801] * 10)
+    change(folder / "pgd-xent.json", images=10_000, weights="third-party")
+    loaded = [load(folder)]
+    (own,) = on_page.own(loaded)
+    assert own[:3] == ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01))
+    made = on_page.make(loaded, True)
+    assert "|    2 | **DAA-DGF (this project)**" in page.markdown(loaded, folder.parent, made)
+    assert '<tr class="own"><td>2</td>' in page.html(loaded, folder.parent, made)
+
+
+def test_the_living_board_is_shown_if_it_has_entries(folder, html):
+    assert "The living board" not in html()
+    record = load(folder).records[0]
+    entry = boards.make(
         name="A strong attack",
         by="A. Name",
         method="100 steps",
@@ -141,76 +237,58 @@ def test_the_living_board_is_shown_where_it_has_entries(folder):
         accuracy=0.8123,
         array_sha256="0" * 64,
     )
-    living.insert(entry, folder.parent / "board")
-    html = page.html({folder: collect(folder)})
-    assert "The living board" in html
-    assert '<td>1</td><td class="text">A strong attack</td><td>81.23</td>' in html
-    other = folder.rename(folder.with_name("mine"))
-    assert "A strong attack" not in page.html({other: collect(other)})
+    boards.insert(entry, folder.parent / "board")
+    assert '<td>1</td><td class="text">A strong attack</td><td>81.23</td>' in html()
 
 
-def test_races_with_autoattack_have_a_table(folder):
-    point = {
-        "attack": "apgd-ce",
-        "accuracy": 0.85,
-        "gradients": 9.0,
-        "seconds": 2,
-        "cpu_seconds": 3,
+# Cards and headline.
+
+
+def test_a_card_has_the_strongest_daa_and_its_pgd(committed):
+    card = summary.card(load(committed))
+    assert [record.run for record in card.records] == ["pgd-xent", "dgf-xent"]
+    (pair,) = card.pairs
+    assert (pair.outcome, pair.points) == ("stronger", pytest.approx(-1.84))
+    assert card.outcomes == {"stronger": 4, "no difference": 0, "weaker": 0}
+    assert card.part == ""
+
+
+def test_no_difference_is_no_difference_however_low_the_number():
+    (pair,) = summary.card(load(RESULTS / "table_fmnist-fmnist-surrogate")).pairs
+    assert pair.points < 0 and pair.p_holm > 0.05 and pair.outcome == "no difference"
+
+
+def test_a_card_of_several_radii_is_for_the_targets_own():
+    card = summary.card(load(RESULTS / "table_cifar10-madry_cifar10-surrogate"))
+    assert card.part == "eps 8/255"
+    assert {round(255 * record.attack.eps) for record in card.records} == {8}
+    assert card.outcomes == {"stronger": 0, "no difference": 4, "weaker": 4}  # of both radii
+
+
+def test_a_card_of_several_seeds_is_for_the_first_and_has_the_adaptive_attack(budgets):
+    card = summary.card(budgets)
+    assert [record.attack.method for record in card.records] == ["pgd", "dgf", "adaptive"]
+    assert {record.seed for record in card.records} == {0} and card.part == "seed 0"
+    assert [pair.daa.attack.method for pair in card.pairs] == ["dgf", "adaptive"]
+
+
+def test_a_card_without_daa_has_pgd_alone():
+    card = summary.card(load(RESULTS / "surrogate_mnist"))
+    assert [record.run for record in card.records] == ["pgd-xent"]
+    assert card.pairs == () and sum(card.outcomes.values()) == 0
+
+
+def test_the_headline_is_the_mean_over_the_seeds(budgets, committed):
+    line = summary.headline(budgets)
+    mean = {
+        method: np.mean([100 * r.worst for r in budgets.records if r.attack.method == method])
+        for method in ("adaptive", "pgd", "dgf")
     }
-    course = {"seed": 0, "points": [point]}
-    record = collect(folder).records[0]
-    names = ("target", "weights", "weights_sha256", "data", "data_sha256", "clean_accuracy")
-    race = {name: getattr(record, name) for name in names}
-    race |= {"images": 10_000, "eps": 0.3, "cores": 2, "device": "CPU", "versions": {}}
-    race |= {"autoattack": course, "adaptive": [course], "git_commit": None}
-    (folder / races.NAME).write_text(json.dumps({"schema": 1, "races": [race]}))
-    html = page.html({folder: collect(folder)})
-    assert "AutoAttack: apgd-ce" in html
-    assert "came within 0.2 points of AutoAttack&#39;s 85.00 %" in html
-
-
-def test_surrogates_are_marked(folder, change):
-    assert "this project trained, not on the paper's" not in page.html({folder: collect(folder)})
-    for path in folder.glob("*.json"):
-        change(path, weights="surrogate")
-    assert "this project trained, not on the paper's" in page.html({folder: collect(folder)})
-
-
-def test_only_runs_on_the_boards_network_are_ranked(folder, change):
-    for path in folder.glob("*.json"):
-        change(path, target="madry_mnist/secret", weights="surrogate")
-    assert page.entries({folder: collect(folder)}) == []
-    change(folder / "dgf-xent.json", weights="original", robust_accuracy=[0.8801] * 10)
-    results = {folder: collect(folder)}
-    assert page.entries(results) == [
-        ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01))
-    ]
-    assert "|    2 | **DAA-DGF (this project)**" in page.markdown(results)
-    assert '<tr class="own"><td>2</td>' in page.html(results)
-
-
-@pytest.mark.parametrize("name", ["README.md", "index.html"])
-def test_a_file_of_the_users_own_is_not_overwritten(folder, capsys, name):
-    (folder.parent / name).write_text("# My thesis")
-    with pytest.raises(InputError, match=rf"{name}: expected no file, or one that this project wr"):
-        script.main([str(folder)])
-    assert (folder.parent / name).read_text() == "# My thesis"
-    assert sorted(p.name for p in folder.parent.iterdir()) == sorted([folder.name, name])
-    (folder.parent / name).unlink()
-    for _ in range(2):  # its own are written anew
-        script.main([str(folder)])
-
-
-def test_the_page_opens_with_the_main_tables_and_leaves_out_what_is_not_committed():
-    names = ["precision", "figure2-x", "quickstart", "table_fmnist", "robust_mnist", "table1-x"]
-    names.append("equal_budget-x")
-    order = [folder.name for folder in page.shown([Path(name) for name in names])]
-    tables = ["robust_mnist", "table1-x", "table_fmnist"]
-    assert order == ["equal_budget-x", *tables, "figure2-x", "precision"]
-
-
-def test_the_committed_page_has_every_committed_experiment():
-    html = (config.RESULTS / "index.html").read_text()
-    for folder in page.shown(collection.folders()):
-        assert f'id="{folder.name}"' in html, folder
-    assert len(html) < 1_500_000
+    assert (line.adaptive, line.pgd) == pytest.approx((mean["adaptive"], mean["pgd"]))
+    assert (line.next_name, line.next_best) == (
+        "DAA-DGF (cross-entropy)",
+        pytest.approx(mean["dgf"]),
+    )
+    assert line.outcomes == {"stronger": 3, "no difference": 0, "weaker": 0}
+    assert line.p == max(pair.p_holm for pair in budgets.budgeted)
+    assert summary.headline(load(committed)) is None

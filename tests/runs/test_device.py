@@ -1,4 +1,4 @@
-"""What TensorFlow computes on; GPUs are played."""
+"""The device that TensorFlow computes on; the GPUs are simulated."""
 
 from pathlib import Path
 
@@ -8,34 +8,32 @@ import tensorflow as tf
 from daa.errors import InputError
 from daa.runs import device
 
-CPUINFO = "model name\t: Some Processor 5000 \nflags\t\t: fpu {}\n"
-
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """The GPUs that TensorFlow sees, which a test may change."""
-    found = []
+    """{GPU: details} that TensorFlow sees."""
+    gpus = {}
     for name in ("list_physical_devices", "get_visible_devices"):
-        monkeypatch.setattr(tf.config, name, lambda kind: list(found) if kind == "GPU" else ["c"])
-    return found
+        monkeypatch.setattr(tf.config, name, lambda kind: list(gpus) if kind == "GPU" else ["cpu"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: gpus[gpu])
+    return gpus
 
 
 @pytest.fixture
-def details(monkeypatch):
-    """What TensorFlow says of a GPU."""
-    found = {}
-    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: found[gpu])
-    return found
+def processor(monkeypatch):
+    """Replaces the flags of the processor."""
 
+    def processor(flags="sse"):
+        text = f"model name\t: Some Processor 5000 \nflags\t\t: fpu {flags}\n"
+        monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
 
-def processor(monkeypatch, flags="sse"):
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: CPUINFO.format(flags))
+    return processor
 
 
 def test_the_processor_hides_the_gpus(monkeypatch, gpus):
     hidden = []
-    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *given: hidden.append(given))
-    gpus.append("g")
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *args: hidden.append(args))
+    gpus["g"] = {}
     device.use("gpu")
     device.use("auto")
     assert hidden == []
@@ -43,50 +41,43 @@ def test_the_processor_hides_the_gpus(monkeypatch, gpus):
     assert hidden == [([], "GPU")]
 
 
-def test_a_gpu_that_is_not_there_is_refused(gpus):
+def test_a_missing_gpu_is_refused(gpus):
     device.use("auto")
-    with pytest.raises(InputError, match="device: expected a GPU that TensorFlow sees, got none"):
+    with pytest.raises(InputError, match="device: TensorFlow sees no GPU; use --device cpu"):
         device.use("gpu")
 
 
-def test_gpus_are_shared_with_others(monkeypatch, gpus):
-    growing = []
-    config = tf.config.experimental
-    monkeypatch.setattr(config, "set_memory_growth", lambda *given: growing.append(given))
-    exact = []
-    monkeypatch.setattr(config, "enable_tensor_float_32_execution", exact.append)
+def test_gpus_are_shared_and_compute_in_float32(monkeypatch, gpus):
+    growing, tf32 = [], []
+    experimental = tf.config.experimental
+    monkeypatch.setattr(experimental, "set_memory_growth", lambda *args: growing.append(args))
+    monkeypatch.setattr(experimental, "enable_tensor_float_32_execution", tf32.append)
     device.prepare()
     assert growing == []
-    gpus += ["g", "h"]
+    gpus.update(g={}, h={})
     device.prepare()
     assert growing == [("g", True), ("h", True)]
-    assert exact == [False, False]  # no TF32
+    assert tf32 == [False, False]
 
 
-def test_the_first_gpu_gives_the_name_else_the_processor(monkeypatch, gpus, details):
+def test_the_name_is_that_of_the_first_gpu_or_of_the_processor(monkeypatch, gpus, processor):
     monkeypatch.setattr("os.cpu_count", lambda: 12)
-    processor(monkeypatch)
+    processor()
     assert device.name() == "CPU Some Processor 5000, 12 cores"
-    gpus += ["g", "h"]
-    details.update(g={"device_name": "GPU Nine"}, h={})
+    gpus.update(g={"device_name": "GPU Nine"}, h={})
     assert device.name() == "GPU Nine"
-    gpus.remove("g")
+    del gpus["g"]
     assert device.name() == "GPU"
 
 
 @pytest.mark.parametrize(
     ("capability", "fast"), [((7, 5), False), ((8, 0), True), ((8, 6), True), ((9, 0), True)]
 )
-def test_gpus_from_ampere_on_have_bfloat16(capability, fast, monkeypatch, gpus, details):
-    processor(monkeypatch, flags="avx512_bf16")
-    gpus.append("g")
-    details["g"] = {"compute_capability": capability}
+def test_gpus_since_ampere_have_bfloat16(capability, fast, gpus, processor):
+    processor("avx512_bf16")
+    gpus["g"] = {"compute_capability": capability}
     assert device.fast_bfloat16() is fast
-
-
-def test_a_gpu_that_does_not_say_what_it_can_has_none(monkeypatch, gpus, details):
-    gpus.append("g")
-    details["g"] = {}
+    gpus["g"] = {}
     assert not device.fast_bfloat16()
 
 
@@ -94,8 +85,8 @@ def test_a_gpu_that_does_not_say_what_it_can_has_none(monkeypatch, gpus, details
     ("flags", "fast"),
     [("avx512f", False), ("avx512_bf16", True), ("amx_bf16 amx_tile", True), ("amx_tile", False)],
 )
-def test_processors_say_whether_they_have_bfloat16(flags, fast, monkeypatch, gpus):
-    processor(monkeypatch, flags)
+def test_some_processors_have_bfloat16(flags, fast, gpus, processor):
+    processor(flags)
     assert device.fast_bfloat16() is fast
 
 

@@ -1,4 +1,4 @@
-"""A Ray cluster that loses a worker gives the results of one process."""
+"""A Ray cluster computes the results of one process, also after the death of a worker."""
 
 import os
 import signal
@@ -11,17 +11,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import reproduce
 import survive
+import tiny
 
 from daa import targets
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Unit
 from daa.attacks.worst_case import Result
 from daa.errors import InputError
+from daa.runs import config
 from daa.runs import ray as engines
-from daa.runs import records
 from daa.runs.ray import on_ray
+from daa.runs.run import run
 
 CONFIG = AttackConfig("blob", eps=0.15, step_size=0.03, steps=20, steps_per_shuffle=5)
 UNIT = Unit(CONFIG, 0, 0)
@@ -71,7 +72,7 @@ def engine():
     return on_ray(load, None, np.zeros(1), np.zeros(1))
 
 
-def test_twice_as_many_units_as_places_are_handed_out_ahead(fake):
+def test_twice_as_many_units_as_slots_are_submitted(fake):
     asked = []
 
     def units():
@@ -82,13 +83,13 @@ def test_twice_as_many_units_as_places_are_handed_out_ahead(fake):
     found = []
     for _, result in engine()(units()):
         found.append(int(result.margin[0]))
-        # Two places: those that run, as many that wait, and those whose results came.
+        # Two slots: the running units, as many that wait, and the finished ones.
         assert len(asked) == min(len(found) + 3, 7)
     assert found == list(range(7))
     assert fake.shut_down
 
 
-def test_a_plan_that_waits_gets_its_result_before_it_is_asked_again(fake):
+def test_a_plan_that_waits_gets_its_result_first(fake):
     results = deque()
 
     def units():
@@ -102,13 +103,13 @@ def test_a_plan_that_waits_gets_its_result_before_it_is_asked_again(fake):
     assert list(results) == [0, 1, 2]
 
 
-def test_a_head_that_dies_is_one_line_and_the_driver_leaves(fake, monkeypatch):
+def test_a_dead_head_is_named(fake, monkeypatch):
     def dead(*_, **__):
         raise fake.exceptions.RayError("the head is gone")
 
     monkeypatch.setattr(fake, "wait", dead)
     monkeypatch.setattr(fake, "shutdown", dead)
-    message = "ray: expected a cluster that goes on, got OSError; what is finished is kept, the sam"
+    message = r"ray: the cluster failed \(OSError\): .*; finished units are saved, run the same"
     with pytest.raises(InputError, match=message):
         list(engine()(iter([UNIT])))
 
@@ -130,30 +131,31 @@ def test_a_worker_reads_its_target_once(monkeypatch):
         found = engines._work(source, data.x, data.y, unit, None, threads=1)
         assert found.device.startswith("CPU")
     assert calls == ["tiny/cnn"]
-    with pytest.raises(InputError, match="tiny/cnn: expected weights with sha256 another on eve"):
+    with pytest.raises(InputError, match="their sha256 must be another, got"):
         engines._work((*source[:3], "another"), data.x, data.y, UNIT, None, threads=1)
 
 
 @pytest.mark.slow
 def test_ray_that_loses_a_worker_gives_the_records_of_one_process(tmp_path):
     pytest.importorskip("ray", reason="the optional package ray is not installed")
-    config = tmp_path / "survivor.yaml"
-    config.write_text(survive.CONFIG, encoding="utf-8")
-    command = [str(config), "--images", "100", "--out"]
-    reproduce.main([*command, str(tmp_path / "local")])
+    path = tmp_path / "survivor.yaml"
+    path.write_text(survive.CONFIG, encoding="utf-8")
+    experiment = config.load(path)
+    target, data = tiny.load_target("cnn"), tiny.load_dataset("test").first(100)
+    list(run(experiment, target, data, folder=tmp_path / "local"))
     victims: list[int] = []
     done = threading.Event()
     killer = threading.Thread(target=kill_one_worker, args=[victims, done])
     killer.start()
+    cluster = on_ray(targets.loader("tiny/cnn"), target.weights_sha256, data.x, data.y)
     try:
-        reproduce.main([*command, str(tmp_path / "ray"), "--engine", "ray"])
+        finished = list(run(experiment, target, data, folder=tmp_path / "ray", engine=cluster))
     finally:
         done.set()
         killer.join()
     assert len(victims) == 1
-    survive.compare(tmp_path / "local" / "survivor", tmp_path / "ray" / "survivor")
-    found = [records.load(path) for path in (tmp_path / "ray" / "survivor").glob("*.json")]
-    assert all(record.seconds > 0 for record in found)
+    survive.compare(tmp_path / "local", tmp_path / "ray")
+    assert all(row.record.seconds > 0 for row in finished)
 
 
 def kill_one_worker(victims, done):
@@ -189,7 +191,7 @@ def test_an_error_of_a_worker_is_the_users():
     data = targets.load_dataset("tiny/cnn").first(10)
     load = targets.loader("tiny/cnn")
     found = on_ray(load, "another", data.x, data.y)(iter([UNIT]))
-    with pytest.raises(InputError, match="tiny/cnn: expected weights with sha256 another on eve"):
+    with pytest.raises(InputError, match="their sha256 must be another, got"):
         list(found)
 
 
@@ -197,15 +199,15 @@ def test_an_error_of_a_worker_is_the_users():
 def test_more_cores_than_a_machine_has_are_refused():
     pytest.importorskip("ray", reason="the optional package ray is not installed")
     found = on_ray(targets.loader("tiny/cnn"), None, np.zeros(1), np.zeros(1), cpus_per_unit=9**9)
-    with pytest.raises(InputError, match="cpus per unit: expected at most"):
+    with pytest.raises(InputError, match="cpus per unit: must be at most"):
         list(found(iter([UNIT])))
 
 
 @pytest.mark.parametrize(
     "address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port", "127.0.0.1:99999"]
 )
-def test_no_cluster_at_the_address_is_said_at_once(address):
+def test_a_missing_cluster_is_named_at_once(address):
     pytest.importorskip("ray", reason="the optional package ray is not installed")
     found = on_ray(targets.loader("tiny/cnn"), None, np.zeros(1), np.zeros(1), address=address)
-    with pytest.raises(InputError, match=f"address: expected a Ray cluster at {address}, got "):
+    with pytest.raises(InputError, match=f"address: there is no Ray cluster at {address}: "):
         list(found(iter([UNIT])))

@@ -1,393 +1,296 @@
+"""The scheduler: records, resuming, extension by restarts, shared states, limits."""
+
+import contextlib
+import itertools
 import json
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import quickstart
-import reproduce
-from PIL import Image
+import tensorflow as tf
+import tiny
 
+from daa import AttackConfig, Dataset, InputError, Target
 from daa.attacks.attack import Attack
 from daa.attacks.methods import METHODS, Method
 from daa.attacks.plans import Unit
-from daa.attacks.worst_case import Engine, run_unit
-from daa.errors import InputError
-from daa.runs import config as configs
-from daa.runs import device, provenance, records, run, setup
-from daa.runs.setup import Setup
+from daa.attacks.worst_case import run_unit
+from daa.runs import provenance, records, state
+from daa.runs import run as scheduler
+from daa.runs.config import Experiment, Row, load_experiment
+from daa.runs.run import run, top5_accuracy
 
-QUICK = ("pgd-xent", "blob-xent", "dgf-xent", "adaptive")
-_SMALL = ["--images", "100", "--restarts", "2"]
-CONFIG = """
-name: tiny
-title: Tiny
-target: tiny/cnn
-attack: {eps: 0.15, step_size: 0.03, steps: 10, batch_size: 50, steps_per_shuffle: 5}
-rows:
-  - {method: pgd, loss: xent, paper: 60.0}
-  - {method: blob, loss: xent}
-"""
+TARGET = tiny.load_target("cnn")
+DATA = tiny.load_dataset("test").first(40)
+OPTIONS = {"eps": 0.15, "step_size": 0.05, "steps": 4, "batch_size": 20}
+PGD = Row(name="pgd-xent", attack=AttackConfig("pgd", **OPTIONS), paper=60.0)
+BLOB = Row(name="blob-xent", attack=AttackConfig("blob", steps_per_shuffle=2, **OPTIONS))
+NAMES = ("pgd-xent", "blob-xent")
+
+
+def experiment(*rows, restarts=2, **fields):
+    fields = {"name": "tiny", "title": "Tiny", "target": "tiny/cnn", **fields}
+    return Experiment(rows=rows or (PGD, BLOB), restarts=restarts, **fields)
+
+
+def go(folder, *rows, restarts=2, seed=0, name="tiny", **options):
+    wanted = experiment(*rows, restarts=restarts, seed=seed, name=name)
+    options = {"progress": False, "about": {"config": "tiny"}, **options}
+    return list(run(wanted, TARGET, DATA, folder=folder, **options))
+
+
+def content(folder, name, **changes):
+    return {**json.loads((folder / f"{name}.json").read_text()), "seconds": 0, **changes}
+
+
+def same_results(a, b, names=NAMES, **changes):
+    """Records and states are equal, except for the seconds."""
+    for name in names:
+        assert content(a, name, **changes) == content(b, name, **changes)
+        with np.load(a / f"{name}.npz") as x, np.load(b / f"{name}.npz") as y:
+            for key in {*x.files, *y.files} - {"seconds", "origin"}:
+                assert x[key].tobytes() == y[key].tobytes()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The results of an undisturbed run with three restarts."""
+    folder = tmp_path_factory.mktemp("expected")
+    go(folder, restarts=3)
+    return folder
 
 
 @pytest.fixture
-def config(tmp_path):
-    path = tmp_path / "tiny.yaml"
-    path.write_text(CONFIG, encoding="utf-8")
-    return path
+def units(monkeypatch):
+    """The method and restart of each unit that runs; `stop_before` interrupts."""
+    call = Attack.__call__
 
+    class Units(list):
+        stop_before = None
 
-def go(config, tmp_path, *more):
-    reproduce.main([str(config), *_SMALL, "--out", str(tmp_path / "out"), *more])
-    return tmp_path / "out" / "tiny"
-
-
-def test_one_command_gives_records_table_and_figure(config, tmp_path, capsys):
-    folder = go(config, tmp_path)
-    record = json.loads((folder / "pgd-xent.json").read_text())
-    assert record["images"] == 100
-    assert record["restarts"] == len(record["robust_accuracy"]) == 2
-    assert record["weights"] == "own"
-    assert record["gradients_per_image"] == 20
-    assert len(record["broken"]) == round(100 * (1 - record["robust_accuracy"][-1]))
-    table = (folder / "table.md").read_text()
-    assert table in capsys.readouterr().out
-    difference = 100 * record["robust_accuracy"][-1] - 60
-    assert f"{difference:+.2f}" in table
-    assert Image.open(folder / "restarts.png").size[0] > 500
-    assert not list(folder.glob("*.partial"))
-
-
-def test_quickstart_end_to_end(tmp_path):
-    """The command of `make quickstart`, in a process of its own, without any data at hand."""
-    place = {"DAA_DATA": str(tmp_path), "DAA_MODELS": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, quickstart.__file__, "--images", "100", "--force", "--out", tmp_path],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, **place},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "worst case" in done.stderr  # the progress bar
-    assert "Traceback" not in done.stderr
-    folder = tmp_path / "quickstart"
-    found = {run: records.load(folder / f"{run}.json") for run in QUICK}
-    for record in found.values():
-        assert f"{len(record.broken)} of 100" in done.stdout
-        assert record.gradients_per_image <= 100
-    sentence = (
-        r"Adaptive DAA breaks (\d+) of 100 digits, (\d+) more than PGD with the same number of "
-        r"gradients \(p = [\d.e-]+\)\."
-    )
-    *_, line, _, figure, page = done.stdout.splitlines()
-    breaks, more = map(int, re.fullmatch(sentence, line).groups())
-    assert breaks == len(found["adaptive"].broken)
-    assert more == breaks - len(found["pgd-xent"].broken) > 0
-    assert Image.open(figure.removeprefix("figure").strip()).size[0] > 200
-    html = Path(page.removeprefix("page").strip()).read_text(encoding="utf-8")
-    assert 'href="./adaptive.json"' in html
-    lead = html.partition('<p class="lead">')[2].partition("</p>")[0]
-    for name in ("pgd-xent", "adaptive"):
-        assert f"<b>{100 * found[name].worst:.2f}&nbsp;%</b>" in lead
-    assert html.count('<figure class="images">') == 1
-    assert html.index('<figure class="images">') < html.index('id="experiments"')
-
-
-def test_minutes_stop_after_the_unit_in_which_they_end(config, tmp_path, capsys, monkeypatch):
-    whole = go(config, tmp_path / "whole", "--restarts", "3")
-    capsys.readouterr()
-    clock = iter([0, 30, 61])
-    with monkeypatch.context() as patch:
-        patch.setattr(run.time, "monotonic", lambda: next(clock))
-        folder = go(config, tmp_path, "--restarts", "3", "--minutes", "1")
-    out = capsys.readouterr().out
-    assert "stopped, as 1 min are over: 0 of 2 runs are finished" in out
-    assert "table.md" not in out
-    assert not list(folder.glob("*.json"))
-    with np.load(folder / "pgd-xent.npz") as kept:
-        assert len(kept["unit_on_all"]) == 2
-    clock = iter([0, 61])
-    with monkeypatch.context() as patch:
-        patch.setattr(run.time, "monotonic", lambda: next(clock))
-        go(config, tmp_path, "--restarts", "3", "--minutes", "1")
-    out = capsys.readouterr().out
-    assert "1 of 2 runs are finished" in out
-    assert re.search(r"DAA-BLOB .* missing \|", out)
-    go(config, tmp_path, "--restarts", "3")
-    for name in ("pgd-xent", "blob-xent"):
-        a, b = (json.loads((path / f"{name}.json").read_text()) for path in (whole, folder))
-        assert {**a, "seconds": 0} == {**b, "seconds": 0}
-
-
-def test_no_time_is_refused(config, tmp_path):
-    with pytest.raises(InputError, match="minutes: expected more than 0, got 0"):
-        go(config, tmp_path, "--minutes", "0")
-
-
-def test_quiet_leaves_the_result_alone(config, tmp_path, capsys):
-    folder = go(config, tmp_path, "--quiet")
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert out.strip().startswith((folder / "table.md").read_text().strip())
-    assert len(out.strip().splitlines()) == len((folder / "table.md").read_text().splitlines()) + 2
-
-
-def test_a_finished_run_is_kept_and_another_config_refused(config, tmp_path, capsys):
-    folder = go(config, tmp_path)
-    before = (folder / "pgd-xent.json").read_bytes()
-    go(config, tmp_path)
-    assert "pgd-xent: kept" in capsys.readouterr().out
-    with pytest.raises(InputError, match=r"pgd-xent.json: seed: expected 1 .* got 0; choose"):
-        go(config, tmp_path, "--seed", "1")
-    assert (folder / "pgd-xent.json").read_bytes() == before
-    go(config, tmp_path, "--seed", "1", "--force")
-    assert (folder / "pgd-xent.json").read_bytes() != before
-
-
-def test_an_interrupted_run_goes_on_after_its_last_restart(config, tmp_path, monkeypatch):
-    whole = go(config, tmp_path / "whole", "--restarts", "3")
-    call, seen = Attack.__call__, []
-
-    def killed(self, *args, **options):
-        seen.append(options["restart"])
-        if len(seen) == 3:
-            raise KeyboardInterrupt
-        return call(self, *args, **options)
-
-    monkeypatch.setattr(Attack, "__call__", killed)
-    with pytest.raises(KeyboardInterrupt):
-        go(config, tmp_path, "--restarts", "3")
-    kept = tmp_path / "out" / "tiny" / "pgd-xent.npz"
-    with np.load(kept) as arrays:
-        np.savez(kept, **{**arrays, "seconds": np.array(1000.0)})
-    parts = go(config, tmp_path, "--restarts", "3")
-    assert seen == [0, 1, 2, 2, 0, 1, 2]  # the second row follows
-    for name in ("pgd-xent", "blob-xent"):
-        a, b = (json.loads((folder / f"{name}.json").read_text()) for folder in (whole, parts))
-        assert {**a, "seconds": 0} == {**b, "seconds": 0}
-        assert (b["seconds"] >= 1000) == (name == "pgd-xent")
-        with np.load(whole / f"{name}.npz") as x, np.load(parts / f"{name}.npz") as y:
-            np.testing.assert_array_equal(x["adv"], y["adv"])
-
-
-def test_with_more_restarts_a_finished_run_goes_on(config, tmp_path, monkeypatch):
-    whole = go(config, tmp_path / "whole", "--restarts", "3")
-    monkeypatch.setattr(provenance, "git_commit", lambda: "a")
-    go(config, tmp_path, "--restarts", "1")
-    monkeypatch.setattr(provenance, "git_commit", lambda: "b")
-    call, seen = Attack.__call__, []
+    seen = Units()
 
     def counted(self, *args, **options):
-        seen.append(options["restart"])
+        if len(seen) == seen.stop_before:
+            seen.stop_before = None
+            raise KeyboardInterrupt
+        seen.append((self.config.method, options["restart"]))
         return call(self, *args, **options)
 
     monkeypatch.setattr(Attack, "__call__", counted)
-    folder = go(config, tmp_path, "--restarts", "3")
-    assert seen == [1, 2, 1, 2]
-    for name in ("pgd-xent", "blob-xent"):
-        a, b = (json.loads((path / f"{name}.json").read_text()) for path in (whole, folder))
-        assert b["git_commit"] == "a and b"
-        assert {**a, "seconds": 0, "git_commit": ""} == {**b, "seconds": 0, "git_commit": ""}
-    with pytest.raises(InputError, match="restarts: expected 2 as asked for now, got 3"):
-        go(config, tmp_path, "--restarts", "2")
-    (folder / "pgd-xent.npz").unlink()
-    with pytest.raises(InputError, match="restarts: expected 4 as asked for now, got 3"):
-        go(config, tmp_path, "--restarts", "4")
+    return seen
 
 
-def test_a_state_of_more_restarts_than_asked_for_is_kept(config, tmp_path):
-    """A run was killed after its third restart; then fewer are asked for."""
-    folder = go(config, tmp_path, "--restarts", "3")
-    whole = json.loads((folder / "pgd-xent.json").read_text())
-    (folder / "pgd-xent.json").unlink()
-    (folder / "blob-xent.json").unlink()
-    before = (folder / "pgd-xent.npz").read_bytes()
-    message = r"pgd-xent.npz: expected at most 2 restarts as asked for now, got 3 finished ones"
-    with pytest.raises(InputError, match=message):
-        go(config, tmp_path, "--restarts", "2")
-    assert (folder / "pgd-xent.npz").read_bytes() == before
-    go(config, tmp_path, "--restarts", "3")
-    record = json.loads((folder / "pgd-xent.json").read_text())
-    assert record["robust_accuracy"] == whole["robust_accuracy"]
-    (folder / "pgd-xent.json").unlink()
-    go(config, tmp_path, "--restarts", "2", "--force")
-    assert json.loads((folder / "pgd-xent.json").read_text())["restarts"] == 2
+def ahead(requested):
+    """An engine that requests up to four units before it runs the first one, as Ray does."""
 
-
-def test_options_that_could_not_count_are_refused(config, tmp_path):
-    with pytest.raises(InputError, match="target: expected FOLDER/NAME or a model, got ''"):
-        go(config, tmp_path, "--target", "")
-    with pytest.raises(InputError, match="--address: expected it with --engine ray alone, got 'a'"):
-        go(config, tmp_path, "--address", "a")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_row_may_have_a_seed_of_its_own(config, tmp_path):
-    text = CONFIG.replace("  - {method: blob, loss: xent}\n", "") + "seed: 4\nseeds: [4, 7]\n"
-    config.write_text(text, encoding="utf-8")
-    folder = go(config, tmp_path, "--restarts", "1")
-    found = [json.loads((folder / f"pgd-xent-seed{k}.json").read_text()) for k in (4, 7)]
-    assert [record["seed"] for record in found] == [4, 7]
-    with np.load(folder / "pgd-xent-seed4.npz") as a, np.load(folder / "pgd-xent-seed7.npz") as b:
-        assert (a["adv"] != b["adv"]).any()
-
-
-def test_images_of_another_run_are_not_gone_on_with(config, tmp_path):
-    folder = go(config, tmp_path)
-    (folder / "pgd-xent.json").unlink()
-    with pytest.raises(InputError, match=r"pgd-xent.npz: expected the state of the run asked"):
-        go(config, tmp_path, "--seed", "1")
-    (folder / "pgd-xent.npz").write_bytes(b"damaged")
-    with pytest.raises(InputError, match=r"pgd-xent.npz: expected an .npz file"):
-        go(config, tmp_path)
-
-
-def test_without_bfloat16_instructions_it_is_float32_and_said(config, tmp_path, monkeypatch):
-    monkeypatch.setattr(device, "fast_bfloat16", lambda: False)
-    with pytest.warns(UserWarning, match="bfloat16: this device has no instructions for it"):
-        folder = go(config, tmp_path, "--precision", "bfloat16", "--restarts", "1")
-    assert json.loads((folder / "pgd-xent.json").read_text())["attack"]["precision"] == "float32"
-    experiment = configs.load(config)
-    with pytest.warns(UserWarning, match="float32 is used"):
-        here = setup.in_precision(experiment, "bfloat16", here=True)
-    assert {row.attack.precision for row in here.rows} == {"float32"}
-    elsewhere = setup.in_precision(experiment, "bfloat16", here=False)
-    assert {row.attack.precision for row in elsewhere.rows} == {"bfloat16"}
-    monkeypatch.setattr(device, "fast_bfloat16", lambda: True)
-    folder = go(config, tmp_path / "half", "--precision", "bfloat16", "--restarts", "1")
-    assert json.loads((folder / "pgd-xent.json").read_text())["attack"]["precision"] == "bfloat16"
-    assert "PGD (bfloat16)" in (folder / "table.md").read_text()
-
-
-def test_another_target_has_a_folder_and_a_title_of_its_own(config, tmp_path):
-    config.write_text(CONFIG.replace("tiny/cnn", "madry_mnist/secret"), encoding="utf-8")
-    go(config, tmp_path, "--target", "tiny/cnn")
-    folder = tmp_path / "out" / "tiny-tiny-cnn"
-    table = (folder / "table.md").read_text()
-    assert "Tiny; on tiny/cnn, not on the paper's weights" in table
-    assert json.loads((folder / "pgd-xent.json").read_text())["instead_of"] == "madry_mnist/secret"
-    assert "| paper |" in table
-    assert "| difference |" not in table  # the paper's value is another network's
-
-
-def test_examples_are_kept_for_the_figure(config, tmp_path):
-    config.write_text(CONFIG + "examples: [blob-xent, pgd-xent]\n", encoding="utf-8")
-    folder = go(config, tmp_path, "--restarts", "1")
-    content = json.loads((folder / "examples.json").read_text())
-    first, second = (
-        set(json.loads((folder / f"{name}.json").read_text())["broken"]) for name in content["rows"]
-    )
-    assert set(content["images"]) <= second - first
-    assert (folder / "examples.png").exists() == bool(content["images"])
-
-
-def test_a_run_that_breaks_no_image_more_shows_none(config, tmp_path):
-    text = config.read_text().replace("attack: {eps: 0.15, step_size: 0.03", "attack: {eps: 0.01")
-    rows = text.replace("\nrows:", "\nexamples: [blob-xent, pgd-xent]\nrows:")
-    config.write_text(rows, encoding="utf-8")
-    folder = go(config, tmp_path)
-    shown = json.loads((folder / "examples.json").read_text())
-    assert shown["images"] == shown["labels"] == shown["natural"] == []
-    assert not (folder / "examples.png").exists()
-
-
-def test_a_truncated_record_is_named(config, tmp_path):
-    folder = go(config, tmp_path)
-    path = folder / "blob-xent.json"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match=r"blob-xent.json: expected a result record"):
-        go(config, tmp_path)
-
-
-def test_more_images_than_there_are(config, tmp_path):
-    with pytest.raises(InputError, match="images: expected 1 to 500, got 501"):
-        go(config, tmp_path, "--images", "501")
-
-
-def test_a_record_says_when_the_code_was_not_that_of_its_commit(tmp_path):
-    def git(*arguments: str) -> str:
-        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-        done = subprocess.run(["git", *who, *arguments], cwd=tmp_path, capture_output=True)
-        return done.stdout.decode().strip()
-
-    def commit() -> str | None:
-        provenance.git_commit.cache_clear()
-        return provenance.git_commit(tmp_path)
-
-    assert commit() is None
-    git("init")
-    (tmp_path / "code.py").write_text("a = 1\n", encoding="utf-8")
-    git("add", ".")
-    git("commit", "-m", "x")
-    (tmp_path / "record.json").write_text("{}", encoding="utf-8")
-    assert commit() == git("rev-parse", "HEAD")
-    (tmp_path / "code.py").write_text("a = 2\n", encoding="utf-8")
-    assert commit() == git("rev-parse", "HEAD") + "-dirty"
-
-
-def ahead(ready: Setup, pulled: list[str]) -> Engine:
-    """An engine that takes up to four units before it runs the first, as Ray does."""
-
-    def run(units):
+    def engine(units):
         waiting = []
         while True:
             while len(waiting) < 4 and (unit := next(units, None)) is not None:
                 waiting.append(unit)
-                pulled.append(unit.config.method)
+                requested.append((unit.config.method, unit.restart))
             if not waiting:
                 return
             unit = waiting.pop(0)
-            attack = Attack(ready.target, unit.config)
-            yield unit, run_unit(attack, ready.data.x, ready.data.y, unit)
+            yield unit, run_unit(Attack(TARGET, unit.config), DATA.x, DATA.y, unit)
 
-    return run
+    return engine
 
 
-def test_all_rows_are_one_stream_of_units(config, tmp_path):
-    """So no worker waits at the end of a row."""
-    whole = go(config, tmp_path / "whole")
-    ready = setup.prepare(config, tmp_path, images=100, restarts=2)
-    pulled: list[str] = []
-    first: list[list[str]] = []
+def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = go(None)
+    assert [first.row, second.row] == [PGD, BLOB]
+    assert not list(tmp_path.iterdir())
+    record, report = first.record, first.report
+    assert record.robust_accuracy == tuple(report.robust_accuracy)
+    assert record.broken == tuple(np.flatnonzero(report.margin <= 0))
+    assert (record.restarts, record.gradients_per_image, record.images) == (2, 8, 40)
+    assert (record.weights, record.paper_percent, record.config) == ("own", 60.0, "tiny")
+    assert record.clean_accuracy == report.clean_accuracy
+
+
+def test_a_folder_gets_records_states_and_the_experiment(expected):
+    files = sorted(path.name for path in expected.iterdir() if path.name != ".lock")
+    assert files == sorted(
+        ["experiment.json", *(f"{name}.{kind}" for name in NAMES for kind in ("json", "npz"))]
+    )
+    assert load_experiment(expected) == experiment(restarts=3)
+    for name in NAMES:
+        record = records.load(expected / f"{name}.json")
+        report = state.load(expected / f"{name}.npz", record.identity).report
+        assert record.robust_accuracy == tuple(report.robust_accuracy)
+
+
+def test_images_may_be_on_disk(tmp_path, expected):
+    mapped = np.memmap(tmp_path / "x", np.float32, "w+", shape=DATA.x.shape)
+    mapped[:] = DATA.x
+    data = replace(DATA, x=mapped)
+    list(run(experiment(restarts=3), TARGET, data, folder=tmp_path / "a", about={"config": "tiny"}))
+    same_results(tmp_path / "a", expected)
+
+
+def test_a_finished_row_is_not_run_again_unless_forced(tmp_path, units):
+    go(tmp_path, PGD)
+    messages = []
+    units.clear()
+    again, blob = go(tmp_path, say=messages.append)
+    assert {method for method, _ in units} == {"blob"}
+    assert (again.report, again.record) == (None, records.load(tmp_path / "pgd-xent.json"))
+    assert blob.report is not None
+    assert f"pgd-xent: already finished, {tmp_path / 'pgd-xent.json'}" in messages
+    units.clear()
+    go(tmp_path, seed=1, force=True)
+    assert len(units) == 4
+    assert content(tmp_path, "pgd-xent")["seed"] == 1
+
+
+def test_a_clash_is_refused_before_the_first_unit(tmp_path, units):
+    go(tmp_path, BLOB)
+    before = (tmp_path / "blob-xent.json").read_bytes()
+    units.clear()
+    with pytest.raises(InputError, match=r"blob-xent.json: seed: the record has 0, but this run"):
+        go(tmp_path, seed=1)
+    (tmp_path / "blob-xent.json").unlink()
+    with pytest.raises(InputError, match=r"blob-xent.npz: is the state of a different run; choo"):
+        go(tmp_path, seed=1)
+    (tmp_path / "blob-xent.npz").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"blob-xent.npz: "):
+        go(tmp_path)
+    (tmp_path / "blob-xent.json").write_bytes(before[:99])
+    with pytest.raises(InputError, match=r"blob-xent.json: "):
+        go(tmp_path)
+    assert not units
+
+
+def test_an_interrupted_run_resumes_after_its_last_unit(tmp_path, units, expected):
+    units.stop_before = 4
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path, restarts=3)
+    with np.load(tmp_path / "blob-xent.npz") as arrays:
+        assert len(arrays["unit_size"]) == 1
+        np.savez(tmp_path / "blob-xent.npz", **{**arrays, "seconds": np.array(1000.0)})
+    go(tmp_path, restarts=3)
+    assert units == [(method, r) for method in ("pgd", "blob") for r in range(3)]
+    same_results(tmp_path, expected)
+    assert records.load(tmp_path / "blob-xent.json").seconds >= 1000
+    assert records.load(tmp_path / "pgd-xent.json").seconds < 1000
+
+
+def test_more_restarts_extend_a_finished_run(tmp_path, units, expected, monkeypatch):
+    monkeypatch.setattr(provenance, "git_commit", lambda: "a")
+    go(tmp_path, restarts=1)
+    monkeypatch.setattr(provenance, "git_commit", lambda: "b")
+    units.clear()
+    go(tmp_path, restarts=3)
+    assert units == [("pgd", 1), ("pgd", 2), ("blob", 1), ("blob", 2)]
+    assert content(tmp_path, "pgd-xent")["git_commit"] == "a and b"
+    same_results(tmp_path, expected, git_commit="")
+    with pytest.raises(InputError, match="restarts: the record has 3, but this run has 2"):
+        go(tmp_path, restarts=2)
+    (tmp_path / "pgd-xent.npz").unlink()
+    with pytest.raises(InputError, match="restarts: the record has 3, but this run has 4"):
+        go(tmp_path, restarts=4)
+
+
+def test_a_state_with_more_restarts_than_asked_for_is_not_lost(tmp_path):
+    go(tmp_path, PGD, restarts=3)
+    (tmp_path / "pgd-xent.json").unlink()
+    before = (tmp_path / "pgd-xent.npz").read_bytes()
+    with pytest.raises(InputError, match=r"pgd-xent.npz: has 3 finished restarts, but only 2 are"):
+        go(tmp_path, PGD)
+    assert (tmp_path / "pgd-xent.npz").read_bytes() == before
+    go(tmp_path, PGD, force=True)
+    assert content(tmp_path, "pgd-xent")["restarts"] == 2
+
+
+def test_experiments_share_states(tmp_path, units, expected):
+    shared = tmp_path / "states"
+    go(tmp_path / "a", restarts=2, states=shared)
+    assert len(list(shared.iterdir())) == 2
+    units.clear()
+    other = PGD.model_copy(update={"name": "other"})
+    (cut,) = go(tmp_path / "b", other, restarts=1, name="second", states=shared)
+    assert not units
+    assert (cut.record.experiment, cut.record.run) == ("second", "other")
+    assert cut.record.robust_accuracy == tuple(content(expected, "pgd-xent")["robust_accuracy"][:1])
+    assert set(cut.record.broken) == set(np.flatnonzero(cut.report.margin <= 0))
+    # The second experiment overtakes the first one, which then only writes its records.
+    go(tmp_path / "b", other, restarts=3, name="second", states=shared)
+    assert units == [("pgd", 2)]
+    go(tmp_path / "a", restarts=3, states=shared)
+    assert units == [("pgd", 2), ("blob", 2)]
+    for name in NAMES:
+        assert content(tmp_path / "a", name) == content(expected, name)
+    # An earlier round keeps the records of a later one.
+    (kept, _) = go(tmp_path / "a", restarts=1, states=shared)
+    assert (kept.record.restarts, len(units)) == (3, 2)
+
+
+def test_rows_of_the_figure_have_their_images_in_the_folder_of_the_records(tmp_path):
+    wanted = experiment(examples=NAMES)
+    list(run(wanted, TARGET, DATA, folder=tmp_path / "a", states=tmp_path / "states"))
+    for name in NAMES:
+        record = records.load(tmp_path / "a" / f"{name}.json")
+        found = state.load(tmp_path / "a" / f"{name}.npz", record.identity)
+        assert found.units == 2
+
+
+def test_the_time_limit_ends_after_a_unit(tmp_path, monkeypatch, expected):
+    clock, messages = itertools.count(1), []
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler.time, "monotonic", lambda: next(clock))
+        assert go(tmp_path, restarts=3, end=2, say=messages.append) == []
+        assert messages[-1].startswith("stopped at the time limit: 0 of 2 rows are finished; run")
+        with np.load(tmp_path / "pgd-xent.npz") as arrays:
+            assert len(arrays["unit_size"]) == 2
+        (first,) = go(tmp_path, restarts=3, end=3, say=messages.append)
+    assert first.row == PGD
+    go(tmp_path, restarts=3)
+    same_results(tmp_path, expected)
+
+
+@pytest.mark.parametrize(("share", "writes"), [(1e9, 6), (1e-9, 4)])
+def test_writing_states_takes_a_small_share_of_the_time(tmp_path, monkeypatch, share, writes):
+    """With a tiny share, a row writes its first and its last state."""
+    saved, save = [], state.save
+    monkeypatch.setattr(state, "save", lambda *args: (saved.append(args), save(*args)))
+    monkeypatch.setattr(scheduler, "WRITING", share)
+    go(tmp_path, restarts=3)
+    assert len(saved) == writes
+
+
+def test_all_rows_are_one_stream_of_units(tmp_path, expected):
+    requested, at_first_result = [], []
 
     def engine(units):
-        for result in ahead(ready, pulled)(units):
-            first.append(list(pulled))
+        for result in ahead(requested)(units):
+            at_first_result.append(len(requested))
             yield result
 
-    run.reproduce(ready, engine=engine)
-    assert first[0] == ["pgd", "pgd", "blob", "blob"]
-    for name in ("pgd-xent", "blob-xent"):
-        a, b = (json.loads((f / f"{name}.json").read_text()) for f in (whole, ready.folder))
-        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+    go(tmp_path, restarts=3, engine=engine)
+    assert requested[:4] == [("pgd", 0), ("pgd", 1), ("pgd", 2), ("blob", 0)]
+    assert at_first_result[0] == 4
+    same_results(tmp_path, expected)
 
 
-def test_a_run_without_record_whose_units_are_all_kept_is_written_at_once(config, tmp_path):
-    folder = go(config, tmp_path)
-    wanted = {path: path.read_bytes() for path in sorted(folder.glob("*.json"))}
-    for path in wanted:
+@pytest.mark.parametrize("incomplete", [False, True])
+def test_complete_states_become_records_at_once(tmp_path, incomplete, expected):
+    go(tmp_path, restarts=3)
+    for path in tmp_path.glob("*-xent.json"):
         path.unlink()
-    ready = setup.prepare(config, tmp_path / "out", images=100, restarts=2)
-    pulled: list[str] = []
-    run.reproduce(ready, engine=ahead(ready, pulled))
-    assert not pulled
-    assert {path: path.read_bytes() for path in sorted(folder.glob("*.json"))} == wanted
-    # The second row is complete, the first one is not: their results come in any order.
-    (folder / "pgd-xent.npz").unlink()
-    for path in wanted:
-        path.unlink()
-    run.reproduce(ready, engine=ahead(ready, pulled))
-    assert pulled == ["pgd", "pgd"]
-    assert sorted(folder.glob("*.json")) == list(wanted)
+    if incomplete:  # the second row is complete, the first one is not
+        (tmp_path / "pgd-xent.npz").unlink()
+    requested = []
+    go(tmp_path, restarts=3, engine=ahead(requested))
+    assert requested == [("pgd", k) for k in range(3)] * incomplete
+    same_results(tmp_path, expected)
 
 
-def test_a_plan_that_reads_the_report_goes_on_by_replay(config, tmp_path, monkeypatch):
-    def standing(config, seed, report):
-        """Four units, each on the images that none of those before has broken."""
+def test_a_plan_that_reads_the_report_resumes_by_replay(tmp_path, units, monkeypatch):
+    def narrowing(config, seed, report):
+        """Four units, each on the images that the earlier ones did not break."""
         images = None
         for k in range(4):
             report = yield Unit(config, seed, k, images=images)
@@ -395,25 +298,135 @@ def test_a_plan_that_reads_the_report_goes_on_by_replay(config, tmp_path, monkey
                 report = yield None
             images = np.flatnonzero(report.correct_per_restart.all(axis=0))
 
-    monkeypatch.setitem(METHODS, "standing", Method("Standing", plan=standing))
-    config.write_text(CONFIG.replace("method: blob", "method: standing"), encoding="utf-8")
-    whole = go(config, tmp_path / "whole", "--restarts", "1")
-    call, seen = Attack.__call__, []
+    monkeypatch.setitem(METHODS, "narrowing", Method("Narrowing", plan=narrowing))
+    row = Row(name="n", attack=AttackConfig("narrowing", **OPTIONS))
+    go(tmp_path / "expected", row, restarts=1)
+    units.clear()
+    units.stop_before = 3
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path / "resumed", row, restarts=1)
+    go(tmp_path / "resumed", row, restarts=1)
+    assert [restart for _, restart in units] == [0, 1, 2, 3]
+    same_results(tmp_path / "expected", tmp_path / "resumed", ["n"])
+    assert len(content(tmp_path / "resumed", "n")["gradients_after"]) == 4
 
-    def killed(self, *args, **options):
-        seen.append((self.config.method, options["restart"]))
-        if len(seen) == 4:
-            raise KeyboardInterrupt
+
+def test_minutes_count_the_units_of_earlier_calls(tmp_path, units, monkeypatch):
+    attack = AttackConfig("adaptive", eps=0.15, budget=15.0, minutes=10.0)
+    row = Row(name="adaptive", attack=attack)
+    go(tmp_path, row)
+    total = len(units)
+    (tmp_path / "adaptive.json").unlink()
+    left, worst_cases = [], scheduler.worst_cases
+
+    def spied(target, jobs, *args, **options):
+        jobs = list(jobs)
+        left.extend(job.config.minutes for job in jobs)
+        return worst_cases(target, jobs, *args, **options)
+
+    monkeypatch.setattr(scheduler, "worst_cases", spied)
+    with np.load(tmp_path / "adaptive.npz") as arrays:
+        kept = dict(arrays)
+    for seconds, minutes in ((240.0, 6.0), (600.0, 0.0)):
+        np.savez(tmp_path / "adaptive.npz", **{**kept, "seconds": np.array(seconds)})
+        (finished,) = go(tmp_path, row)
+        assert left.pop() == pytest.approx(minutes, abs=1e-6)
+        assert (len(units), finished.record.seconds) == (total, seconds)
+        assert len(finished.report.history) == total
+        (tmp_path / "adaptive.json").unlink()
+
+
+def test_an_attack_without_a_unit_is_refused():
+    row = Row(name="adaptive", attack=AttackConfig("adaptive", eps=0.15, budget=1.0))
+    with pytest.raises(InputError, match="adaptive: the attack made no unit; raise budget"):
+        go(None, row)
+
+
+def test_a_row_can_have_its_own_seed():
+    rows = [PGD.model_copy(update={"name": f"p{seed}", "seed": seed}) for seed in (4, 7)]
+    first, second = go(None, *rows, restarts=1, seed=4)
+    assert (first.record.seed, second.record.seed) == (4, 7)
+    assert (first.report.adv != second.report.adv).any()
+
+
+def test_the_bar_shows_row_restart_and_accuracy(tmp_path, capsys):
+    go(tmp_path, progress=True)
+    bars = capsys.readouterr().err
+    for text in ("1/2 pgd-xent restart 2/2", "2/2 blob-xent restart 1/2", "robust accuracy "):
+        assert text in bars
+    assert "/320" in bars  # 40 images, 2 restarts, 4 steps
+    go(None, PGD, progress=True)
+    assert "\rpgd-xent restart 1/2" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_named_before_the_first_unit(tmp_path, units, monkeypatch):
+    """Two states, and the new file that replaces one of them."""
+    usage = type("Usage", (), {"free": 3 * DATA.x.nbytes - 1})
+    monkeypatch.setattr(scheduler.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(InputError, match=r"2 rows need 0.0 GiB of disk for their worst images, b"):
+        go(tmp_path)
+    assert not units
+
+
+def test_finished_rows_outlive_a_row_that_fails(tmp_path, monkeypatch):
+    call = Attack.__call__
+
+    def fails(self, *args, **options):
+        if self.config.method == "blob":
+            raise InputError("image 3: expected a finite gradient")
         return call(self, *args, **options)
 
-    monkeypatch.setattr(Attack, "__call__", killed)
-    with pytest.raises(KeyboardInterrupt):
-        go(config, tmp_path, "--restarts", "1")
-    parts = go(config, tmp_path, "--restarts", "1")
-    assert seen == [("pgd", 0), *[("standing", k) for k in (0, 1, 2, 2, 3)]]
-    a, b = (json.loads((f / "standing-xent.json").read_text()) for f in (whole, parts))
-    assert {**a, "seconds": 0} == {**b, "seconds": 0}
-    assert len(a["robust_accuracy"]) == 4
-    with np.load(whole / "standing-xent.npz") as x, np.load(parts / "standing-xent.npz") as y:
-        assert x["unit_size"].tolist() == y["unit_size"].tolist()
-        np.testing.assert_array_equal(x["adv"], y["adv"])
+    monkeypatch.setattr(Attack, "__call__", fails)
+    with pytest.raises(InputError, match="image 3"):
+        go(tmp_path)
+    assert records.load(tmp_path / "pgd-xent.json")
+    assert not (tmp_path / "blob-xent.json").exists()
+
+
+def test_a_second_run_inside_the_first_one_changes_no_result(tmp_path, expected, monkeypatch):
+    """Two machines whose file system has no common lock."""
+    monkeypatch.setattr(state, "sole", lambda _: contextlib.nullcontext())
+    call, calls = Attack.__call__, []
+
+    def nested(self, *args, **options):
+        calls.append(self.config.method)
+        if len(calls) == 2:
+            go(tmp_path, restarts=3)
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(Attack, "__call__", nested)
+    go(tmp_path, restarts=3)
+    assert len(calls) > 6
+    same_results(tmp_path, expected)
+
+
+def test_top5_counts_labels_among_the_five_largest_logits_and_ties_against_them():
+    logits = np.array(
+        [
+            [5, 9, 8, 7, 6, 1, 2, 3],  # fifth
+            [5, 9, 8, 7, 6, 6, 2, 3],  # sixth
+            [5, 9, 8, 7, 5, 5, 2, 3],  # a tie for the fifth place
+            [9, 1, 1, 1, 1, 1, 1, 1],
+        ],
+        np.float32,
+    )
+    target = Target("test/logits", lambda x: tf.reshape(x, [-1, 8]), (1, 8, 1), 8)
+    x = logits.reshape(4, 1, 8, 1)
+    found = [top5_accuracy(target, x[k : k + 1], np.zeros(1, int)) for k in range(4)]
+    assert found == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("above", "present"), [(100, True), (500, False)])
+def test_records_of_many_classes_have_top5_accuracies(above, present, monkeypatch):
+    monkeypatch.setattr(scheduler, "TOP5_ABOVE", above)
+    w = tf.constant(np.random.default_rng(0).standard_normal((16, 120)).astype(np.float32))
+    target = Target("test/many", lambda x: tf.reshape(x, [-1, 16]) @ w, (4, 4, 1), 120)
+    x = np.random.default_rng(1).random((30, 4, 4, 1)).astype(np.float32)
+    data = Dataset("test/data", x, np.asarray(target(x)).argsort(axis=1)[:, -2], "hash")
+    row = Row(name="pgd", attack=PGD.attack, paper=55.0, paper_top5=66.0)
+    (finished,) = run(experiment(row), target, data, progress=False)
+    fields = finished.record.model_dump(exclude_unset=True)
+    assert present == ({"top5_accuracy", "paper_top5_percent"} <= set(fields))
+    if present:
+        assert fields["top5_accuracy"] == top5_accuracy(target, finished.report.adv, data.y)
+        assert fields["paper_top5_percent"] == 66.0

@@ -1,9 +1,10 @@
+"""States of interrupted runs, and the lock of a folder."""
+
 import errno
 import json
 import shutil
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from daa.runs.state import State
 from daa.targets.files import save_npz
 
 SETTINGS = AttackConfig("pgd").settings()
-IDENT = {"run": "pgd-xent", "attack": SETTINGS, "images": 5, "restarts": 3, "seed": 0}
+IDENT = {"experiment": "e", "run": "p", "attack": SETTINGS, "images": 5, "restarts": 3, "seed": 0}
+ALL = Outcome(None, np.arange(5, dtype=np.float32), 20.0)
+SOME = Outcome(np.array([3, 1]), np.array([-1.0, 0.5], np.float32), 7.5)
+OTHERS = Outcome(np.array([4, 0, 2]), np.array([1.0, 2.0, 3.0], np.float32), 1.0)
 
 
 def reached(*outcomes):
@@ -26,17 +30,13 @@ def reached(*outcomes):
     return State().after(Report(adv, margin, natural, outcomes), 2.5, "CPU A", "abc")
 
 
-ALL = Outcome(None, np.arange(5, dtype=np.float32), 20.0)
-SOME = Outcome(np.array([3, 1]), np.array([-1.0, 0.5], np.float32), 7.5)
-OTHERS = Outcome(np.array([4, 0, 2]), np.array([1.0, 2.0, 3.0], np.float32), 1.0)
-
-
 @pytest.mark.parametrize("outcomes", [(ALL,), (ALL, SOME, ALL, OTHERS), (SOME, OTHERS)])
-def test_a_state_comes_back_as_it_was(tmp_path, outcomes):
+def test_a_state_is_read_as_it_was_written(tmp_path, outcomes):
     path, before = tmp_path / "pgd.npz", reached(*outcomes)
     state.save(path, IDENT, before)
-    after = state.load(path, {**IDENT, "restarts": 9})
+    after = state.load(path, {**IDENT, "restarts": 9, "experiment": "other", "run": "q"})
     assert (after.seconds, after.origin) == (2.5, {"device": ["CPU A"], "git_commit": ["abc"]})
+    assert (after.units, after.gradients) == (len(outcomes), before.report.gradients.sum() // 1)
     for name in ("adv", "margin", "natural", "gradients", "correct_per_restart"):
         a, b = getattr(before.report, name), getattr(after.report, name)
         assert a.dtype == b.dtype
@@ -47,7 +47,7 @@ def test_a_state_comes_back_as_it_was(tmp_path, outcomes):
         assert (a.margin.tolist(), a.gradients) == (b.margin.tolist(), b.gradients)
 
 
-def test_nothing_was_reached_without_a_file(tmp_path):
+def test_without_a_file_the_state_is_empty(tmp_path):
     assert state.load(tmp_path / "none.npz", IDENT) == State()
 
 
@@ -58,84 +58,75 @@ def test_a_state_names_every_device_and_commit():
     assert second.seconds == 4.5
 
 
-def test_a_state_from_before_an_option_existed_has_its_default(tmp_path):
-    settings = dict(IDENT["attack"])
-    state.save(tmp_path / "a.npz", {**IDENT, "attack": settings}, reached(ALL))
-    del settings["clip_start"]
-    assert state.load(tmp_path / "a.npz", {**IDENT, "attack": settings}).report is not None
+def test_states_of_earlier_versions_are_read(tmp_path):
+    """Their identity has the names of experiment and row, and misses newer options."""
+    path = tmp_path / "a.npz"
+    state.save(path, IDENT, reached(ALL))
+    settings = {name: value for name, value in SETTINGS.items() if name != "clip_start"}
+    old = {key: value for key, value in IDENT.items() if key != "restarts"}
+    with np.load(path) as arrays:
+        save_npz(path, {**arrays, "ident": np.array(json.dumps({**old, "attack": settings}))})
+    assert state.load(path, IDENT).units == 1
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change",
     [
-        ({"seed": 1}, r"a.npz: expected the state of the run asked for now, got that of another; "),
-        ({"attack": AttackConfig("pgd", eps=0.1).settings()}, "got that of another"),
-        ({"attack": AttackConfig("blob").settings()}, "got that of another"),
+        {"seed": 1},
+        {"attack": AttackConfig("pgd", eps=0.1).settings()},
+        {"attack": AttackConfig("blob").settings()},
     ],
 )
-def test_the_state_of_another_run_is_refused(tmp_path, change, message):
+def test_the_state_of_a_different_run_is_refused(tmp_path, change):
     state.save(tmp_path / "a.npz", IDENT, reached(ALL))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"a.npz: is the state of a different run; choose"):
         state.load(tmp_path / "a.npz", {**IDENT, **change})
 
 
-def test_files_that_are_no_state_are_refused(tmp_path):
-    path = tmp_path / "a.npz"
-    path.write_bytes(b"damaged")
-    with pytest.raises(InputError, match=r"a.npz: expected an .npz file"):
-        state.load(path, IDENT)
-    save_npz(path, {"adv": np.zeros(3), "correct": np.zeros(3)})
-    with pytest.raises(InputError, match=r"a.npz: .* got that of an earlier version, .*; remove"):
-        state.load(path, IDENT)
-    save_npz(path, {"adv": np.zeros(3)})
-    with pytest.raises(InputError, match=r"a.npz: expected the array margin, got none"):
-        state.load(path, IDENT)
-
-
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    "changes",
     [
-        ({"adv": np.zeros((4, 2, 2, 1), "f4")}, r"adv: expected numbers of shape \[5, None, None"),
-        ({"adv": np.zeros(5, "f4")}, "adv: expected numbers of shape"),
-        ({"adv": np.zeros((5, 2, 2, 1), "c8")}, "adv: .*, got 'complex64 of shape"),
-        ({"adv": np.full((5, 2, 2, 1), np.inf, "f4")}, "adv: expected finite numbers, got inf"),
-        ({"margin": np.zeros((5, 1), "f4")}, r"margin: expected numbers of shape \[5\]"),
-        ({"margin": np.array("a")}, "a.npz: expected|margin: expected"),
-        ({"natural": np.full(5, np.nan, "f4")}, "natural: expected numbers, got nan"),
-        ({"seconds": np.zeros(3)}, r"seconds: expected numbers of shape \[\], got"),
-        ({"seconds": np.array(np.inf)}, "seconds: expected finite numbers, got inf"),
-        ({"unit_size": np.array([5, 3])}, "unit_margin: expected numbers of shape"),
-        ({"unit_size": np.array([5, -2])}, r"unit_size: expected 0 to 5, got \[5, -2\]"),
-        ({"unit_size": np.array([5, 2**40])}, "unit_size: expected 0 to 5"),
-        ({"unit_size": np.array([4, 3])}, "unit_size: expected 0 to 5"),
-        ({"unit_size": np.array(7)}, "unit_on_all: expected whole numbers of shape"),
-        ({"unit_on_all": np.array([1, 0])}, "unit_on_all: expected whole numbers of shape"),
-        ({"unit_on_all": np.array([True, True])}, "unit_size: expected 0 to 5"),
-        ({"unit_images": np.array([3, -1])}, "unit_images: expected 0 to 4"),
-        ({"unit_images": np.array([3, 5])}, "unit_images: expected 0 to 4"),
-        ({"unit_images": np.array([3])}, r"unit_images: expected whole numbers of shape \[2\]"),
-        ({"unit_gradients": np.array(["a", "b"])}, "unit_gradients: expected numbers of shape"),
-        ({"origin": np.array("[" * 9000)}, "expected the state of a run, got too many levels"),
-        ({"origin": np.array('{"device": 3}')}, "origin: expected lists of texts"),
-        ({"origin": np.array("[1]")}, "origin: expected lists of texts"),
-        ({"ident": np.array("[]")}, "expected the state of a run, got 'list' object"),
-        ({"ident": np.array("{}")}, "expected the state of a run, got"),
-        ({"ident": np.array('{"attack": {"method": []}}')}, "expected the state of a run, got"),
-        ({"ident": np.array('{"attack": {"eps": NaN}}')}, "got the number NaN"),
-        ({"ident": np.frombuffer(b"\xff" * 8, "<U2")[0:1]}, "expected the state of a run, got"),
+        {"adv": np.zeros((4, 2, 2, 1), "f4")},
+        {"adv": np.zeros(5, "f4")},
+        {"margin": np.zeros((5, 1), "f4")},
+        {"natural": np.zeros(4, "f4")},
+        {"unit_size": np.array([5, 3])},
+        {"unit_size": np.array([4, 3])},
+        {"unit_size": np.array([7])},
+        {"unit_on_all": np.array([True, True])},
+        {"unit_images": np.array([3, -1])},
+        {"unit_images": np.array([3, 5])},
+        {"unit_images": np.array([3])},
+        {"unit_gradients": np.zeros(3)},
+        {"seconds": np.zeros(3)},
+        {"origin": np.array("{")},
+        {"ident": np.array("[]")},
+        {"ident": np.array("{}")},
+        {"ident": np.array('{"attack": {"method": "none"}}')},
     ],
+    ids=lambda changes: next(iter(changes)),
 )
-def test_arrays_that_are_no_state_are_refused(tmp_path, changes, message):
+def test_arrays_that_are_no_state_are_refused(tmp_path, changes):
     path = tmp_path / "a.npz"
     state.save(path, IDENT, reached(ALL, SOME))
-    with np.load(path) as whole:
-        save_npz(path, {**whole, **changes})
-    with pytest.raises(InputError, match=message) as error:
+    with np.load(path) as arrays:
+        save_npz(path, {**arrays, **changes})
+    with pytest.raises(InputError, match=r"a.npz: not the state of a run, or damaged: ") as error:
         state.load(path, IDENT)
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_is_held_by_one_process(tmp_path):
+def test_files_that_are_no_states_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"a.npz: expected an .npz file"):
+        state.load(path, IDENT)
+    save_npz(path, {"adv": np.zeros(3)})
+    with pytest.raises(InputError, match=r"a.npz: not the state of a run, or damaged: .*ident"):
+        state.load(path, IDENT)
+
+
+def test_one_process_at_a_time_locks_a_folder(tmp_path):
     folder = tmp_path / "new" / "results"
     code = f"""
 from pathlib import Path
@@ -143,7 +134,7 @@ from daa.errors import InputError
 from daa.runs import state
 try:
     with state.sole(Path({str(folder)!r})):
-        print("held")
+        print("locked")
 except InputError as error:
     print(error)
 """
@@ -154,36 +145,37 @@ except InputError as error:
         return done.stdout.strip()
 
     with state.sole(folder):
-        assert other().startswith(f"{folder}: expected no other process at work here, got process")
-        (folder / ".owner").unlink()
-        assert other().endswith("got one that has just begun")
-    assert other() == "held"
-    assert [path.name for path in folder.iterdir()] == [".lock"]
-
-
-def test_a_clock_that_jumps_makes_no_negative_minutes(tmp_path, monkeypatch):
-    for since in (time.time() + 7200, time.time() - 7200):
-        (tmp_path / ".owner").write_text(json.dumps({"pid": 1, "host": "h", "since": since}))
-        minutes = 0 if since > time.time() else 120
-        assert state._named(tmp_path / ".owner") == f"process 1 on h, for {minutes} min"
+        assert other().startswith(f"{folder}: is in use by process ")
+        (folder / state.OWNER).unlink()
+        assert other().startswith(f"{folder}: is in use by another process; wait until it ends")
+    assert other() == "locked"
+    assert [path.name for path in folder.iterdir()] == [state.LOCK]
 
 
 @pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (NotImplementedError("no flock"), "expected a file system with locks, got one without; ch"),
-        (OSError(errno.ENOLCK, "No locks available"), "expected to write there, got No locks avai"),
-    ],
+    "error", [NotImplementedError("no flock"), OSError(errno.ENOLCK, "No locks available")]
 )
-def test_a_network_folder_without_locks_is_said(error, message, tmp_path, monkeypatch):
+def test_a_file_system_without_locks(error, tmp_path, monkeypatch):
     def acquire(*_):
         raise error
 
     monkeypatch.setattr(state.FileLock, "acquire", acquire)
-    with pytest.raises(InputError, match=message), state.sole(tmp_path / "results"):
-        pytest.fail("it holds the folder")
+    with (
+        pytest.raises(InputError, match=r"can't be written to or locked: [Nn]o .*; choose another"),
+        state.sole(tmp_path / "results"),
+    ):
+        pytest.fail("the folder is locked")
 
 
-def test_a_folder_that_is_deleted_meanwhile_is_let_go(tmp_path):
+def test_a_folder_in_the_place_of_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match="can't be written to"),
+        state.sole(tmp_path / "file" / "a"),
+    ):
+        pass
+
+
+def test_somebody_may_delete_a_locked_folder(tmp_path):
     with state.sole(tmp_path / "results"):
         shutil.rmtree(tmp_path / "results")

@@ -1,7 +1,5 @@
-"""Runs that are killed, interrupted, locked out, or find no room."""
+"""Processes that are killed, interrupted or locked out, or find a full disk."""
 
-import contextlib
-import itertools
 import random
 import re
 import resource
@@ -11,42 +9,37 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-import reproduce
 import survive
 
-from daa.attacks.attack import Attack
-from daa.errors import InputError
 from daa.runs import records, state
 
-SCRIPT = Path(reproduce.__file__)
 PATIENCE = 900  # seconds; far more than any of these processes needs
-FOREVER = survive.CONFIG.replace("restarts: 4", "restarts: 1000")
+QUICK = ("pgd-xent", "blob-xent", "dgf-xent", "adaptive")
 
 
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / "survivor.yaml"
-    path.write_text(FOREVER, encoding="utf-8")
+    path.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 1000"), encoding="utf-8")
     return path
 
 
 def start(config, out, images=50, **options):
-    command = [sys.executable, SCRIPT, config, "--images", str(images), "--out", out]
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options
-    )
+    command = [sys.executable, survive.SCRIPT, config, "--images", str(images), "--out", out]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=survive.ENVIRONMENT, **pipes, **options)
 
 
 def wait_for(path, process):
-    """Waits as long as it takes, but not for a process that has ended."""
     while not path.exists():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
 
 
 def end_of(process):
-    """The status of a process and what it wrote, for which a busy machine may need minutes."""
+    """The exit code and the error output of a process."""
     try:
         _, error = process.communicate(timeout=PATIENCE)
     finally:
@@ -59,115 +52,69 @@ def test_killed_runs_end_in_the_records_of_an_undisturbed_one(tmp_path):
     assert survive.survive(tmp_path, kills=3, rng=random.Random(1)) == 3
 
 
-def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(config, tmp_path):
-    # A shell without job control lets what it puts in the background ignore interrupts.
+def test_a_second_process_is_locked_out_and_an_interrupt_saves_the_finished_units(config, tmp_path):
+    # A shell without job control makes background processes ignore interrupts.
     process = start(
         config,
         tmp_path,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    wait_for(tmp_path / "survivor" / "pgd-xent.npz", process)
-    process.send_signal(signal.SIGINT)
-    status, error = end_of(process)
-    assert status == 130
-    assert "Traceback" not in error
-    assert error.splitlines()[-1].startswith("interrupted; what is finished is kept, the same comm")
-    assert survive.restarts(tmp_path)["pgd-xent"] >= 1
-    assert not list(tmp_path.rglob("*.partial"))
-
-
-def test_a_second_process_is_refused_and_the_first_one_undisturbed(config, tmp_path):
-    first = start(config, tmp_path)
     try:
-        wait_for(tmp_path / "survivor" / "pgd-xent.npz", first)
+        wait_for(tmp_path / "survivor" / "pgd-xent.npz", process)
         status, error = end_of(start(config, tmp_path))
         assert status == 2
-        assert re.fullmatch(
-            rf".*survivor: expected no other process at work here, got process {first.pid} on "
-            r"\S+, for \d+ min\n",
-            error,
-        )
-        assert first.poll() is None
+        assert re.search(rf"survivor: is in use by process {process.pid} on \S+; wait", error)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
     finally:
-        first.kill()
-        first.communicate()
-    with state.sole(tmp_path / "survivor"):  # the lock of a killed process is free
+        if process.poll() is None:
+            status, error = end_of(process)
+    assert status == 130
+    assert "Traceback" not in error
+    assert survive.restarts(tmp_path)["pgd-xent"] >= 1
+    assert not list(tmp_path.rglob("*.partial"))
+    with state.sole(tmp_path / "survivor"):  # the lock is free
         pass
 
 
-def test_a_full_disk_is_named_and_what_was_there_stays(config, tmp_path):
-    """A limit on the size of files stands for the disk.
-
-    Records would fit, and so does the code that TensorFlow generates; the images do not.
-    """
+def test_a_full_disk_is_named_and_older_files_stay(config, tmp_path):
+    """A limit on the size of files, into which records fit, but no images."""
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**15, 2**15))
 
-    process = start(config, tmp_path, images=250, preexec_fn=limit)
-    status, error = end_of(process)
+    status, error = end_of(start(config, tmp_path, images=250, preexec_fn=limit))
     assert status == 2
     assert "Traceback" not in error
-    last = error.splitlines()[-1]
-    assert re.search(r"pgd-xent.npz: expected to write [\d,]+ bytes, got File too large", last)
-    assert [path.name for path in (tmp_path / "survivor").iterdir()] == [".lock"]
+    assert re.search(r"pgd-xent\.npz: .*File too large", error.splitlines()[-1])
+    names = sorted(path.name for path in (tmp_path / "survivor").iterdir())
+    assert names == [".lock", "experiment.json"]
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_the_first_attack(
-    config, tmp_path, monkeypatch
-):
-    (tmp_path / "out").write_text("a file", encoding="utf-8")
-    monkeypatch.setattr(Attack, "__call__", lambda *_, **__: pytest.fail("it attacks"))
-    with pytest.raises(InputError, match=r"out/survivor: expected to write there, got Not a dir"):
-        reproduce.main([str(config), "--out", str(tmp_path / "out")])
-
-
-def test_other_records_outlive_a_run_that_stops(tmp_path, monkeypatch):
-    config = tmp_path / "survivor.yaml"
-    config.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 1"), encoding="utf-8")
-    call = Attack.__call__
-
-    def broken(self, *args, **options):
-        if self.config.method == "blob":
-            raise InputError("tiny/cnn: blob, xent: image 3: expected a finite gradient")
-        return call(self, *args, **options)
-
-    monkeypatch.setattr(Attack, "__call__", broken)
-    with pytest.raises(InputError, match="image 3: expected a finite gradient"):
-        reproduce.main([str(config), "--images", "50", "--out", str(tmp_path)])
-    names = sorted(path.stem for path in (tmp_path / "survivor").glob("*.json"))
-    assert names == ["momentum-cw", "pgd-xent"]
-
-
-def test_two_machines_whose_lock_does_not_reach_each_other_lose_nothing(tmp_path, monkeypatch):
-    """A second run in the same folder, from beginning to end, in the middle of the first one."""
-    config = tmp_path / "survivor.yaml"
-    config.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 2"), encoding="utf-8")
-    command = [str(config), "--images", "50", "--out"]
-    reproduce.main([*command, str(tmp_path / "alone")])
-    monkeypatch.setattr(state, "sole", lambda _: contextlib.nullcontext())
-    call, calls = Attack.__call__, []
-
-    def interrupted(self, *args, **options):
-        calls.append(self.config.method)
-        if len(calls) == 4:
-            reproduce.main([*command, str(tmp_path / "both")])
-        return call(self, *args, **options)
-
-    monkeypatch.setattr(Attack, "__call__", interrupted)
-    reproduce.main([*command, str(tmp_path / "both")])
-    assert len(calls) > 8
-    survive.compare(tmp_path / "alone" / "survivor", tmp_path / "both" / "survivor")
-
-
-def test_a_clock_that_jumps_back_changes_no_result(tmp_path, monkeypatch):
-    config = tmp_path / "survivor.yaml"
-    config.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 1"), encoding="utf-8")
-    command = [str(config), "--images", "50", "--out"]
-    reproduce.main([*command, str(tmp_path / "steady")])
-    clock = itertools.count(2e9, -3600)
-    monkeypatch.setattr(time, "time", lambda: next(clock))
-    monkeypatch.setattr("tqdm.std.time", lambda: next(clock))
-    reproduce.main([*command, str(tmp_path / "jumps")])
-    survive.compare(tmp_path / "steady" / "survivor", tmp_path / "jumps" / "survivor")
-    assert all(records.load(p).seconds >= 0 for p in (tmp_path / "jumps").glob("*/*.json"))
+def test_quickstart_end_to_end(tmp_path):
+    """The first command of a user, without any data."""
+    script = survive.SCRIPT.with_name("quickstart.py")
+    folders = {"DAA_DATA": str(tmp_path), "DAA_MODELS": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, script, "--images", "100", "--force", "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**survive.ENVIRONMENT, **folders},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "4/4 adaptive unit" in done.stderr  # the progress bar
+    assert "Traceback" not in done.stderr
+    folder = tmp_path / "quickstart"
+    found = {run: records.load(folder / f"{run}.json") for run in QUICK}
+    for record in found.values():
+        assert f"{len(record.broken)} of 100" in done.stdout
+        assert record.gradients_per_image <= 100
+    gain = len(found["adaptive"].broken) - len(found["pgd-xent"].broken)
+    assert gain > 0
+    sentence = rf"Adaptive DAA breaks {len(found['adaptive'].broken)} of 100 digits, {gain} more"
+    assert re.search(sentence, done.stdout)
+    page = Path(re.findall(r"page\s+(\S+\.html)", done.stdout)[-1])
+    assert "<img" in page.read_text(encoding="utf-8") or "<svg" in page.read_text(encoding="utf-8")
+    with np.load(folder / "adaptive.npz") as arrays:
+        assert arrays["adv"].shape == (100, *arrays["adv"].shape[1:])

@@ -13,12 +13,12 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import fetch as command
 import numpy as np
 import pytest
 
 import madry_mnist
 from daa import InputError
+from daa.cli import fetch as command
 from daa.targets import DATASETS, Source, checkpoints, fetch
 from daa.targets.fetch import archive, packed, unpack
 
@@ -221,9 +221,13 @@ def test_a_local_file_of_no_use_is_refused(tmp_path, secret):
         run(tmp_path, "fmnist/authors", "--from", tmp_path / "weights.npz")
     (tmp_path / "x.bin").write_bytes(b"")
     with pytest.raises(InputError, match=r"x.bin: expected md5:\w+ as published, got another hash"):
-        command.main(["cifar10", "--from", str(tmp_path / "x.bin"), "--data-dir", str(tmp_path)])
+        command.main.__wrapped__(
+            ["cifar10", "--from", str(tmp_path / "x.bin"), "--data-dir", str(tmp_path)]
+        )
     with pytest.raises(InputError, match=r"expected one of train-images.*, got 'x.bin'"):
-        command.main(["mnist", "--from", str(tmp_path / "x.bin"), "--data-dir", str(tmp_path)])
+        command.main.__wrapped__(
+            ["mnist", "--from", str(tmp_path / "x.bin"), "--data-dir", str(tmp_path)]
+        )
     assert not contents(tmp_path / "models")
     run(tmp_path, "fmnist/authors", "--from", secret)  # an archive without a published hash
     assert "checkpoint-1.index" in contents(tmp_path / "models" / "fmnist" / "authors")
@@ -248,7 +252,7 @@ def test_data_sets_are_downloaded_and_verified(server, tmp_path, monkeypatch, ca
     command.main(arguments)  # a verified file is not downloaded again
     (folder / "images.gz").write_bytes(b"damaged")
     with pytest.raises(InputError, match=r"images.gz: expected \w+ as published"):
-        command.main(arguments)
+        command.main.__wrapped__(arguments)
 
 
 def test_an_archive_is_downloaded_unpacked_and_removed(server, tmp_path, secret, monkeypatch):

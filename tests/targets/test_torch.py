@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from daa import AttackConfig, InputError, Target, worst_case
+from daa.attacks.losses import xent
 from daa.target import input_gradient, predict
 
 SHAPE, CLASSES = (6, 5, 3), 4
@@ -64,7 +65,7 @@ def test_logits_and_gradients_are_the_module_s(torch, module):
     logits, grad = reference(torch, module)
     assert (target.name, target.classes, target.notes) == ("Sequential", CLASSES, ())
     np.testing.assert_allclose(predict(target, X), logits, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(input_gradient(target, X, Y), grad, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(input_gradient(target, X, Y, xent), grad, rtol=1e-4, atol=1e-6)
 
 
 def test_bounds_and_layout(torch):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from daa.errors import InputError, require
-from daa.target import Bounds, Note, Target
+from daa.target import Bounds, Note, NoteWarning, Target
 from daa.targets.adapters import graphs, layouts, logits
 from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.targets.adapters.logits import Candidate, Network
@@ -138,7 +138,7 @@ def target_of(
     )
     check_gradient(target)
     for note in target.notes:
-        warnings.warn(f"{name}: {note.message} [{note.code}]", stacklevel=5)
+        warnings.warn(f"{name}: {note.message} [{note.code}]", NoteWarning, stacklevel=5)
     return target
 
 

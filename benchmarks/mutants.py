@@ -1,0 +1,243 @@
+"""Mutation testing: plants faults in the source and lists those that no test detects.
+
+    python -m benchmarks.mutants --mutants 200 --seed 0
+
+A mutant is one random change by an operator of Cosmic Ray: another comparison, sign, number or
+constant. The tests of a mutant are the files in the mirrored test folder that import its module or
+have its name, the fastest first, up to a time limit; slow tests are left out. The run uses clones
+of the last commit, keeps its results in build/mutants.json, and continues there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import difflib
+import json
+import os
+import queue
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator
+from tqdm import tqdm
+
+from daa.cli.options import positive
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("attacks", "runs", "reports", "leaderboard")
+KINDS = [
+    "ReplaceBinaryOperator_Add_Sub", "ReplaceBinaryOperator_Sub_Add",
+    "ReplaceBinaryOperator_Mul_Div", "ReplaceBinaryOperator_Div_Mul",
+    "ReplaceBinaryOperator_FloorDiv_Mul", "ReplaceComparisonOperator_Lt_LtE",
+    "ReplaceComparisonOperator_LtE_Lt", "ReplaceComparisonOperator_Gt_GtE",
+    "ReplaceComparisonOperator_GtE_Gt", "ReplaceComparisonOperator_Lt_Gt",
+    "ReplaceComparisonOperator_Gt_Lt", "ReplaceComparisonOperator_Eq_NotEq",
+    "ReplaceComparisonOperator_NotEq_Eq", "ReplaceComparisonOperator_Is_IsNot",
+    "ReplaceComparisonOperator_IsNot_Is", "ReplaceUnaryOperator_Delete_USub",
+    "ReplaceUnaryOperator_Delete_Not", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue",
+    "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceBreakWithContinue", "ReplaceContinueWithBreak",
+    "AddNot", "NumberReplacer", "ZeroIterationForLoop",
+]  # fmt: skip
+# Seconds of test files for one mutant, and the limit for a file over its time without a mutant.
+SECONDS, SLOWER = 60.0, 4.0
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--mutants", type=positive, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--packages", nargs="+", choices=PACKAGES, default=PACKAGES)
+    parser.add_argument("--jobs", type=positive, default=2, help="mutants at the same time")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutants.json")
+    args = parser.parse_args(arguments)
+    commit = _git("rev-parse", "HEAD")
+    content: dict[str, Any] = {"commit": commit, "seed": args.seed, "seconds": {}, "mutants": []}
+    if args.out.exists():
+        old = json.loads(args.out.read_text(encoding="utf-8"))
+        same = (old["commit"], old["seed"]) == (commit, args.seed)
+        content = old if same else content
+    chosen = choose(args.mutants, args.seed, args.packages)
+    finished = {mutant["name"] for mutant in content["mutants"]}
+    left = [mutant for mutant in chosen if mutant["name"] not in finished]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(args.jobs) as pool:
+        clones: queue.Queue[Path] = queue.Queue()
+        for k in range(args.jobs):
+            subprocess.run(["git", "clone", "-q", ROOT, f"{folder}/{k}"], check=True)
+            clones.put(Path(folder, str(k)))
+        files = sorted({file for mutant in left for file in tests_of(mutant["module"])})
+        unknown = [file for file in files if file not in content["seconds"]]
+        times = pool.map(lambda file: (file, baseline(file, clones)), unknown)
+        for file, seconds in tqdm(times, total=len(unknown), desc="tests without mutants"):
+            content["seconds"][file] = seconds
+            _save(args.out, content)
+        seconds_of = content["seconds"]
+        results = pool.map(lambda mutant: judge(mutant, seconds_of, clones), left)
+        for mutant in tqdm(results, total=len(left), desc="mutants"):
+            content["mutants"].append(mutant)
+            _save(args.out, content)
+    print(report(content))
+
+
+def choose(count: int, seed: int, packages: Sequence[str] = PACKAGES) -> list[dict[str, Any]]:
+    """Random mutants of all packages and operators."""
+    operators = {name: get_operator(f"core/{name}")() for name in KINDS}
+    places = []
+    for package in packages:
+        for path in sorted((ROOT / "daa" / package).glob("*.py")):
+            nodes = list(ast_nodes(get_ast(path.read_text(encoding="utf-8"))))
+            for name, operator in operators.items():
+                found = sum(len(list(operator.mutation_positions(node))) for node in nodes)
+                places += [(path, name, occurrence) for occurrence in range(found)]
+    random.Random(seed).shuffle(places)
+    chosen: list[dict[str, Any]] = []
+    for path, name, occurrence in places:
+        if len(chosen) == count:
+            break
+        source = path.read_text(encoding="utf-8")
+        mutated = mutate_code(source, operators[name], occurrence)
+        try:
+            if _without_annotations(mutated) == _without_annotations(source):
+                continue  # only a type is different
+        except SyntaxError:
+            continue
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        lines = difflib.unified_diff(source.splitlines(), mutated.splitlines(), n=0, lineterm="")
+        chosen.append(
+            {
+                "name": f"{module} {name} {occurrence}",
+                "module": module,
+                "diff": "\n".join(list(lines)[2:]),
+                "source": mutated,
+            }
+        )
+    return chosen
+
+
+def _without_annotations(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        for field in ("annotation", "returns"):
+            if getattr(node, field, None) is not None:
+                setattr(node, field, ast.Constant(None))
+    return ast.dump(tree)
+
+
+def tests_of(module: str) -> list[str]:
+    """Test files of a module: those with its name or import; else the folder of its package."""
+    _, package, name = module.split(".")
+    files = sorted((ROOT / "tests" / package).glob("test_*.py"))
+    near = [file for file in files if name in file.stem or _imports(file, package, name)]
+    return [str(file.relative_to(ROOT)) for file in near or files]
+
+
+def _imports(file: Path, package: str, name: str) -> bool:
+    text = file.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            names = {alias.name for alias in node.names}
+            if node.module == f"daa.{package}.{name}" or (
+                node.module == f"daa.{package}" and name in names
+            ):
+                return True
+    return f"daa.{package}.{name}" in text
+
+
+def baseline(file: str, clones: queue.Queue[Path]) -> float | None:
+    """Seconds of a test file without mutants; None if it fails or exceeds ten minutes."""
+    clone = clones.get()
+    try:
+        begin = time.perf_counter()
+        passed = _passes(clone, file, 600)
+        return round(time.perf_counter() - begin, 1) if passed else None
+    finally:
+        clones.put(clone)
+
+
+def judge(
+    mutant: dict[str, Any], seconds: dict[str, float | None], clones: queue.Queue[Path]
+) -> dict[str, Any]:
+    """Runs the tests of a mutant, the fastest files first."""
+    name = mutant["module"].split(".")[2]
+    times = {file: seconds[file] for file in tests_of(mutant["module"])}
+    usable = {file: taken for file, taken in times.items() if taken is not None}
+    clone, begin, killed, total = clones.get(), time.perf_counter(), None, 0.0
+    path = clone / Path(*mutant["module"].split(".")).with_suffix(".py")
+    original = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(mutant["source"], encoding="utf-8")
+        for file in sorted(usable, key=lambda file: (name not in Path(file).stem, usable[file])):
+            total += usable[file]
+            if total > SECONDS and total > usable[file]:
+                break
+            if not _passes(clone, file, SLOWER * usable[file] + 10):
+                killed = file
+                break
+    finally:
+        path.write_text(original, encoding="utf-8")
+        clones.put(clone)
+    result = {key: mutant[key] for key in ("name", "module", "diff")}
+    taken = round(time.perf_counter() - begin, 1)
+    return {**result, "tested": bool(usable), "killed_by": killed, "seconds": taken}
+
+
+def _passes(clone: Path, file: str, limit: float) -> bool:
+    """Whether the fast tests of a file pass in a clone within a time limit."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow and not real"]
+    command += ["-p", "no:cacheprovider", "-p", "no:xdist", file]
+    threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    environment = {**os.environ, **dict.fromkeys(threads, "1"), "PYTHONPATH": str(clone)}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # mutants of one second share a time stamp
+    folder = tempfile.mkdtemp()
+    try:
+        done = subprocess.run(
+            [*command, "--basetemp", f"{folder}/tests"],
+            cwd=clone,
+            env=environment,
+            capture_output=True,
+            timeout=limit,
+        )
+        return done.returncode in (0, 5)  # 5: all tests of the file are slow
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def report(content: dict[str, Any]) -> str:
+    """The kill rate, and the survivors."""
+    tested = [mutant for mutant in content["mutants"] if mutant["tested"]]
+    survivors = [mutant for mutant in tested if mutant["killed_by"] is None]
+    lines = [f"{m['module']}: {m['name'].split()[1]}\n{m['diff']}\n" for m in survivors]
+    rate = 100 * (1 - len(survivors) / max(len(tested), 1))
+    untested = len(content["mutants"]) - len(tested)
+    skipped = [file for file, taken in content["seconds"].items() if taken is None]
+    lines += [f"skipped, because they fail or are slow without a mutant: {', '.join(skipped)}"]
+    lines += [f"{len(tested)} mutants, {rate:.0f} % killed; {untested} without usable tests"]
+    return "\n".join(lines)
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    main()

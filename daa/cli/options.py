@@ -1,0 +1,151 @@
+"""Arguments that several commands share, and a quiet start of TensorFlow."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daa.errors import InputError
+
+if TYPE_CHECKING:
+    from daa.attacks.worst_case import Engine
+    from daa.target import Dataset, Target
+
+_JIT = {"auto": None, "on": True, "off": False}
+
+
+def parser(text: str | None, example: str) -> argparse.ArgumentParser:
+    """Parser of a command, from the docstring of its module and an example call."""
+    return argparse.ArgumentParser(
+        prog=f"daa {example.split()[0]}",
+        description=(text or "").partition("\n")[0],
+        **example_last(example),
+    )
+
+
+def example_last(example: str) -> dict:
+    """Options of a parser whose help ends with an example."""
+    layout = argparse.RawDescriptionHelpFormatter
+    return {"epilog": f"example: daa {example}", "formatter_class": layout}
+
+
+def add_folders(to: argparse.ArgumentParser, *, models: bool = True) -> None:
+    to.add_argument("--data-dir", help="folder of the data sets (default: DAA_DATA or the cache)")
+    if models:
+        to.add_argument("--model-dir", help="folder of the weights (default: DAA_MODELS or cache)")
+
+
+def add_device(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+
+
+def add_engine(to: argparse.ArgumentParser) -> None:
+    add_device(to)
+    to.add_argument("--jit", choices=_JIT, default="auto", help="XLA; auto: only on a GPU")
+    to.add_argument("--engine", choices=("local", "ray"), default="local")
+    to.add_argument("--address", help="Ray cluster (default: start a local cluster)")
+    to.add_argument("--cpus-per-unit", type=positive, default=1, help="CPU cores per Ray task")
+
+
+def jit(args: argparse.Namespace) -> bool | None:
+    return _JIT[args.jit]
+
+
+def check_engine(args: argparse.Namespace) -> bool:
+    """Checks the arguments of `add_engine`; returns whether this machine runs the attacks."""
+    if args.engine == "local" and args.address is not None:
+        raise InputError(f"--address {args.address}: only --engine ray uses an address")
+    return not args.address
+
+
+def engine(
+    args: argparse.Namespace, load: partial[Target], sha256: str | None, data: Dataset
+) -> Engine | None:
+    """The engine that the arguments of `add_engine` choose; None runs in this process."""
+    if args.engine == "local":
+        return None
+    from daa.runs.ray import on_ray
+
+    how = {"jit": jit(args), "address": args.address, "cpus_per_unit": args.cpus_per_unit}
+    return on_ray(load, sha256, data.x, data.y, **how)
+
+
+def add_results(to: argparse.ArgumentParser) -> None:
+    to.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all results")
+    to.add_argument("--out", type=Path, help="folder of the output (default: the result folders)")
+
+
+def add_quiet(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--quiet", action="store_true", help="print only the result and warnings")
+
+
+def say(quiet: bool) -> Callable[[str], None]:
+    return (lambda _: None) if quiet else print
+
+
+def add_targets(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--list-targets", action=_ListTargets, nargs=0, help="print them and exit")
+
+
+class _ListTargets(argparse.Action):
+    """Prints the targets and exits, as --help does, before other arguments are required."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from daa.reports.wording import radius
+        from daa.targets import every_target, family, row
+
+        rows = [("target", "eps", "weights", "at hand", "what it is")]
+        for reference in every_target():
+            try:
+                family(reference).find_weights(reference.partition("/")[2])
+                there = "yes"
+            except InputError:
+                there = "no"
+            about = row(reference)
+            rows.append((reference, radius(about.eps), about.provenance, there, about.description))
+        widths = [max(len(cells[k]) for cells in rows) for k in range(4)] + [0]
+        for cells in rows:
+            print("  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)))
+        parser.exit()
+
+
+def positive(text: str) -> int:
+    return integer(text, least=1)
+
+
+def integer(text: str, least: int = 0) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be an integer of at least {least}, got {text!r}")
+    return int(text)
+
+
+def find_config(text: str) -> Path:
+    """Path of a config, from a path or from the name of a config of this project."""
+    from daa.runs.config import FOLDER
+
+    path = Path(text)
+    if path.suffix or path.exists():
+        return path
+    named = FOLDER / f"{text}.yaml"
+    if not named.exists():
+        names = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
+        raise InputError(f"config: must be a YAML file or one of {names}; got {text!r}")
+    return named
+
+
+def start_tensorflow(device: str = "auto") -> None:
+    """Imports TensorFlow, silences its log and chooses the device."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import tensorflow as tf
+
+    from daa.runs import device as devices
+
+    # TensorFlow warns of retracing if a command traces many functions once each.
+    tf.get_logger().setLevel("ERROR")
+    devices.prepare()
+    devices.use(device)

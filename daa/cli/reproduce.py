@@ -1,0 +1,74 @@
+"""Run an experiment and write its tables and figures."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from daa.cli import options
+from daa.cli.main import command
+from daa.errors import InputError
+from daa.target import Precision
+
+if TYPE_CHECKING:
+    from daa.runs.prepare import Prepared
+
+
+@command
+def main(arguments: list[str] | None = None) -> None:
+    parser = options.parser(__doc__, "reproduce quickstart --minutes 1")
+    parser.add_argument("config", help="YAML file, or the name of a config such as robust_mnist")
+    add_arguments(parser)
+    _, text = reproduce(parser.parse_args(arguments))
+    print(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_folders(parser)
+    options.add_targets(parser)
+    parser.add_argument("--target", help="attack this target, such as madry_mnist/surrogate")
+    parser.add_argument("--precision", choices=get_args(Precision), help="type of the gradients")
+    parser.add_argument("--images", type=options.positive, help="attack the first IMAGES")
+    parser.add_argument("--restarts", type=options.positive, help="default: from the config")
+    parser.add_argument("--seed", type=options.integer, help="default: from the config")
+    parser.add_argument("--minutes", type=float, help="time limit; the same command continues")
+    options.add_engine(parser)
+    parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
+    parser.add_argument("--force", action="store_true", help="start again; overwrite results")
+    options.add_quiet(parser)
+
+
+def reproduce(args: argparse.Namespace) -> tuple[Prepared, str]:
+    """Runs an experiment; returns it and the text to print."""
+    here = options.check_engine(args)
+    if args.minutes is not None and not args.minutes > 0:
+        raise InputError(f"--minutes: must be above 0, got {args.minutes:g}")
+    from daa.reports.publish import publish
+    from daa.runs import provenance
+    from daa.runs.prepare import prepare
+    from daa.runs.run import run
+
+    # Read the commit now: a commit made during the run is not the code that runs.
+    provenance.git_commit()
+    options.start_tensorflow(args.device)
+    names = ("target", "precision", "images", "restarts", "seed", "data_dir", "model_dir")
+    changes = {name: getattr(args, name) for name in names}
+    ready = prepare(options.find_config(args.config), args.out, here=here, **changes)
+    finished = run(
+        ready.experiment,
+        ready.target,
+        ready.data,
+        folder=ready.folder,
+        about=ready.about,
+        engine=options.engine(args, ready.load, ready.target.weights_sha256, ready.data),
+        jit=options.jit(args),
+        force=args.force,
+        end=math.inf if args.minutes is None else time.monotonic() + 60 * args.minutes,
+        progress=not args.quiet,
+        say=options.say(args.quiet),
+    )
+    any_finished = sum(1 for _ in finished) > 0
+    return ready, publish(ready.folder, ready.data) if any_finished else ""

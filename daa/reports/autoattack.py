@@ -1,0 +1,171 @@
+"""Adaptive DAA and AutoAttack on the same images and cores: autoattack.json and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from daa.reports import tabular
+from daa.reports.tabular import Align
+from daa.reports.wording import radius
+from daa.runs import config, records
+from daa.runs.config import Line
+from daa.runs.records import Count, Number, Share, Whole
+from daa.targets.files import read_json
+
+# File name in the folder of an experiment.
+NAME = "autoattack.json"
+# A run of Adaptive DAA comes close to AutoAttack within this difference in accuracy.
+WITHIN = 0.002
+HEADER = ("attack", "seed", "robust accuracy", "gradients per image", "seconds", "CPU seconds")
+ALIGN: tuple[Align, ...] = ("left", "right", "right", "right", "right", "right")
+
+
+class Point(BaseModel):
+    """Progress of an attack at one moment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attack: Line = Field(description="The part that just ended: an attack of AutoAttack or a unit.")
+    accuracy: Share = Field(description="Robust accuracy so far, in [0, 1].")
+    gradients: Number = Field(
+        description="Forward-backward passes per image so far; a forward pass alone counts half."
+    )
+    seconds: Number = Field(description="Time since the start of the attack.")
+    cpu_seconds: Number = Field(
+        description="Processor time of all threads since then; other programs hardly change it."
+    )
+
+
+class Course(BaseModel):
+    """One run of an attack, from start to end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: Whole = Field(description="Seed of all random numbers.")
+    points: tuple[Point, ...] = Field(min_length=1, description="In the order of time.")
+
+    @property
+    def last(self) -> Point:
+        """The end of the attack."""
+        return self.points[-1]
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gradients per image, and robust accuracy in percent."""
+        gradients = np.array([point.gradients for point in self.points])
+        return gradients, 100 * np.array([point.accuracy for point in self.points])
+
+    def first_below(self, accuracy: float) -> Point | None:
+        """The first point with at most this accuracy; None if there is none."""
+        return next((p for p in self.points if p.accuracy <= accuracy + 1e-9), None)
+
+
+class Race(BaseModel):
+    """Both attacks on the same images and cores, one after the other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: Line = Field(description="The attacked classifier, `folder/name`.")
+    weights: Line = Field(description="Origin of its weights, as in a record.")
+    weights_sha256: str | None = Field(description="Hash of the file of the weights.")
+    data: Line = Field(description="Name of the data set.")
+    data_sha256: str | None = Field(description="Hash of the files of the data set.")
+    images: Count = Field(description="Number of images: the first ones of the data set.")
+    eps: Share = Field(description="Radius of the ball.")
+    cores: Count = Field(description="Number of CPU cores that both attacks could use.")
+    clean_accuracy: Share = Field(description="Accuracy on the clean images.")
+    autoattack: Course = Field(description="AutoAttack, standard version.")
+    adaptive: tuple[Course, ...] = Field(
+        min_length=1, description="Adaptive DAA, one run per seed."
+    )
+    device: Line = Field(description="Device of both attacks.")
+    versions: dict[str, str] = Field(description="Versions of Python and of the packages.")
+    git_commit: str | None = Field(description="As in a record.")
+    autoattack_commit: str | None = Field(
+        None,
+        description="Commit of an earlier process that ran AutoAttack, `unknown` without one; "
+        "null if one process ran both attacks.",
+    )
+
+
+class Races(BaseModel):
+    """The file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = Field(records.SCHEMA, alias="schema")
+    races: tuple[Race, ...] = Field(description="One per number of cores.")
+
+
+def load(folder: Path) -> tuple[Race, ...]:
+    """The races of a result folder; empty without the file.
+
+    Raises:
+        InputError: another file of this name.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return ()
+    content = read_json(path, "races with AutoAttack")
+    return config.check(TypeAdapter(Races), content, str(path)).races
+
+
+def markdown(races: Sequence[Race]) -> str:
+    """A table per race."""
+    parts = ["# Adaptive DAA and AutoAttack"]
+    for race in races:
+        parts += ["", about(race), "", *tabular.markdown(HEADER, rows(race), ALIGN)]
+        parts += ["", verdict(race)]
+    return "\n".join(parts) + "\n"
+
+
+def rows(race: Race) -> list[list[str]]:
+    """AutoAttack after each of its attacks; Adaptive DAA close to it, level with it, at the end."""
+    named = [(f"AutoAttack: {p.attack}", race.autoattack.seed, p) for p in race.autoattack.points]
+    goal = race.autoattack.last.accuracy
+    for course in race.adaptive:
+        for name, accuracy in (("AutoAttack's + 0.2", goal + WITHIN), ("AutoAttack's", goal)):
+            point = course.first_below(accuracy)
+            if point is not None:
+                named.append((f"Adaptive DAA at {name}", course.seed, point))
+        named.append(("Adaptive DAA, end", course.seed, course.last))
+    return [
+        [
+            name,
+            str(seed),
+            f"{100 * point.accuracy:.2f}",
+            *(f"{n:,.1f}" for n in (point.gradients, point.seconds, point.cpu_seconds)),
+        ]
+        for name, seed, point in named
+    ]
+
+
+def about(race: Race) -> str:
+    """Network, images and device of a race, in one sentence."""
+    processes = "two processes" if race.autoattack_commit else "one process"
+    return (
+        f"{race.target} ({race.weights} weights), {race.data}, first {race.images:,} images, "
+        f"eps {radius(race.eps)}, clean {100 * race.clean_accuracy:.2f}; float32, {race.device}, "
+        f"of which {race.cores} used, one attack after the other in {processes}."
+    )
+
+
+def verdict(race: Race) -> str:
+    """The share of AutoAttack's cost after which Adaptive DAA came within 0.2 points of it."""
+    goal = race.autoattack.last
+    points = [course.first_below(goal.accuracy + WITHIN) for course in race.adaptive]
+    there = [point for point in points if point is not None]
+    came = f"Adaptive DAA came within 0.2 points of AutoAttack's {100 * goal.accuracy:.2f} % in"
+    if len(there) < len(points):
+        return f"{came} {len(there)} of {len(points)} runs."
+    time = [goal.cpu_seconds / max(point.cpu_seconds, 1e-9) for point in there]
+    gradients = [goal.gradients / max(point.gradients, 1e-9) for point in there]
+    return (
+        f"{came} every run, with {min(time):,.0f} to {max(time):,.0f} times less processor time "
+        f"and {min(gradients):,.0f} to {max(gradients):,.0f} times fewer gradients."
+    )

@@ -1,0 +1,34 @@
+"""Writes all reports of a result folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from daa.reports import examples, figures, results, tables
+from daa.reports.wording import plural
+from daa.target import Dataset
+
+
+def publish(folder: str | Path, data: Dataset | None = None) -> str:
+    """Writes tables and figures of a result folder.
+
+    Args:
+        folder: of the records.
+        data: the clean images, from which examples.json is written if the experiment asks for it
+            and all its rows are finished; None for no such file.
+
+    Returns:
+        The table in Markdown and the names of the written files.
+
+    Raises:
+        InputError: the folder has no record.
+    """
+    folder = Path(folder)
+    loaded = results.load(folder)
+    if data is not None and loaded.experiment and not loaded.missing:
+        examples.save(loaded.experiment, folder, data)
+    tables.write(loaded, folder)
+    figure_names = [path.name for path in figures.write(loaded, folder)]
+    count = plural(len(loaded.records), "record")
+    names = ", ".join([*tables.FILES, *figure_names])
+    return f"\n{tables.markdown(loaded)}\n{folder}: {count}, {names}"

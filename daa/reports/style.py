@@ -1,0 +1,187 @@
+"""Look of figures and pages: colours for light and dark screens, PNG, SVG, HTML templates."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from daa.targets.files import write_atomically
+
+
+class Colour(NamedTuple):
+    """A colour on a light and on a dark background, as lower-case #rrggbb."""
+
+    light: str
+    dark: str
+
+
+# Hues of Okabe and Ito, which colour-blind readers can distinguish; lighter on dark screens.
+COLOURS = {
+    "ink": Colour("#14181d", "#eef1f5"),
+    "soft": Colour("#56606c", "#a9b3bf"),
+    "rule": Colour("#d5dae1", "#39414b"),
+    "back": Colour("#ffffff", "#14181d"),
+    "vermillion": Colour("#d55e00", "#ff8a3d"),
+    "blue": Colour("#0072b2", "#3d9be0"),
+    "green": Colour("#009e73", "#21c392"),
+    "sky": Colour("#4aa8dd", "#9ad4f7"),
+    "orange": Colour("#e69f00", "#f2cf5b"),
+    "purple": Colour("#aa4499", "#d06fb8"),
+    "wine": Colour("#882255", "#f2789f"),
+    "grey": Colour("#8a929c", "#7e8791"),
+}
+# Other methods are grey and differ in their dashes.
+_METHODS = {
+    "adaptive": "vermillion",
+    "blob": "blue",
+    "dgf": "green",
+    "pgd": "ink",
+    "momentum": "sky",
+    "rand_fgsm": "orange",
+    "apgd": "purple",
+    "apgd_t": "orange",
+    "autoattack": "wine",
+}
+# Smallest font size, in points: footnotes.
+SMALL = 8
+_FONT = "text{font-family:system-ui,'DejaVu Sans',sans-serif!important}"
+_FORMS: dict[str, dict[str, Any]] = {"png": {"dpi": 150}, "svg": {"metadata": {"Date": None}}}
+
+
+def colour_of(method: str) -> str:
+    """Name of a method's colour, the same in all figures."""
+    return _METHODS.get(method, "grey")
+
+
+def light(name: str) -> str:
+    """The colour of this name on a light background."""
+    return COLOURS[name].light
+
+
+LOOK: dict[str, Any] = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "text.color": light("ink"),
+    "axes.labelcolor": light("ink"),
+    "axes.titlecolor": light("ink"),
+    "axes.edgecolor": light("soft"),
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": light("soft"),
+    "xtick.labelcolor": light("ink"),
+    "ytick.color": light("soft"),
+    "ytick.labelcolor": light("ink"),
+    "grid.color": light("rule"),
+    "grid.linewidth": 0.7,
+    "figure.facecolor": light("back"),
+}
+
+
+def look() -> Any:
+    """A context in which figures are made, so that they look alike."""
+    return matplotlib.rc_context(LOOK)
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Writes a figure as PNG and as SVG next to it, which adapts to dark screens.
+
+    Args:
+        figure: made without pyplot, so that nothing has to be closed.
+        path: of the PNG file.
+
+    Returns:
+        The path of the PNG file.
+    """
+    for suffix in _FORMS:
+        content = _draw(figure, suffix)
+        if suffix == "svg":
+            style = f"<style>{_variables('svg')}\n{_recolour()}\n{_FONT}</style>"
+            content = content.decode().replace("<defs>", f"{style}\n <defs>", 1).encode()
+        write_atomically(path.with_suffix(f".{suffix}"), content)
+    return path.with_suffix(".png")
+
+
+def inline(figure: Figure | str, name: str, alt: str) -> str:
+    """A figure as an SVG element of a page.
+
+    Args:
+        figure: made without pyplot, or the text of an SVG file that `save` wrote.
+        name: prefix of the ids, unique on the page.
+        alt: description for screen readers.
+    """
+    text = figure if isinstance(figure, str) else _draw(figure, "svg").decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r' (xmlns(:\w+)?="[^"]*"|(width|height)="[\d.]+pt")', "", text, count=4)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", text)
+    label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+
+def render(template: str, **values: object) -> str:
+    """A page from a template of daa/reports/templates that extends base.html.
+
+    Args:
+        template: name of the file.
+        values: variables of the template.
+    """
+    environment = Environment(
+        loader=PackageLoader("daa.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def file(name: str) -> str:
+        """Text of a file that becomes a part of the page."""
+        assert environment.loader is not None
+        return environment.loader.get_source(environment, name)[0]
+
+    colours = f"{_variables(':root')}\n{_recolour()}\nsvg {_FONT}"
+    return environment.get_template(template).render(colours=colours, file=file, **values)
+
+
+def _variables(selector: str) -> str:
+    """A CSS variable for each colour, for light and dark screens."""
+    modes = [
+        "".join(f"--{name}:{colour[mode]};" for name, colour in COLOURS.items()) for mode in (0, 1)
+    ]
+    dark = f"@media (prefers-color-scheme:dark){{{selector}{{{modes[1]}}}}}"
+    return f"{selector}{{{modes[0]}}}\n{dark}"
+
+
+def _recolour() -> str:
+    """CSS rules that replace the light colours of an SVG by the variables.
+
+    Viewers without support for variables keep the light colours.
+    """
+    # Text without a colour and matplotlib's defaults are black.
+    drawn = [("ink", "#000000"), *((name, colour.light) for name, colour in COLOURS.items())]
+    rules = [
+        f'svg [style*="{what}: {colour}"]{{{what}:var(--{name})!important}}'
+        for name, colour in drawn
+        for what in ("stroke", "fill")
+    ]
+    return "\n".join(["svg text{fill:var(--ink)}", *rules])
+
+
+def _draw(figure: Figure, form: str) -> bytes:
+    # A fixed salt makes the ids of the SVG reproducible; text stays text that can be copied.
+    options = {"svg.hashsalt": "daa", "svg.fonttype": "none"}
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({**LOOK, **options}):
+        figure.savefig(buffer, format=form, **_FORMS[form])
+    return buffer.getvalue()

@@ -1,0 +1,3 @@
+from daa.cli.check import main
+
+raise SystemExit(main())

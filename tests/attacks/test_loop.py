@@ -1,0 +1,359 @@
+"""What one attack depends on: seed and restart, shuffles, first images, what it remembers.
+
+Most tests put a recorder in the place of the compiled graph, so they take milliseconds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from toys import config, images, linear_target
+
+from daa import Attack, InputError, Target, worst_case
+from daa.attacks.plans import Outcome, Report, Unit, on_robust
+from daa.attacks.worst_case import margins, run_unit
+
+
+class Recorder:
+    """Stands for the graph: notes what it is given, moves the images by `move`, even too far."""
+
+    def __init__(self, move: float = 0.0, remember: float = 0.0) -> None:
+        self.move, self.remember, self.calls = move, remember, []
+
+    def __call__(self, adv, labels, y, lower, upper, real, memory, sign, begin, end, *rest):
+        seen = {"adv": adv, "labels": labels, "y": y, "real": real, "memory": memory}
+        self.calls.append({**seen, "begin": int(begin), "end": int(end), "sign": float(sign)})
+        kept = {name: tf.constant(value + self.remember) for name, value in memory.items()}
+        found = np.clip(adv, lower, upper) + np.float32(self.move)
+        return tf.constant(found), kept, tf.ones(len(adv), tf.bool)
+
+
+def recorded(settings, x, y, recorder=None, **options):
+    """The calls of the graph, and the result."""
+    target, _ = linear_target()
+    attack = Attack(target, settings)
+    attack.inner_loop = recorder or Recorder()
+    found = attack(x, y, **options)
+    return attack.inner_loop.calls, found
+
+
+def numbered(n=40):
+    """Images that say their own number in the first pixel."""
+    x, y = images(n)
+    x[:, 0, 0, 0] = np.arange(n) / 100
+    return x, y
+
+
+def orders(calls):
+    """The numbers of the images in each round, by the step at which the round begins."""
+    found: dict[int, list[int]] = {}
+    for call in calls:
+        numbers = np.rint(100 * call["adv"][call["real"], 0, 0, 0]).astype(int)
+        found.setdefault(call["begin"], []).extend(numbers.tolist())
+    return found
+
+
+PLAIN = config("blob", random_start=False)  # 20 steps, 5 between shuffles, minibatches of 16
+
+
+def test_each_round_shuffles_all_images_anew():
+    x, y = numbered()
+    rounds = orders(recorded(PLAIN, x, y)[0])
+    assert list(rounds) == [0, 5, 10, 15]
+    assert all(sorted(order) == list(range(40)) for order in rounds.values())
+    assert len({tuple(order) for order in [range(40), *rounds.values()]}) == 5
+
+
+def test_visits_say_their_steps_and_which_rows_only_fill_up():
+    calls, _ = recorded(PLAIN, *numbered())
+    assert [(call["begin"], call["end"]) for call in calls] == [
+        (k, k + 5) for k in (0, 5, 10, 15) for _ in range(3)
+    ]
+    assert [int(call["real"].sum()) for call in calls] == [16, 16, 8] * 4
+    assert all(len(call["adv"]) == 16 for call in calls)
+
+
+def test_shuffles_and_starts_come_from_seed_and_restart():
+    x, y = numbered()
+
+    def shuffle(**options):
+        return tuple(orders(recorded(PLAIN, x, y, **options)[0])[0])
+
+    def start(**options):
+        return recorded(config("pgd"), x, y, **options)[1]
+
+    for found in (shuffle, start):
+        first = found(seed=1, restart=2)
+        np.testing.assert_array_equal(found(seed=1, restart=2), first)
+        for other in ({"seed": 1, "restart": 3}, {"seed": 2, "restart": 2}, {"seed": 1}):
+            assert (np.array(found(**other)) != np.array(first)).any(), other
+
+
+def test_without_particles_nothing_is_shuffled():
+    x, y = numbered()
+    calls, _ = recorded(config("pgd", random_start=False), x, y)
+    assert orders(calls) == {0: list(range(40))}
+    assert [(call["begin"], call["end"]) for call in calls] == [(0, 20)] * 3
+
+
+def test_what_is_remembered_comes_back_to_its_image():
+    """Each round adds 1 to what is remembered of an image, wherever the image stood."""
+    x, y = numbered()
+    settings = config("blob", random_start=False, momentum=0.5)
+    calls, _ = recorded(settings, x, y, Recorder(remember=1.0))
+    for call in calls:
+        np.testing.assert_array_equal(call["memory"]["velocity"][call["real"]], call["begin"] / 5)
+
+
+def test_first_images_keep_to_their_options():
+    x, y = numbered()
+    eps, noise = 0.3, {}
+    for clip_start in (False, True):
+        settings = config("pgd", eps=eps, clip_start=clip_start, clip_range=not clip_start)
+        calls, _ = recorded(settings.replace(clip_range=True), x, y)
+        noise[clip_start] = np.concatenate([call["adv"][call["real"]] for call in calls])
+    assert noise[False].min() < 0
+    assert 0 == noise[True].min() < noise[True].max() == 1
+    calls, _ = recorded(config("pgd", random_start=False), x, y)
+    np.testing.assert_array_equal(calls[0]["adv"], x[:16])
+
+
+def test_starts_that_go_on_do_so_from_the_best_images():
+    x, y = images()
+    best = np.clip(x + np.float32(0.05), 0, 1)
+    settings = config("pgd", start="pixels", clip_range=False, random_start=None)
+    for given, expected in ((best, best), (None, x)):
+        calls, _ = recorded(settings, x, y, best=given)
+        seen = np.concatenate([call["adv"][call["real"]] for call in calls])
+        assert (seen == expected).mean() == pytest.approx(0.9, abs=0.05)
+
+
+def test_arrays_of_the_caller_stay_as_they_are():
+    target, _ = linear_target()
+    x, y = images()
+    before = x.copy()
+    first = x.copy()
+    Attack(target, config("pgd"))(x, y, first=first)
+    np.testing.assert_array_equal(first, before)
+    report = worst_case(target, config("pgd"), x, y)
+    kept = report.adv.copy()
+    assert (kept != before).any()
+    worst_case(target, config("pgd"), x, y, restarts=3, so_far=report)
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(report.adv, kept)
+
+
+def test_a_result_outside_ball_or_range_is_refused():
+    x, y = images()
+    with pytest.raises(InputError, match=r"adv: image 0, pixel \(0, 0, 0\): expected \|adv - x\|"):
+        recorded(config("pgd", random_start=False), x, y, Recorder(move=0.101))
+    x = 0.5 + x / 2
+    with pytest.raises(InputError, match="expected 0 <= adv <= 1"):
+        recorded(config("pgd", random_start=False), x, y, Recorder(move=0.099))
+    free = config("pgd", random_start=False, clip_range=False)
+    _, adv = recorded(free, x, y, Recorder(move=0.099))
+    assert adv.max() > 1
+
+
+def test_without_clipping_the_corner_of_the_ball_is_reached():
+    target, w = linear_target(classes=2)
+    x, y = images(classes=2)
+    adv = Attack(target, config("pgd", "cw", clip_range=False))(x, y)
+    away = np.where(y == 0, 1, -1)[:, None] * np.sign(w[:, 1] - w[:, 0])
+    np.testing.assert_allclose(adv - x, 0.1 * away.reshape(x.shape), atol=1e-6)
+
+
+def test_shuffles_do_not_change_a_schedule_of_step_lengths():
+    target, _ = linear_target(classes=2)
+    x, y = images(classes=2)
+    options = {"step": "geometric", "first_step": 0.05, "last_step": 0.01, "step_size": None}
+    plain = Attack(target, config("pgd", "cw", **options))(x, y)
+    coupled = Attack(target, config("blob", "cw", c=0.0, **options))(x, y)
+    np.testing.assert_allclose(coupled, plain, atol=1e-6)
+
+
+def test_progress_counts_every_step_of_every_image_once():
+    x, y = images()
+    for settings in (PLAIN, config("pgd")):
+        steps = []
+        recorded(settings, x, y, on_steps=steps.append)
+        assert sum(steps) == 40 * 20
+
+
+def test_ranks_of_near_classes_reach_the_aim():
+    target, _ = linear_target(classes=4)
+    x, y = images(classes=4)
+    ranks = np.arange(40) % 3
+    settings = config("multitargeted", random_start=False)
+    found = Attack(target, settings)(x, y, ranks=ranks)
+    for rank in range(3):
+        alone = Attack(target, settings)(x, y, restart=rank)
+        np.testing.assert_array_equal(found[ranks == rank], alone[ranks == rank])
+    assert (found != Attack(target, settings)(x, y)).any()
+
+
+def broken(image: np.ndarray) -> Target:
+    """A network whose gradient is not a number at images with this first pixel."""
+
+    def network(x):
+        rows = tf.reshape(x, [-1, 16])
+        bad = tf.abs(rows[:, :1] - image) < 0.004
+        root = tf.sqrt(tf.where(bad, 0.0 * rows[:, 1:2], rows[:, 1:2] + 1.0))
+        return tf.concat([rows[:, 2:3] + root, rows[:, 3:5]], axis=1)
+
+    return Target("test/broken", network, (4, 4, 1), 3)
+
+
+@pytest.mark.parametrize("method", ["pgd", "blob"])
+@pytest.mark.parametrize("number", [13, 37])
+def test_a_gradient_that_is_not_finite_is_named_with_its_image(method, number):
+    """The particles of blob spread it, so the first step decides whose it was."""
+    x, y = numbered()
+    settings = config(method, "cw", random_start=False, step_size=1e-4)
+    message = f"test/broken: {method}, cw: image {number}: expected a finite gradient, got one with"
+    with pytest.raises(InputError, match=message):
+        Attack(broken(number / 100), settings)(x, y)
+
+
+def test_what_only_fills_a_minibatch_up_is_not_asked_for_its_gradient():
+    x, y = images(17)
+    target, _ = linear_target()
+    attack = Attack(target, config("pgd"))
+
+    class Fills(Recorder):
+        def __call__(self, *args):
+            adv, kept, _ = super().__call__(*args)
+            return adv, kept, tf.constant(args[5])
+
+    attack.inner_loop = Fills()
+    attack(x, y)
+
+
+def test_versions_are_compared_inside_ball_and_range():
+    """The first version is the stronger one only where it leaves the range."""
+
+    def network(x):
+        total = tf.reduce_sum(x, axis=[1, 2, 3])
+        return tf.stack([-total, total], axis=1)
+
+    target = Target("test/sum", network, (4, 4, 1), 2)
+    x, y = np.ones((3, 4, 4, 1), np.float32), np.zeros(3, int)
+    beyond = x + np.float32(0.09)
+    beyond[:, :2] = 0.95
+    settings = config("pgd", "cw", steps=1, step_size=1e-6)
+    found = Attack(target, settings)(x, y, first=np.stack([beyond, x]))
+    np.testing.assert_allclose(found, x, atol=1e-5)
+
+
+SHARING = [
+    config("pgd"),
+    config("pgd", "cw"),
+    config("pgd", step="geometric", step_size=None),
+    config("pgd", momentum=0.5),
+    config("pgd", scale=3.0),
+    config("pgd", keep="best"),
+    config("blob"),
+    config("blob", formula="paper"),
+    config("blob", c=3.0, eps=0.2),
+    config("fgsm", "cw"),
+    config("odi", "cw", steps=1),
+]
+
+
+def test_attacks_that_share_a_target_do_not_share_the_wrong_graph():
+    x, y = images()
+    shared, _ = linear_target()
+    for settings in SHARING:
+        alone, _ = linear_target()
+        expected = Attack(alone, settings)(x, y)
+        np.testing.assert_array_equal(Attack(shared, settings)(x, y), expected, str(settings))
+    plain, compiled = (Attack(shared, config("pgd"), jit=jit).inner_loop for jit in (False, True))
+    assert plain is not compiled
+    assert plain is Attack(shared, config("pgd", eps=0.2), jit=False).inner_loop
+
+
+UNIT = Unit(
+    config("pgd"),
+    seed=4,
+    restart=5,
+    images=np.array([3, 1]),
+    first=np.full((2, 4, 4, 1), 0.1, np.float32),
+    best=np.full((2, 4, 4, 1), 0.2, np.float32),
+    target_labels=np.array([1, 2]),
+    ranks=np.array([0, 1]),
+)
+
+
+def test_a_unit_says_all_that_its_attack_gets():
+    target, _ = linear_target()
+    x, y = images()
+    seen = {}
+
+    def attack(x, y, **options):
+        seen.update(options, x=x, y=y)
+        return np.zeros_like(x)
+
+    attack.target = target
+    found = run_unit(attack, x, y, UNIT)
+    np.testing.assert_array_equal(seen["x"], x[[3, 1]])
+    np.testing.assert_array_equal(seen["y"], y[[3, 1]])
+    for name in ("seed", "restart", "first", "best", "target_labels", "ranks"):
+        assert seen[name] is getattr(UNIT, name), name
+    np.testing.assert_array_equal(
+        found.margin, margins(target, np.zeros((2, 4, 4, 1), "f4"), y[[3, 1]])
+    )
+
+
+def floats(*values):
+    return np.array(values, np.float32)
+
+
+REPORT = Report(
+    np.zeros((4, 1, 1, 1), np.float32),
+    margin=floats(-1, 0, 2, 0),
+    natural=floats(1, 1, 2, 0),
+    history=(
+        Outcome(None, floats(1, 0, 3, 1), 10.0),
+        Outcome(np.array([2, 0]), floats(2, -1), 5.0),
+        Outcome(None, floats(5, 5, 5, 5), 1.0),
+    ),
+)
+
+
+def test_a_report_counts_ties_as_wrong_and_what_was_left_out_as_right():
+    right = [[True, False, True, True], [False, True, True, True], [True] * 4]
+    np.testing.assert_array_equal(REPORT.correct_per_restart, right)
+    assert REPORT.accuracy_per_restart.tolist() == [0.75, 0.75, 1.0]
+    assert REPORT.clean_accuracy == 0.75
+    assert REPORT.robust_accuracy.tolist() == [0.5, 0.25, 0.25]
+
+
+def test_a_report_counts_gradients_for_each_image_and_after_each_unit():
+    assert REPORT.gradients.tolist() == [16, 11, 16, 11]
+    assert REPORT.gradients_after.tolist() == [10, 12.5, 13.5]
+    assert Unit(config("pgd"), 0, 0, overhead=0.5).gradients == 20.5
+
+
+def test_restarts_on_the_standing_images_wait_and_end_when_none_is_left():
+    labels = np.array([5, 6, 7, 8])
+    plan = on_robust(config("pgd"), 7, 9, REPORT, labels)
+    unit = next(plan)
+    assert (unit.seed, unit.restart, unit.images.tolist()) == (7, 0, [2])
+    assert unit.target_labels.tolist() == [7]
+    assert unit.gradients == 20.5
+    assert plan.send(REPORT) is None  # no result is in yet
+    rest = Report(REPORT.adv, floats(-1, 3, 2, 0), REPORT.natural, (*REPORT.history, UNIT))
+    following = plan.send(rest)
+    assert (following.restart, following.images.tolist()) == (1, [1, 2])
+    broken = Report(REPORT.adv, floats(-1, 0, 0, 0), REPORT.natural, (*rest.history, UNIT))
+    with pytest.raises(StopIteration):
+        plan.send(broken)
+
+
+def test_every_unit_is_told_with_the_report_so_far():
+    target, _ = linear_target()
+    seen = []
+    report = worst_case(target, config("fgsm"), *images(), restarts=2, on_unit=seen.append)
+    assert [len(found.history) for found in seen] == [1, 2]
+    assert seen[-1] is report

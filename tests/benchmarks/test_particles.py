@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from matplotlib.text import Annotation
+
+from benchmarks import particles
+from daa.reports import examples
+from daa.runs import config
+
+
+@pytest.fixture(scope="module")
+def shown():
+    (folder,) = config.RESULTS.glob("figure1-*")
+    return examples.load(folder)
+
+
+def test_the_released_sign_moves_three_particles_together_and_the_printed_one_apart():
+    released, printed = (particles.directions_of(name) for name in ("released", "paper"))
+    np.testing.assert_allclose(released, [0.895, -0.879, -0.016], atol=5e-4)
+    np.testing.assert_allclose(printed, -released, rtol=1e-6)
+
+
+def test_the_numbers_that_the_text_gives_of_the_backgrounds(shown):
+    values, ends = particles.backgrounds(shown)
+    even = ends[1] < 0.5
+    assert [shown.labels[k] for k in np.flatnonzero(even)] == [3, 2, 9]
+    low_and_high = [
+        100 * f(part) for part in (ends[0], ends[1, even], ends[1, ~even]) for f in (min, max)
+    ]
+    assert np.round(low_and_high).tolist() == [86, 96, 33, 41, 84, 95]
+    # A background pixel is one that is 0 in the natural image.
+    assert np.isfinite(values[0, 0]).sum() == np.sum(np.array(shown.natural[0]) == 0)
+
+
+def test_the_figure_has_arrows_for_both_signs_and_both_backgrounds(shown, tmp_path):
+    left, right = particles.draw(shown).axes
+    arrows = [text for text in left.texts if isinstance(text, Annotation)]
+    moves = [arrow.xy[0] - arrow.xyann[0] for arrow in arrows]
+    assert np.sign(moves).tolist() == [1, -1, -1, -1, 1, 1]
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["PGD", "DAA-BLOB"]
+    assert right.get_title() == "Backgrounds of 3 of the 10 digits of Figure 1"
+
+
+def test_the_committed_figure_is_the_one_that_is_drawn(tmp_path):
+    (folder,) = config.RESULTS.glob("figure1-*")
+    path = particles.write(folder, tmp_path).with_suffix(".svg")
+    assert path.read_text() == (config.FOLDER.parent / "docs" / path.name).read_text()

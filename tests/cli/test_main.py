@@ -1,0 +1,190 @@
+"""The program `daa`: help, errors in one line, exit codes."""
+
+import errno
+import os
+import subprocess
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import daa
+from daa.cli import options
+from daa.cli.main import COMMANDS, command, describe, main
+from daa.errors import InputError
+from daa.runs import config
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_help_lists_all_commands(capsys):
+    for arguments in ([], ["-h"], ["--help"]):
+        assert main(arguments) == 0
+        text = capsys.readouterr().out
+        lines = [line.split(maxsplit=1) for line in text.splitlines()]
+        listed = {line[0]: line[1] for line in lines if len(line) == 2 and line[0] in COMMANDS}
+        assert listed == {name: text for name, (_, text) in COMMANDS.items()}
+        assert text.rstrip().splitlines()[-1] == "example: daa quickstart"
+
+
+def test_every_command_has_a_script():
+    assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == set(COMMANDS)
+
+
+def test_the_help_imports_no_command():
+    code = "import sys; from daa.cli.main import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not loaded & {"pydantic", "tensorflow", *(m for m, _ in COMMANDS.values())}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_ends_with_an_example(name, capsys):
+    assert main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: daa {name} ")
+    assert text.rstrip().splitlines()[-1].startswith(f"example: daa {name}")
+
+
+@pytest.mark.parametrize("name", ["build", "verify", "merge", "compare", "board"])
+def test_the_help_of_a_part_of_submit_ends_with_an_example(name, capsys):
+    assert main(["submit", name, "--help"]) == 0
+    last = capsys.readouterr().out.rstrip().splitlines()[-1]
+    assert last.startswith(f"example: daa submit {name}")
+
+
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"daa {daa.__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["reproduce", "quickstart", "evaluate", "check_targets"])
+def test_the_list_of_targets_needs_no_other_argument(name, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("DAA_MODELS", str(tmp_path))
+    (tmp_path / "locuslab").mkdir()
+    (tmp_path / "locuslab" / "wk_mnist.npz").touch()
+    assert main([name, "--list-targets"]) == 0
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == daa.targets.every_target()
+    cells = {line.split()[0]: line.split()[1:4] for line in lines}
+    assert cells["locuslab/wk_mnist"] == ["0.1", "third-party", "yes"]
+    assert cells["madry_cifar10/secret"] == ["8/255", "original", "no"]
+    assert cells["madry_mnist/surrogate"][1:] == ["surrogate", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "daa: no command 'nonsense'; the commands are ablation, benchmark"),
+        (["reproduce", "none"], "config: must be a YAML file or one of "),
+        (["reproduce", "quickstart", "--address", "a:1"], "--address a:1: only --engine ray uses"),
+        (["fetch"], "fetch: no names; `daa fetch --list` prints them"),
+        (["fetch", "mnist", "cifar10", "--from", "x"], "--from: needs exactly one NAME, got 2"),
+        (["benchmark", "--keep-autoattack"], "--keep-autoattack: needs --peers autoattack"),
+        (["benchmark", "--peers", "autoattack"], "--peers: needs --target"),
+    ],
+)
+def test_a_wrong_argument_is_one_line(arguments, message, refused):
+    assert refused(*arguments).startswith(message)
+
+
+def test_an_installed_package_has_no_benchmarks(refused, monkeypatch, tmp_path):
+    monkeypatch.setattr(daa, "__file__", str(tmp_path / "site-packages" / "daa" / "__init__.py"))
+    assert "run `python scripts/benchmark.py` in a checkout" in refused("benchmark")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InputError("a:\n  no b,\tbut c"), "a: no b, but c"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "data/x"), "data/x: No such file"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "OSError: Cannot allocate memory"),
+        (ConnectionResetError("gone"), "ConnectionResetError: gone"),
+        (MemoryError(), "not enough memory; attack fewer images, for example with --images 1000"),
+        (zipfile.BadZipFile("not a zip file"), "BadZipFile: not a zip file"),
+        (EOFError("no data left"), "EOFError: no data left"),
+    ],
+)
+def test_an_error_of_the_user_is_one_line_and_exit_code_2(error, line, capsys):
+    @command
+    def fails(arguments):
+        raise error
+
+    assert fails([]) == 2
+    assert capsys.readouterr() == ("", f"{line}\n")
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        command(lambda arguments: 1 // 0)([])
+
+
+def test_a_very_long_line_loses_its_middle():
+    line = describe(InputError("x" * 5000 + "end"))
+    assert len(line) < 1600
+    assert line.startswith("xxx")
+    assert line.endswith("xend")
+
+
+def test_warnings_are_one_line_and_the_hook_is_restored(capsys):
+    before = warnings.showwarning
+    assert command(lambda arguments: warnings.warn("odd", stacklevel=1))([]) == 0
+    assert capsys.readouterr().err == "warning: odd\n"
+    assert warnings.showwarning is before
+
+
+def test_an_interrupt_has_exit_code_130(capsys):
+    @command
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    assert interrupted([]) == 130
+    assert capsys.readouterr().err.startswith("interrupted; the same command continues")
+
+
+def test_a_closed_pipe_has_exit_code_141():
+    code = "from daa.cli.main import command; import sys\n"
+    code += "sys.exit(command(lambda _: print('line\\n' * 100_000))())"
+    script = f'set -o pipefail; "{sys.executable}" -c "$0" | head -1'
+    done = subprocess.run(["bash", "-c", script, code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (141, "line\n", "")
+
+
+def test_commands_run_in_any_folder(tmp_path):
+    path = os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])
+    for start in ([ROOT / "scripts" / "tables.py"], ["-m", "daa", "tables"]):
+        done = subprocess.run(
+            [sys.executable, *start, "none"],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("none: ")
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("text", "least"), [("0", 1), ("-1", 0), ("1.5", 0), ("x", 0)])
+def test_integers_are_checked(text, least):
+    with pytest.raises(Exception, match=f"must be an integer of at least {least}, got '{text}'"):
+        options.integer(text, least)
+    assert options.positive("3") == 3
+
+
+def test_configs_have_a_path_or_a_name(tmp_path, monkeypatch):
+    assert options.find_config("quickstart") == config.FOLDER / "quickstart.yaml"
+    assert options.find_config("mine.yaml") == Path("mine.yaml")
+    monkeypatch.chdir(tmp_path)
+    Path("quickstart").write_text("name: own", encoding="utf-8")
+    assert options.find_config("quickstart") == Path("quickstart")
+
+
+def test_the_environment_of_the_user_stays(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    options.start_tensorflow()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "1"
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"

@@ -1,0 +1,40 @@
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tiny
+
+MODULE = """
+import numpy as np, tensorflow as tf
+w = tf.Variable(np.random.default_rng(0).normal(size=(64, 10)).astype("float32"))
+def function():
+    return lambda x: tf.reshape(x, [-1, 64]) @ w
+def broken():
+    return 1 / 0
+def integers():
+    return lambda x: tf.cast(tf.reshape(x, [-1, 64]) @ w, tf.int32)
+def flat():
+    return lambda x: tf.round(tf.reshape(x, [-1, 64])) @ w
+number = 3
+def answer():
+    return 42
+"""
+
+
+@pytest.fixture
+def own_model(tmp_path, monkeypatch):
+    """A Keras model, in a working directory with its file, a module of models and data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "mine", None)
+    del sys.modules["mine"]
+    Path("mine.py").write_text(MODULE, encoding="utf-8")
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((8, 8, 1)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    model = keras.Sequential([*layers, keras.layers.Dense(10)])
+    model.save("net.keras")
+    data = tiny.load_dataset("test").first(60)
+    np.savez("d.npz", x=np.rint(255 * data.x).astype(np.uint8), y=data.y)
+    return model

@@ -1,0 +1,218 @@
+"""The evaluation of a model: the function, the command, their files and their errors."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import daa
+from daa import InputError, targets
+from daa.cli import evaluate as command
+from daa.evaluation import checks, evaluate
+from daa.evaluation.report import Verdict
+from daa.runs.prepare import prepare
+from daa.runs.run import run
+from daa.targets.files import sha256
+
+DIGITS = targets.load_dataset("tiny/cnn").first(60)
+BYTES = np.rint(255 * DIGITS.x).astype(np.uint8)
+SHORT = {"eps": "0.1", "budget": 6, "progress": False}
+
+
+@pytest.fixture
+def no_checks(monkeypatch):
+    """No small attacks after the attack, which take most of the time."""
+    monkeypatch.setattr(checks, "after", lambda *_: [])
+
+
+def test_the_command_writes_the_result_of_the_function(own_model, capsys):
+    report = daa.evaluate(own_model, BYTES, DIGITS.y, bounds=(0, 255), **SHORT)
+    options = ["--data", "d.npz", "--eps", "0.1", "--bounds", "0", "255", "--budget", "6"]
+    assert command.main(["net.keras", *options, "--out", "out"]) == 0
+    text = capsys.readouterr().out
+    assert f"robust accuracy  {100 * report.robust_accuracy:.2f} %" in text
+    found = json.loads(Path("out/evaluation.json").read_text())
+    assert found["robust_accuracy"] == report.robust_accuracy
+    assert found["clean_accuracy"] == report.clean_accuracy
+    assert found["interval"] == list(report.interval)
+    assert found["gradients_per_image"] == pytest.approx(report.gradients_per_image, abs=1e-3)
+    assert found["warnings"] == report.warnings == [f["code"] for f in found["findings"]]
+    settings = {"eps": 0.1, "method": "adaptive", "seed": 0, "images": 60}
+    assert settings.items() <= found.items()
+    assert found["model_sha256"] == sha256(Path("net.keras"))
+    assert found["data_sha256"] == sha256(Path("d.npz"))
+    assert {"python", "tensorflow", "numpy"} <= set(found["versions"])
+    assert found["device"]
+    written = {path.name for path in Path("out").iterdir()}
+    assert {"adaptive.json", "table.md", "table.csv", "table.tex", "accuracy.png"} <= written
+    page = Path("out/index.html").read_text(encoding="utf-8")
+    assert f"{100 * report.robust_accuracy:.2f} %" in page
+    assert "data:image/png;base64" in page
+    Verdict.model_validate_json(Path("out/evaluation.json").read_text())
+    before = {path: path.read_bytes() for path in Path("out").iterdir()}
+    assert command.main(["net.keras", *options, "--seed", "1", "--out", "out"]) == 2
+    assert "seed: the record has 0, but this run has 1" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in Path("out").iterdir()}
+
+
+@pytest.mark.parametrize("method", ["pgd", "blob", "fgsm", "square", "apgd"])
+def test_other_methods_convert_the_budget_to_steps(own_model, no_checks, method):
+    data, options = (DIGITS.x, DIGITS.y), {"eps": 0.1, "method": method, "progress": False}
+    report = daa.evaluate(own_model, *data, budget=12, **options)
+    assert report.gradients_per_image <= 13
+    assert 0 <= report.robust_accuracy <= report.clean_accuracy
+
+
+@pytest.mark.parametrize(
+    ("method", "budget", "minutes", "options", "expected"),
+    [
+        ("adaptive", None, None, {}, {"budget": 150, "minutes": None}),
+        ("adaptive", None, 5, {}, {"budget": evaluate.ENDLESS, "minutes": 5}),
+        ("adaptive", 7, 5, {}, {"budget": 7, "minutes": 5}),
+        ("pgd", None, None, {}, {"steps": 150, "step_size": 0.01}),
+        ("square", 20, None, {}, {"steps": 40}),
+        ("blob", 38, None, {}, {"steps": 30, "steps_per_shuffle": 10}),
+        ("blob", 38, None, {"steps_per_shuffle": 7}, {"steps": 35}),
+        ("pgd", 20, None, {"steps": 3, "step_size": 0.1}, {"steps": 3, "step_size": 0.1}),
+    ],
+)
+def test_the_attack_has_the_budget_or_the_steps(method, budget, minutes, options, expected):
+    config = evaluate.attack_config(method, 0.1, budget, minutes, options)
+    assert {name: getattr(config, name) for name in expected} == pytest.approx(expected)
+
+
+def test_file_saved_model_and_function_are_the_same_model(own_model, no_checks):
+    own_model.export("saved", verbose=False)
+    options = {"bounds": (0, 255), **SHORT}
+    expected = daa.evaluate("net.keras", "d.npz", **options).report.margin
+    for model in ("saved", lambda x: own_model(x)):
+        found = daa.evaluate(model, "d.npz", **options).report.margin
+        np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_channels_may_come_first(own_model, no_checks):
+    layers = [keras.Input((3, 8, 8)), keras.layers.Permute((2, 3, 1)), keras.layers.Flatten()]
+    model = keras.Sequential([*layers, keras.layers.Dense(10)])
+    x, first = np.repeat(BYTES, 3, axis=3), {"data_format": "channels_first"}
+    one = daa.evaluate(model, x, DIGITS.y, **SHORT)
+    two = daa.evaluate(model, x.transpose(0, 3, 1, 2), DIGITS.y, **first, **SHORT)
+    assert one.target.image_shape == two.target.image_shape == (8, 8, 3)
+    np.testing.assert_array_equal(one.adv, two.adv)
+
+
+def write_data():
+    np.savez("other.npz", images=BYTES, y=DIGITS.y)
+    np.savez("nan.npz", x=DIGITS.x * np.nan, y=DIGITS.y)
+    np.savez("few.npz", x=BYTES, y=DIGITS.y[:-1])
+    np.savez("high.npz", x=BYTES, y=DIGITS.y + 1)
+    np.savez("negative.npz", x=DIGITS.x, y=DIGITS.y - 1)
+    np.savez("pickled.npz", x=np.array([{}]), y=DIGITS.y)
+    np.savez("shape.npz", x=BYTES[:, :7], y=DIGITS.y)
+    np.savez("standard.npz", x=5 * (DIGITS.x - 0.5), y=DIGITS.y)
+    Path("torn.npz").write_bytes(Path("d.npz").read_bytes()[:500])
+    Path("empty").mkdir()
+    Path("pictures").mkdir()
+    Path("pictures/labels.csv").write_text("a.png,0\nb.png,x\n")
+    Path("text.keras").write_text("no model")
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "options", "message"),
+    [
+        ("nothing", "d.npz", {}, "model: expected FOLDER/NAME with FOLDER .*, got 'nothing'"),
+        ("none.keras", "d.npz", {}, "none.keras: expected a .keras file"),
+        ("text.keras", "d.npz", {}, "text.keras: expected a .keras file"),
+        ("empty", "d.npz", {}, "model: expected FOLDER/NAME"),
+        ("none:f", "d.npz", {}, "none:f: expected a module that can be imported, got ModuleNot"),
+        ("mine:none", "d.npz", {}, "mine:none: mine: expected one of function, .*got 'none'"),
+        ("mine:broken", "d.npz", {}, "mine:broken: .* got ZeroDivisionError: division by zero"),
+        ("mine:number", "d.npz", {}, "mine:number: expected a Target, .*got 3"),
+        ("mine:answer", "d.npz", {}, "mine:answer: expected a Target, .*got 42"),
+        ("mine:integers", "d.npz", {}, "mine:integers: output: expected logits, got int32"),
+        ("mine:flat", "d.npz", {}, "mine:flat: expected logits with a gradient"),
+        ("mine:function", "shape.npz", {}, "mine:function: expected a model that takes images"),
+        ("net.keras", "shape.npz", {}, r"x: expected shape .* for net, got \[60, 7, 8, 1\]"),
+        ("net.keras", None, {}, "data: a model of your own needs images and labels"),
+        ("net.keras", "none", {}, "data: expected one of mnist, .*labels.csv, got 'none'"),
+        ("net.keras", "none.npz", {}, "none.npz: expected an .npz file of arrays, got none"),
+        ("net.keras", "torn.npz", {}, "torn.npz: expected an .npz file of arrays"),
+        ("net.keras", "pickled.npz", {}, "pickled.npz: expected an .npz file of arrays"),
+        ("net.keras", "other.npz", {}, "other.npz: expected an array x, got 'images, y'"),
+        ("net.keras", "nan.npz", {}, "nan.npz: x: image 0: expected finite numbers, got nan"),
+        ("net.keras", "few.npz", {}, "few.npz: y: expected 60 "),
+        ("net.keras", "high.npz", {}, "y: image .*: expected a class from 0 to 9, got 10"),
+        ("net.keras", "negative.npz", {}, "negative.npz: y: expected labels .* got -1"),
+        ("net.keras", "standard.npz", {}, r"standard.npz: x: expected values from 0 to 1"),
+        ("net.keras", "empty", {}, "data: expected one of"),
+        ("net.keras", "pictures", {}, "pictures/a.png: expected an image, got"),
+        ("net.keras", "d.npz", {"images": 61}, "d: images: expected 1 to 60, got 61"),
+        ("net.keras", "d.npz", {"bounds": (1, 0)}, "bounds: expected "),
+        ("net.keras", "d.npz", {"signature": "s"}, "signature: only a SavedModel has signatures"),
+        ("net.keras", "d.npz", {"y": DIGITS.y}, "y: expected no labels, because d.npz has labels"),
+        ("tiny/cnn", None, {"bounds": (0, 255)}, "bounds: expected no such option for tiny/cnn"),
+        ("tiny/cnn", None, {"budget": 0.5}, "budget: expected a finite number >= 1, got 0.5"),
+        ("tiny/cnn", None, {"minutes": 0}, "minutes: expected a finite number > 0, got 0"),
+        ("tiny/cnn", None, {"minutes": 1, "method": "pgd"}, "minutes: pgd has no time limit"),
+        ("tiny/cnn", None, {"method": "none"}, "method: expected one of .*, got 'none'"),
+        ("tiny/cnn", None, {"seed": -1}, "seed: expected a whole number >= 0, got -1"),
+        ("tiny/cnn", None, {"published": 87}, r"published: expected an accuracy in \[0, 1\]"),
+        ("tiny/cnn", None, {"eps": "8"}, "eps: expected .* got '8'; a radius of 8 pixel .* 8/255"),
+        ("tiny/cnn", None, {"eps": "x"}, "eps: expected 0 < eps <= 1, .*got 'x'"),
+    ],
+)
+def test_a_mistake_is_named_and_nothing_is_written(own_model, model, data, options, message):
+    write_data()
+    with pytest.raises(InputError, match=message):
+        daa.evaluate(model, data, out="out", **{**SHORT, **options})
+    assert not Path("out").exists()
+
+
+def test_a_model_that_is_always_wrong_is_refused_with_the_likely_cause():
+    network = targets.load_target("tiny/cnn").network
+    wrong = (np.argmax(network(DIGITS.x), axis=1) - 1) % 10
+    with pytest.raises(InputError, match=r"misclassifies all 60 images; labels-shifted: "):
+        daa.evaluate(network, DIGITS.x, wrong, **SHORT)
+
+
+CONFIG = "name: own\ntitle: Mine\ntarget: {}\nattack: {{eps: 0.1}}\nrows: [{{method: fgsm}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "options"), [(None, "bounds: [0, 255]\n"), ("mine:function", "")]
+)
+def test_a_config_can_name_a_model_of_the_user(own_model, target, options):
+    config = Path("own.yaml")
+    config.write_text(CONFIG.format("net.keras") + "data: d.npz\nimages: 50\n" + options)
+    ready = prepare(config, Path("results"), target=target)
+    ((row),) = run(ready.experiment, ready.target, ready.data, progress=False)
+    assert row.record.weights_sha256 == ready.load().weights_sha256
+    assert row.record.data_sha256 == sha256(Path("d.npz"))
+    assert row.record.images == 50
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [("", "own: data: "), ("bounds: 3\n", r"own\.yaml: bounds")]
+)
+def test_mistakes_in_such_a_config_are_named(own_model, options, message):
+    Path("own.yaml").write_text(CONFIG.format("net.keras") + options)
+    with pytest.raises(InputError, match=message):
+        prepare(Path("own.yaml"), Path("results"))
+
+
+@pytest.mark.parametrize("end", ["sigmoid", "softmax"])
+def test_the_final_activation_of_the_model_of_a_config_is_removed(own_model, end):
+    last = keras.layers.Dense(10, activation=end)
+    keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), last]).save("end.keras")
+    Path("own.yaml").write_text(CONFIG.format("end.keras") + "data: d.npz\n")
+    with pytest.warns(UserWarning, match=rf"final {end} .*\[{end}-removed\]"):
+        ready = prepare(Path("own.yaml"), Path("results"))
+    assert [note.code for note in ready.target.notes] == [f"{end}-removed"]
+
+
+def test_importing_the_function_loads_no_tensorflow():
+    code = "import daa, sys; daa.evaluate; assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

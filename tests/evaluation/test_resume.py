@@ -1,0 +1,120 @@
+"""An interrupted evaluation resumes from its folder."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from daa import InputError
+from daa.attacks import worst_case
+from daa.cli import evaluate as command
+from daa.evaluation import checks
+from daa.evaluation.evaluate import evaluate
+from daa.runs import run, state
+
+DATA = tiny.load_dataset("test").first(60)
+TARGET = tiny.load_target("cnn")
+SHORT = {"eps": 0.1, "budget": 30, "progress": False}
+ARGUMENTS = ["tiny/cnn", "--eps", "0.1", "--images", "30"]
+
+
+@pytest.fixture(autouse=True)
+def no_checks(monkeypatch):
+    monkeypatch.setattr(checks, "after", lambda *_: [])
+
+
+@pytest.fixture
+def units(monkeypatch):
+    """Counts the units of work."""
+    done, run_unit = [], worst_case.run_unit
+
+    def counted(*args, **options):
+        done.append(1)
+        return run_unit(*args, **options)
+
+    monkeypatch.setattr(worst_case, "run_unit", counted)
+    return done
+
+
+def test_a_killed_evaluation_resumes_to_the_same_result(tmp_path, monkeypatch, units):
+    expected = evaluate(TARGET, DATA, **SHORT)
+    total = len(units)
+    assert total >= 4
+    units.clear()
+    monkeypatch.setattr(run, "WRITING", 1e9)  # the state is written after each unit
+    save, left = state.save, [2]
+
+    def killed(*args):
+        if not left[0]:
+            raise KeyboardInterrupt
+        save(*args)
+        left[0] -= 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(TARGET, DATA, out=tmp_path, **SHORT)
+    assert not (tmp_path / "evaluation.json").exists()
+    units.clear()
+    found = evaluate(TARGET, DATA, out=tmp_path, **SHORT)
+    assert len(units) == total - 2
+    np.testing.assert_array_equal(found.report.margin, expected.report.margin)
+    np.testing.assert_array_equal(found.adv, expected.adv)
+    assert found.gradients_per_image == expected.gradients_per_image
+    record = json.loads((tmp_path / "adaptive.json").read_text())
+    assert len(record["robust_accuracy"]) == total
+
+
+def test_a_finished_evaluation_runs_again_only_if_forced(tmp_path, units):
+    first = evaluate(TARGET, DATA, out=tmp_path, **SHORT)
+    total = len(units)
+    again = evaluate(TARGET, DATA, out=tmp_path, **SHORT)
+    assert len(units) == total
+    assert (again.robust_accuracy, again.seconds) == (first.robust_accuracy, first.seconds)
+    assert again.warnings == first.warnings
+    evaluate(TARGET, DATA, out=tmp_path, force=True, **SHORT)
+    assert len(units) == 2 * total
+    (tmp_path / "adaptive.npz").unlink()
+    with pytest.raises(InputError, match=r"adaptive\.npz: no such file; start again"):
+        evaluate(TARGET, DATA, out=tmp_path, **SHORT)
+
+
+def test_another_attack_is_refused_unless_forced(tmp_path):
+    evaluate(TARGET, DATA, out=tmp_path, **SHORT)
+    with pytest.raises(InputError, match=r"contains adaptive\.json of another evaluation"):
+        evaluate(TARGET, DATA, method="pgd", out=tmp_path, **SHORT)
+    evaluate(TARGET, DATA, method="pgd", out=tmp_path, force=True, **SHORT)
+    assert not list(tmp_path.glob("adaptive.*"))
+    assert json.loads((tmp_path / "evaluation.json").read_text())["method"] == "pgd"
+    with pytest.raises(InputError, match=r"pgd\.json: seed: the record has 0, but this run has 1"):
+        evaluate(TARGET, DATA, method="pgd", seed=1, out=tmp_path, **SHORT)
+
+
+def test_an_attack_stops_when_its_minutes_are_over(tmp_path, units):
+    options = {"eps": 0.1, "minutes": 0.02, "progress": False}
+    first = evaluate(TARGET, DATA, out=tmp_path, **options)
+    units.clear()
+    again = evaluate(TARGET, DATA, out=tmp_path, **options)
+    assert units == []
+    assert len(again.report.history) == len(first.report.history)
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_quiet_prints_only_the_result(monkeypatch, tmp_path, capsys, quiet):
+    monkeypatch.chdir(tmp_path)
+    assert command.main([*ARGUMENTS, "--method", "fgsm", "--out", "out", *quiet]) == 0
+    out, err = capsys.readouterr()
+    firsts = [line.split()[0] for line in out.splitlines()]
+    more = [] if quiet else ["written"]
+    assert firsts == ["tiny/cnn", "clean", "robust", "cost", "checks", *more]
+    assert ("robust accuracy" in err) == (not quiet)
+
+
+def test_the_command_passes_force(monkeypatch, tmp_path, refused):
+    monkeypatch.chdir(tmp_path)
+    arguments = [*ARGUMENTS, "--device", "cpu", "--out", "out"]
+    assert command.main([*arguments, "--method", "fgsm"]) == 0
+    other = [*arguments, "--method", "pgd", "--budget", "5"]
+    assert "--force" in refused("evaluate", *other)
+    assert command.main([*other, "--force"]) == 0

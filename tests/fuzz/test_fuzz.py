@@ -1,0 +1,355 @@
+"""Fuzz tests of all commands: configs, arrays, data, weights, records, archives, arguments."""
+
+import gzip
+import io
+import json
+import os
+import struct
+import tarfile
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+import world
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+from world import EVIL_NPY, EVIL_PICKLE, TEXTS, changed, damaged, npy, npz, run, share
+
+from daa.cli.main import COMMANDS
+from daa.errors import InputError
+
+CONFIG = {
+    "name": "small",
+    "title": "A test",
+    "target": "tiny/cnn",
+    "images": 8,
+    "attack": {"eps": 0.15, "step_size": 0.05, "steps": 2, "batch_size": 4, "steps_per_shuffle": 1},
+    "sweep": {"eps": [0.1, "8/255"]},
+    "seeds": [0],
+    "rows": [{"method": "pgd", "loss": "xent"}, {"method": "blob", "c": 0.5, "paper": 45.0}],
+}
+SMALL = {**CONFIG, "sweep": {"eps": [0.1]}, "rows": CONFIG["rows"][:1]}
+RECIPE = {"target": "tiny/cnn", "eps": 0.1, "step_size": 0.02, "steps": 1, "epochs": 1, "seed": 3}
+RECIPE |= {"batch_size": 50, "optimizer": "adam", "learning_rate": 0.001, "schedule": "cosine"}
+RECIPE |= {"holdout": 100, "patience": 2}
+YAML_PIECES = [
+    "&a", "*a", "<<: *a", "!!int", "!!binary", "!!set {", "!!python/name:os.system", "?", "[", "{",
+    "}", "]", "...", "2026-02-30", "0x1f", "1:59", ".inf", ".nan", "~", "'", '"', "#", "a:", "=",
+    "rows:", "attack:", "@", "`", "\\0", " ", "\n", "|\n", "---\n", "%YAML 9.9\n", "\t", "- ",
+]  # fmt: skip
+
+
+def as_yaml(content):
+    return yaml.dump(content, allow_unicode=False).encode()
+
+
+@share(10)
+@given(
+    st.one_of(
+        changed(SMALL).map(as_yaml),
+        damaged(as_yaml(SMALL)),
+        st.lists(st.sampled_from(YAML_PIECES), max_size=25).map(lambda s: "".join(s).encode()),
+    ),
+    st.sampled_from([[], ["--restarts", "2"], ["--target", "tiny/cnn"], ["--seed", "7"]]),
+)
+def test_configs(content, more):
+    with world.folder() as folder:
+        (folder / "small.yaml").write_bytes(content)
+        run("reproduce", "small.yaml", "--images", "8", "--minutes", "0.2", "--out", "out", *more)
+
+
+@share(3)
+@given(st.one_of(changed(RECIPE).map(as_yaml), damaged(as_yaml(RECIPE))))
+def test_recipes(content):
+    with world.folder() as folder:
+        (folder / "train.yaml").write_bytes(content)
+        run("train", "train.yaml", "--out", "w.npz", "--quiet")
+
+
+IMAGES = 6
+X = tiny.load_dataset("test").x[:IMAGES]
+GOOD = npy(np.clip(X.reshape(IMAGES, 64) + 0.1, 0, 1))
+KINDS = st.sampled_from(["f4", "f8", "f2", "u1", "i8", "i4", "b1", "U2", "c8", "M8[s]"])
+SHAPES = [(6, 64), (6, 8, 8, 1), (6,), (), (0, 64), (5, 64), (6, 8, 8), (6, 1, 8, 8), (6, 10)]
+ARRAYS = KINDS.flatmap(lambda kind: hnp.arrays(kind, st.sampled_from(SHAPES)))
+
+
+@st.composite
+def lying_headers(draw):
+    """Array files whose header contradicts their content."""
+    shapes = ["(6, 64)", "(-6, 64)", f"({10**40}, 64)", "6", "None", "(6.0, 64)", "(6, 64", "(0,)"]
+    shapes += [f"({2**62}, {2**62})", "__import__('pathlib').Path('executed').touch()"]
+    kinds = ["<f4", ">f4", "|O", "<U3", "|V8", "f4,f4", "<f99", "", "<g16"]
+    order = draw(st.sampled_from(["True", "False", "1"]))
+    header = f"{{'descr': {draw(st.sampled_from(kinds))!r}, 'fortran_order': {order}, "
+    header += f"'shape': {draw(st.sampled_from(shapes))}, }}\n"
+    version = draw(st.sampled_from([b"\x01\x00", b"\x02\x00", b"\x09\x00"]))
+    size = len(header).to_bytes(2 if version == b"\x01\x00" else 4, "little")
+    return b"\x93NUMPY" + version + size + header.encode() + draw(st.binary(max_size=40)) * 40
+
+
+@share(6)
+@given(
+    st.one_of(
+        damaged(GOOD), lying_headers(), ARRAYS.map(npy), st.just(EVIL_NPY), st.binary(max_size=99)
+    ),
+    st.sampled_from(["verify", "merge", "compare", "board"]),
+    st.sampled_from(["a.npy", "pred.npy", "compare.png", "a.npz", "a"]),
+    st.sampled_from([[], ["--eps", "0.1"], ["--eps", "0"], ["--eps", "inf"], ["--eps", "nan"]]),
+    st.sampled_from([str(IMAGES), str(IMAGES), "500", "9999999999"]),
+)
+def test_arrays(content, command, file, eps, images):
+    with world.folder() as folder:
+        (folder / file).write_bytes(content)
+        (folder / "good.npy").write_bytes(GOOD)
+        about = ["--target", "tiny/cnn", *eps, "--images", images]
+        arguments = {
+            "verify": [file, *about],
+            "merge": [file, "good.npy", "-o", "merged.npy", *about],
+            "compare": ["good.npy", file, "--picture", "shown.png", *about],
+            "board": [file, "--target", "madry_mnist/secret", "--board", "board"],
+        }
+        run("submit", command, *arguments[command])
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+IDX = b"\0\0\x08\x03" + struct.pack(">3I", 4, 8, 8) + PIXELS.tobytes()
+LABELS = b"\0\0\x08\x01" + struct.pack(">I", 4) + bytes([1, 2, 3, 4])
+CSV_LINES = [
+    "file,label", "a.png,1", "b.png,2", "a.png", "a.png,-1", f"a.png,{'9' * 5000}", "../x,1", ".,1",
+    "a.png,١", '"', "pipe,1", ",", "\x00,1", "a.png,1,2",
+]  # fmt: skip
+
+
+def picture(form, mode="L"):
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS[0, ..., 0]).convert(mode).save(buffer, form)
+    return buffer.getvalue()
+
+
+PICTURES = [picture("PNG"), picture("JPEG"), picture("GIF"), picture("TIFF", "F")]
+DATA = npz(x=PIXELS, y=np.arange(4))
+
+
+@st.composite
+def data_folders(draw):
+    """Files of a data set: an .npz file, a folder of images, or the published files."""
+    kind = draw(st.sampled_from(["npz", "images", "mnist", "cifar10"]))
+    if kind == "npz":
+        names = draw(st.lists(st.sampled_from(["x", "y", "z"]), max_size=3, unique=True))
+        arrays = npz(**{name: draw(ARRAYS) for name in names})
+        evil = npz(x=np.array([world.Evil()] * 4, dtype=object), y=np.arange(4))
+        return "d.npz", {"d.npz": draw(st.one_of(damaged(DATA), st.sampled_from([arrays, evil])))}
+    if kind == "images":
+        lines = draw(st.lists(st.one_of(st.sampled_from(CSV_LINES), TEXTS), max_size=4))
+        image = draw(st.one_of(*map(damaged, PICTURES), st.sampled_from(PICTURES)))
+        table = "\n".join(lines).encode()
+        return "d", {"d/labels.csv": table, "d/a.png": image, "d/b.png": PICTURES[0]}
+    if kind == "mnist":
+        images, labels = draw(damaged(IDX)), draw(st.one_of(damaged(LABELS), st.just(LABELS)))
+        packed = gzip.compress(images)[: draw(st.sampled_from([20, 10**6]))]
+        return "mnist", {
+            "mnist/t10k-images-idx3-ubyte.gz": packed,
+            "mnist/t10k-labels-idx1-ubyte.gz": gzip.compress(labels),
+        }
+    batch = draw(damaged((b"\x01" + bytes(3072)) * 3))
+    return "cifar10", {"cifar-10-batches-bin/test_batch.bin": batch}
+
+
+@share(8)
+@given(
+    data_folders(),
+    st.sampled_from(["0 255", "0 255", "0 1", "1 0", "0 nan"]),
+    st.sampled_from(["channels_last", "channels_last", "channels_first"]),
+    st.sampled_from(["1", "4", "4", "9999"]),
+)
+def test_data(data, bounds, layout, images):
+    name, contents = data
+    with world.folder() as folder:
+        write(folder, contents)
+        options = ["--eps", "0.1", "--method", "pgd", "--budget", "2", "--images", images]
+        options += ["--bounds", *bounds.split(), "--data-format", layout, "--data-dir", "."]
+        run("evaluate", "world:logits", "--data", name, *options, "--out", "out")
+        run("evaluate", "tiny/cnn", "--data", name, *options[:6], "--data-dir", ".", "--out", "o")
+
+
+def write(folder, contents):
+    for name, content in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@cache
+def weights():
+    """{name: files} of valid weights in all formats, from a temporary folder."""
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(10))
+    with world.folder() as folder:
+        model.save(folder / "m.keras")
+        names = ["a", "b/c"]
+        arrays = [tf.zeros([2, 3]), tf.ones([4])]
+        tf.raw_ops.SaveV2(
+            prefix="checkpoint-1", tensor_names=names, shape_and_slices=["", ""], tensors=arrays
+        )
+        checkpoint = {path.name: path.read_bytes() for path in folder.glob("checkpoint-1*")}
+        return {
+            "keras": {"m.keras": (folder / "m.keras").read_bytes()},
+            "npz": {"m/locuslab/wk_mnist.npz": tiny.FAMILY.own_weights("cnn").read_bytes()},
+            "checkpoint": {f"m/madry_mnist/secret/{n}": c for n, c in checkpoint.items()},
+            "pth": {"w.pth": EVIL_PICKLE},
+        }
+
+
+@share(6)
+@given(st.data(), st.sampled_from(["keras", "npz", "checkpoint", "pth"]))
+def test_weights(data, kind):
+    contents = dict(weights()[kind])
+    name = data.draw(st.sampled_from(sorted(contents)))
+    other = [npz(a=np.ones(3)), npz(a=np.array([world.Evil()], dtype=object)), EVIL_PICKLE]
+    contents[name] = data.draw(st.one_of(damaged(contents[name]), st.sampled_from(other)))
+    with world.folder() as folder:
+        write(folder, {**contents, "d.npz": DATA})
+        if kind == "keras":
+            options = ["--eps", "0.1", "--method", "pgd", "--budget", "2", "--bounds", "0", "255"]
+            run("evaluate", "m.keras", "--data", "d.npz", *options, "--out", "out")
+        elif kind == "pth":
+            run("fetch", "locuslab/wk_mnist", "--from", "w.pth", "--model-dir", "m")
+        else:
+            target = "locuslab/wk_mnist" if kind == "npz" else "madry_mnist/secret"
+            run("check_targets", target, "--images", "1", "--model-dir", "m")
+
+
+@cache
+def results():
+    """Files of a finished run with two restarts: records and states."""
+    with world.folder() as folder:
+        (folder / "small.yaml").write_bytes(as_yaml({**CONFIG, "sweep": {"eps": [0.1]}}))
+        command = ["reproduce", "small.yaml", "--images", "8", "--restarts", "2", "--out", "out"]
+        assert run(*command) == 0
+        names = {p: c for p, c in world.files(folder).items() if p.endswith((".json", ".npz"))}
+        return {**names, "small.yaml": (folder / "small.yaml").read_bytes()}
+
+
+@share(10)
+@given(
+    st.data(),
+    st.sampled_from(
+        [
+            ["tables", "out/small"],
+            ["page", "out/small"],
+            ["figures", "out/small"],
+            ["submit", "build", "out/small", "-o", "a.npy"],
+            ["submit", "build", "out/small", "-o", "out/small/pgd-xent.npz"],
+            ["reproduce", "small.yaml", "--images", "8", "--restarts", "2", "--out", "out"],
+            ["reproduce", "small.yaml", "--images", "8", "--restarts", "3", "--out", "out"],
+        ]
+    ),
+)
+def test_results(data, command):
+    contents = dict(results())
+    name = data.draw(st.sampled_from(sorted(contents)))
+    old = contents[name]
+    options = [damaged(old), st.just(EVIL_NPY)]
+    if name.endswith(".json"):
+        options.append(changed(json.loads(old)).map(lambda new: json.dumps(new).encode()))
+    contents[name] = data.draw(st.one_of(options))
+    if data.draw(st.booleans()):
+        contents.pop(data.draw(st.sampled_from(sorted(contents))))
+    # A longer run extends its valid records and states.
+    changes = (".json", ".npz") if command[0] == "reproduce" else ()
+    with world.folder() as folder:
+        write(folder, contents)
+        run(*command, changes=changes)
+
+
+NAMES = [
+    "model.ckpt.index", "checkpoint", "../x", "../../x", "/x", ".", "", "a/../../x", "a\\..\\x",
+    "model.ckpt.index/", "C:x", "x\0y",
+]  # fmt: skip
+MEMBERS = st.lists(
+    st.tuples(
+        st.one_of(st.sampled_from(NAMES), TEXTS),
+        st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, b"9"]),
+        st.sampled_from([b"", b"x" * 50, bytes(100_000)]),
+        st.sampled_from(["../x", "/etc/passwd", "model.ckpt.index"]),
+    ),
+    max_size=4,
+)
+
+
+def tar(members):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, kind, content, link in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, link
+            info.size = len(content) if kind == tarfile.REGTYPE else 0
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def zipped(members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in dict.fromkeys(name.partition("\0")[0] or "a" for name, *_ in members):
+            archive.writestr(name, b"x" * 50)
+    return buffer.getvalue()
+
+
+@share(4)
+@given(
+    MEMBERS.flatmap(lambda members: st.sampled_from([tar(members), zipped(members)])).flatmap(
+        lambda content: st.one_of(st.just(content), damaged(content))
+    ),
+    st.sampled_from(["imagenet_ens/ens_adv", "madry_mnist/secret", "cifar10"]),
+    st.sampled_from(["secret.zip", "a.tar.gz", "cifar-10-binary.tar.gz", "model.ckpt.index"]),
+)
+def test_archives(content, name, file):
+    with world.folder() as folder:
+        (folder / file).write_bytes(content)
+        there = ["--model-dir", "there", "--data-dir", "there"]
+        run("fetch", name, "--from", file, *there)
+        run("fetch", "--list", *there)
+
+
+FLAGS = [
+    "--eps", "--images", "--restarts", "--seed", "--target", "--out", "-o", "--data-dir",
+    "--model-dir", "--force", "--list", "--from", "--jit", "--device", "--engine", "--address",
+    "--precision", "--bounds", "--data", "--method", "--budget", "--minutes", "--pred",
+    "--picture", "--help", "--cpus-per-unit", "--data-format", "--signature", "--hours", "--only",
+    "--none", "-x", "--",
+]  # fmt: skip
+WORDS = [
+    "verify", "merge", "compare", "board", "build", "0", "1", "-1", "1e9", "nan", "8/255",
+    "tiny/cnn", "madry_mnist/secret", "mnist", "auto", "gpu", "cpu", "on", "off", "ray", "local",
+    "pgd", "adaptive", "folder", "file", "pipe", "missing", "link", "folder/file", ".", "..",
+    "/dev/null", "file.npz", "file.yaml", "file.keras", "file.npy", "a:b", "json:loads",
+    "missing.yaml",
+]  # fmt: skip
+
+
+@share(12)
+@given(
+    st.sampled_from(sorted(COMMANDS)),
+    st.lists(st.one_of(st.sampled_from(WORDS), st.sampled_from(FLAGS), TEXTS), max_size=6),
+)
+def test_arguments(name, arguments):
+    def stop(*_):
+        raise InputError("fuzz: this command would run")
+
+    with world.folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("daa.cli.options.start_tensorflow", stop)
+        names = ("file", "folder/file", "file.npz", "file.yaml", "file.keras", "file.npy")
+        write(folder, dict.fromkeys(names, b"a: [1"))
+        Path("link").symlink_to("file")
+        os.mkfifo("pipe")
+        run(name, *(argument.replace("\0", "") for argument in arguments))

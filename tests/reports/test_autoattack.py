@@ -1,0 +1,70 @@
+"""Adaptive DAA and AutoAttack: the file, its table and its verdict."""
+
+import pytest
+
+from daa import InputError
+from daa.reports import autoattack
+from daa.reports.autoattack import Course, Point, Race
+
+
+def course(*points, seed=0):
+    """A course through (accuracy, gradients, seconds); processor time is twice the time."""
+    made = [
+        Point(attack=f"unit {k}", accuracy=a, gradients=g, seconds=s, cpu_seconds=2 * s)
+        for k, (a, g, s) in enumerate(points)
+    ]
+    return Course(seed=seed, points=tuple(made))
+
+
+def race(*adaptive, cores=2):
+    return Race(
+        target="folder/name",
+        weights="own",
+        weights_sha256=None,
+        data="mnist/test",
+        data_sha256=None,
+        images=1000,
+        eps=0.3,
+        cores=cores,
+        clean_accuracy=0.99,
+        autoattack=course((0.88, 100, 10), (0.85, 5000, 100)),
+        adaptive=adaptive,
+        device="CPU",
+        versions={},
+        git_commit=None,
+    )
+
+
+FAST = course((0.9, 10, 1), (0.852, 25, 4), (0.85, 50, 8), (0.84, 150, 20))
+SLOW = course((0.9, 10, 1), (0.853, 25, 4), (0.849, 50, 5), seed=1)
+
+
+def test_the_verdict_takes_the_first_point_close_to_autoattack():
+    text = autoattack.verdict(race(FAST, SLOW))
+    assert "85.00 % in every run" in text
+    assert "20 to 25 times less processor time" in text
+    assert "100 to 200 times fewer gradients" in text
+
+
+def test_the_verdict_counts_the_runs_that_come_close():
+    never = course((0.9, 10, 1), (0.8521, 150, 20), seed=2)
+    assert "in 1 of 2 runs" in autoattack.verdict(race(FAST, never))
+
+
+def test_the_table_has_every_stage_and_the_progress_of_each_run():
+    never = course((0.9, 10, 1), seed=2)
+    assert [row[:3] for row in autoattack.rows(race(FAST, never))] == [
+        ["AutoAttack: unit 0", "0", "88.00"],
+        ["AutoAttack: unit 1", "0", "85.00"],
+        ["Adaptive DAA at AutoAttack's + 0.2", "0", "85.20"],
+        ["Adaptive DAA at AutoAttack's", "0", "85.00"],
+        ["Adaptive DAA, end", "0", "84.00"],
+        ["Adaptive DAA, end", "2", "90.00"],
+    ]
+
+
+@pytest.mark.parametrize("content", ["[", "[]", '{"schema": 2, "races": []}', '{"schema": 1}'])
+def test_a_damaged_file_is_named(tmp_path, content):
+    (tmp_path / autoattack.NAME).write_text(content)
+    with pytest.raises(InputError, match=autoattack.NAME):
+        autoattack.load(tmp_path)

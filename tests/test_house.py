@@ -1,0 +1,166 @@
+"""The order of the packages: each one imports only packages below it."""
+
+import ast
+import graphlib
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from daa.targets import FOLDERS
+
+ROOT = Path(__file__).parents[1]
+# From the bottom to the top.
+FLOORS = [
+    "base",
+    "attacks",
+    "targets",
+    "target folders",
+    "runs",
+    "reports",
+    "training",
+    "evaluation",
+    "leaderboard",
+    "paper",
+    "cli",
+]
+BASE = {"daa", "daa.errors", "daa.memory", "daa.target", "daa.tensorflow"}
+
+
+def sources() -> dict[str, Path]:
+    """{module: file} of the installed packages."""
+    modules = {}
+    for folder in ("daa", *FOLDERS):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            modules[name.removesuffix(".__init__")] = path
+    return modules
+
+
+MODULES = sources()
+
+
+def public_names() -> dict[str, str]:
+    """{public name of `daa`: its module}."""
+    stub = ast.parse((ROOT / "daa" / "__init__.pyi").read_text(encoding="utf-8"))
+    names = {}
+    for node in ast.walk(stub):
+        if isinstance(node, ast.ImportFrom):
+            module = node.module if node.level == 0 else f"daa.{node.module or ''}".strip(".")
+            names |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+PUBLIC = public_names()
+
+
+def as_module(name: str) -> str:
+    """The longest part of a dotted name that is a module."""
+    if name.startswith("daa.") and name not in MODULES and name.split(".")[1] in PUBLIC:
+        name = PUBLIC[name.split(".")[1]]
+    while name and name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name
+
+
+class Imports(ast.NodeVisitor):
+    """Names of all imports, inside functions too, but not for type checkers."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.orelse:
+                self.visit(child)
+        else:
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.names |= {alias.name for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        assert node.level == 0, "a relative import"
+        self.names |= {f"{node.module}.{alias.name}" for alias in node.names}
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if ast.unparse(node.func).endswith("import_module") and node.args:
+            name = node.args[0]
+            if isinstance(name, ast.Constant):
+                self.names.add(str(name.value))
+        self.generic_visit(node)
+
+
+@cache
+def imported(module: str) -> set[str]:
+    visitor = Imports()
+    visitor.visit(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+    return visitor.names
+
+
+def floor(module: str) -> str:
+    top, _, rest = module.partition(".")
+    if top in FOLDERS:
+        return "target folders"
+    return "base" if module in BASE else rest.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "daa.__main__"])
+def test_a_module_imports_only_floors_below(module):
+    own = floor(module)
+    below = FLOORS[: FLOORS.index(own) + 1] if own in FLOORS else FLOORS[:-1]  # plugins
+    for name in imported(module):
+        assert not name.startswith("benchmarks"), name
+        target = as_module(name)
+        if target:
+            assert floor(target) in [*below, own], f"{module} imports {name}"
+        if own == "target folders" and name.split(".")[0] in FOLDERS:
+            assert name.split(".")[0] == module.split(".")[0], f"{module} imports {name}"
+
+
+def test_no_modules_import_each_other():
+    graph = {}
+    for module in MODULES:
+        targets = {as_module(name) for name in imported(module)}
+        graph[module] = targets - {"", module, *(m for m in targets if module.startswith(f"{m}."))}
+    graphlib.TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+def loaded_after(code: str) -> set[str]:
+    """Modules that a new process has loaded after some code."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+def test_importing_daa_loads_nothing_large():
+    large = {"numpy", "pandas", "pydantic", "scipy", "tensorflow"}
+    assert not loaded_after("import daa; daa.__version__") & large
+
+
+def test_configs_and_the_list_of_targets_need_no_tensorflow():
+    code = "import daa, daa.targets; daa.AttackConfig('blob'); daa.targets.every_target()"
+    assert "tensorflow" not in loaded_after(code)
+
+
+def test_reports_run_no_tensorflow(folder, tmp_path):
+    reports = [m for m in MODULES if m.startswith("daa.reports")]
+    code = f"import {', '.join(reports)}\nfrom daa.cli.main import main\n"
+    for command in ("tables", "figures", "page"):
+        code += f"assert main([{command!r}, {str(folder)!r}, '--out', {str(tmp_path)!r}]) == 0\n"
+    assert "tensorflow" not in loaded_after(code)
+
+
+def test_scripts_are_thin():
+    for path in (ROOT / "scripts").glob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 5, path

@@ -1,0 +1,61 @@
+"""Small networks, images and fast attack settings that many tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from daa import AttackConfig, Bounds, Target
+from daa.attacks.methods import METHODS
+
+FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}
+
+
+def config(method: str, loss: str | None = None, **changes: Any) -> AttackConfig:
+    """A fast attack: `FAST`, limited to the settings of the method."""
+    names = {"eps", "batch_size", *METHODS[method].defaults()}
+    fast = {name: value for name, value in FAST.items() if name in names}
+    return AttackConfig(method, loss, **{**fast, **changes})
+
+
+def linear_target(
+    classes: int = 3,
+    shape: tuple[int, int, int] = (4, 4, 1),
+    bounds: Bounds | None = None,
+    seed: int = 0,
+) -> tuple[Target, np.ndarray]:
+    """A linear network, whose worst case has a closed form, and its weights."""
+    w = np.random.default_rng(seed).standard_normal((int(np.prod(shape)), classes))
+    w = tf.constant(w.astype(np.float32))
+
+    def network(x: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(x, [-1, w.shape[0]]) @ w
+
+    return Target("test/linear", network, shape, classes, bounds or Bounds()), w.numpy()
+
+
+def images(
+    n: int = 40, shape: tuple[int, int, int] = (4, 4, 1), classes: int = 3, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Uniform images and labels."""
+    rng = np.random.default_rng(seed)
+    return rng.random((n, *shape)).astype(np.float32), rng.integers(0, classes, n)
+
+
+def network(seed: int = 0, factor: float = 1.0) -> Target:
+    """A small network with ReLU; `factor` scales its logits."""
+    rng = np.random.default_rng(seed)
+    a, b = (tf.constant(rng.standard_normal(s).astype(np.float32)) for s in ((16, 32), (32, 4)))
+
+    def logits(x: tf.Tensor) -> tf.Tensor:
+        return factor * (tf.nn.relu(tf.reshape(x - 0.5, [-1, 16]) @ a) @ b)
+
+    return Target("test/relu", logits, (4, 4, 1), 4)
+
+
+def labelled(target: Target, n: int = 300, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Images with the labels that the target predicts."""
+    x, _ = images(n, seed=seed)
+    return x, target(x).numpy().argmax(1)
