@@ -1,15 +1,14 @@
 """A Ray cluster computes the results of one process, also after the death of a worker."""
 
-import os
-import signal
+import contextlib
 import threading
 import time
 from collections import deque
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import survive
 import tiny
@@ -67,9 +66,9 @@ def fake(monkeypatch):
     return fake
 
 
-def engine():
+def engine(**options):
     load = partial(targets.load_target, "tiny/cnn", model_dir=None)
-    return on_ray(load, None, np.zeros(1), np.zeros(1))
+    return on_ray(load, None, np.zeros(1), np.zeros(1), **options)
 
 
 def test_twice_as_many_units_as_slots_are_submitted(fake):
@@ -80,12 +79,12 @@ def test_twice_as_many_units_as_slots_are_submitted(fake):
             asked.append(restart)
             yield Unit(CONFIG, 0, restart)
 
-    found = []
+    results = []
     for _, result in engine()(units()):
-        found.append(int(result.margin[0]))
+        results.append(int(result.margin[0]))
         # Two slots: the running units, as many that wait, and the finished ones.
-        assert len(asked) == min(len(found) + 3, 7)
-    assert found == list(range(7))
+        assert len(asked) == min(len(results) + 3, 7)
+    assert results == list(range(7))
     assert fake.shut_down
 
 
@@ -103,15 +102,32 @@ def test_a_plan_that_waits_gets_its_result_first(fake):
     assert list(results) == [0, 1, 2]
 
 
-def test_a_dead_head_is_named(fake, monkeypatch):
+@pytest.mark.parametrize("call", ["wait", "get"])
+def test_a_dead_head_or_worker_is_named(fake, monkeypatch, call):
     def dead(*_, **__):
-        raise fake.exceptions.RayError("the head is gone")
+        raise fake.exceptions.RayError("dead")
 
-    monkeypatch.setattr(fake, "wait", dead)
+    monkeypatch.setattr(fake, call, dead)
     monkeypatch.setattr(fake, "shutdown", dead)
     message = r"ray: the cluster failed \(OSError\): .*; finished units are saved, run the same"
     with pytest.raises(InputError, match=message):
         list(engine()(iter([UNIT])))
+
+
+def test_an_error_of_a_worker_is_raised_here(fake, monkeypatch):
+    def fails(_):
+        error = fake.exceptions.RayTaskError()
+        error.cause = InputError("weights differ")
+        raise error
+
+    monkeypatch.setattr(fake, "get", fails)
+    with pytest.raises(InputError, match="weights differ"):
+        list(engine()(iter([UNIT])))
+
+
+def test_a_unit_needs_a_machine_with_enough_cores(fake):
+    with pytest.raises(InputError, match=r"cpus per unit: must be at most 2, .* got 3"):
+        list(engine(cpus_per_unit=3)(iter([UNIT])))
 
 
 def test_a_worker_reads_its_target_once(monkeypatch):
@@ -128,8 +144,8 @@ def test_a_worker_reads_its_target_once(monkeypatch):
     for restart in range(2):
         source = (load, ("tiny/cnn",), (("model_dir", None),), sha256)
         unit = Unit(CONFIG, 0, restart)
-        found = engines._work(source, data.x, data.y, unit, None, threads=1)
-        assert found.device.startswith("CPU")
+        result = engines._work(source, data.x, data.y, unit, None, threads=1)
+        assert result.device.startswith("CPU")
     assert calls == ["tiny/cnn"]
     with pytest.raises(InputError, match="their sha256 must be another, got"):
         engines._work((*source[:3], "another"), data.x, data.y, UNIT, None, threads=1)
@@ -144,63 +160,30 @@ def test_ray_that_loses_a_worker_gives_the_records_of_one_process(tmp_path):
     target, data = tiny.load_target("cnn"), tiny.load_dataset("test").first(100)
     list(run(experiment, target, data, folder=tmp_path / "local"))
     victims: list[int] = []
-    done = threading.Event()
-    killer = threading.Thread(target=kill_one_worker, args=[victims, done])
+    finished = threading.Event()
+    killer = threading.Thread(target=kill_one_worker, args=[victims, finished])
     killer.start()
     cluster = on_ray(targets.loader("tiny/cnn"), target.weights_sha256, data.x, data.y)
     try:
-        finished = list(run(experiment, target, data, folder=tmp_path / "ray", engine=cluster))
+        rows = list(run(experiment, target, data, folder=tmp_path / "ray", engine=cluster))
     finally:
-        done.set()
+        finished.set()
         killer.join()
     assert len(victims) == 1
     survive.compare(tmp_path / "local", tmp_path / "ray")
-    assert all(row.record.seconds > 0 for row in finished)
+    assert all(row.record.seconds > 0 for row in rows)
 
 
-def kill_one_worker(victims, done):
-    """SIGKILL to the first process of this test's cluster that is inside a unit.
-
-    Ray names a worker after its function; other clusters on this machine are left alone.
-    """
-    while not victims and not done.is_set():
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            pid = int(path.parent.name)
-            try:
-                if b"ray::_work" in path.read_bytes() and os.getpid() in ancestors(pid):
-                    os.kill(pid, signal.SIGKILL)
-                    victims.append(pid)
-                    break
-            except OSError:
-                continue
+def kill_one_worker(victims, finished):
+    """Sends SIGKILL to the first process of this test that computes a unit."""
+    while not victims and not finished.is_set():
+        for process in psutil.Process().children(recursive=True):
+            # Ray names a worker after the function.
+            with contextlib.suppress(psutil.Error):
+                if not victims and "ray::_work" in " ".join(process.cmdline()):
+                    process.kill()
+                    victims.append(process.pid)
         time.sleep(0.02)
-
-
-def ancestors(pid):
-    found = []
-    while pid > 1:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-        pid = int(status.partition("PPid:")[2].split()[0])
-        found.append(pid)
-    return found
-
-
-@pytest.mark.slow
-def test_an_error_of_a_worker_is_the_users():
-    pytest.importorskip("ray", reason="the optional package ray is not installed")
-    data = targets.load_dataset("tiny/cnn").first(10)
-    load = targets.loader("tiny/cnn")
-    found = on_ray(load, "another", data.x, data.y)(iter([UNIT]))
-    with pytest.raises(InputError, match="their sha256 must be another, got"):
-        list(found)
-
-
-@pytest.mark.slow
-def test_more_cores_than_a_machine_has_are_refused():
-    pytest.importorskip("ray", reason="the optional package ray is not installed")
-    found = on_ray(targets.loader("tiny/cnn"), None, np.zeros(1), np.zeros(1), cpus_per_unit=9**9)
-    with pytest.raises(InputError, match="cpus per unit: must be at most"):
-        list(found(iter([UNIT])))
 
 
 @pytest.mark.parametrize(
@@ -208,6 +191,5 @@ def test_more_cores_than_a_machine_has_are_refused():
 )
 def test_a_missing_cluster_is_named_at_once(address):
     pytest.importorskip("ray", reason="the optional package ray is not installed")
-    found = on_ray(targets.loader("tiny/cnn"), None, np.zeros(1), np.zeros(1), address=address)
     with pytest.raises(InputError, match=f"address: there is no Ray cluster at {address}: "):
-        list(found(iter([UNIT])))
+        list(engine(address=address)(iter([UNIT])))

@@ -180,8 +180,8 @@ def test_every_field_is_described():
 def test_the_commit_is_marked_if_the_code_differs(tmp_path):
     def git(*arguments):
         who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-        done = subprocess.run(["git", *who, *arguments], cwd=tmp_path, capture_output=True)
-        return done.stdout.decode().strip()
+        completed = subprocess.run(["git", *who, *arguments], cwd=tmp_path, capture_output=True)
+        return completed.stdout.decode().strip()
 
     commit = provenance.git_commit.__wrapped__
     assert commit(tmp_path) is None

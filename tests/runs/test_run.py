@@ -34,9 +34,9 @@ def experiment(*rows, restarts=2, **fields):
 
 
 def go(folder, *rows, restarts=2, seed=0, name="tiny", **options):
-    wanted = experiment(*rows, restarts=restarts, seed=seed, name=name)
+    tiny_experiment = experiment(*rows, restarts=restarts, seed=seed, name=name)
     options = {"progress": False, "about": {"config": "tiny"}, **options}
-    return list(run(wanted, TARGET, DATA, folder=folder, **options))
+    return list(run(tiny_experiment, TARGET, DATA, folder=folder, **options))
 
 
 def content(folder, name, **changes):
@@ -209,11 +209,14 @@ def test_experiments_share_states(tmp_path, units, expected):
     shared = tmp_path / "states"
     go(tmp_path / "a", restarts=2, states=shared)
     assert len(list(shared.iterdir())) == 2
+    path = shared / f"{records.run_id(records.load(tmp_path / 'a' / 'pgd-xent.json').identity)}.npz"
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, "seconds": np.array(30.0)})
     units.clear()
     other = PGD.model_copy(update={"name": "other"})
     (cut,) = go(tmp_path / "b", other, restarts=1, name="second", states=shared)
     assert not units
-    assert (cut.record.experiment, cut.record.run) == ("second", "other")
+    assert (cut.record.experiment, cut.record.run, cut.record.seconds) == ("second", "other", 15.0)
     assert cut.record.robust_accuracy == tuple(content(expected, "pgd-xent")["robust_accuracy"][:1])
     assert set(cut.record.broken) == set(np.flatnonzero(cut.report.margin <= 0))
     # The second experiment overtakes the first one, which then only writes its records.
@@ -229,12 +232,12 @@ def test_experiments_share_states(tmp_path, units, expected):
 
 
 def test_rows_of_the_figure_have_their_images_in_the_folder_of_the_records(tmp_path):
-    wanted = experiment(examples=NAMES)
-    list(run(wanted, TARGET, DATA, folder=tmp_path / "a", states=tmp_path / "states"))
+    tiny_experiment = experiment(examples=NAMES)
+    list(run(tiny_experiment, TARGET, DATA, folder=tmp_path / "a", states=tmp_path / "states"))
     for name in NAMES:
         record = records.load(tmp_path / "a" / f"{name}.json")
-        found = state.load(tmp_path / "a" / f"{name}.npz", record.identity)
-        assert found.units == 2
+        results = state.load(tmp_path / "a" / f"{name}.npz", record.identity)
+        assert results.units == 2
 
 
 def test_the_time_limit_ends_after_a_unit(tmp_path, monkeypatch, expected):
@@ -412,8 +415,8 @@ def test_top5_counts_labels_among_the_five_largest_logits_and_ties_against_them(
     )
     target = Target("test/logits", lambda x: tf.reshape(x, [-1, 8]), (1, 8, 1), 8)
     x = logits.reshape(4, 1, 8, 1)
-    found = [top5_accuracy(target, x[k : k + 1], np.zeros(1, int)) for k in range(4)]
-    assert found == [1, 0, 0, 1]
+    results = [top5_accuracy(target, x[k : k + 1], np.zeros(1, int)) for k in range(4)]
+    assert results == [1, 0, 0, 1]
 
 
 @pytest.mark.parametrize(("above", "present"), [(100, True), (500, False)])

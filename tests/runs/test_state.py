@@ -23,7 +23,7 @@ SOME = Outcome(np.array([3, 1]), np.array([-1.0, 0.5], np.float32), 7.5)
 OTHERS = Outcome(np.array([4, 0, 2]), np.array([1.0, 2.0, 3.0], np.float32), 1.0)
 
 
-def reached(*outcomes):
+def example(*outcomes):
     rng = np.random.default_rng(0)
     adv = rng.random((5, 2, 2, 1)).astype(np.float32)
     margin, natural = rng.random((2, 5)).astype(np.float32)
@@ -32,7 +32,7 @@ def reached(*outcomes):
 
 @pytest.mark.parametrize("outcomes", [(ALL,), (ALL, SOME, ALL, OTHERS), (SOME, OTHERS)])
 def test_a_state_is_read_as_it_was_written(tmp_path, outcomes):
-    path, before = tmp_path / "pgd.npz", reached(*outcomes)
+    path, before = tmp_path / "pgd.npz", example(*outcomes)
     state.save(path, IDENT, before)
     after = state.load(path, {**IDENT, "restarts": 9, "experiment": "other", "run": "q"})
     assert (after.seconds, after.origin) == (2.5, {"device": ["CPU A"], "git_commit": ["abc"]})
@@ -52,7 +52,7 @@ def test_without_a_file_the_state_is_empty(tmp_path):
 
 
 def test_a_state_names_every_device_and_commit():
-    first = reached(ALL)
+    first = example(ALL)
     second = first.after(first.report, 1.0, "GPU B", "abd").after(first.report, 1.0, "CPU A", None)
     assert second.origin == {"device": ["CPU A", "GPU B"], "git_commit": ["abc", "abd"]}
     assert second.seconds == 4.5
@@ -61,7 +61,7 @@ def test_a_state_names_every_device_and_commit():
 def test_states_of_earlier_versions_are_read(tmp_path):
     """Their identity has the names of experiment and row, and misses newer options."""
     path = tmp_path / "a.npz"
-    state.save(path, IDENT, reached(ALL))
+    state.save(path, IDENT, example(ALL))
     settings = {name: value for name, value in SETTINGS.items() if name != "clip_start"}
     old = {key: value for key, value in IDENT.items() if key != "restarts"}
     with np.load(path) as arrays:
@@ -78,7 +78,7 @@ def test_states_of_earlier_versions_are_read(tmp_path):
     ],
 )
 def test_the_state_of_a_different_run_is_refused(tmp_path, change):
-    state.save(tmp_path / "a.npz", IDENT, reached(ALL))
+    state.save(tmp_path / "a.npz", IDENT, example(ALL))
     with pytest.raises(InputError, match=r"a.npz: is the state of a different run; choose"):
         state.load(tmp_path / "a.npz", {**IDENT, **change})
 
@@ -108,7 +108,7 @@ def test_the_state_of_a_different_run_is_refused(tmp_path, change):
 )
 def test_arrays_that_are_no_state_are_refused(tmp_path, changes):
     path = tmp_path / "a.npz"
-    state.save(path, IDENT, reached(ALL, SOME))
+    state.save(path, IDENT, example(ALL, SOME))
     with np.load(path) as arrays:
         save_npz(path, {**arrays, **changes})
     with pytest.raises(InputError, match=r"a.npz: not the state of a run, or damaged: ") as error:
@@ -140,9 +140,9 @@ except InputError as error:
 """
 
     def other():
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.stderr == ""
-        return done.stdout.strip()
+        completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert completed.stderr == ""
+        return completed.stdout.strip()
 
     with state.sole(folder):
         assert other().startswith(f"{folder}: is in use by process ")

@@ -95,26 +95,26 @@ def test_quickstart_end_to_end(tmp_path):
     """The first command of a user, without any data."""
     script = survive.SCRIPT.with_name("quickstart.py")
     folders = {"DAA_DATA": str(tmp_path), "DAA_MODELS": str(tmp_path)}
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, script, "--images", "100", "--force", "--out", tmp_path],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         env={**survive.ENVIRONMENT, **folders},
     )
-    assert done.returncode == 0, done.stderr
-    assert "4/4 adaptive unit" in done.stderr  # the progress bar
-    assert "Traceback" not in done.stderr
+    assert completed.returncode == 0, completed.stderr
+    assert "4/4 adaptive unit" in completed.stderr  # the progress bar
+    assert "Traceback" not in completed.stderr
     folder = tmp_path / "quickstart"
-    found = {run: records.load(folder / f"{run}.json") for run in QUICK}
-    for record in found.values():
-        assert f"{len(record.broken)} of 100" in done.stdout
+    by_name = {run: records.load(folder / f"{run}.json") for run in QUICK}
+    for record in by_name.values():
+        assert f"{len(record.broken)} of 100" in completed.stdout
         assert record.gradients_per_image <= 100
-    gain = len(found["adaptive"].broken) - len(found["pgd-xent"].broken)
+    gain = len(by_name["adaptive"].broken) - len(by_name["pgd-xent"].broken)
     assert gain > 0
-    sentence = rf"Adaptive DAA breaks {len(found['adaptive'].broken)} of 100 digits, {gain} more"
-    assert re.search(sentence, done.stdout)
-    page = Path(re.findall(r"page\s+(\S+\.html)", done.stdout)[-1])
+    sentence = rf"Adaptive DAA breaks {len(by_name['adaptive'].broken)} of 100 digits, {gain} more"
+    assert re.search(sentence, completed.stdout)
+    page = Path(re.findall(r"page\s+(\S+\.html)", completed.stdout)[-1])
     assert "<img" in page.read_text(encoding="utf-8") or "<svg" in page.read_text(encoding="utf-8")
     with np.load(folder / "adaptive.npz") as arrays:
         assert arrays["adv"].shape == (100, *arrays["adv"].shape[1:])
