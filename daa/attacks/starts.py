@@ -2,7 +2,13 @@
 
     start(x, rng, ...) -> first images, [N, H, W, C] float32
 
-A start may leave the pixel range, but never the ball.
+A start may leave the pixel range, but never the ball. Common arguments:
+
+    x: clean images. [N, H, W, C] float32.
+    rng: source of all random numbers.
+    eps: radius of the ball, in the unit of `x`.
+    clip_range: whether the attack stays in the pixel range.
+    clip_start: clip the start to [0, 1]; the released scripts do not.
 """
 
 from __future__ import annotations
@@ -33,19 +39,7 @@ def uniform(
     random_start: bool = True,
     clip_start: bool = False,
 ) -> np.ndarray:
-    """x + U(-eps, eps).
-
-    Args:
-        x: clean images. [N, H, W, C] float32.
-        rng: source of the noise.
-        eps: radius of the ball, in the unit of `x`.
-        clip_range: whether the attack stays in the pixel range.
-        random_start: False starts at `x`.
-        clip_start: clip the start to [0, 1]; the released scripts do not.
-
-    Returns:
-        [N, H, W, C] float32.
-    """
+    """x + U(-eps, eps), or x without a random start. [N, H, W, C] float32."""
     if not random_start:
         return x.copy()
     noise = rng.random(x.shape, dtype=np.float32)
@@ -67,12 +61,8 @@ def rand_fgsm(
     """The start of Rand+FGSM in two variants.
 
     Args:
-        x, rng, eps, clip_range, clip_start: as for `uniform`.
         rand_fgsm: "uniform" for a uniform start in the ball, "tramer" for
             x + eps / 2 * sign(N(0, 1)).
-
-    Returns:
-        [N, H, W, C] float32.
 
     Source: Tramer et al. 2018, Eq. 7, for "tramer".
     """
@@ -108,14 +98,8 @@ def pixels(
     """The worst images so far, with some pixels moved to a random end of the ball.
 
     Args:
-        x: clean images. [N, H, W, C].
-        best: adversarial image with the lowest margin so far. [N, H, W, C].
-        rng: chooses pixels and ends.
-        eps: radius of the ball, in the unit of `x`.
+        best: adversarial images with the lowest margin so far. [N, H, W, C].
         kicked: share of the moved pixels.
-
-    Returns:
-        [N, H, W, C] float32.
     """
     moved = rng.random(x.shape, dtype=np.float32) < kicked
     return np.where(moved, x + np.float32(eps) * _sign(rng, x.shape), best)
@@ -137,16 +121,9 @@ def odi(
         x <- x + odi_step * eps * sign grad(w . z(x)),   w ~ U(-1, 1)^K
 
     Args:
-        x: clean images. [N, H, W, C] float32.
-        rng: source of w and of the uniform start before the steps.
-        target: the classifier.
-        eps: radius of the ball, in the unit of `x`.
-        clip_range: whether the attack stays in the pixel range.
+        target: the classifier, with logits z.
         odi_steps: number of steps.
         odi_step: length of a step, as a fraction of eps.
-
-    Returns:
-        [N, H, W, C] float32.
 
     Source: Tashiro et al. 2020, Eq. 3, Algorithm 1.
     """
@@ -170,17 +147,13 @@ def transfer(
 ) -> np.ndarray:
     """The perturbation of a similar misclassified image of the same class.
 
+    A class without donors starts at a random corner of the ball.
+
     Args:
-        x: clean images. [N, H, W, C].
         y: labels. [N].
-        rng: chooses among the `nearest` images.
         donors: clean images that an attack broke [D, H, W, C], labels [D], perturbations
             [D, H, W, C].
-        eps: radius of the ball, in the unit of `x`.
         nearest: number of candidates per image.
-
-    Returns:
-        [N, H, W, C] float32; a random corner of the ball for a class without donors.
     """
     start = signs(x, rng, eps=eps)
     images, labels, perturbations = donors

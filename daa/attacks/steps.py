@@ -2,7 +2,16 @@
 
     step(adv, v, ...) -> next images, [M, H, W, C]
 
-The attack projects the next images onto the ball.
+The attack projects the next images onto the ball. A rule with a `memory` of the previous steps also
+returns the new memory. Common arguments:
+
+    adv: images in [0, 1]. [M, H, W, C].
+    v: direction. [M, H, W, C].
+    losses: losses at `adv` that the attack increases. [M].
+    lower, upper: bounds of the images. [M, H, W, C].
+    k: number of this step, from 0. Scalar.
+    steps: number of steps of the attack. Scalar.
+    eps, step_size: radius of the ball and length of a step, in the unit of `adv`.
 """
 
 from __future__ import annotations
@@ -18,13 +27,7 @@ from daa.tensorflow import tf
 
 
 def fixed(adv: tf.Tensor, v: tf.Tensor, *, step_size: float = 0.01) -> tf.Tensor:
-    """adv + step_size * sign(v).
-
-    Args:
-        adv: images in [0, 1]. [M, H, W, C].
-        v: direction. [M, H, W, C].
-        step_size: in the unit of `adv`.
-    """
+    """adv + step_size * sign(v)."""
     return adv + tf.cast(step_size, adv.dtype) * tf.sign(v)
 
 
@@ -43,11 +46,6 @@ def rest(adv: tf.Tensor, v: tf.Tensor, *, eps: float, rand_fgsm: RandFgsm = "uni
 
 def even(adv: tf.Tensor, v: tf.Tensor, steps: tf.Tensor, *, eps: float) -> tf.Tensor:
     """adv + eps / steps * sign(v), the step of MI-FGSM.
-
-    Args:
-        adv, v: as for `fixed`.
-        steps: number of steps of the attack. Scalar.
-        eps: radius of the ball, in the unit of `adv`.
 
     Source: Dong et al. 2018, Algorithm 1.
     """
@@ -69,10 +67,6 @@ def geometric(
         length_k = eps * first_step * (last_step / first_step)^(k / (steps - 1))
 
     Args:
-        adv, v: as for `fixed`.
-        k: number of this step, from 0. Scalar.
-        steps: number of steps of the attack. Scalar.
-        eps: radius of the ball, in the unit of `adv`.
         first_step, last_step: lengths of the first and the last step, as fractions of eps.
 
     Source: Liu et al. 2022 (A3) use large decaying steps, with a cosine schedule.
@@ -121,17 +115,7 @@ def halving(
     period is 22 % of all steps; each further period is 3 % shorter, down to 6 %.
 
     Args:
-        adv, v: as for `fixed`.
-        losses: losses at `adv` that the attack increases. [M].
-        lower, upper: bounds of the images. [M, H, W, C].
-        k: number of this step, from 0. Scalar.
-        steps: number of steps of the attack. Scalar.
-        memory: of the previous steps.
-        eps: radius of the ball, in the unit of `adv`.
         rho: share of rising steps below which the length is halved.
-
-    Returns:
-        The next images, [M, H, W, C], and the memory.
 
     Source: Croce and Hein 2020, Algorithm 1.
     """
@@ -192,18 +176,8 @@ def squares(
     A move that does not increase the loss is undone. The squares shrink at fixed steps.
 
     Args:
-        adv: images after the last move. [M, H, W, C].
-        losses: losses at `adv` that the attack increases. [M].
-        lower, upper: bounds of the images. [M, H, W, C].
-        k: number of this step, from 0. Scalar.
-        steps: number of steps of the attack. Scalar.
-        noise: of this step, U(0, 1). [M, 2 + C].
-        memory: of the previous steps.
-        eps: radius of the ball, in the unit of `adv`.
+        noise: random numbers of this step, U(0, 1). [M, 2 + C].
         side: share of the pixels that the first squares cover.
-
-    Returns:
-        The next images, [M, H, W, C], and the memory.
 
     Source: Andriushchenko et al. 2020, Algorithms 1 and 2, with the schedule of its code.
     """

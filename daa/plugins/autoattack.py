@@ -15,7 +15,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -203,20 +203,19 @@ def _to_torch(x: tf.Tensor) -> Any:
     return torch.tensor(x.numpy())  # a copy, because AutoAttack may change it
 
 
-@dataclass
-class _Log:
-    """Log of AutoAttack."""
+class _Log(logging.Handler):
+    """Reads stages and warnings from the messages of AutoAttack."""
 
-    network: Network
-    images: int
-    begin: float = field(default_factory=time.perf_counter)
-    cpu_begin: float = field(default_factory=time.process_time)
-    stages: list[Stage] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self, network: Network, images: int) -> None:
+        super().__init__()
+        self.network, self.images = network, images
+        self.begin, self.cpu_begin = time.perf_counter(), time.process_time()
+        self.stages: list[Stage] = []
+        self.warnings: list[str] = []
 
-    def take(self, level: int, message: str) -> None:
-        """Reads a message of the logger."""
-        if level >= logging.WARNING:
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING:
             self.warnings.append(message)
         if match := re.match(r"robust accuracy after (\S+): ([\d.]+)%", message):
             self.stages.append(
@@ -233,22 +232,17 @@ class _Log:
 @contextlib.contextmanager
 def _listening(log: _Log) -> Iterator[None]:
     """Redirects all messages of AutoAttack to the log."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            log.take(record.levelno, record.getMessage())
-
-    logger, handler = logging.getLogger("auto-attack"), Handler()
-    level, passes_on = logger.level, logger.propagate
-    logger.addHandler(handler)
+    logger = logging.getLogger("auto-attack")
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(log)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        logger.removeHandler(log)
         logger.setLevel(level)
-        logger.propagate = passes_on
+        logger.propagate = propagate
 
 
 @contextlib.contextmanager

@@ -48,13 +48,11 @@ class Source:
 
     def verified(self, file: str, path: Path) -> bool:
         """Whether `path` has the published hash of `file`, if there is a published hash."""
-        expected = self.hashes.get(file)
-        if expected is None:
+        algorithm, _, expected = self.hashes.get(file, "").rpartition(":")
+        if not expected:
             return True
-        if expected.startswith("md5:"):
-            return f"md5:{files.sha256(path, algorithm='md5')}" == expected
         if not file.endswith(".gz") or file.endswith(_ARCHIVES):
-            return files.sha256(path) == expected
+            return files.sha256(path, algorithm=algorithm or "sha256") == expected
         try:
             return hashlib.sha256(files.gunzip(path)).hexdigest() == expected
         except InputError:
@@ -158,6 +156,9 @@ def fetch(asked: Parcel, local: Path | None = None, progress: bool = False) -> N
         NoDownload: no address, no connection, or no such file on the server.
         InputError: damaged files, or another hash than published.
     """
+    import pooch  # only here, as the list of targets needs no network
+
+    pooch.get_logger().setLevel("WARNING")
     source, folder = asked.source, asked.folder
     if local is not None:
         require(local.exists(), asked.name, "a file or a folder", str(local))
@@ -169,25 +170,18 @@ def fetch(asked: Parcel, local: Path | None = None, progress: bool = False) -> N
         path, is_archive = folder / file, file.endswith(_ARCHIVES)
         with tempfile.TemporaryDirectory() as temporary:
             if not (path.exists() and source.verified(file, path)):
-                path = Path(temporary, file)
                 try:
-                    _download(address, path, progress)
-                except NoDownload as error:
+                    name = pooch.retrieve(address, None, file, temporary, progressbar=progress)
+                except (OSError, ValueError) as error:
                     content = f"the content of {file}" if is_archive else file
-                    raise NoDownload(f"{error}; put {content} into {folder} yourself") from error
+                    raise NoDownload(
+                        f"{address}: expected a download, got {files.reason(error)}; "
+                        f"put {content} into {folder} yourself"
+                    ) from error
+                path = Path(name)
             _store(asked, {file: path})
         if is_archive:
             (folder / file).unlink(missing_ok=True)
-
-
-def _download(address: str, path: Path, progress: bool) -> None:
-    import pooch  # only here, as the list of targets needs no network
-
-    pooch.get_logger().setLevel("WARNING")
-    try:
-        pooch.retrieve(address, None, path.name, path.parent, progressbar=progress)
-    except (OSError, ValueError) as error:
-        raise NoDownload(f"{address}: expected a download, got {files.reason(error)}") from error
 
 
 def _roles(source: Source, local: Path) -> dict[str, Path]:

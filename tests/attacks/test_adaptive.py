@@ -218,7 +218,7 @@ def test_a_plan_attacks_robust_images_and_stops_within_its_budget():
 
 
 def test_the_second_round_continues_with_the_smallest_margins(rounds):
-    sent, natural = planned(lowest=0.1)
+    sent, _ = planned(lowest=0.1)
     (every, steps), (few, more) = rounds(sent)[:2]
     assert (steps, more) == (5, 5)
     assert sorted(every.tolist()) == list(range(300))

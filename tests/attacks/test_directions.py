@@ -50,10 +50,11 @@ def test_identical_images_give_a_finite_direction(direction, expected, c):
     )
 
 
-@pytest.mark.parametrize(("direction", "_", "__"), BOTH)
-def test_without_weight_it_is_the_gradient(direction, _, __):
+@pytest.mark.parametrize(("direction", "_", "c"), BOTH)
+def test_without_weight_or_neighbours_it_is_the_gradient(direction, _, c):
     x, g = batch(7)
     np.testing.assert_array_equal(direction(x, g, c=0.0), g)
+    np.testing.assert_array_equal(direction(x[:1], g[:1], c=c), g[:1])
 
 
 @pytest.mark.parametrize(("direction", "_", "c"), BOTH)

@@ -32,30 +32,6 @@ def tensors(data, high=1.0):
     return tf.constant(high * data.x), tf.constant(data.y)
 
 
-@pytest.mark.parametrize("method", ["blob", "dgf", "pgd", "apgd", "adaptive"])
-def test_the_same_images_as_without_foolbox(plugin, network, method):
-    target, data = network
-    config = {"adaptive": {"budget": 20}, "apgd": {"steps": 20}}.get(method, FAST)
-    config = {k: v for k, v in config.items() if method != "pgd" or k != "steps_per_shuffle"}
-    steps = {} if method in ("adaptive", "apgd") else {"step_size": EPS / 30}
-    report = worst_case(target, AttackConfig(method, eps=EPS, **config, **steps), data.x, data.y)
-    attack = plugin.DAA(method, rel_stepsize=1 / 30, **config)
-    adv, clipped, success = attack(model_of(target), *tensors(data), epsilons=EPS)
-    np.testing.assert_allclose(adv.numpy(), report.adv, atol=1e-6)
-    np.testing.assert_allclose(clipped.numpy(), adv.numpy(), atol=1e-7)
-    assert 1 - success.numpy().mean() == report.robust_accuracy[-1]
-
-
-def test_lengths_are_in_the_unit_of_the_bounds(plugin, network):
-    target, data = network
-    found = []
-    for high in (1.0, 255.0):
-        attack = plugin.DAABlob(abs_stepsize=0.01 * high, **FAST)
-        adv, _, _ = attack(model_of(target, high), *tensors(data, high), epsilons=EPS * high)
-        found.append(adv.numpy() / high)
-    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
-
-
 def test_several_epsilons_and_restarts(plugin, network):
     target, data = network
     epsilons = [0, 0.05, 0.1, EPS]

@@ -59,41 +59,14 @@ def test_a_slim_checkpoint_of_a_keras_network_gives_its_logits(keras, tmp_path):
 
 
 def slim_conv(a, scope, h, stride=1, padding="SAME", activate=True):
-    """Convolution and what follows it, in float64 from slim's description."""
-    if padding == "VALID":
-        kernel = a[f"{scope}/weights"]
-        size = [h.shape[1] - kernel.shape[0] + 1, h.shape[2] - kernel.shape[1] + 1]
-        h = tf.add_n(
-            [
-                tf.einsum("nhwi,io->nhwo", h[:, r : r + size[0], c : c + size[1]], kernel[r, c])
-                for r in range(kernel.shape[0])
-                for c in range(kernel.shape[1])
-            ]
-        )[:, ::stride, ::stride]
-    else:
-        h = asymmetric(h, a[f"{scope}/weights"])
+    """Convolution, batch normalisation and ReLU, in float64 from slim's description."""
+    h = conv(h, a[f"{scope}/weights"], stride, padding)
     if f"{scope}/biases" in a:
         h = h + a[f"{scope}/biases"]
     else:
         b = {k: a[f"{scope}/BatchNorm/{k}"] for k in ("beta", "moving_mean", "moving_variance")}
         h = (h - b["moving_mean"]) / tf.sqrt(b["moving_variance"] + 0.001) + b["beta"]
     return tf.maximum(h, 0) if activate else h
-
-
-def asymmetric(h, kernel):
-    """SAME padding, stride 1, for kernels such as 1 x 7."""
-    if kernel.shape[0] == kernel.shape[1]:
-        return conv(h, kernel)
-    rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
-    size = h.shape
-    h = tf.pad(h, [[0, 0], [rows, rows], [columns, columns], [0, 0]])
-    return tf.add_n(
-        [
-            tf.einsum("nhwi,io->nhwo", h[:, r : r + size[1], c : c + size[2]], kernel[r, c])
-            for r in range(kernel.shape[0])
-            for c in range(kernel.shape[1])
-        ]
-    )
 
 
 BLOCKS = {

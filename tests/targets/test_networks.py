@@ -44,22 +44,21 @@ def random_arrays(shapes, seed=0):
 # float64 references. Convolutions as sums over kernel offsets, independent of tf.nn.conv2d.
 
 
-def conv(h, kernel, stride=1):
+def conv(h, kernel, stride=1, padding="SAME"):
     """SAME padding as TensorFlow defines it: the odd pixel goes to the end."""
-    k = kernel.shape[0]
-    size = h.shape[1]
-    out = -(-size // stride)
-    total = max((out - 1) * stride + k - size, 0)
-    pad = [[0, 0], [total // 2, total - total // 2], [total // 2, total - total // 2], [0, 0]]
-    h = tf.pad(h, pad)
-    end = (out - 1) * stride + 1
+    sizes = list(zip(h.shape[1:3], kernel.shape[:2], strict=True))
+    if padding == "SAME":
+        needed = [max((-(-n // stride) - 1) * stride + k - n, 0) for n, k in sizes]
+        h = tf.pad(h, [[0, 0], *([n // 2, n - n // 2] for n in needed), [0, 0]])
+        sizes = [(n + more, k) for (n, k), more in zip(sizes, needed, strict=True)]
+    bottom, right = ((n - k) // stride * stride + 1 for n, k in sizes)
     return tf.add_n(
         [
             tf.einsum(
-                "nhwi,io->nhwo", h[:, r : r + end : stride, c : c + end : stride], kernel[r, c]
+                "nhwi,io->nhwo", h[:, r : r + bottom : stride, c : c + right : stride], kernel[r, c]
             )
-            for r in range(k)
-            for c in range(k)
+            for r in range(kernel.shape[0])
+            for c in range(kernel.shape[1])
         ]
     )
 
