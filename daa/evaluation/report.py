@@ -160,15 +160,17 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     Raises:
         InputError: the folder holds the result of another run, or can't be written to.
     """
-    record = evaluation.record
+    named = {"experiment": _slug(folder.resolve().name)}
+    record = evaluation.record.model_copy(update=named)
+    experiment = evaluation.experiment.model_copy(update={"name": record.experiment})
     path = folder / f"{record.run}.json"
     with state.sole(folder):
         check_folder(folder, record.run)
         if path.exists():
             records.check_same(path, records.load(path), record.identity)
         records.save(path, record)
-        config.save_experiment(folder, evaluation.experiment)
-        tables.write(ResultSet((record,), experiment=evaluation.experiment), folder)
+        config.save_experiment(folder, experiment)
+        tables.write(ResultSet((record,), experiment=experiment), folder)
         verdict = of(evaluation)
         falls = f"from {100 * verdict.clean_accuracy:.1f} to {100 * verdict.robust_accuracy:.1f} %"
         drawn = {
@@ -182,10 +184,10 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
             ),
         }
         pictures = {}
-        for name, (figure, about) in drawn.items():
+        for name, (figure, alt) in drawn.items():
             if figure is not None:
                 style.save(figure, folder / f"{name}.png")
-                pictures[name] = style.inline(figure, name, about)
+                pictures[name] = style.inline(figure, name, alt)
         html = style.render(
             "evaluation.html",
             verdict=verdict,

@@ -1,1 +1,1 @@
-"""The whole paper from one command: what is run, in which order, and what was reproduced."""
+"""Runs the experiments of the paper and writes a report with a verdict for each of its numbers."""

@@ -4,11 +4,13 @@ import pytest
 
 from daa.cli import paper
 from daa.errors import InputError
+from daa.paper import networks
 
 
 @pytest.fixture
-def command(tmp_path, datasets, downloads) -> list[str]:
-    """Arguments with random images and no weights."""
+def command(tmp_path, datasets, downloads, monkeypatch) -> list[str]:
+    """Arguments with random images and no weights; no steps are timed."""
+    monkeypatch.setattr(networks, "seconds_per_step", lambda *_: 0.001)
     (tmp_path / "models").mkdir()
     folders = ["--data-dir", str(datasets), "--model-dir", str(tmp_path / "models")]
     return [*folders, "--out", str(tmp_path / "out")]
@@ -32,7 +34,7 @@ def test_the_schedule_comes_before_the_time_limit(command, tmp_path, capsys):
         (["--hours", "-1"], "hours: expected 0 or more, got -1.0"),
         (["--model-dir", "typo"], "models folder: expected a folder, got 'typo'"),
         (["--data-dir", "typo"], "data folder: expected a folder, got 'typo'"),
-        (["--address", "a"], "--address: expected --engine ray with it, got 'a'"),
+        (["--address", "a"], "--address a: only --engine ray uses an address"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_written(more, message, command, tmp_path):

@@ -83,7 +83,7 @@ def test_no_folder_to_show_is_a_mistake_and_writes_nothing(tmp_path):
     with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
         page.write([])
     with pytest.raises(InputError, match="empty: expected result records, got none"):
-        script.main.__wrapped__([str(tmp_path / "empty")])
+        page.write([tmp_path / "empty"])
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
@@ -181,12 +181,12 @@ def test_experiments_are_in_sections_by_their_group(budgets):
 def test_another_file_of_the_user_is_not_overwritten(folder, name):
     (folder.parent / name).write_text("# My thesis")
     with pytest.raises(InputError, match=rf"{name}: "):
-        script.main.__wrapped__([str(folder)])
+        page.write([folder])
     assert (folder.parent / name).read_text() == "# My thesis"
     assert sorted(p.name for p in folder.parent.iterdir()) == sorted([folder.name, name])
     (folder.parent / name).unlink()
     for _ in range(2):  # files of the command are rewritten
-        script.main([str(folder)])
+        assert script.main([str(folder)]) == 0
 
 
 def test_the_committed_page_has_every_committed_experiment():
