@@ -73,7 +73,6 @@ def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int
 
 
 def describe(error: BaseException) -> str:
-    """One line that describes an error; a very long line loses its middle."""
     if isinstance(error, MemoryError):
         text = "not enough memory; attack fewer images, for example with --images 1000"
     elif isinstance(error, OSError):

@@ -28,7 +28,6 @@ def parser(text: str | None, example: str) -> argparse.ArgumentParser:
 
 
 def example_last(example: str) -> dict:
-    """Options of a parser whose help ends with an example."""
     layout = argparse.RawDescriptionHelpFormatter
     return {"epilog": f"example: daa {example}", "formatter_class": layout}
 
