@@ -24,7 +24,9 @@ def test_a_module_is_loaded_from_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "of_user.py").write_text(
-        "import tensorflow as tf\ndef f():\n    return lambda x: tf.reshape(x, [-1, 64])[:, :10] * 9 - 2\n"
+        "import tensorflow as tf\n"
+        "def f():\n"
+        "    return lambda x: tf.reshape(x, [-1, 64])[:, :10] * 9 - 2\n"
     )
     target = user_models.load("of_user:f", image_shape=(8, 8, 1))
     assert (target.name, target.classes) == ("of_user:f", 10)
