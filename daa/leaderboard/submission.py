@@ -153,8 +153,8 @@ def verify(challenge: Challenge, path: Path, predictions: Path | None = None) ->
             f"{path}: {array.dtype} {array.shape}, accepted by the challenge's run_attack.py",
             _exactness(challenge, verified.distance, verified.beyond),
             "order of the images: official",
-            f"accuracy of {challenge.name} on {len(array):,} images: {_percent(verified.accuracy)}; "
-            f"predictions in {predictions}",
+            f"accuracy of {challenge.name} on {len(array):,} images: "
+            f"{_percent(verified.accuracy)}; predictions in {predictions}",
         ]
     )
 
