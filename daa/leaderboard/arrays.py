@@ -59,13 +59,13 @@ class Challenge:
         height, width, channels = self.target.image_shape
         return (images, height * width) if channels == 1 else (images, height, width, channels)
 
-    def clean_images(self, part: slice = slice(None)) -> np.ndarray:
+    def clean_images(self, rows: slice = slice(None)) -> np.ndarray:
         """Clean images exactly as the challenge's run_attack.py reads them.
 
         MadryLab's CIFAR10 reader returns bytes. TensorFlow's MNIST reader multiplies bytes by
         float32(1 / 255), which rounds differently than a division by 255.
         """
-        x = self.data.x[part]
+        x = self.data.x[rows]
         pixels = np.rint(x.astype(np.float64) * 255)
         if not np.allclose(pixels, x * 255.0, atol=1e-3):  # the data set does not store bytes
             images = self.to_native(x)
@@ -171,8 +171,8 @@ def verify(challenge: Challenge, path: Path) -> Verified:
     array = load(challenge, path)
     bounds, radius, scores = challenge.target.bounds, challenge.radius, []
     for begin in range(0, len(array), _CHUNK):
-        part = slice(begin, begin + _CHUNK)
-        chunk, clean = np.asarray(array[part]), challenge.clean_images(part)
+        rows = slice(begin, begin + _CHUNK)
+        chunk, clean = np.asarray(array[rows]), challenge.clean_images(rows)
         inside = (chunk <= bounds.upper + TOLERANCE) & (chunk >= bounds.lower - TOLERANCE)
         if not inside.all():
             expected = f"[{bounds.lower:g}, {bounds.upper:g}]"
@@ -195,9 +195,9 @@ def measure(challenge: Challenge, array: np.ndarray) -> tuple[float, int]:
     """Largest |adv - x| in float64, and number of pixels outside the exact ball or range."""
     bounds, largest, beyond = challenge.target.bounds, 0.0, 0
     for begin in range(0, len(array), _CHUNK):
-        part = slice(begin, begin + _CHUNK)
-        adv = np.asarray(array[part]).astype(np.float64)
-        distance = np.abs(challenge.clean_images(part).astype(np.float64) - adv)
+        rows = slice(begin, begin + _CHUNK)
+        adv = np.asarray(array[rows]).astype(np.float64)
+        distance = np.abs(challenge.clean_images(rows).astype(np.float64) - adv)
         outside = (adv < bounds.lower) | (adv > bounds.upper) | (distance > challenge.radius)
         largest, beyond = max(largest, float(distance.max())), beyond + int(outside.sum())
     return largest, beyond

@@ -1,7 +1,7 @@
 """Leaderboards: MadryLab's boards in boards.yaml, and the living board of this project.
 
 The living board ranks verified arrays for networks whose weights come with this project. Each entry
-is one small JSON file, `FOLDER/TARGET/NAME.json`, with the hash of its array.
+is one small JSON file, `FOLDER/TARGET/NAME.json`, with the hash of the array.
 """
 
 from __future__ import annotations
@@ -121,10 +121,10 @@ class Board:
         rows += [(entry, True) for entry in own if entry.target == self.target]
         rows.sort(key=lambda row: (row[0].accuracy, row[1]))
         # Boards show two decimals, so two decimals decide.
-        shown = [round(entry.accuracy, 2) for entry, _ in rows]
+        rounded = [round(entry.accuracy, 2) for entry, _ in rows]
         return [
-            Ranked(1 + shown.index(accuracy), entry.name, entry.accuracy, is_own, entry.verified)
-            for (entry, is_own), accuracy in zip(rows, shown, strict=True)
+            Ranked(1 + rounded.index(accuracy), entry.name, entry.accuracy, is_own, entry.verified)
+            for (entry, is_own), accuracy in zip(rows, rounded, strict=True)
         ]
 
 

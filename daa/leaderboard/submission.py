@@ -145,16 +145,16 @@ def verify(challenge: Challenge, path: Path, predictions: Path | None = None) ->
     """
     predictions = predictions or path.with_name("pred.npy")
     apart(predictions, path)
-    found = arrays.verify(challenge, path)
-    arrays.save(predictions, found.predictions)
-    array = found.array
+    verified = arrays.verify(challenge, path)
+    arrays.save(predictions, verified.predictions)
+    array = verified.array
     return "\n".join(
         [
             f"{path}: {array.dtype} {array.shape}, accepted by the challenge's run_attack.py",
-            _exactness(challenge, found.distance, found.beyond),
+            _exactness(challenge, verified.distance, verified.beyond),
             "order of the images: official",
-            f"accuracy of {challenge.name} on {len(array):,} images: {_percent(found.accuracy)}; "
-            f"predictions in {predictions}",
+            f"accuracy of {challenge.name} on {len(array):,} images: "
+            f"{_percent(verified.accuracy)}; predictions in {predictions}",
         ]
     )
 
@@ -206,8 +206,8 @@ def compare(challenge: Challenge, paths: Sequence[Path], picture: Path | None = 
         "none": ~first & ~second,
     }
     kinds = {name: np.flatnonzero(mask) for name, mask in masks.items()}
-    shown = [challenge.to_images(np.asarray(check.array)) for check in checks]
-    figure = figures.kinds(kinds, challenge.data.x, shown, [path.stem for path in paths])
+    adversarial = [challenge.to_images(np.asarray(check.array)) for check in checks]
+    figure = figures.kinds(kinds, challenge.data.x, adversarial, [path.stem for path in paths])
     style.save(figure, picture)
     p = mcnemar(len(kinds["only the first"]), len(kinds["only the second"]))
     lines = [f"misclassified by {name}: {len(images):,}" for name, images in kinds.items()]
