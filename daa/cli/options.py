@@ -140,7 +140,14 @@ def start_tensorflow(device: str = "auto") -> None:
     """Imports TensorFlow, silences its log and chooses the device."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import tensorflow as tf
+    # TensorFlow's native code prints notes during the import, and no log level silences them.
+    stderr = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        import tensorflow as tf
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
     from daa.runs import device as devices
 
