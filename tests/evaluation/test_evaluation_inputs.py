@@ -13,9 +13,9 @@ X, Y = images(20)
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"eps": 10**400}, "eps: expected 0 < eps <= 1, got 1000"),
-        ({"eps": "1e400"}, "eps: expected 0 < eps <= 1, got "),
-        ({"eps": None}, "eps: expected 0 < eps <= 1, got None"),
+        ({"eps": 10**400}, "eps: expected 0 < eps <= 1, .* got 1000"),
+        ({"eps": "1e400"}, "eps: expected 0 < eps <= 1, .* got "),
+        ({"eps": None}, "eps: expected 0 < eps <= 1, .* got None"),
         ({"eps": "9" * 5000}, "eps: expected 0 < eps <= 1"),
         ({"budget": "many"}, "budget: expected a finite number >= 1, got 'many'"),
         ({"budget": float("nan")}, "budget: expected a finite number >= 1, got nan"),
@@ -34,7 +34,7 @@ X, Y = images(20)
         ({"y": Y[:3]}, "y: expected 20 whole numbers"),
         ({"y": Y.astype(str)}, "y: expected 20 whole numbers"),
         ({"y": [[1, 2], [3]]}, "y: expected"),
-        ({"x": "nothing"}, "data: expected one of|y: expected none"),
+        ({"x": "nothing"}, "y: expected no labels, because nothing has labels"),
         ({"x": [[1], [1, 2]]}, "x: expected"),
         ({"x": X[:, :3]}, "x: expected shape"),
     ],
