@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from daa.attacks.methods import BLOCKS, METHODS
 from daa.reports import stats
 from daa.reports.stats import TTest
+from daa.runs.config import PaperTests
 from daa.runs.records import Record
 
 # Significance level of a difference.
@@ -27,16 +28,14 @@ class Comparison:
     """A run of DAA and the matching run of PGD.
 
     Args:
-        daa, pgd: the runs.
         p_holm: p of McNemar's test after Holm's correction for all comparisons of the experiment.
-        paper: t-tests that the papers print for this run, {"t_arxiv": ..., "p_arxiv": ...,
-            "p_aaai": ...}; None if the papers have none.
+        paper: t-tests that the papers print for this run; None if the papers have none.
     """
 
     daa: Record
     pgd: Record
     p_holm: float = math.nan
-    paper: Any = None
+    paper: PaperTests | None = None
 
     @cached_property
     def only_daa(self) -> int:
@@ -91,47 +90,35 @@ class Comparison:
         return self._ttest(paired=True)
 
     def _ttest(self, paired: bool) -> TTest:
-        if not self.repeated:
-            return TTest()
         runs = self.pgd.accuracy_per_restart, self.daa.accuracy_per_restart
-        return stats.ttest(*runs, paired=paired)
+        return stats.ttest(*runs, paired=paired) if self.repeated else TTest()
 
 
 def compare(records: Sequence[Record]) -> list[Comparison | None]:
     """Compares each run of DAA with the run of PGD that differs in the method alone.
 
-    Args:
-        records: all runs of an experiment.
-
     Returns:
         One entry per record; None for other attacks, and for DAA without a matching run of PGD.
     """
-    pairs: list[Comparison | None] = []
-    for record in records:
-        pgd = None
+    pairs = {}
+    for k, record in enumerate(records):
         if METHODS[record.attack.method].particles:
             pgd = next((other for other in records if _differ_in_method(record, other)), None)
-        pairs.append(None if pgd is None else Comparison(record, pgd))
-    tested: Iterator[Comparison] = iter(corrected([pair for pair in pairs if pair is not None]))
-    return [None if pair is None else next(tested) for pair in pairs]
+            if pgd is not None:
+                pairs[k] = Comparison(record, pgd)
+    tested = dict(zip(pairs, corrected([*pairs.values()]), strict=True))
+    return [tested.get(k) for k in range(len(records))]
 
 
 def budgeted(records: Sequence[Record]) -> list[Comparison]:
-    """Compares each run with a gradient budget with PGD of the same seed, images and radius.
-
-    Of several such runs of PGD the strongest one is taken.
-
-    Args:
-        records: all runs of an experiment.
-    """
+    """Compares each run with a gradient budget with the strongest PGD of its seed and radius."""
     pairs = []
     for record in records:
         if record.attack.reads("budget"):
             same = [
                 other
                 for other in records
-                if other.attack.method == "pgd"
-                and other.attack.eps == record.attack.eps
+                if (other.attack.method, other.attack.eps) == ("pgd", record.attack.eps)
                 and _same(_SHARED, record, other)
             ]
             if same:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.reports import stats, tabular, wording
@@ -19,61 +18,48 @@ from daa.targets.files import write_atomically
 FILES = ("table.md", "table.csv", "table.tex")
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Args:
-        name: head of the column.
-        value: makes the text of a cell; the lists below say from which object.
-        align: side to which the cells are aligned.
-    """
+class Column(NamedTuple):
+    """A column; `value` makes the text of a cell from the object that the lists below name."""
 
     name: str
     value: Callable[[Any], str]
     align: Align = "right"
 
 
-@dataclass(frozen=True)
-class Table:
-    """Columns, and rows as {name of a column: text}."""
+class Table(NamedTuple):
+    """Columns as {name: alignment}, and rows as {name of a column: text}."""
 
-    columns: tuple[Column, ...]
-    rows: tuple[Mapping[str, str], ...]
-
-    @property
-    def header(self) -> list[str]:
-        return [column.name for column in self.columns]
-
-    @property
-    def align(self) -> list[Align]:
-        return [column.align for column in self.columns]
+    columns: Mapping[str, Align]
+    rows: Sequence[Mapping[str, str]]
 
     @property
     def cells(self) -> list[list[str]]:
         """The texts of each row, in the order of the columns."""
-        return [[row.get(name, "") for name in self.header] for row in self.rows]
+        return [[row.get(name, "") for name in self.columns] for row in self.rows]
+
+    def markdown(self) -> list[str]:
+        """The lines of the table in Markdown."""
+        return tabular.markdown([*self.columns], self.cells, [*self.columns.values()])
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A record as a row of a table, with its comparison."""
 
     record: Record
     comparison: Comparison | None = None
 
-    @property
-    def first(self) -> float | None:
-        """Accuracy after the first restart; None for a plan, whose units are not restarts."""
-        return None if self.record.gradients_after else self.record.robust_accuracy[0]
+
+def _first_run(line: Line) -> str:
+    # The units of a plan are not restarts.
+    return "" if line.record.gradients_after else _text(100 * line.record.robust_accuracy[0])
 
 
 def _particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig], str]:
     return lambda attack: value(attack) if METHODS[attack.method].particles else ""
 
 
-def _text(value: float | None, form: str = ".2f", scale: float = 1) -> str:
-    return "" if value is None else format(scale * value, form)
+def _text(value: float | None, form: str = ".2f") -> str:
+    return "" if value is None else format(value, form)
 
 
 def _interval(broken: int, images: int) -> str:
@@ -115,10 +101,13 @@ SETTINGS = (
 )
 # Called with a `Line`. A column without any text is left out.
 NUMBERS = (
-    Column("first run", lambda line: _text(line.first, scale=100)),
-    Column("worst case", lambda line: _text(line.record.worst, scale=100)),
+    Column("first run", _first_run),
+    Column("worst case", lambda line: _text(100 * line.record.worst)),
     Column("95 % interval", lambda line: _interval(len(line.record.broken), line.record.images)),
-    Column("top-5", lambda line: _text(line.record.top5_accuracy, scale=100)),
+    Column(
+        "top-5",
+        lambda line: _text(line.record.top5_accuracy and 100 * line.record.top5_accuracy),
+    ),
     Column("paper", lambda line: _text(line.record.paper_percent)),
     Column(
         "difference",
@@ -183,12 +172,19 @@ def table(results: ResultSet) -> Table:
     if experiment and experiment.certified is not None:
         floor = f"{experiment.certified:.2f}"
         rows.append({"attack": "certified lower bound for all attacks", "worst case": floor})
-    numbers = [column for column in NUMBERS if any(row.get(column.name) for row in rows)]
-    return Table((*settings, *seeds, *numbers), tuple(rows))
+    return _filled([*settings, *seeds], NUMBERS, rows)
 
 
 def _texts(columns: Iterable[Column], of: Any) -> dict[str, str]:
     return {column.name: column.value(of) for column in columns}
+
+
+def _filled(
+    always: Sequence[Column], numbers: Sequence[Column], rows: Sequence[Mapping[str, str]]
+) -> Table:
+    """A table without the columns of numbers that have no text."""
+    used = [column for column in numbers if any(row.get(column.name) for row in rows)]
+    return Table({column.name: column.align for column in (*always, *used)}, rows)
 
 
 def _merged(records: Sequence[Record], paper: float) -> dict[str, str]:
@@ -216,31 +212,30 @@ def tests(results: ResultSet) -> Table | None:
         for pair in results.compared
         if pair.repeated
     ]
-    if not rows:
-        return None
-    names = (Column(column.name, column.value, "left") for column in settings)
-    numbers = [column for column in TESTS if any(row[column.name] for row in rows)]
-    return Table((*names, *numbers), tuple(rows))
+    left = [column._replace(align="left") for column in settings]
+    return _filled(left, TESTS, rows) if rows else None
 
 
 def markdown(results: ResultSet) -> str:
     """Title, table, notes and t-tests."""
-    main, ttests = table(results), tests(results)
-    parts = [f"# {results.title}", "", *tabular.markdown(main.header, main.cells, main.align)]
+    parts = [f"# {results.title}", "", *table(results).markdown()]
     for note in wording.notes(results):
         parts += ["", note]
-    if ttests:
-        lines = tabular.markdown(ttests.header, ttests.cells, ttests.align)
-        parts += ["", wording.tests(results), "", *lines]
+    if ttests := tests(results):
+        parts += ["", wording.tests(results), "", *ttests.markdown()]
     return "\n".join(parts) + "\n"
 
 
 def latex(results: ResultSet) -> str:
     """The table as a LaTeX tabular, with title and notes as comments."""
+    import pandas as pd  # takes half a second, and most commands do not need it
+
     main = table(results)
-    lines = tabular.latex(main.header, main.cells, main.align)
-    comments = [f"% {note}" for note in wording.notes(results)]
-    return "\n".join([f"% {results.title}", *lines, *comments]) + "\n"
+    frame = pd.DataFrame(main.cells, columns=[*main.columns])
+    sides = "".join(side[0] for side in main.columns.values())
+    body = frame.to_latex(index=False, escape=True, column_format=sides)
+    comments = [f"% {note}\n" for note in wording.notes(results)]
+    return "".join([f"% {results.title}\n", body, *comments])
 
 
 def write(results: ResultSet, folder: Path) -> None:
