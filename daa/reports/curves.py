@@ -22,16 +22,9 @@ _LEGEND_ROW = 0.22
 
 @dataclass(frozen=True)
 class Line:
-    """One line.
+    """One line, with a band from `low` to `high`; NaN in `y` is a gap.
 
-    Args:
-        label: in the legend.
-        colour: name in `style.COLOURS`.
-        x, y: the points; NaN for a gap.
-        low, high: a band around the line; None for none.
-        dash, marker: as for matplotlib.
-        width: in points.
-        step: whether a value holds until the next point.
+    `colour` is a name in `style.COLOURS`, and with `step` a value holds until the next point.
     """
 
     label: str
@@ -51,13 +44,10 @@ class Plot:
     """A panel.
 
     Args:
-        title: empty for none.
-        x_label, y_label: of the axes.
-        lines: at least one.
         log: whether x is logarithmic.
         whole: whether the ticks of x are integers.
-        ticks: of x, as (value, text); None for automatic ones.
-        limits: of y; None for automatic ones.
+        ticks: of x, as (value, text).
+        limits: of y.
         level: a horizontal line and its text.
     """
 
@@ -98,9 +88,8 @@ def draw(axis: Axes, plot: Plot) -> None:
         )
         if line.low is not None and line.high is not None:
             step: Any = "post" if line.step else None
-            axis.fill_between(
-                line.x, line.low, line.high, color=colour, alpha=0.2, linewidth=0, step=step
-            )
+            look: Any = {"color": colour, "alpha": 0.2, "linewidth": 0}
+            axis.fill_between(line.x, line.low, line.high, step=step, **look)
     if plot.level:
         value, text = plot.level
         axis.axhline(value, color=style.light("soft"), linestyle=":", label=text)
@@ -135,10 +124,11 @@ def figure(plots: Sequence[Plot], title: str, note: str) -> Figure:
         # The legend of a single panel is on its right. `parse_math=False`: dollar signs of a
         # user's title are not a formula.
         text = fill(title, round((7 if single else 11) * width))
-        left: dict[str, Any] = {"x": 0.01, "ha": "left"} if single else {}
-        drawn.suptitle(text, fontsize=12, parse_math=False, **left)
-        below: dict[str, Any] = {"ha": "center", "va": "bottom", "parse_math": False}
-        drawn.text(0.5, 0.01, note, fontsize=style.SMALL, color=style.light("soft"), **below)
+        head = drawn.suptitle(text, fontsize=12, parse_math=False)
+        if single:
+            head.set(x=0.01, ha="left")
+        below = drawn.text(0.5, 0.01, note, fontsize=style.SMALL, parse_math=False)
+        below.set(color=style.light("soft"), ha="center", va="bottom")
     return drawn
 
 
@@ -179,7 +169,7 @@ def interactive(plot: Plot) -> dict[str, Any]:
         "log": plot.log,
         "whole": plot.whole,
         "ticks": plot.ticks,
-        "limits": plot.limits and [round(limit, 3) for limit in plot.limits],
+        "limits": plot.limits and np.round(plot.limits, 3).tolist(),
         "level": plot.level,
         "lines": [_rounded(line) for line in plot.lines],
     }

@@ -118,9 +118,7 @@ def _variables(selector: str) -> str:
     """A CSS variable for each colour, for light and dark screens."""
     light = "".join(f"--{name}:{colour.light};" for name, colour in COLOURS.items())
     dark = "".join(f"--{name}:{colour.dark};" for name, colour in COLOURS.items())
-    return (
-        f"{selector}{{{light}}}\n@media (prefers-color-scheme:dark){{{selector}{{{dark}}}}}"
-    )
+    return f"{selector}{{{light}}}\n@media (prefers-color-scheme:dark){{{selector}{{{dark}}}}}"
 
 
 def _recolour() -> str:
