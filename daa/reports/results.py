@@ -63,7 +63,6 @@ class ResultSet:
         records: at least one, in the order of the experiment's rows.
         missing: rows of the experiment without a record.
         experiment: None for a folder without experiment.json.
-        folder: of the records.
     """
 
     records: tuple[Record, ...]
@@ -75,10 +74,8 @@ class ResultSet:
     def title(self) -> str:
         """Title of the experiment; names the target if it is not that of the config."""
         first = self.records[0]
-        if self.experiment is None:
-            return first.title
-        on = f", on {first.target}" if first.instead_of else ""
-        return f"{self.experiment.title}{on}"
+        on = f", on {first.target}" if self.experiment and first.instead_of else ""
+        return f"{(self.experiment or first).title}{on}"
 
     @property
     def group(self) -> str:
@@ -129,22 +126,20 @@ class ResultSet:
         read = {name for record in self.records for name in record.settings}
         # The setting `restarts` says which images a restart attacks.
         names = {name: name for name in AttackConfig.names() if name in read}
-        names |= {"restarts": "restarts_setting"} if "restarts" in read else {}
-        settings = names.values()
+        if "restarts" in read:
+            names["restarts"] = "restarts_setting"
         rows = []
         for record, pair in zip(self.records, self.comparisons, strict=True):
             row = {names[name]: value for name, value in record.settings.items()}
             row |= record.model_dump(exclude={"attack"})
             low, high = stats.interval(record.images - len(record.broken), record.images)
-            paper, top5 = record.paper_percent, record.paper_top5_percent
             row |= {
                 "first_accuracy": record.robust_accuracy[0],
                 "robust_accuracy": record.worst,
                 "robust_accuracy_low": low,
                 "robust_accuracy_high": high,
-                # Division by 100 adds digits that the paper does not print.
-                "paper_accuracy": None if paper is None else round(paper / 100, 12),
-                "paper_top5_accuracy": None if top5 is None else round(top5 / 100, 12),
+                "paper_accuracy": _share(record.paper_percent),
+                "paper_top5_accuracy": _share(record.paper_top5_percent),
             }
             if pair:
                 row |= {"pgd_run": pair.pgd.run, "p_mcnemar": pair.p, "p_holm": pair.p_holm}
@@ -152,13 +147,18 @@ class ResultSet:
                 row |= {"t_unpaired": pair.unpaired.t, "p_unpaired": pair.unpaired.p}
                 row |= {"t_paired": pair.paired.t, "p_paired": pair.paired.p}
             rows.append(row)
-        frame = pd.DataFrame(rows, columns=[*IDENTITY, *settings, *MEASURED], dtype=object)
+        frame = pd.DataFrame(rows, columns=[*IDENTITY, *names.values(), *MEASURED], dtype=object)
         dtypes = {str: "string", int: "Int64", float: "Float64", bool: "boolean"}
         for name in frame:
             kinds = {type(value) for value in frame[name].dropna()}
             kind = float if kinds == {int, float} else next(iter(kinds), str)
             frame[name] = frame[name].astype(dtypes[kind])
         return frame
+
+
+def _share(percent: float | None) -> float | None:
+    # Division by 100 adds digits that the paper does not print.
+    return None if percent is None else round(percent / 100, 12)
 
 
 def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
@@ -175,21 +175,43 @@ def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
         InputError: the folder has no record, or two records of one run.
     """
     folder = Path(folder)
-    by_run = _records(folder)
     experiment = experiment or config.load_experiment(folder)
+    rows = {row.name: row for row in experiment.rows} if experiment else {}
+    by_run: dict[str, Record] = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.name in _OTHERS:
+            continue
+        try:
+            record = records.load(path)
+            if row := rows.get(record.run):
+                _check(record, row, path)
+                values = {"paper_percent": row.paper, "paper_top5_percent": row.paper_top5}
+                record = record.model_copy(update=values)
+        except InputError as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+            continue
+        if record.run in by_run:
+            raise InputError(f"{path}: run: another record of {record.run} is in the same folder")
+        by_run[record.run] = record
+    if not by_run:
+        raise InputError(f"{folder}: expected result records, got none")
     if experiment is None:
         return ResultSet(tuple(by_run.values()), folder=folder)
-    ours, missing = [], []
-    for row in experiment.rows:
-        record = by_run.get(row.name)
-        if record is None or _contradicts(record, row, folder):
-            missing.append(row)
-        else:
-            values = {"paper_percent": row.paper, "paper_top5_percent": row.paper_top5}
-            ours.append(record.model_copy(update=values))
+    ours = tuple(by_run[name] for name in rows if name in by_run)
     if not ours:
         raise InputError(f"{folder}: no record of a row of experiment.json")
-    return ResultSet(tuple(ours), tuple(missing), experiment, folder)
+    missing = tuple(row for name, row in rows.items() if name not in by_run)
+    return ResultSet(ours, missing, experiment, folder)
+
+
+def _check(record: Record, row: Row, path: Path) -> None:
+    """Refuses a record whose settings differ from those of its row."""
+    for key, expected in row.attack.settings().items():
+        # A device without bfloat16 computes in float32, as the label of the run says.
+        if key != "precision":
+            got = record.settings.get(key)
+            where = f"{path}: attack: {key}"
+            require(got == expected, where, f"{expected!r} as in experiment.json", got)
 
 
 def load_results(folder: str | Path) -> DataFrame:
@@ -209,45 +231,8 @@ def load_results(folder: str | Path) -> DataFrame:
     return load(folder).frame()
 
 
-def _records(folder: Path) -> dict[str, Record]:
-    by_run: dict[str, Record] = {}
-    for path in sorted(folder.glob("*.json")):
-        if path.name in _OTHERS:
-            continue
-        try:
-            record = records.load(path)
-        except InputError as error:
-            warnings.warn(f"left out: {error}", stacklevel=3)
-            continue
-        if record.run in by_run:
-            raise InputError(f"{path}: run: another record of {record.run} is in the same folder")
-        by_run[record.run] = record
-    if not by_run:
-        raise InputError(f"{folder}: expected result records, got none")
-    return by_run
-
-
-def _contradicts(record: Record, row: Row, folder: Path) -> bool:
-    """Whether a setting of a record differs from that of its row; warns if so."""
-    for key, expected in row.attack.settings().items():
-        got = record.settings.get(key)
-        # A device without bfloat16 computes in float32, as the label of the run says.
-        if key != "precision" and got != expected:
-            warnings.warn(
-                f"left out: {folder / row.name}.json: attack: {key}: expected {expected!r} as in "
-                f"experiment.json, got {got!r}",
-                stacklevel=3,
-            )
-            return True
-    return False
-
-
 def folders(named: Iterable[Path] = ()) -> list[Path]:
-    """The named result folders; all folders in `results` that hold records if none is named.
-
-    Raises:
-        InputError: a folder does not exist.
-    """
+    """The named result folders, which must exist; without names, all folders in `results`."""
     named = list(named)
     for folder in named:
         if not folder.is_dir():
@@ -256,11 +241,7 @@ def folders(named: Iterable[Path] = ()) -> list[Path]:
 
 
 def places(named: Iterable[Path], out: Path | None) -> list[tuple[Path, Path]]:
-    """Each of `folders` with the folder for its reports: itself, or one of its name in `out`.
-
-    Raises:
-        InputError: a folder does not exist, or two have the same name in `out`.
-    """
+    """Each of `folders` with the folder for its reports: itself, or one of its name in `out`."""
     chosen = folders(named)
     if out is None:
         return [(folder, folder) for folder in chosen]

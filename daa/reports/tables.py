@@ -143,12 +143,10 @@ TESTS = (
 
 def varied(attacks: Sequence[AttackConfig]) -> list[Column]:
     """Columns of the settings in which attacks differ."""
-    groups: dict[tuple, list[AttackConfig]] = {}
-    for attack in attacks:
-        groups.setdefault((attack.method, attack.loss), []).append(attack)
+    groups = {(attack.method, attack.loss) for attack in attacks}
 
     def differs(column: Column) -> bool:
-        return any(len({column.value(attack) for attack in group}) > 1 for group in groups.values())
+        return len({(a.method, a.loss, column.value(a)) for a in attacks}) > len(groups)
 
     eps = [EPS] if len({attack.eps for attack in attacks}) > 1 else []
     return eps + [column for column in SETTINGS if differs(column)]
@@ -170,7 +168,7 @@ def table(results: ResultSet) -> Table:
     if experiment and experiment.merged_paper is not None and not results.missing:
         rows.append(_merged(records, experiment.merged_paper))
     if experiment and experiment.certified is not None:
-        floor = f"{experiment.certified:.2f}"
+        floor = _text(experiment.certified)
         rows.append({"attack": "certified lower bound for all attacks", "worst case": floor})
     return _filled([*settings, *seeds], NUMBERS, rows)
 
