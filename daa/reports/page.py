@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,6 +66,20 @@ class Board(NamedTuple):
     title: str
     about: str
     entries: Sequence[Entry]
+
+    @property
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        cells = [
+            [
+                str(entry.rank or ""),
+                f"**{entry.name}**" if entry.own else entry.name,
+                "" if entry.accuracy is None else f"{entry.accuracy:.2f} %",
+            ]
+            for entry in self.entries
+        ]
+        align: list[tabular.Align] = ["right", "left", "right"]
+        return "\n".join(tabular.markdown(["rank", "attack", "accuracy"], cells, align))
 
 
 # Leaderboards of the page from its results, and whether the page is about the paper.
@@ -249,36 +264,11 @@ def _section(results: ResultSet, out: Path) -> Section:
 
 def markdown(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
     """The page in Markdown, with links to the figures."""
-    lines = [
-        "# Results",
-        "",
-        "Written by `python scripts/page.py` from the records in the folders next to this file; "
-        "[index.html](index.html) has the same tables, sortable, with a summary and plots.",
-        "",
-        "Accuracies are robust accuracies in %: the share of images that the network still "
-        "classifies correctly under the attack. Lower is a stronger attack.",
-    ]
-    for results in experiments:
-        lines += ["", tables.markdown(results).replace("# ", "## ", 1).rstrip()]
-        link = _path(out, results.folder)
-        for path in sorted(results.folder.glob("*.png")):
-            lines += ["", f"![{path.stem} of {results.title}]({link}/{path.name})"]
-        lines += ["", f"[Records]({link})"]
-    if reports := _paper_reports(experiments, out):
-        lines += ["", "## Everything that the paper prints", ""]
-        lines += [f"- [Report {on}]({link}/report.md)" for link, on in reports.items()]
-    if boards:
-        lines += ["", "## Leaderboards"]
-    for board in boards:
-        cells = [
-            [
-                str(entry.rank or ""),
-                f"**{entry.name}**" if entry.own else entry.name,
-                "" if entry.accuracy is None else f"{entry.accuracy:.2f} %",
-            ]
-            for entry in board.entries
-        ]
-        header = ["rank", "attack", "accuracy"]
-        lines += ["", f"### {board.title}", "", board.about, ""]
-        lines += tabular.markdown(header, cells, ["right", "left", "right"])
-    return "\n".join(lines) + "\n"
+    return style.render(
+        "results.md",
+        experiments=experiments,
+        boards=boards,
+        reports=_paper_reports(experiments, out),
+        link=partial(_path, out),
+        tables=tables,
+    )

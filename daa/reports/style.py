@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
 from daa.targets.files import write_atomically
@@ -98,11 +98,11 @@ def inline(figure: Figure | str, name: str, alt: str) -> str:
 
 
 def render(template: str, **values: object) -> str:
-    """A page from a template that extends base.html."""
+    """A page from a template; values are escaped in HTML alone."""
     loader = PackageLoader("daa.reports")
     environment = Environment(
         loader=loader,
-        autoescape=True,
+        autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
