@@ -162,28 +162,20 @@ def _figure(
 
 def interactive(plot: Plot) -> dict[str, Any]:
     """The same numbers, rounded, for the page's script."""
-    return {
-        "title": plot.title,
+    same = {name: getattr(plot, name) for name in ("title", "log", "whole", "ticks", "level")}
+    return same | {
         "x": plot.x_label,
         "y": plot.y_label,
-        "log": plot.log,
-        "whole": plot.whole,
-        "ticks": plot.ticks,
         "limits": plot.limits and np.round(plot.limits, 3).tolist(),
-        "level": plot.level,
         "lines": [_rounded(line) for line in plot.lines],
     }
 
 
 def _rounded(line: Line) -> dict[str, Any]:
     there = np.isfinite(line.y)
-    values = {
-        "label": line.label,
-        "colour": line.colour,
-        "dash": line.dash,
-        "width": line.width,
+    values = {name: getattr(line, name) for name in ("label", "colour", "dash", "width", "step")}
+    values |= {
         "points": bool(line.marker),
-        "step": line.step,
         "x": [float(f"{x:.4g}") for x in line.x[there]],
         "y": line.y[there].round(2).tolist(),
     }

@@ -62,15 +62,17 @@ def _text(value: float | None, form: str = ".2f") -> str:
     return "" if value is None else format(value, form)
 
 
-def _interval(broken: int, images: int) -> str:
-    low, high = stats.interval(images - broken, images)
+def _interval(line: Line) -> str:
+    images = line.record.images
+    low, high = stats.interval(images - len(line.record.broken), images)
     return f"{100 * low:.2f} to {100 * high:.2f}"
 
 
-def _difference(record: Record, worst: float, paper: float | None) -> str:
+def _difference(line: Line) -> str:
     """Difference from the paper's accuracy in percent, for the paper's own network only."""
+    record, paper = line.record, line.record.paper_percent
     same = record.weights != "surrogate" and record.instead_of is None
-    return _text(worst - paper, "+.2f") if same and paper is not None else ""
+    return _text(100 * record.worst - paper, "+.2f") if same and paper is not None else ""
 
 
 def _number(value: float) -> str:
@@ -85,8 +87,8 @@ def _pair(value: Callable[[Comparison], str]) -> Callable[[Line], str]:
 NAMES = (Column("attack", label, "left"), Column("loss", loss, "left"))
 # For several radii.
 EPS = Column("eps", lambda attack: radius(attack.eps))
-# For several seeds; called with a `Record`.
-SEED = Column("seed", lambda record: str(record.seed))
+# For several seeds; called with a `Line`.
+SEED = Column("seed", lambda line: str(line.record.seed))
 # Settings in which runs of one method and loss differ.
 SETTINGS = (
     Column("c", _particles(lambda attack: f"{attack.c:.4g}")),
@@ -103,16 +105,13 @@ SETTINGS = (
 NUMBERS = (
     Column("first run", _first_run),
     Column("worst case", lambda line: _text(100 * line.record.worst)),
-    Column("95 % interval", lambda line: _interval(len(line.record.broken), line.record.images)),
+    Column("95 % interval", _interval),
     Column(
         "top-5",
         lambda line: _text(line.record.top5_accuracy and 100 * line.record.top5_accuracy),
     ),
     Column("paper", lambda line: _text(line.record.paper_percent)),
-    Column(
-        "difference",
-        lambda line: _difference(line.record, 100 * line.record.worst, line.record.paper_percent),
-    ),
+    Column("difference", _difference),
     Column("paper top-5", lambda line: _text(line.record.paper_top5_percent)),
     Column("breaks more", _pair(lambda pair: pair.more), "left"),
     Column("only DAA : only PGD", _pair(lambda pair: f"{pair.only_daa} : {pair.only_pgd}")),
@@ -122,6 +121,11 @@ NUMBERS = (
     Column("restarts", lambda line: str(line.record.restarts)),
     Column("gradients per image", lambda line: _number(line.record.gradients_per_image)),
     Column("seconds", lambda line: f"{line.record.seconds:,.0f}"),
+)
+# Columns of the row of all runs together.
+_MERGED = (
+    *("worst case", "95 % interval", "paper", "difference"),
+    *("images", "restarts", "gradients per image"),
 )
 
 
@@ -158,11 +162,9 @@ def table(results: ResultSet) -> Table:
     attacks = [record.attack for record in records] + [row.attack for row in results.missing]
     settings = [*NAMES, *varied(attacks)]
     seeds = [SEED] if len({record.seed for record in records}) > 1 else []
+    lines = map(Line, records, results.comparisons)
     rows = [
-        _texts(settings, record.attack)
-        | _texts(seeds, record)
-        | _texts(NUMBERS, Line(record, comparison))
-        for record, comparison in zip(records, results.comparisons, strict=True)
+        _texts(settings, line.record.attack) | _texts([*seeds, *NUMBERS], line) for line in lines
     ]
     rows += [_texts(settings, row.attack) | {"worst case": "missing"} for row in results.missing]
     if experiment and experiment.merged_paper is not None and not results.missing:
@@ -188,18 +190,15 @@ def _filled(
 def _merged(records: Sequence[Record], paper: float) -> dict[str, str]:
     """The row of all runs together: an image is broken if any run breaks it."""
     broken = set().union(*(record.broken for record in records))
-    images = records[0].images
-    worst = 100 * (1 - len(broken) / images)
-    return {
-        "attack": "all runs merged",
-        "worst case": f"{worst:.2f}",
-        "95 % interval": _interval(len(broken), images),
-        "paper": f"{paper:.2f}",
-        "difference": _difference(records[0], worst, paper),
-        "images": _number(images),
-        "restarts": str(sum(record.restarts for record in records)),
-        "gradients per image": _number(sum(record.gradients_per_image for record in records)),
+    together = {
+        "broken": tuple(broken),
+        "robust_accuracy": (1 - len(broken) / records[0].images,),
+        "paper_percent": paper,
+        "restarts": sum(record.restarts for record in records),
+        "gradients_per_image": sum(record.gradients_per_image for record in records),
     }
+    texts = _texts(NUMBERS, Line(records[0].model_copy(update=together)))
+    return {name: texts[name] for name in _MERGED} | {"attack": "all runs merged"}
 
 
 def tests(results: ResultSet) -> Table | None:
