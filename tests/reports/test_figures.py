@@ -23,14 +23,6 @@ PLOT = Plot("title", "x", "y", (LINE, BAND), log=True, ticks=((1, "1"), (4, "4\n
 FIGURE1 = RESULTS / "figure1-locuslab-fast_pgd_mnist"
 
 
-def swept(records, *radii):
-    return [
-        record.model_copy(update={"attack": record.attack.replace(eps=eps)})
-        for record in records
-        for eps in radii
-    ]
-
-
 def test_the_script_draws_png_and_svg_and_the_same_bytes_each_time(folder, capsys):
     for path in folder.glob("restarts.*"):
         path.unlink()
@@ -58,14 +50,18 @@ def test_a_line_per_run_and_a_panel_per_loss(committed):
 def test_a_sweep_shows_the_difference_from_pgd(committed):
     loaded = load(committed)
     experiment = loaded.experiment.model_copy(update={"sweep": "eps"})
-    runs = swept(loaded.records, 0.1, 0.3)
+    runs = [
+        record.model_copy(update={"attack": record.attack.replace(eps=eps)})
+        for record in loaded.records
+        for eps in (0.1, 0.3)
+    ]
     name, (xent, _) = figures.of(ResultSet(tuple(runs), experiment=experiment))
     assert name == "eps"
     pgd, dgf = (loaded.records[k].accuracy_per_restart for k in (2, 8))
     assert [line.label for line in xent.lines] == ["PGD", "Momentum PGD", "DAA-BLOB", "DAA-DGF"]
-    assert xent.lines[-1].y == pytest.approx([100 * (np.mean(dgf) - np.mean(pgd))] * 2)
-    assert xent.lines[-1].low == pytest.approx([100 * (np.min(dgf) - np.mean(pgd))] * 2)
-    assert xent.lines[-1].high == pytest.approx([100 * (np.max(dgf) - np.mean(pgd))] * 2)
+    last = xent.lines[-1]
+    for values, of in ((last.y, np.mean), (last.low, np.min), (last.high, np.max)):
+        assert values == pytest.approx([100 * (of(dgf) - np.mean(pgd))] * 2)
     mean = f"{100 * np.mean(pgd):.1f}"
     assert xent.ticks == ((0.1, f"0.1\n{mean}"), (0.3, f"0.3\n{mean}"))
 
@@ -85,13 +81,10 @@ def test_one_restart_each_is_nothing_to_draw(folder, change, capsys):
     assert "nothing to draw" in capsys.readouterr().out
 
 
-def test_attacked_images_are_drawn_with_both_attacks(tmp_path):
+def test_attacked_images_are_drawn_if_both_runs_have_records(folder, tmp_path):
     written = figures.write(load(FIGURE1), tmp_path)
     assert [path.name for path in written] == ["restarts.png", "examples.png"]
     assert Image.open(tmp_path / "examples.png").size[0] > 700
-
-
-def test_images_of_runs_without_records_are_not_drawn(folder):
     (folder / "examples.json").write_bytes((FIGURE1 / "examples.json").read_bytes())
     (folder / "blob-xent.json").unlink()
     assert [path.name for path in figures.write(load(folder), folder)] == ["restarts.png"]
@@ -108,9 +101,6 @@ def test_images_of_each_kind_are_next_to_their_changes():
 def test_a_title_is_text_and_not_a_formula(title, tmp_path):
     for plots in ([PLOT], [PLOT, PLOT]):
         style.save(curves.figure(plots, title, title), tmp_path / "a.png")
-
-
-# Equal budgets.
 
 
 @pytest.fixture(scope="module")
@@ -144,14 +134,8 @@ def test_equal_budgets_have_a_line_per_attack_and_autoattack_as_points(budgets):
 
 def test_every_seed_is_within_its_budget_and_below_the_baselines(budgets):
     adaptive = [r for r in budgets.records if r.attack.method == "adaptive"]
-    others = [r for r in budgets.records if r.attack.method != "adaptive"]
-    assert len(adaptive) == 3
-    for record in adaptive:
-        assert record.gradients_per_image <= 150
-        assert record.worst < min(other.worst for other in others)
-
-
-# Lines of numbers.
+    others = [r.worst for r in budgets.records if r.attack.method != "adaptive"]
+    assert [r.gradients_per_image <= 150 and r.worst < min(others) for r in adaptive] == [True] * 3
 
 
 def test_a_panel_has_lines_bands_ticks_and_a_level():
@@ -205,11 +189,8 @@ def test_two_figures_in_a_page_have_different_ids(tmp_path):
     assert ids[0] and not ids[0] & ids[1]
     referred = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', texts[0])
     assert {a or b for a, b in referred} <= ids[0]
-    assert 'aria-label="a &quot;b&quot; &lt;c>"' in texts[0]
+    assert 'aria-label="a &quot;b&quot; &lt;c&gt;"' in texts[0]
     assert all("xmlns" not in text and "prefers-color-scheme" not in text for text in texts)
-
-
-# Colours.
 
 
 def luminance(colour):
