@@ -143,19 +143,9 @@ class Section:
 def write(
     folders: Iterable[Path], out: Path | None = None, boards: Boards | None = None
 ) -> list[Path]:
-    """Writes index.html and README.md.
+    """Writes index.html and README.md to a folder, by default the parent of the first one.
 
-    Args:
-        folders: of records.
-        out: folder of both files; None for the parent of the first result folder.
-        boards: makes the leaderboards.
-
-    Returns:
-        The paths of both files.
-
-    Raises:
-        InputError: a folder without records, no folder, or other files of these names, which are
-            not overwritten.
+    Other files of these names are not overwritten.
     """
     folders = list(folders)
     require(bool(folders), "page", "a folder of results to show", None)
