@@ -45,24 +45,19 @@ def label(attack: AttackConfig) -> str:
 
 def options(attack: AttackConfig) -> str:
     """The options that change what an attack can do, in words; empty for none."""
-    texts = []
-    if attack.rand_fgsm == "tramer":
-        texts.append("Tramer et al.")
-    if attack.targeted:
-        texts.append(f"targeted: {attack.targeted.replace('_', ' ')}")
-    if not attack.clip_range:
-        texts.append("not clipped to [0, 1]")
-    if attack.formula in _FORMULAS:
-        texts.append(_FORMULAS[attack.formula])
-    if attack.precision != "float32":
-        texts.append(attack.precision)
-    if attack.clip_start:
-        texts.append("start clipped")
+    texts = [
+        "Tramer et al." if attack.rand_fgsm == "tramer" else "",
+        f"targeted: {attack.targeted.replace('_', ' ')}" if attack.targeted else "",
+        "" if attack.clip_range else "not clipped to [0, 1]",
+        _FORMULAS.get(attack.formula or "", ""),
+        "" if attack.precision == "float32" else attack.precision,
+        "start clipped" if attack.clip_start else "",
+    ]
     defaults = METHODS[attack.method].options
     for name, text in _BLOCKS.items():
         if attack.reads(name) and getattr(attack, name) != defaults.get(name):
             texts.append(text.format(getattr(attack, name)))
-    return ", ".join(texts)
+    return ", ".join(filter(None, texts))
 
 
 def loss(attack: AttackConfig) -> str:
