@@ -131,7 +131,7 @@ def rows(race: Race) -> list[list[str]]:
 
 
 def about(race: Race) -> str:
-    """Network, images and device of a race, in one sentence."""
+    """Network, images and device of a race, as a sentence."""
     processes = "two processes" if race.autoattack_commit else "one process"
     return (
         f"{race.target} ({race.weights} weights), {race.data}, first {race.images:,} images, "

@@ -16,10 +16,10 @@ from daa.runs.records import Record
 
 # Significance level of a difference.
 LEVEL = 0.05
-# Record fields that a pair of runs has in common, besides the settings of the attack.
+# Equal record fields of a pair of runs, besides the settings of the attack.
 _SHARED = ("target", "weights_sha256", "data", "data_sha256", "images", "seed")
-# Settings that decide which images share a minibatch. PGD treats each image separately, so their
-# values do not change its result.
+# Settings of minibatches. PGD treats each image separately, so these settings do not change the
+# result.
 _COUPLING = {"method", "batch_size", "shuffle"}
 
 
@@ -29,7 +29,7 @@ class Comparison:
 
     Args:
         p_holm: p of McNemar's test after Holm's correction for all comparisons of the experiment.
-        paper: t-tests that the papers print for this run; None if the papers have none.
+        paper: t-tests of this run in the papers; None if the papers have none.
     """
 
     daa: Record
@@ -39,24 +39,24 @@ class Comparison:
 
     @cached_property
     def only_daa(self) -> int:
-        """Number of images that only DAA breaks."""
+        """Number of images broken by DAA only."""
         return len(set(self.daa.broken) - set(self.pgd.broken))
 
     @cached_property
     def only_pgd(self) -> int:
-        """Number of images that only PGD breaks."""
+        """Number of images broken by PGD only."""
         return len(set(self.pgd.broken) - set(self.daa.broken))
 
     @property
     def more(self) -> str:
-        """The attack that breaks more images: "DAA", "PGD" or "equal"."""
+        """Attack with more broken images: "DAA", "PGD" or "equal"."""
         if self.only_daa == self.only_pgd:
             return "equal"
         return "DAA" if self.only_daa > self.only_pgd else "PGD"
 
     @cached_property
     def p(self) -> float:
-        """McNemar's p on the images that exactly one of both runs breaks."""
+        """p of McNemar's test on `only_daa` and `only_pgd`."""
         return stats.mcnemar(self.only_daa, self.only_pgd)
 
     @property
@@ -66,7 +66,7 @@ class Comparison:
 
     @property
     def outcome(self) -> str:
-        """What the test says about DAA: "stronger", "no difference" or "weaker"."""
+        """Result of the test for DAA: "stronger", "no difference" or "weaker"."""
         return {"DAA": "stronger", "PGD": "weaker", None: "no difference"}[self.stronger]
 
     @property
@@ -95,7 +95,7 @@ class Comparison:
 
 
 def compare(records: Sequence[Record]) -> list[Comparison | None]:
-    """Compares each run of DAA with the run of PGD that differs in the method alone.
+    """Compares each run of DAA with the run of PGD that has otherwise equal settings.
 
     Returns:
         One entry per record; None for other attacks, and for DAA without a matching run of PGD.
@@ -111,7 +111,7 @@ def compare(records: Sequence[Record]) -> list[Comparison | None]:
 
 
 def budgeted(records: Sequence[Record]) -> list[Comparison]:
-    """Compares each run with a gradient budget with the strongest PGD of its seed and radius."""
+    """Compares runs with a gradient budget with the strongest PGD of the same seed and radius."""
     pairs = []
     for record in records:
         if record.attack.reads("budget"):

@@ -48,7 +48,7 @@ class Plot:
         whole: whether the ticks of x are integers.
         ticks: of x, as (value, text).
         limits: of y.
-        level: a horizontal line and its text.
+        level: a horizontal line with text.
     """
 
     title: str
@@ -72,7 +72,7 @@ def share_limits(plots: Sequence[Plot]) -> list[Plot]:
 
 
 def draw(axis: Axes, plot: Plot) -> None:
-    """Draws a panel without its legend."""
+    """Draws a panel without legend."""
     for line in plot.lines:
         colour = style.light(line.colour)
         axis.plot(
@@ -108,12 +108,12 @@ def draw(axis: Axes, plot: Plot) -> None:
 
 
 def panel(plot: Plot) -> Figure:
-    """A figure of one panel with its legend below, for a page."""
+    """A figure of a panel with the legend below, for a page."""
     return _figure([plot], (_WIDTH, _HEIGHT), columns=2 if len(plot.lines) > 3 else 3)
 
 
 def figure(plots: Sequence[Plot], title: str, note: str) -> Figure:
-    """Panels side by side with one legend, a title and a footnote."""
+    """Panels side by side with a shared legend, a title and a footnote."""
     single = len(plots) == 1
     width = 1.5 * _WIDTH if single else _WIDTH * len(plots)
     note = fill(note, round(18 * width))

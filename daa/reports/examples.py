@@ -1,4 +1,4 @@
-"""The images that the figure of an experiment shows: examples.json."""
+"""Images of an experiment's figure: examples.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Size = Annotated[int, Field(ge=1, le=10_000)]
 class Examples(BaseModel, frozen=True, extra="forbid"):
     """Images that the second of two runs breaks and the first does not.
 
-    Pixels are in [0, 1], rounded to four decimals; each image is one list, row after row.
+    Pixels are in [0, 1], rounded to four decimals; each image is a list, row after row.
     """
 
     rows: tuple[str, str] = Field(description="Names of the two runs.")
@@ -60,15 +60,17 @@ def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) 
     if None in reports:
         return
     first, second = (set(record.broken) for record in runs)
-    chosen = sorted(second - first)[:images]
+    selected = sorted(second - first)[:images]
 
     def pixels(x: np.ndarray) -> list:
-        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), data.x[0].size).tolist()
+        return (
+            np.round(x[selected].astype(float), 4).reshape(len(selected), data.x[0].size).tolist()
+        )
 
     content = {
         "rows": experiment.examples,
-        "images": chosen,
-        "labels": data.y[chosen].tolist(),
+        "images": selected,
+        "labels": data.y[selected].tolist(),
         "shape": data.x.shape[1:],
         "natural": pixels(data.x),
         "adversarial": [pixels(report.adv) for report in reports if report is not None],

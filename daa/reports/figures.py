@@ -19,7 +19,7 @@ from daa.reports.wording import label, loss, source
 from daa.runs.records import Record
 
 AXES = {"eps": "eps", "c": "c, the weight of the particle terms"}
-# Shapes that distinguish lines without their colours.
+# Shapes distinguish lines without colours.
 _MARKERS = {"pgd": "o", "momentum": "s", "blob": "^", "dgf": "D", "rand_fgsm": "v", "adaptive": "*"}
 # Order of the legend of equal budgets; other methods follow.
 _ORDER = ("adaptive", "blob", "dgf", "pgd", "apgd", "apgd_t", "square")
@@ -28,7 +28,7 @@ _TICKS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 def write(results: ResultSet, out: Path) -> list[Path]:
-    """Writes the figures that the records allow, as PNG and SVG; returns the PNG files."""
+    """Writes all possible figures, as PNG and SVG; returns the PNG files."""
     written = []
     name, panels = of(results)
     if panels:
@@ -61,7 +61,7 @@ def of(results: ResultSet) -> tuple[str, list[Plot]]:
 
 
 def restarts(records: Sequence[Record]) -> list[Plot]:
-    """Worst-case accuracy after each restart, one panel per loss."""
+    """Worst-case accuracy after each restart, a panel per loss."""
     panels = []
     for name in _losses(records):
         lines = []
@@ -80,7 +80,7 @@ def restarts(records: Sequence[Record]) -> list[Plot]:
 def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
     """Difference between single runs and PGD's mean against a swept setting, a panel per loss.
 
-    The band spans the restarts. PGD's own accuracy is below each value of the setting. Without
+    The band spans the restarts. PGD's accuracy is below each value of the setting. Without
     PGD, and for methods of one step, the accuracies themselves are drawn.
     """
     # Accuracies of the restarts in percent, {loss: {method: {value of the setting: accuracies}}}.
@@ -198,13 +198,14 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
 
 def attacked_images(results: ResultSet) -> Figure | None:
     """Clean images, two attacks on each and both perturbations; None without examples.json."""
-    shown = examples.load(results.folder)
+    selected = examples.load(results.folder)
     by_name = {record.run: record for record in results.records}
-    if shown is None or not shown.images or not set(shown.rows) <= set(by_name):
+    if selected is None or not selected.images or not set(selected.rows) <= set(by_name):
         return None
-    attacked = [by_name[row] for row in shown.rows]
+    attacked = [by_name[row] for row in selected.rows]
     clean, first, second = (
-        np.array(pixels).reshape(-1, *shown.shape) for pixels in (shown.natural, *shown.adversarial)
+        np.array(pixels).reshape(-1, *selected.shape)
+        for pixels in (selected.natural, *selected.adversarial)
     )
     names = [label(record.attack) for record in attacked]
     # Title, images, and whether they are perturbations, which have negative values.
@@ -247,20 +248,22 @@ def kinds(
     """At most `count` images of each kind: clean and as two attacks changed them.
 
     Args:
-        chosen: {kind: indices of its images}.
+        chosen: {kind: indices of images}.
         clean: images in [0, 1]. [N, H, W, C].
         adv: adversarial images of each attack. [N, H, W, C] each.
         names: of the two attacks.
     """
-    shown = {name: images[:count] for name, images in chosen.items() if len(images)}
+    selected = {name: images[:count] for name, images in chosen.items() if len(images)}
     with style.look():
-        figure = Figure(figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5), layout="constrained")
-        axes = figure.subplots(len(shown), 3 * count, squeeze=False)
+        figure = Figure(
+            figsize=(0.62 * 3 * count, 0.95 * len(selected) + 0.5), layout="constrained"
+        )
+        axes = figure.subplots(len(selected), 3 * count, squeeze=False)
         for axis in axes.flat:
             axis.axis("off")
-        for line, (kind, images) in zip(axes, shown.items(), strict=True):
+        for line, (kind, images) in zip(axes, selected.items(), strict=True):
             title = line[0].set_title(f"by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
-            title.set_in_layout(False)  # it may be wider than its image
+            title.set_in_layout(False)  # it may be wider than the image
             for k, image in enumerate(images):
                 for j, pixels in enumerate((clean, *adv)):
                     picture = np.clip(pixels[image], 0, 1)

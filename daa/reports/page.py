@@ -1,4 +1,4 @@
-"""The results page: index.html and README.md, written from the records alone."""
+"""The results page: index.html and README.md, written from the records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from daa.reports.summary import Card
 from daa.runs.records import Record
 from daa.targets.files import replaceable, write_atomically
 
-# Values of the field `group` of the experiments that come with the project, in the order of the
+# Values of the field `group` of the project's experiments, in the order of the
 # page. All but the last group are about the paper; other groups follow.
 BUDGETS, TABLES, FIGURES = "Equal budgets", "The paper's tables", "The paper's figures"
 GROUPS = (BUDGETS, TABLES, FIGURES, "Choices and precision")
@@ -30,12 +30,12 @@ _LONG = 24
 _SETTINGS = {
     column.name for column in (*tables.NAMES[1:], tables.EPS, *tables.SETTINGS, tables.SEED)
 }
-# Folders of reports by the command `paper`, and the weights that they are about.
+# Folders of reports by the command `paper`, and their weights.
 _PAPER_REPORTS = {
     "paper": "with the weights that were available",
     "paper_surrogates": "with stand-ins for missing weights",
 }
-# Texts that distinguish the files of this page from other files of the same name.
+# Texts distinguish the files of this page from other files of the same name.
 _MARKS = {
     "index.html": "results</title>",
     "README.md": "Written by `python scripts/page.py` from the records",
@@ -115,7 +115,7 @@ class Section:
 
     @property
     def record(self) -> Record:
-        """A record, for the fields that all of them share."""
+        """A record, for the shared fields."""
         return self.results.records[0]
 
     @property
@@ -131,7 +131,7 @@ class Section:
 
     @property
     def rows(self) -> list[tuple[Mapping[str, str], Record | None, Comparison | None]]:
-        """Cells of each row of the table, its record, and the comparison of the record with PGD."""
+        """Cells, record and comparison with PGD of each row of the table."""
         budgeted = {pair.daa.run: pair for pair in self.results.budgeted}
         pairs = [
             pair or budgeted.get(record.run)
@@ -143,7 +143,7 @@ class Section:
 def write(
     folders: Iterable[Path], out: Path | None = None, boards: Boards | None = None
 ) -> list[Path]:
-    """Writes index.html and README.md to a folder, by default the parent of the first one.
+    """Writes index.html and README.md to a folder, by default the parent of the result folders.
 
     Other files of these names are not overwritten.
     """

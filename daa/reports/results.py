@@ -20,7 +20,7 @@ from daa.runs.records import Record
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# JSON files of a result folder that are not records.
+# JSON files of a result folder besides the records.
 _OTHERS = {f"{name}.json" for name in config.TAKEN} | {autoattack.NAME}
 
 # Columns of a data frame besides those of `Record` and the settings of the attack.
@@ -57,7 +57,7 @@ MEASURED = (
 
 @dataclass(frozen=True, eq=False)
 class ResultSet:
-    """The records of one experiment.
+    """Records of an experiment.
 
     Args:
         records: at least one, in the order of the experiment's rows.
@@ -72,7 +72,7 @@ class ResultSet:
 
     @property
     def title(self) -> str:
-        """Title of the experiment; names the target if it is not that of the config."""
+        """Title of the experiment; names the target if it differs from the config."""
         first = self.records[0]
         on = f", on {first.target}" if self.experiment and first.instead_of else ""
         return f"{(self.experiment or first).title}{on}"
@@ -84,12 +84,12 @@ class ResultSet:
 
     @property
     def sweep(self) -> str | None:
-        """Name of the setting that the experiment sweeps."""
+        """Name of the swept setting."""
         return self.experiment.sweep if self.experiment else None
 
     @cached_property
     def comparisons(self) -> list[Comparison | None]:
-        """Each run of DAA compared with PGD; one entry per record, None for other attacks."""
+        """Comparisons of DAA with PGD: an entry per record, None for other attacks."""
         rows = {row.name: row for row in self.experiment.rows} if self.experiment else {}
         return [
             replace(pair, paper=rows[pair.daa.run].paper_tests) if pair and rows else pair
@@ -98,7 +98,7 @@ class ResultSet:
 
     @cached_property
     def compared(self) -> list[Comparison]:
-        """`comparisons` without the entries that are None."""
+        """`comparisons` without None."""
         return [pair for pair in self.comparisons if pair is not None]
 
     @cached_property
@@ -119,7 +119,7 @@ class ResultSet:
     def frame(self) -> DataFrame:
         """One row per record; docs/records.md describes the columns.
 
-        Accuracies are in [0, 1] and not rounded. A value that a record does not have is missing.
+        Accuracies are in [0, 1] and not rounded. Values without a record field are missing.
         """
         import pandas as pd  # takes half a second, and most commands do not need it
 
@@ -157,19 +157,19 @@ class ResultSet:
 
 
 def _share(percent: float | None) -> float | None:
-    # Division by 100 adds digits that the paper does not print.
+    # Division by 100 adds digits after those in the paper.
     return None if percent is None else round(percent / 100, 12)
 
 
 def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
-    """Reads a result folder: its records, and the experiment in its experiment.json.
+    """Reads a result folder: records and experiment.json.
 
-    A record that is damaged or contradicts the experiment is left out with a warning. The paper's
-    values are those of the experiment.
+    Records that are damaged or contradict the experiment are left out with a warning. Values
+    of the paper are read from the experiment.
 
     Args:
         folder: of the records.
-        experiment: instead of that in experiment.json.
+        experiment: instead of experiment.json.
 
     Raises:
         InputError: the folder has no record, or two records of one run.
@@ -205,7 +205,7 @@ def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
 
 
 def _check(record: Record, row: Row, path: Path) -> None:
-    """Refuses a record whose settings differ from those of its row."""
+    """Refuses a record with other settings than the row."""
     for key, expected in row.attack.settings().items():
         # A device without bfloat16 computes in float32, as the label of the run says.
         if key != "precision":
@@ -215,7 +215,7 @@ def _check(record: Record, row: Row, path: Path) -> None:
 
 
 def load_results(folder: str | Path) -> DataFrame:
-    """The records of a result folder as a data frame with one row per record.
+    """The records of a result folder as a data frame with a row per record.
 
         daa.load_results("results/robust_mnist")[["run", "robust_accuracy", "p_holm"]]
 
@@ -223,7 +223,7 @@ def load_results(folder: str | Path) -> DataFrame:
         folder: of the records.
 
     Returns:
-        The data frame; docs/records.md describes its columns.
+        The data frame; docs/records.md describes the columns.
 
     Raises:
         InputError: the folder has no record, or two records of one run.
@@ -241,11 +241,11 @@ def folders(named: Iterable[Path] = ()) -> list[Path]:
 
 
 def places(named: Iterable[Path], out: Path | None) -> list[tuple[Path, Path]]:
-    """Each of `folders` with the folder for its reports: itself, or one of its name in `out`."""
-    chosen = folders(named)
+    """Each of `folders` with the folder for the reports: itself, or a folder in `out`."""
+    selected = folders(named)
     if out is None:
-        return [(folder, folder) for folder in chosen]
-    names = [folder.resolve().name for folder in chosen]
+        return [(folder, folder) for folder in selected]
+    names = [folder.resolve().name for folder in selected]
     for k, name in enumerate(names):
         require(name not in names[:k], "out", "result folders of different names", name)
-    return [(folder, out / name) for folder, name in zip(chosen, names, strict=True)]
+    return [(folder, out / name) for folder, name in zip(selected, names, strict=True)]

@@ -27,9 +27,9 @@ def interval(right: int, images: int) -> tuple[float, float]:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided p of the exact test that two attacks break equally many images.
+    """Two-sided p of the exact test of equally many broken images.
 
-    Source: McNemar 1947, with the binomial distribution instead of its approximation.
+    Source: McNemar 1947, with the binomial distribution instead of the approximation.
     """
     differing = only_first + only_second
     return float(stats.binomtest(only_first, differing).pvalue) if differing else 1.0

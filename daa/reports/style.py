@@ -66,7 +66,7 @@ def light(name: str) -> str:
 
 
 def look() -> Any:
-    """A context in which figures are made, so that they look alike."""
+    """Context with the style of all figures."""
     return matplotlib.rc_context(fname=Path(__file__).with_name("templates") / "figure.mplstyle")
 
 
@@ -85,7 +85,7 @@ def inline(figure: Figure | str, name: str, alt: str) -> str:
     """A figure as an SVG element of a page.
 
     Args:
-        figure: a figure, or the text of an SVG file that `save` wrote.
+        figure: a figure, or the text of an SVG file by `save`.
         name: prefix of the ids, unique on the page.
         alt: description for screen readers.
     """
@@ -98,7 +98,7 @@ def inline(figure: Figure | str, name: str, alt: str) -> str:
 
 
 def render(template: str, **values: object) -> str:
-    """A page from a template; values are escaped in HTML alone."""
+    """A page from a template; values are escaped in HTML only."""
     loader = PackageLoader("daa.reports")
     environment = Environment(
         loader=loader,
@@ -122,16 +122,16 @@ def _variables(selector: str) -> str:
 
 
 def _recolour() -> str:
-    """CSS rules that replace the light colours of an SVG by the variables.
+    """CSS rules replace the light colours of an SVG by the variables.
 
     Viewers without support for variables keep the light colours.
     """
     # Text without a colour and matplotlib's defaults are black.
     drawn = [("ink", "#000000"), *((name, colour.light) for name, colour in COLOURS.items())]
     rules = [
-        f'svg [style*="{what}: {colour}"]{{{what}:var(--{name})!important}}'
+        f'svg [style*="{key}: {colour}"]{{{key}:var(--{name})!important}}'
         for name, colour in drawn
-        for what in ("stroke", "fill")
+        for key in ("stroke", "fill")
     ]
     return "\n".join(["svg text{fill:var(--ink)}", *rules])
 

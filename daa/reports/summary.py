@@ -38,19 +38,19 @@ def card(results: ResultSet) -> Card:
     usual = targets.row(name).eps if targets.exists(name) else None
     eps, seed = usual if usual in radii else records[0].attack.eps, records[0].seed
 
-    def shown(record: Record) -> bool:
+    def matches(record: Record) -> bool:
         return record.attack.eps == eps and record.seed == seed
 
-    pairs = [pair for pair in results.compared if shown(pair.daa)]
+    pairs = [pair for pair in results.compared if matches(pair.daa)]
     pairs = sorted(pairs, key=lambda pair: (pair.daa.worst, pair.p_holm))[:1]
-    adaptive = [pair for pair in results.budgeted if shown(pair.daa)][:1]
+    adaptive = [pair for pair in results.budgeted if matches(pair.daa)][:1]
     if both := pairs + adaptive:
-        chosen = [both[0].pgd, *(pair.daa for pair in both)]
+        selected = [both[0].pgd, *(pair.daa for pair in both)]
     else:
-        chosen = [min(filter(shown, records), key=lambda record: record.worst)]
+        selected = [min(filter(matches, records), key=lambda record: record.worst)]
     part = [f"eps {radius(eps)}"] * (len(radii) > 1)
     part += [f"seed {seed}"] * (len({record.seed for record in records}) > 1)
-    return Card(tuple(chosen), tuple(both), outcomes(results.compared), ", ".join(part))
+    return Card(tuple(selected), tuple(both), outcomes(results.compared), ", ".join(part))
 
 
 def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
@@ -82,19 +82,19 @@ def headline(results: ResultSet) -> Headline | None:
     pairs = results.budgeted
     if not pairs or not results.has_curves:
         return None
-    others: dict[str, list[Record]] = {}
+    baselines: dict[str, list[Record]] = {}
     for record in results.records:
         if not record.attack.reads("budget"):
             name = f"{METHODS[record.attack.method].title} ({loss(record.attack)})"
-            others.setdefault(name, []).append(record)
-    best = min(others, key=lambda name: _accuracy(others[name]))
+            baselines.setdefault(name, []).append(record)
+    best = min(baselines, key=lambda name: _accuracy(baselines[name]))
     daa, pgd = [pair.daa for pair in pairs], [pair.pgd for pair in pairs]
     return Headline(
         results=results,
         adaptive=_accuracy(daa),
         pgd=_accuracy(pgd),
         next_name=best,
-        next_best=_accuracy(others[best]),
+        next_best=_accuracy(baselines[best]),
         gradients=float(np.mean([record.gradients_per_image for record in daa])),
         pgd_gradients=float(np.mean([record.gradients_per_image for record in pgd])),
         p=max(pair.p_holm for pair in pairs),

@@ -19,7 +19,7 @@ FILES = ("table.md", "table.csv", "table.tex")
 
 
 class Column(NamedTuple):
-    """A column; `value` makes the text of a cell from the object that the lists below name."""
+    """A column; `value` makes the text of a cell from an attack, a `Line` or a `Comparison`."""
 
     name: str
     value: Callable[[Any], str]
@@ -43,7 +43,7 @@ class Table(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A record as a row of a table, with its comparison."""
+    """A record and the comparison with PGD."""
 
     record: Record
     comparison: Comparison | None = None
@@ -69,7 +69,7 @@ def _interval(line: Line) -> str:
 
 
 def _difference(line: Line) -> str:
-    """Difference from the paper's accuracy in percent, for the paper's own network only."""
+    """Difference from the paper's accuracy in percent, for the paper's network only."""
     record, paper = line.record, line.record.paper_percent
     same = record.weights != "surrogate" and record.instead_of is None
     return _text(100 * record.worst - paper, "+.2f") if same and paper is not None else ""
@@ -89,7 +89,7 @@ NAMES = (Column("attack", label, "left"), Column("loss", loss, "left"))
 EPS = Column("eps", lambda attack: radius(attack.eps))
 # For several seeds; called with a `Line`.
 SEED = Column("seed", lambda line: str(line.record.seed))
-# Settings in which runs of one method and loss differ.
+# Settings in which runs of the same method and loss differ.
 SETTINGS = (
     Column("c", _particles(lambda attack: f"{attack.c:.4g}")),
     Column("batch", _particles(lambda attack: str(attack.batch_size))),
@@ -182,7 +182,7 @@ def _texts(columns: Iterable[Column], of: Any) -> dict[str, str]:
 def _filled(
     always: Sequence[Column], numbers: Sequence[Column], rows: Sequence[Mapping[str, str]]
 ) -> Table:
-    """A table without the columns of numbers that have no text."""
+    """A table without empty columns of numbers."""
     used = [column for column in numbers if any(row.get(column.name) for row in rows)]
     return Table({column.name: column.align for column in (*always, *used)}, rows)
 
