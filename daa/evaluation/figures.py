@@ -35,17 +35,15 @@ def accuracy(evaluation: Evaluation) -> Figure:
         axis.axhspan(low, high, color=colour, alpha=0.15, linewidth=0, label="95 % interval")
         axis.step(spent, reached, where="post", color=colour, linewidth=2, label=title)
         axis.axhline(reached[0], color=soft, linestyle=":", label="clean accuracy")
-        axis.set_xlabel("gradients per image\n(a forward pass alone counts half)")
-        axis.set_ylabel("accuracy (%)")
-        axis.set_xlim(0, max(spent[-1], 1))
-        axis.set_ylim(0, min(100, 1.1 * reached[0] + 5))
+        label = "gradients per image\n(a forward pass alone counts half)"
+        axis.set(xlabel=label, xlim=(0, max(spent[-1], 1)))
+        axis.set(ylabel="accuracy (%)", ylim=(0, min(100, 1.1 * reached[0] + 5)))
         axis.grid()
         axis.legend()
         eps = radius(evaluation.config.eps)
         about = f"{len(evaluation.data):,} images of {evaluation.data.name}, eps {eps}"
-        axis.set_title(
-            fill(f"{evaluation.target.name}: {about}", 44), fontsize=10, parse_math=False
-        )
+        text = fill(f"{evaluation.target.name}: {about}", 44)
+        axis.set_title(text, fontsize=10, parse_math=False)
     return figure
 
 
@@ -68,11 +66,8 @@ def worst(evaluation: Evaluation) -> Figure | None:
         axes = figure.subplots(3, len(chosen), squeeze=False)
         for line, (name, images) in zip(axes, rows, strict=True):
             for axis, image in zip(line, images, strict=True):
-                pixels = image[..., 0] if image.shape[-1] == 1 else image
-                axis.imshow(pixels, "gray", vmin=0, vmax=1, interpolation="none")
-                axis.set_xticks([])
-                axis.set_yticks([])
-                axis.set_frame_on(False)
+                axis.imshow(image, "gray", vmin=0, vmax=1, interpolation="none")
+                axis.set(xticks=[], yticks=[], frame_on=False)
             line[0].set_ylabel(name, fontsize=9)
         for k, image in enumerate(chosen):
             axes[0, k].set_title(f"image {image}\nlabel {data.y[image]}", fontsize=8)

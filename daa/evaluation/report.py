@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from daa.attacks.methods import METHODS
 from daa.errors import InputError
@@ -27,20 +27,16 @@ if TYPE_CHECKING:
 PAGE = "index.html"
 
 
-class Said(BaseModel):
+class Said(BaseModel, frozen=True, extra="forbid"):
     """A finding of a check, or a note on the preparation of the model or of the images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str = Field(description="Stable name; docs/checks.md explains it.")
     message: str = Field(description="What the check found, or what was done.")
     advice: str = Field("", description="What to do next.")
 
 
-class Verdict(BaseModel):
+class Verdict(BaseModel, frozen=True, extra="forbid"):
     """An evaluation of a classifier. Accuracies are in [0, 1], `eps` is for images in [0, 1]."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     clean_accuracy: float = Field(description="Accuracy on the clean images.")
     robust_accuracy: float = Field(description="Accuracy under the attack.")
@@ -78,31 +74,22 @@ class Verdict(BaseModel):
 def of(evaluation: Evaluation) -> Verdict:
     """The content of evaluation.json."""
     target, attack, record = evaluation.target, evaluation.config, evaluation.record
-    findings = [Said(code=f.code, message=f.message, advice=f.advice) for f in evaluation.findings]
-    return Verdict(
-        clean_accuracy=evaluation.clean_accuracy,
-        robust_accuracy=evaluation.robust_accuracy,
-        interval=evaluation.interval,
-        gradients_per_image=round(evaluation.gradients_per_image, 3),
-        seconds=record.seconds,
-        warnings=tuple(evaluation.warnings),
-        findings=tuple(findings),
-        notes=tuple(Said(code=n.code, message=n.message, advice="") for n in evaluation.notes),
-        eps=attack.eps,
-        method=attack.method,
-        attack=attack,
-        seed=record.seed,
-        images=record.images,
-        classes=target.classes,
-        bounds=(target.bounds.lower, target.bounds.upper),
-        model=target.name,
-        model_sha256=target.weights_sha256,
-        data=record.data,
-        data_sha256=str(record.data_sha256),
-        device=record.device,
-        versions=record.versions,
-        commit=record.git_commit,
-    )
+    measured = ("clean_accuracy", "robust_accuracy", "interval", "warnings", "findings", "notes")
+    recorded = ("seconds", "seed", "images", "data", "data_sha256", "device", "versions")
+    content = {name: getattr(evaluation, name) for name in measured}
+    content |= {name: getattr(record, name) for name in recorded}
+    content |= {
+        "gradients_per_image": round(evaluation.gradients_per_image, 3),
+        "eps": attack.eps,
+        "method": attack.method,
+        "attack": attack,
+        "classes": target.classes,
+        "bounds": (target.bounds.lower, target.bounds.upper),
+        "model": target.name,
+        "model_sha256": target.weights_sha256,
+        "commit": record.git_commit,
+    }
+    return Verdict.model_validate(content, from_attributes=True)
 
 
 def folder_of(*parts: str | None) -> Path:
@@ -128,15 +115,9 @@ def experiment(target: Target, attack: AttackConfig, seed: int, folder: Path | N
 
 
 def check_folder(folder: Path, method: str, force: bool = False) -> None:
-    """Checks that an evaluation can be written to a folder.
+    """Refuses a folder with another index.html, or with an evaluation by another attack.
 
-    Args:
-        folder: may not exist.
-        method: name of the attack.
-        force: delete the files of another evaluation.
-
-    Raises:
-        InputError: the folder holds an evaluation with another attack, or another index.html.
+    With `force`, the files of another evaluation are deleted.
     """
     names = [f"{name}.{suffix}" for name in METHODS for suffix in ("json", "npz")]
     if force:
@@ -152,13 +133,13 @@ def check_folder(folder: Path, method: str, force: bool = False) -> None:
 
 
 def write(evaluation: Evaluation, folder: Path) -> Path:
-    """Writes all files of an evaluation; files of the same run are replaced.
+    """Writes all files of an evaluation, which may replace files of the same run.
 
     Returns:
         The path of the page.
 
     Raises:
-        InputError: the folder holds the result of another run, or can't be written to.
+        InputError: the folder holds the result of another run.
     """
     named = {"experiment": _slug(folder.resolve().name)}
     record = evaluation.record.model_copy(update=named)
@@ -173,21 +154,14 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
         tables.write(ResultSet((record,), experiment=experiment), folder)
         verdict = of(evaluation)
         falls = f"from {100 * verdict.clean_accuracy:.1f} to {100 * verdict.robust_accuracy:.1f} %"
-        drawn = {
-            "accuracy": (
-                figures.accuracy(evaluation),
-                f"Robust accuracy falls {falls} as gradients are spent",
-            ),
-            "worst": (
-                figures.worst(evaluation),
-                "Clean images, adversarial images and perturbations",
-            ),
-        }
+        alt = f"Robust accuracy falls {falls} as gradients are spent"
+        drawn = [("accuracy", alt, figures.accuracy(evaluation))]
+        if (images := figures.worst(evaluation)) is not None:
+            drawn.append(("worst", "Clean images, adversarial images and perturbations", images))
         pictures = {}
-        for name, (figure, alt) in drawn.items():
-            if figure is not None:
-                style.save(figure, folder / f"{name}.png")
-                pictures[name] = style.inline(figure, name, alt)
+        for name, alt, figure in drawn:
+            style.save(figure, folder / f"{name}.png")
+            pictures[name] = style.inline(figure, name, alt)
         html = style.render(
             "evaluation.html",
             verdict=verdict,

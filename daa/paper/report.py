@@ -15,9 +15,9 @@ from daa.paper import claims, networks
 from daa.paper.networks import NetworkCheck
 from daa.paper.plan import Task
 from daa.paper.verdicts import IMAGE_SHARE, WORDS, Verdict, judge
-from daa.reports import results, stats, style, tabular
+from daa.reports import results, stats, style
 from daa.reports.results import ResultSet
-from daa.reports.tables import Column, Table
+from daa.reports.tables import Table
 from daa.reports.wording import label, loss, plural, radius
 from daa.targets.files import write_atomically
 
@@ -272,11 +272,8 @@ def _network_table(checks: Sequence[NetworkCheck]) -> Table:
 
 
 def _table(rows: Sequence[dict[str, str]]) -> Table:
-    columns = [
-        Column(name, lambda row: "", "right" if name in _RIGHT_ALIGNED else "left")
-        for name in (rows[0] if rows else ())
-    ]
-    return Table(tuple(columns), tuple(rows))
+    names = rows[0] if rows else ()
+    return Table({name: "right" if name in _RIGHT_ALIGNED else "left" for name in names}, rows)
 
 
 def html(report: Report) -> str:
@@ -296,7 +293,7 @@ def markdown(report: Report) -> str:
     parts = [f"# {TITLE}", "", report.summary]
     for table in (_verdict_table(report.verdicts), _network_table(report.networks)):
         if table.rows:
-            parts += ["", *tabular.markdown(table.header, table.cells, table.align)]
+            parts += ["", *table.markdown()]
     for text in (*LEGEND, *report.remarks):
         parts += ["", text]
     for title, path in report.figures.items():

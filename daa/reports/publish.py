@@ -15,7 +15,7 @@ def publish(folder: str | Path, data: Dataset | None = None) -> str:
     Args:
         folder: of the records.
         data: the clean images, from which examples.json is written if the experiment asks for it
-            and all its rows are finished; None for no such file.
+            and all rows are finished; None for no such file.
 
     Returns:
         The table in Markdown and the names of the written files.
