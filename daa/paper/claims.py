@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,9 +16,27 @@ from daa.errors import require
 from daa.runs import config
 from daa.runs.config import Experiment, PaperTests, Row
 
+
+class Ranking(NamedTuple):
+    """A sentence on DAA and other attacks in all rows of a config.
+
+    Args:
+        text: what the paper says, in short.
+        strongest: whether the strongest DAA is meant; otherwise each DAA is compared with PGD.
+    """
+
+    text: str
+    strongest: bool
+
+
+RANKINGS = {
+    "lowest": Ranking("DAA lowest", strongest=True),
+    "below PGD": Ranking("DAA below PGD", strongest=False),
+    "best": Ranking("state of the art", strongest=True),
+}
 # Kinds of claims, with their names in the report. "worst" is an accuracy after all restarts,
 # "merged" an accuracy after all runs of the config; "examples" is the number of images that the run
-# breaks and PGD does not; "lowest" means that DAA is the strongest attack in all of a figure.
+# breaks and PGD does not.
 KINDS = {
     "worst": "worst case, %",
     "top-5": "top-5, %",
@@ -30,8 +48,10 @@ KINDS = {
     "examples": "images only DAA breaks",
     "order": "DAA against PGD",
     "lowest": "DAA against all",
+    "below PGD": "each DAA against PGD",
+    "best": "DAA against PGD and Momentum PGD",
 }
-ORDERS = ("order", "lowest")
+ORDERS = ("order", *RANKINGS)
 TESTS = ("t", "p", "p paired")
 
 
@@ -58,27 +78,17 @@ class TextNumber(_Model):
 
 
 class Entry(_Model):
-    """A table, a figure or a sentence of the paper.
-
-    Args:
-        config: name of the config that computes it.
-        dataset: name for the option `--only`.
-        source: table, figure or text of the paper.
-        images: number of images that the paper attacked.
-        substitute: network that is attacked when the original weights are missing.
-        board: entry of the target's leaderboard that the only row of the config must agree with.
-        lowest: whether the paper calls DAA the strongest attack in all rows.
-        assumed: what the paper leaves open, and the assumption made here.
-        numbers: numbers that only the text has.
-    """
+    """A table, a figure or a sentence of the paper; claims.yaml explains the fields."""
 
     config: str
     dataset: str
     source: str
     images: Annotated[int, Field(ge=1)]
+    same_images: bool = True
+    decimals: int = 2
     substitute: Substitute | None = None
     board: str | None = None
-    lowest: bool = False
+    ranking: str | None = None
     assumed: str = ""
     numbers: tuple[TextNumber, ...] = ()
 
@@ -92,8 +102,8 @@ class Claim:
         kind: see `KINDS`.
         text: the number as the paper prints it.
         source: table, figure or text of the paper.
-        value: the number; accuracies in percent; -1, 0 or 1 for DAA below, equal to or above PGD;
-            None for p-values.
+        value: the number; accuracies in percent; DAA minus PGD in percentage points for an order;
+            None for p-values and rankings.
         assumed: what the paper leaves open, and the assumption made here.
     """
 
@@ -143,15 +153,13 @@ def claims() -> tuple[Claim, ...]:
 
 def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
     name, rows = entry.config, experiment.rows
-
-    def accuracy(run: str | None, kind: str, value: float | None) -> Iterator[Claim]:
-        if value is not None:
-            yield Claim(name, run, kind, f"{value:.2f}", entry.source, value, entry.assumed)
-
+    accuracies: list[tuple[str | None, str, float | None]] = []
     for row in rows:
-        yield from accuracy(row.name, "worst", row.paper)
-        yield from accuracy(row.name, "top-5", row.paper_top5)
-    yield from accuracy(None, "merged", experiment.merged_paper)
+        accuracies += [(row.name, "worst", row.paper), (row.name, "top-5", row.paper_top5)]
+    for run, kind, value in (*accuracies, (None, "merged", experiment.merged_paper)):
+        if value is not None:
+            text = f"{value:.{entry.decimals}f}"
+            yield Claim(name, run, kind, text, entry.source, value, entry.assumed)
     for number in entry.numbers:
         text, value = f"{number.printed:g}", number.printed
         yield Claim(name, number.run, number.kind, text, number.source, value, number.assumed)
@@ -159,31 +167,31 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
         tests = row.paper_tests or PaperTests()
         unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
         assumed = "the texts don't say of which loss; taken for cross-entropy"
-        if tests.t_arxiv is not None:
-            value = float(tests.t_arxiv)
-            yield Claim(name, row.name, "t", tests.t_arxiv, unpaired, value, assumed)
-        if tests.p_arxiv is not None:
-            yield Claim(name, row.name, "p", tests.p_arxiv, unpaired, None, assumed)
-        if tests.p_aaai is not None:
-            yield Claim(name, row.name, "p paired", tests.p_aaai, paired, None, assumed)
+        for kind, text, source in (
+            ("t", tests.t_arxiv, unpaired),
+            ("p", tests.p_arxiv, unpaired),
+            ("p paired", tests.p_aaai, paired),
+        ):
+            if text is not None:
+                yield Claim(name, row.name, kind, text, source, assumed=assumed)
     for row in rows:
         pgd = pgd_of(row, rows)
         if pgd is not None and row.paper is not None and pgd.paper is not None:
-            side = (row.paper > pgd.paper) - (row.paper < pgd.paper)
-            text = {-1: "below PGD", 0: "equal to PGD", 1: "above PGD"}[side]
-            yield Claim(name, row.name, "order", text, entry.source, side, entry.assumed)
-    if entry.lowest:
-        yield Claim(name, None, "lowest", "DAA lowest", entry.source, None, entry.assumed)
+            points = round(row.paper - pgd.paper, 2)
+            text = "equal to PGD" if not points else f"{'above' if points > 0 else 'below'} PGD"
+            yield Claim(name, row.name, "order", text, entry.source, points, entry.assumed)
+    if entry.ranking is not None:
+        text = RANKINGS[entry.ranking].text
+        yield Claim(name, None, entry.ranking, text, entry.source, None, entry.assumed)
 
 
 def pgd_of(row: Row, rows: tuple[Row, ...]) -> Row | None:
     """The row of PGD with the loss, radius and steps of a row of DAA."""
     if not METHODS[row.attack.method].particles:
         return None
+    settings = (row.attack.loss, row.attack.eps, row.attack.steps)
     for other in rows:
         pgd = other.attack
-        if pgd.method == "pgd" and pgd.reads("steps"):
-            settings = (pgd.loss, pgd.eps, pgd.steps)
-            if settings == (row.attack.loss, row.attack.eps, row.attack.steps):
-                return other
+        if pgd.method == "pgd" and settings == (pgd.loss, pgd.eps, pgd.steps):
+            return other
     return None

@@ -19,7 +19,7 @@ from daa.evaluation import target_check
 from daa.paper.plan import Options, Task, load_images
 from daa.runs import config, device
 from daa.runs.records import write_json
-from daa.target import Dataset, Precision, Provenance, Target
+from daa.target import Dataset, Precision, Target
 from daa.targets import checkpoints, fetch, files
 
 
@@ -27,13 +27,11 @@ class NetworkCheck(BaseModel):
     """The checks of a network, saved so that the next start need not repeat them.
 
     Args:
-        target, weights, weights_sha256: name, provenance and hash of the network.
-        data, data_sha256, images: images of the check.
+        weights: provenance of the weights; "third-party" after a failed check.
         clean, published: accuracy on these images and published accuracy, in %.
         file: whether the file of the weights has the published hash, in words.
         misses: failed checks, one sentence each.
-        ms_per_image: milliseconds of one step for each image of a minibatch.
-        particles, precision, device: minibatch, precision and device of this time.
+        ms_per_image: milliseconds of one step for each image of a minibatch of `particles`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,11 +57,8 @@ class Network:
     """A network with the images on which it is attacked.
 
     Args:
-        reference: `folder/name`.
-        options: options of the command.
         images: number of images; None for the whole test set.
         paper_images: number of images that the paper attacked.
-        precision: precision of the attacks.
         particles: largest minibatch of the attacks.
     """
 
@@ -72,26 +67,20 @@ class Network:
     images: int | None
     paper_images: int
     precision: Precision
-    particles: int
+    particles: int = 1
 
     @cached_property
     def target(self) -> Target:
-        """The classifier, loaded when it is first needed."""
+        """The classifier; weights that failed a check are not the original ones."""
         target = targets.load_target(self.reference, model_dir=self.options.model_dir)
-        return replace(target, provenance=self.provenance)
+        check = load(self.path)
+        if check is not None and check.misses and check.weights_sha256 == self.sha256:
+            return replace(target, provenance="third-party")
+        return target
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the weights."""
         return checkpoints.sha256(_weights(self.reference, self.options.model_dir))
-
-    @property
-    def provenance(self) -> Provenance:
-        """Provenance of the weights; weights that failed a check are not the original ones."""
-        check = load(self.path)
-        if check is not None and check.misses and check.weights_sha256 == self.sha256:
-            return "third-party"
-        return targets.row(self.reference).provenance
 
     @property
     def data(self) -> Dataset:
@@ -99,7 +88,6 @@ class Network:
 
     @property
     def path(self) -> Path:
-        """File of the checks."""
         return path_of(self.options.out, self.reference)
 
     def check(self, log: Callable[[str], None] = print) -> NetworkCheck:
@@ -129,25 +117,26 @@ class Network:
         """Checks and times the network, and saves the result."""
         row, data = targets.row(self.reference), self.data
         complete = len(data) >= self.paper_images
-        finding = target_check.examine(self.target, data, row.clean, whole=complete)
-        misses = list(finding.misses)
+        result = target_check.examine(self.target, data, row.clean, whole=complete)
+        misses = list(result.misses)
         file = published_file(self.reference, self.options.model_dir)
         if file.startswith("not the published"):
             misses.append(f"file: expected the published sha256, got another: {file}")
         seconds = seconds_per_step(self.target, row.eps, self.particles, self.precision)
+        provenance = "third-party" if misses else row.provenance
         check = NetworkCheck(
             target=self.reference,
-            weights="third-party" if misses else row.provenance,
+            weights=provenance,
             data=data.name,
-            clean=finding.clean,
-            published=finding.published,
+            clean=result.clean,
+            published=result.published,
             file=file,
             misses=tuple(misses),
             ms_per_image=1000 * seconds / self.particles,
             **now,
         )
         write_json(self.path, check.model_dump(mode="json"))
-        self.target = replace(self.target, provenance=self.provenance)
+        self.target = replace(self.target, provenance=provenance)
         return check
 
 
@@ -157,11 +146,7 @@ def path_of(out: Path, reference: str) -> Path:
 
 
 def load(path: Path) -> NetworkCheck | None:
-    """The saved checks of a network; None if there is no file.
-
-    Raises:
-        InputError: a damaged file.
-    """
+    """The saved checks of a network; None if there is no file."""
     if not path.exists():
         return None
     content = files.read_json(path, "the checks of a network")
@@ -172,13 +157,11 @@ def of_tasks(work: Sequence[Task], options: Options) -> dict[str, Network]:
     """The networks of the tasks that can run; a network has the same images in all its tasks."""
     networks: dict[str, Network] = {}
     for task in work:
-        reference, images = task.experiment.target, task.experiment.images
         if not task.missing:
+            name, images = task.experiment.target, task.experiment.images
             attacks = [row.attack for row in task.experiment.rows]
-            first = Network(
-                reference, options, images, task.entry.images, attacks[0].precision, particles=1
-            )
-            network = networks.setdefault(reference, first)
+            first = Network(name, options, images, task.entry.images, attacks[0].precision)
+            network = networks.setdefault(name, first)
             batches = [attack.batch_size for attack in attacks]
             network.particles = max(network.particles, *batches)
     return networks

@@ -30,8 +30,6 @@ class Job:
     """A task that can run.
 
     Args:
-        task: the task.
-        network: the attacked network.
         folder: folder of the records.
         run_ids: {row: hash of its units}; rows with the same units share a state.
         restarts: {row: restarts in its record}.
@@ -68,7 +66,7 @@ def reproduce(
     jit: bool | None = None,
     log: Callable[[str], None] = print,
 ) -> bool:
-    """Runs the experiments that are not finished.
+    """Runs the experiments that are not finished; returns whether all that can run are finished.
 
     Each round adds one restart to every experiment, so that the report covers all tables early.
 
@@ -78,9 +76,6 @@ def reproduce(
         engines: makes the engine that attacks a network; None for this process.
         jit: whether XLA compiles the attack in this process, as in `Attack`.
         log: takes messages.
-
-    Returns:
-        Whether everything that can run is finished.
 
     Raises:
         InputError: a wrong option; another process uses the folder; the folder holds other results,
@@ -105,57 +100,46 @@ def reproduce(
         log(schedule(work, jobs, checks))
         for job in jobs:
             job.publish()  # an earlier start may have been killed between record and table
-        page = _Page(work, options.out)
+        report.write(work, options.out)
+        written = time.monotonic()
         for turn, job in _rounds(jobs, checks):
             if job.finished(turn):
                 continue
             if time.monotonic() >= end:
                 break
+            task = job.task
+            about = {"config": task.entry.config}
+            if task.substituted:
+                about["instead_of"] = task.original.target
             for finished in run(
-                job.task.experiment.model_copy(update={"restarts": job.due(turn)}),
+                task.experiment.model_copy(update={"restarts": job.due(turn)}),
                 job.network.target,
                 job.network.data,
                 folder=job.folder,
-                about=job.task.names,
+                about=about,
                 engine=engines(job.network),
                 jit=jit,
                 end=end,
                 states=options.out / "states",
             ):
                 job.restarts[finished.row.name] = finished.record.restarts
-                if time.monotonic() >= page.written + REPORT_EVERY:
-                    page.write()
+                if time.monotonic() >= written + REPORT_EVERY:
+                    report.write(work, options.out)
+                    written = time.monotonic()
             job.publish()
-            page.write()
-            log(f"round {turn}, {job.task.entry.config}: {page.path}")
-        log(f"\n{page.write().summary}\n{page.path}")
+            report.write(work, options.out)
+            written = time.monotonic()
+            log(f"round {turn}, {task.entry.config}: {options.out / report.PAGE}")
+        log(f"\n{report.write(work, options.out).summary}\n{options.out / report.PAGE}")
         complete = all(job.finished() for job in jobs)
         if not complete:
             log("stopped at the time limit; run the same command again to continue")
         return complete
 
 
-class _Page:
-    """The report on disk, from the first moment on."""
-
-    def __init__(self, work: Sequence[Task], out: Path) -> None:
-        self._work, self._out = work, out
-        self.write()
-
-    def write(self) -> report.Report:
-        content = report.make(self._work, self._out)
-        self.path = report.write(content, self._out)
-        self.written = time.monotonic()
-        return content
-
-
 def _job(task: Task, network: Network, out: Path) -> Job:
-    """The job of a task.
-
-    Raises:
-        InputError: the folder holds the record of another run.
-    """
-    job = Job(task, network, task.folder(out))
+    """The job of a task; refuses a folder with the record of another run."""
+    job = Job(task, network, out / task.experiment.name)
     for row in task.experiment.rows:
         ident = records.identity(task.experiment, row, network.target, network.data)
         job.run_ids[row.name], job.restarts[row.name] = records.run_id(ident), 0
@@ -187,12 +171,7 @@ def _rounds(jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> Iterator
 
 
 def steps_left(jobs: Sequence[Job], turn: float = math.inf) -> Counter[str]:
-    """Gradients of single images that are left, by config. Shared units count once.
-
-    Args:
-        jobs: all jobs.
-        turn: the last round that counts.
-    """
+    """Gradients of single images left up to a round, by config. Shared units count once."""
     shared: dict[str, list[tuple[Job, Row]]] = {}
     for job in jobs:
         for row in job.task.experiment.rows:
