@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,24 +16,9 @@ from daa.errors import require
 from daa.runs import config
 from daa.runs.config import Experiment, PaperTests, Row
 
-
-class Ranking(NamedTuple):
-    """A sentence on DAA and other attacks in all rows of a config.
-
-    Args:
-        text: what the paper says, in short.
-        strongest: whether the strongest DAA is meant; otherwise each DAA is compared with PGD.
-    """
-
-    text: str
-    strongest: bool
-
-
-RANKINGS = {
-    "lowest": Ranking("DAA lowest", strongest=True),
-    "below PGD": Ranking("DAA below PGD", strongest=False),
-    "best": Ranking("state of the art", strongest=True),
-}
+# Sentences on all rows of a config, with their short form in the report. "below PGD" is about each
+# DAA and PGD, the others are about the strongest DAA and the strongest other attack.
+RANKINGS = {"lowest": "DAA lowest", "below PGD": "DAA below PGD", "best": "state of the art"}
 # Kinds of claims, with their names in the report. "worst" is an accuracy after all restarts,
 # "merged" an accuracy after all runs of the config; "examples" is the number of images that the run
 # breaks and PGD does not.
@@ -51,6 +36,7 @@ KINDS = {
     "below PGD": "each DAA against PGD",
     "best": "DAA against PGD and Momentum PGD",
 }
+ACCURACIES = ("worst", "top-5", "merged", "single")
 ORDERS = ("order", *RANKINGS)
 TESTS = ("t", "p", "p paired")
 
@@ -98,13 +84,10 @@ class Claim:
     """A number or a ranking that the paper prints.
 
     Args:
-        config, run: the run that computes it; `run` is None for all runs of the config together.
-        kind: see `KINDS`.
+        run: None for all runs of the config together.
         text: the number as the paper prints it.
-        source: table, figure or text of the paper.
-        value: the number; accuracies in percent; DAA minus PGD in percentage points for an order;
-            None for p-values and rankings.
-        assumed: what the paper leaves open, and the assumption made here.
+        value: an accuracy in percent, or DAA minus PGD in percentage points for an order; None for
+            t-tests and rankings.
     """
 
     config: str
@@ -129,11 +112,7 @@ def datasets() -> list[str]:
 
 
 def select(only: Sequence[str]) -> list[Entry]:
-    """The entries of some data sets; all entries for an empty list.
-
-    Raises:
-        InputError: an unknown data set.
-    """
+    """The entries of some data sets; all entries for an empty list."""
     for name in only:
         require(name in datasets(), "only", f"some of {','.join(datasets())}", name)
     return [entry for entry in entries() if not only or entry.dataset in only]
@@ -174,24 +153,18 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
         ):
             if text is not None:
                 yield Claim(name, row.name, kind, text, source, assumed=assumed)
+    pgd = {_settings(row): row.paper for row in rows if row.attack.method == "pgd"}
     for row in rows:
-        pgd = pgd_of(row, rows)
-        if pgd is not None and row.paper is not None and pgd.paper is not None:
-            points = round(row.paper - pgd.paper, 2)
+        other = pgd.get(_settings(row)) if METHODS[row.attack.method].particles else None
+        if row.paper is not None and other is not None:
+            points = round(row.paper - other, 2)
             text = "equal to PGD" if not points else f"{'above' if points > 0 else 'below'} PGD"
             yield Claim(name, row.name, "order", text, entry.source, points, entry.assumed)
     if entry.ranking is not None:
-        text = RANKINGS[entry.ranking].text
+        text = RANKINGS[entry.ranking]
         yield Claim(name, None, entry.ranking, text, entry.source, None, entry.assumed)
 
 
-def pgd_of(row: Row, rows: tuple[Row, ...]) -> Row | None:
-    """The row of PGD with the loss, radius and steps of a row of DAA."""
-    if not METHODS[row.attack.method].particles:
-        return None
-    settings = (row.attack.loss, row.attack.eps, row.attack.steps)
-    for other in rows:
-        pgd = other.attack
-        if pgd.method == "pgd" and settings == (pgd.loss, pgd.eps, pgd.steps):
-            return other
-    return None
+def _settings(row: Row) -> tuple[str, float, int]:
+    """What a row of DAA and the row of PGD to compare it with have in common."""
+    return row.attack.loss, row.attack.eps, row.attack.steps

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from daa.evaluation import target_check
 from daa.paper.plan import Options, Task, load_images
 from daa.runs import config, device
 from daa.runs.records import write_json
-from daa.target import Dataset, Precision, Target
+from daa.target import Dataset, Precision, Provenance, Target
 from daa.targets import checkpoints, fetch, files
 
 
@@ -37,7 +36,7 @@ class NetworkCheck(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str
-    weights: str
+    weights: Provenance
     weights_sha256: str | None
     data: str
     data_sha256: str
@@ -52,92 +51,15 @@ class NetworkCheck(BaseModel):
     device: str
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Network:
-    """A network with the images on which it is attacked.
-
-    Args:
-        images: number of images; None for the whole test set.
-        paper_images: number of images that the paper attacked.
-        particles: largest minibatch of the attacks.
-    """
+    """A network with the images on which it is attacked."""
 
     reference: str
-    options: Options
-    images: int | None
-    paper_images: int
-    precision: Precision
-    particles: int = 1
-
-    @cached_property
-    def target(self) -> Target:
-        """The classifier; weights that failed a check are not the original ones."""
-        target = targets.load_target(self.reference, model_dir=self.options.model_dir)
-        check = load(self.path)
-        if check is not None and check.misses and check.weights_sha256 == self.sha256:
-            return replace(target, provenance="third-party")
-        return target
-
-    @cached_property
-    def sha256(self) -> str:
-        return checkpoints.sha256(_weights(self.reference, self.options.model_dir))
-
-    @property
-    def data(self) -> Dataset:
-        return load_images(self.reference, self.options.data_dir, self.images)
-
-    @property
-    def path(self) -> Path:
-        return path_of(self.options.out, self.reference)
-
-    def check(self, log: Callable[[str], None] = print) -> NetworkCheck:
-        """The saved checks for these weights, images and this device, else new checks."""
-        now = {
-            "weights_sha256": self.sha256,
-            "data_sha256": self.data.sha256,
-            "images": len(self.data),
-            "particles": self.particles,
-            "precision": self.precision,
-            "device": device.name(),
-        }
-        check = load(self.path)
-        if check is None or now != check.model_dump(include=set(now)):
-            check = self.examine(now)
-        published = "" if check.published is None else f" (published {check.published:.2f})"
-        log(
-            f"{check.target}: {check.file}; clean accuracy {check.clean:.2f} %{published} on "
-            f"{check.images:,} images of {check.data}; a step of {check.particles} images takes "
-            f"{check.ms_per_image * check.particles:,.0f} ms ({check.precision}, {check.device})"
-        )
-        for miss in check.misses:
-            log(f"{check.target}: NOT the paper's network: {miss}")
-        return check
-
-    def examine(self, now: dict[str, Any]) -> NetworkCheck:
-        """Checks and times the network, and saves the result."""
-        row, data = targets.row(self.reference), self.data
-        complete = len(data) >= self.paper_images
-        result = target_check.examine(self.target, data, row.clean, whole=complete)
-        misses = list(result.misses)
-        file = published_file(self.reference, self.options.model_dir)
-        if file.startswith("not the published"):
-            misses.append(f"file: expected the published sha256, got another: {file}")
-        seconds = seconds_per_step(self.target, row.eps, self.particles, self.precision)
-        provenance = "third-party" if misses else row.provenance
-        check = NetworkCheck(
-            target=self.reference,
-            weights=provenance,
-            data=data.name,
-            clean=result.clean,
-            published=result.published,
-            file=file,
-            misses=tuple(misses),
-            ms_per_image=1000 * seconds / self.particles,
-            **now,
-        )
-        write_json(self.path, check.model_dump(mode="json"))
-        self.target = replace(self.target, provenance=provenance)
-        return check
+    target: Target
+    data: Dataset
+    sha256: str
+    check: NetworkCheck
 
 
 def path_of(out: Path, reference: str) -> Path:
@@ -153,18 +75,71 @@ def load(path: Path) -> NetworkCheck | None:
     return config.check(TypeAdapter(NetworkCheck), content, str(path))
 
 
-def of_tasks(work: Sequence[Task], options: Options) -> dict[str, Network]:
-    """The networks of the tasks that can run; a network has the same images in all its tasks."""
-    networks: dict[str, Network] = {}
+def of_tasks(
+    work: Sequence[Task], options: Options, log: Callable[[str], None] = print
+) -> dict[str, Network]:
+    """The checked networks of the tasks that can run; their tasks attack the same images."""
+    tasks: dict[str, list[Task]] = {}
     for task in work:
         if not task.missing:
-            name, images = task.experiment.target, task.experiment.images
-            attacks = [row.attack for row in task.experiment.rows]
-            first = Network(name, options, images, task.entry.images, attacks[0].precision)
-            network = networks.setdefault(name, first)
-            batches = [attack.batch_size for attack in attacks]
-            network.particles = max(network.particles, *batches)
-    return networks
+            tasks.setdefault(task.experiment.target, []).append(task)
+    return {name: _network(same, options, log) for name, same in tasks.items()}
+
+
+def _network(tasks: Sequence[Task], options: Options, log: Callable[[str], None]) -> Network:
+    """A network with the saved checks for these weights, images and this device, or new ones."""
+    reference = tasks[0].experiment.target
+    attacks = [row.attack for task in tasks for row in task.experiment.rows]
+    target = targets.load_target(reference, model_dir=options.model_dir)
+    data = load_images(reference, options.data_dir, tasks[0].experiment.images)
+    sha256 = checkpoints.sha256(_weights(reference, options.model_dir))
+    now = {
+        "weights_sha256": sha256,
+        "data_sha256": data.sha256,
+        "images": len(data),
+        "particles": max(attack.batch_size for attack in attacks),
+        "precision": attacks[0].precision,
+        "device": device.name(),
+    }
+    path = path_of(options.out, reference)
+    check = load(path)
+    if check is None or now != check.model_dump(include=set(now)):
+        complete = len(data) >= tasks[0].entry.images
+        file = published_file(reference, options.model_dir)
+        check = _examine(target, data, complete, file, now)
+        write_json(path, check.model_dump(mode="json"))
+    published = "" if check.published is None else f" (published {check.published:.2f})"
+    log(
+        f"{check.target}: {check.file}; clean accuracy {check.clean:.2f} %{published} on "
+        f"{check.images:,} images of {check.data}; a step of {check.particles} images takes "
+        f"{check.ms_per_image * check.particles:,.0f} ms ({check.precision}, {check.device})"
+    )
+    for miss in check.misses:
+        log(f"{check.target}: NOT the paper's network: {miss}")
+    return Network(reference, replace(target, provenance=check.weights), data, sha256, check)
+
+
+def _examine(
+    target: Target, data: Dataset, complete: bool, file: str, now: dict[str, Any]
+) -> NetworkCheck:
+    """Checks and times a network; `complete` data must have the published clean accuracy."""
+    row = targets.row(target.name)
+    result = target_check.examine(target, data, row.clean, whole=complete)
+    misses = result.misses
+    if file.startswith("not the published"):
+        misses = (*misses, f"file: expected the published sha256, got another: {file}")
+    seconds = seconds_per_step(target, row.eps, now["particles"], now["precision"])
+    return NetworkCheck(
+        target=target.name,
+        weights="third-party" if misses else row.provenance,
+        data=data.name,
+        clean=result.clean,
+        published=result.published,
+        file=file,
+        misses=misses,
+        ms_per_image=1000 * seconds / now["particles"],
+        **now,
+    )
 
 
 def published_file(reference: str, model_dir: str | None) -> str:

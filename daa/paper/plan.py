@@ -79,13 +79,31 @@ class Task:
 def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:
     """The selected tasks. Missing weights and data sets are downloaded if possible."""
 
+    def missing(look: Callable[[], object], name: str, title: str) -> str:
+        """Why files cannot be read, even after a download; empty if they can."""
+        advice = ""
+        try:
+            look()
+            return ""
+        except InputError as error:
+            reason: Exception = error
+        if name in fetch.names():
+            try:
+                fetch.fetch(fetch.parcel(name, options.data_dir, options.model_dir))
+                look()
+                log(f"downloaded: {title}")
+                return ""
+            except (InputError, OSError) as error:
+                reason, advice = error, f"; get it with `daa fetch {name}`"
+        log(f"missing: {title}: {reason}{advice}")
+        return f"no {title}"
+
     @functools.cache
     def missing_weights(reference: str) -> str:
         family, name = targets.family(reference), reference.partition("/")[2]
         find = functools.partial(family.find_weights, name, options.model_dir)
-        missing = _missing(find, reference, f"weights of {reference}", options, log)
-        if missing:
-            return missing
+        if text := missing(find, reference, f"weights of {reference}"):
+            return text
         try:
             family.read_weights(name, find())
         except InputError as error:  # a download must not overwrite the user's files
@@ -97,7 +115,7 @@ def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:
     def missing_data(reference: str, images: int | None) -> str:
         name = targets.family(reference).dataset.name
         load = functools.partial(load_images, reference, options.data_dir, images)
-        return _missing(load, name, f"data set {name}", options, log)
+        return missing(load, name, f"data set {name}")
 
     def task(entry: Entry) -> Task:
         original = experiment = claims.load(entry.config)
@@ -122,28 +140,6 @@ def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:
         return Task(entry, experiment, original, weights, data)
 
     return [task(entry) for entry in claims.select(options.only)]
-
-
-def _missing(
-    look: Callable[[], object], name: str, title: str, options: Options, log: Callable[[str], None]
-) -> str:
-    """Why files cannot be read, even after a download; empty if they can."""
-    advice = ""
-    try:
-        look()
-        return ""
-    except InputError as error:
-        reason: Exception = error
-    if name in fetch.names():
-        try:
-            fetch.fetch(fetch.parcel(name, options.data_dir, options.model_dir))
-            look()
-            log(f"downloaded: {title}")
-            return ""
-        except (InputError, OSError) as error:
-            reason, advice = error, f"; get it with `daa fetch {name}`"
-    log(f"missing: {title}: {reason}{advice}")
-    return f"no {title}"
 
 
 @functools.lru_cache(maxsize=8)

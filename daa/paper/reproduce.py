@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from daa.attacks.worst_case import Engine
 from daa.errors import require
 from daa.paper import claims, plan, report
-from daa.paper.networks import Network, NetworkCheck, of_tasks
+from daa.paper.networks import Network, of_tasks
 from daa.paper.plan import Options, Task
 from daa.reports import tabular
 from daa.reports.publish import publish
@@ -89,20 +89,19 @@ def reproduce(
     end = math.inf if hours is None else time.monotonic() + 3600 * hours
     with state.sole(options.out):
         work = plan.tasks(options, log)
-        networks = of_tasks(work, options)
-        checks = {name: network.check(log) for name, network in networks.items()}
+        networks = of_tasks(work, options, log)
         # A record of another run stops the command here, before the first restart.
         jobs = [
             _job(task, networks[task.experiment.target], options.out)
             for task in work
             if not task.missing
         ]
-        log(schedule(work, jobs, checks))
+        log(schedule(work, jobs))
         for job in jobs:
             job.publish()  # an earlier start may have been killed between record and table
         report.write(work, options.out)
         written = time.monotonic()
-        for turn, job in _rounds(jobs, checks):
+        for turn, job in _rounds(jobs):
             if job.finished(turn):
                 continue
             if time.monotonic() >= end:
@@ -151,7 +150,7 @@ def _job(task: Task, network: Network, out: Path) -> Job:
     return job
 
 
-def _rounds(jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> Iterator[tuple[int, Job]]:
+def _rounds(jobs: Sequence[Job]) -> Iterator[tuple[int, Job]]:
     """Each round with each job: networks with a cheap first round first.
 
     A network comes last if the paper prints no number for it.
@@ -162,7 +161,7 @@ def _rounds(jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> Iterator
         same = [other for other in jobs if other.network is job.network]
         unprinted = all(other.task.entry.config not in printed for other in same)
         steps = sum(steps_left(same, 1).values())
-        return unprinted, checks[job.network.reference].ms_per_image * steps
+        return unprinted, job.network.check.ms_per_image * steps
 
     ordered = sorted(jobs, key=cost)
     for turn in range(1, max((job.due(math.inf) for job in jobs), default=0) + 1):
@@ -186,7 +185,7 @@ def steps_left(jobs: Sequence[Job], turn: float = math.inf) -> Counter[str]:
     return left
 
 
-def schedule(work: Sequence[Task], jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> str:
+def schedule(work: Sequence[Task], jobs: Sequence[Job]) -> str:
     """A table of the experiments with the hours that are left on this device."""
     rows, total, steps = [], 0.0, steps_left(jobs)
     by_config = {job.task.entry.config: job for job in jobs}
@@ -196,7 +195,7 @@ def schedule(work: Sequence[Task], jobs: Sequence[Job], checks: Mapping[str, Net
         if job is None:
             rows.append([*cells, "", "", "", task.missing])
             continue
-        hours = steps[task.entry.config] * checks[job.network.reference].ms_per_image / 3.6e6
+        hours = steps[task.entry.config] * job.network.check.ms_per_image / 3.6e6
         total += hours
         finished = f"{sum(job.restarts.values())} of {len(job.restarts) * job.due(math.inf)}"
         left = f"{hours:.1f}" if hours >= 0.05 or not hours else f"{hours:.2f}"
