@@ -132,13 +132,16 @@ def claims() -> tuple[Claim, ...]:
 
 def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
     name, rows = entry.config, experiment.rows
-    accuracies: list[tuple[str | None, str, float | None]] = []
-    for row in rows:
-        accuracies += [(row.name, "worst", row.paper), (row.name, "top-5", row.paper_top5)]
-    for run, kind, value in (*accuracies, (None, "merged", experiment.merged_paper)):
+
+    def accuracy(run: str | None, kind: str, value: float | None) -> Iterator[Claim]:
         if value is not None:
             text = f"{value:.{entry.decimals}f}"
             yield Claim(name, run, kind, text, entry.source, value, entry.assumed)
+
+    for row in rows:
+        yield from accuracy(row.name, "worst", row.paper)
+        yield from accuracy(row.name, "top-5", row.paper_top5)
+    yield from accuracy(None, "merged", experiment.merged_paper)
     for number in entry.numbers:
         text, value = f"{number.printed:g}", number.printed
         yield Claim(name, number.run, number.kind, text, number.source, value, number.assumed)
@@ -146,13 +149,13 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
         tests = row.paper_tests or PaperTests()
         unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
         assumed = "the texts don't say of which loss; taken for cross-entropy"
-        for kind, text, source in (
+        for kind, printed, source in (
             ("t", tests.t_arxiv, unpaired),
             ("p", tests.p_arxiv, unpaired),
             ("p paired", tests.p_aaai, paired),
         ):
-            if text is not None:
-                yield Claim(name, row.name, kind, text, source, assumed=assumed)
+            if printed is not None:
+                yield Claim(name, row.name, kind, printed, source, assumed=assumed)
     pgd = {_settings(row): row.paper for row in rows if row.attack.method == "pgd"}
     for row in rows:
         other = pgd.get(_settings(row)) if METHODS[row.attack.method].particles else None
@@ -165,6 +168,6 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
         yield Claim(name, None, entry.ranking, text, entry.source, None, entry.assumed)
 
 
-def _settings(row: Row) -> tuple[str, float, int]:
+def _settings(row: Row) -> tuple:
     """What a row of DAA and the row of PGD to compare it with have in common."""
     return row.attack.loss, row.attack.eps, row.attack.steps
