@@ -58,7 +58,6 @@ class Network:
     reference: str
     target: Target
     data: Dataset
-    sha256: str
     check: NetworkCheck
 
 
@@ -90,23 +89,39 @@ def _network(tasks: Sequence[Task], options: Options, log: Callable[[str], None]
     """A network with the saved checks for these weights, images and this device, or new ones."""
     reference = tasks[0].experiment.target
     attacks = [row.attack for task in tasks for row in task.experiment.rows]
+    particles, precision = max(attack.batch_size for attack in attacks), attacks[0].precision
     target = targets.load_target(reference, model_dir=options.model_dir)
     data = load_images(reference, options.data_dir, tasks[0].experiment.images)
-    sha256 = checkpoints.sha256(_weights(reference, options.model_dir))
-    now = {
-        "weights_sha256": sha256,
+    now: dict[str, Any] = {
+        "weights_sha256": checkpoints.sha256(_weights(reference, options.model_dir)),
         "data_sha256": data.sha256,
         "images": len(data),
-        "particles": max(attack.batch_size for attack in attacks),
-        "precision": attacks[0].precision,
+        "particles": particles,
+        "precision": precision,
         "device": device.name(),
     }
     path = path_of(options.out, reference)
     check = load(path)
     if check is None or now != check.model_dump(include=set(now)):
+        row = targets.row(reference)
         complete = len(data) >= tasks[0].entry.images
+        result = target_check.examine(target, data, row.clean, whole=complete)
         file = published_file(reference, options.model_dir)
-        check = _examine(target, data, complete, file, now)
+        misses = result.misses
+        if file.startswith("not the published"):
+            misses = (*misses, f"file: expected the published sha256, got another: {file}")
+        seconds = seconds_per_step(target, row.eps, particles, precision)
+        check = NetworkCheck(
+            target=reference,
+            weights="third-party" if misses else row.provenance,
+            data=data.name,
+            clean=result.clean,
+            published=result.published,
+            file=file,
+            misses=misses,
+            ms_per_image=1000 * seconds / particles,
+            **now,
+        )
         write_json(path, check.model_dump(mode="json"))
     published = "" if check.published is None else f" (published {check.published:.2f})"
     log(
@@ -116,30 +131,7 @@ def _network(tasks: Sequence[Task], options: Options, log: Callable[[str], None]
     )
     for miss in check.misses:
         log(f"{check.target}: NOT the paper's network: {miss}")
-    return Network(reference, replace(target, provenance=check.weights), data, sha256, check)
-
-
-def _examine(
-    target: Target, data: Dataset, complete: bool, file: str, now: dict[str, Any]
-) -> NetworkCheck:
-    """Checks and times a network; `complete` data must have the published clean accuracy."""
-    row = targets.row(target.name)
-    result = target_check.examine(target, data, row.clean, whole=complete)
-    misses = result.misses
-    if file.startswith("not the published"):
-        misses = (*misses, f"file: expected the published sha256, got another: {file}")
-    seconds = seconds_per_step(target, row.eps, now["particles"], now["precision"])
-    return NetworkCheck(
-        target=target.name,
-        weights="third-party" if misses else row.provenance,
-        data=data.name,
-        clean=result.clean,
-        published=result.published,
-        file=file,
-        misses=misses,
-        ms_per_image=1000 * seconds / now["particles"],
-        **now,
-    )
+    return Network(reference, replace(target, provenance=check.weights), data, check)
 
 
 def published_file(reference: str, model_dir: str | None) -> str:

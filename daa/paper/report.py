@@ -169,19 +169,16 @@ def _summary(verdicts: Sequence[Verdict]) -> str:
     """A paragraph for readers who do not know this project."""
     asked = list(dict.fromkeys(verdict.task.entry.dataset for verdict in verdicts))
     scope = "" if asked == claims.datasets() else f" for {', '.join(asked)}"
-    special = (*claims.ORDERS, *claims.TESTS)
-    accuracies = [verdict for verdict in verdicts if verdict.claim.kind not in special]
-    tests = [verdict for verdict in verdicts if verdict.claim.kind in claims.TESTS]
-    orders = [verdict for verdict in verdicts if verdict.claim.kind in claims.ORDERS]
-    parts = [f"The paper prints {len(accuracies)} accuracies{scope}.", _compared(accuracies)]
-    if tests:
-        parts += [f"It prints {plural(len(tests), 'value')} of t-tests.", _compared(tests)]
-    if orders:
-        parts.append(f"It ranks DAA against other attacks {plural(len(orders), 'time')}.")
-    for substituted, where in ((False, "the paper's networks"), (True, "substitute networks")):
-        group = [verdict for verdict in orders if verdict.task.substituted == substituted]
-        if group:
-            parts.append(f"{plural(len(group), 'ranking')} on {where}: {_words(group)}.")
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        sentence = f"The paper prints {{}} accuracies{scope}."
+        if verdict.claim.kind in claims.TESTS:
+            sentence = "It prints {} values of t-tests."
+        elif verdict.claim.kind in claims.ORDERS:
+            of = "substitute" if verdict.task.substituted else "the paper's"
+            sentence = f"Rankings of DAA among other attacks, measured on {of} networks: {{}}."
+        groups.setdefault(sentence, []).append(verdict)
+    parts = [f"{text.format(len(group))} {_compared(group)}" for text, group in groups.items()]
     failed = dict.fromkeys(v.task.experiment.target for v in verdicts if v.doubt)
     if failed:
         parts.append(f"{', '.join(failed)} failed the checks and gets no verdicts.")
@@ -196,31 +193,25 @@ def _summary(verdicts: Sequence[Verdict]) -> str:
 
 def _compared(group: Sequence[Verdict]) -> str:
     """How many numbers could be compared with the paper, and the obstacles for the others."""
-    compared = [verdict for verdict in group if WORDS[verdict.word]]
+    counts = Counter(verdict.word for verdict in group)
+    words = [f"{counts[word]} {text}" for word, text in WORDS.items() if text and counts[word]]
     obstacles = Counter(_obstacle(verdict) for verdict in group if not WORDS[verdict.word])
     listed = ", and ".join(f"{text} for {count}" for text, count in obstacles.items())
-    if not compared:
+    if not words:
         return f"None could be compared yet: {listed}."
-    text = f"{len(compared)} could be compared: {_words(compared)}."
+    text = f"{len(group) - obstacles.total()} could be compared: {', '.join(words)}."
     return f"{text} The others could not be compared yet: {listed}." if listed else text
 
 
 def _obstacle(verdict: Verdict) -> str:
     if verdict.word == "undecided yet":
         return "restarts or images are missing"
-    if verdict.doubt and verdict.word == "no verdict":
-        return "a network that failed the checks was attacked"
     if verdict.word == "no verdict":
-        return "a substitute network was attacked"
+        network = "network that failed the checks" if verdict.doubt else "substitute network"
+        return f"a {network} was attacked"
     if verdict.task.missing_weights:
         return "the original weights are missing"
     return "the data sets are missing" if verdict.task.missing_data else "no run has started"
-
-
-def _words(group: Sequence[Verdict]) -> str:
-    counts = Counter(verdict.word for verdict in group)
-    texts = (f"{counts[word]} {text or word}" for word, text in WORDS.items() if counts[word])
-    return ", ".join(texts)
 
 
 def _verdict_table(verdicts: Sequence[Verdict]) -> Table:

@@ -68,18 +68,9 @@ def reproduce(
 ) -> bool:
     """Runs the experiments that are not finished; returns whether all that can run are finished.
 
-    Each round adds one restart to every experiment, so that the report covers all tables early.
-
-    Args:
-        options: options of the command.
-        hours: stop after the unit in which this time ends; None for no limit.
-        engines: makes the engine that attacks a network; None for this process.
-        jit: whether XLA compiles the attack in this process, as in `Attack`.
-        log: takes messages.
-
-    Raises:
-        InputError: a wrong option; another process uses the folder; the folder holds other results,
-            or other files with the names of the report; a gradient is not finite; the disk is full.
+    Each round adds one restart to every experiment, so that the report covers all tables early. The
+    run stops after the unit in which `hours` end. `engines` makes the engine that attacks a
+    network; None is this process, in which XLA compiles the attack as `jit` says.
     """
     require(hours is None or hours >= 0, "hours", "0 or more", hours)
     claims.select(options.only)

@@ -84,7 +84,7 @@ def test_the_summary_counts_the_verdicts(out, missing):
     ) in made.summary
     assert "It prints 6 values of t-tests. 6 could be compared: 6 with the same" in made.summary
     assert (
-        "4 rankings on the paper's networks: 1 reproduced, 3 with the same order but"
+        "on the paper's networks: 4. 4 could be compared: 1 reproduced, 3 with the same order but"
         in made.summary
     )
     # Experiments that cannot run are not counted as left.
@@ -98,8 +98,9 @@ def test_the_summary_says_why_numbers_could_not_be_compared(out, missing):
         "The paper prints 18 accuracies for mnist, imagenet. None could be compared yet: "
         "a substitute network was attacked for 12, and the original weights are missing for 6. "
     )
-    assert "4 rankings on substitute networks: 1 reproduced, 3 with the same order but" in (
-        made.summary
+    assert (
+        "on substitute networks: 4. 4 could be compared: 1 reproduced, 3 with the same order but"
+        in (made.summary)
     )
     assert f"The substitute networks are {target}." in made.summary
     assert "on the paper's networks" not in made.summary
