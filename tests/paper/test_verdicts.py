@@ -246,22 +246,26 @@ def test_equal_means_are_equal_in_spite_of_rounding(task, results):
 
 
 @pytest.mark.parametrize(
-    ("kind", "here"), [("t", "73.05"), ("p", "1.0e-21 %"), ("p paired", "7.6e-14")]
+    ("kind", "value", "run", "expected"),
+    [
+        ("t", None, "dgf-xent", ("same sign", "73.05")),
+        ("p", None, "dgf-xent", ("same sign", "1.0e-21 %")),
+        ("p paired", None, "dgf-xent", ("same sign", "7.6e-14")),
+        ("examples", 10, "blob-xent", ("reproduced", "189")),
+        ("examples", 200, "blob-xent", ("weaker here", "189")),
+    ],
 )
-def test_t_tests_are_judged_by_their_sign(kind, here, task, results):
-    verdict = judge(claim(kind, None, "dgf-xent"), task, results)
-    assert (verdict.word, verdict.here, verdict.paper_restarts) == ("same sign", here, 0)
-
-
-@pytest.mark.parametrize(("value", "word"), [(10, "reproduced"), (200, "weaker here")])
-def test_images_that_only_daa_breaks_are_counted(value, word, task, results):
-    verdict = judge(claim("examples", value), task, results)
-    assert (verdict.word, verdict.here) == (word, "189")
+def test_signs_of_t_tests_and_images_that_only_daa_breaks(
+    kind, value, run, expected, task, results
+):
+    verdict = judge(claim(kind, value, run), task, results)
+    assert (verdict.word, verdict.here) == expected
 
 
 def test_merged_runs_break_the_union_of_their_images(task, results):
     broken = set().union(*(record.broken for record in results.records))
-    assert judge(MERGED, task, results).here == f"{100 - len(broken) / 100:.2f}"
+    verdict = judge(MERGED, task, results)
+    assert (verdict.here, verdict.restarts) == (f"{100 - len(broken) / 100:.2f}", 100)
 
 
 def test_two_sided_verdicts_wait_for_all_restarts_and_runs(task, results):
@@ -304,21 +308,18 @@ def test_on_a_substitute_only_orders_get_a_verdict(task, results):
         assert verdict.reason.startswith(reason)
 
 
-def test_a_doubtful_network_gets_no_verdict(task, results):
-    verdict = judge(claim("worst", 88.24), task, results, "clean accuracy: expected 98.53")
-    reason = f"{task.experiment.target} is not the paper's network: clean accuracy: expected 98.53"
-    assert (verdict.word, verdict.reason) == ("no verdict", reason)
-
-
-def test_a_part_of_the_images_gives_no_verdict(task, results):
-    verdict = judge(claim("worst", 88.24), task, changed(results, images=9000))
-    assert (verdict.word, verdict.reason) == ("undecided yet", "9,000 of 10,000 images")
-
-
-def test_assumptions_follow_the_reason(task, results):
+def test_doubts_missing_images_and_assumptions_are_reasons(task, results):
     number = replace(claim("worst", 88.24, "pgd-xent"), assumed="step size taken for 2/255")
-    reason = "the paper's value is in the interval over restarts; step size taken for 2/255"
-    assert judge(number, task, results).reason == reason
+    part = changed(results, images=9000)
+    doubt = f"{task.experiment.target} is not the paper's network: clean accuracy: expected 98.53"
+    inside = "the paper's value is in the interval over restarts"
+    for found, why, word, reason in [
+        (results, "clean accuracy: expected 98.53", "no verdict", doubt),
+        (part, "", "undecided yet", "9,000 of 10,000 images; step size taken for 2/255"),
+        (results, "", "reproduced", f"{inside}; step size taken for 2/255"),
+    ]:
+        verdict = judge(number, task, found, why)
+        assert (verdict.word, verdict.reason) == (word, reason)
 
 
 def test_runs_without_a_result_have_not_run(task, results):
