@@ -73,41 +73,38 @@ def test_the_summary_counts_the_verdicts(out, missing):
     made = report.make([task_of("table1"), missing], out)
     kinds = (*claims.TESTS, *claims.ORDERS)
     words = [verdict.word for verdict in made.verdicts if verdict.claim.kind not in kinds]
-    compared = len(words) - words.count("not run")
-    assert made.summary.startswith(
-        f"The paper prints {len(words)} accuracies for mnist, imagenet. "
-        f"{compared} could be compared: "
-    )
-    assert f"{words.count('stronger here')} with a stronger attack here" in made.summary
-    assert (
-        "The others could not be compared yet: the original weights are missing for 6."
-    ) in made.summary
-    assert "It prints 6 values of t-tests. 6 could be compared: 6 with the same" in made.summary
-    assert (
-        "on the paper's networks: 4. 4 could be compared: 1 reproduced, 3 with the same order but"
-        in made.summary
-    )
-    # Experiments that cannot run are not counted as left.
-    assert "100 of 100 restarts are finished" in made.summary
+    compared, orders = len(words) - words.count("not run"), "1 reproduced, 3 with the same order"
+    for text in (
+        f"The paper prints {len(words)} accuracies for mnist, imagenet. {compared} could be com",
+        f"{words.count('stronger here')} with a stronger attack here",
+        "The others could not be compared yet: the original weights are missing for 6.",
+        "It prints 6 values of t-tests. 6 could be compared: 6 with the same sign.",
+        f"measured on the paper's networks: 4. 4 could be compared: {orders} but",
+        # Experiments that cannot run are not counted as left.
+        "100 of 100 restarts are finished",
+    ):
+        assert text in made.summary
 
 
 def test_the_summary_says_why_numbers_could_not_be_compared(out, missing):
     target = task_of("table1").entry.substitute.target
-    made = report.make([task_of("table1", target), missing], out)
-    assert made.summary.startswith(
+    summary = report.make([task_of("table1", target), missing], out).summary
+    assert summary.startswith(
         "The paper prints 18 accuracies for mnist, imagenet. None could be compared yet: "
         "a substitute network was attacked for 12, and the original weights are missing for 6. "
     )
-    assert (
-        "on substitute networks: 4. 4 could be compared: 1 reproduced, 3 with the same order but"
-        in (made.summary)
-    )
-    assert f"The substitute networks are {target}." in made.summary
-    assert "on the paper's networks" not in made.summary
+    assert "measured on substitute networks: 4. 4 could be compared: 1 reproduced" in summary
+    assert f"The substitute networks are {target}." in summary
+    assert "on the paper's networks" not in summary
     shutil.rmtree(out / "table1")
-    made = report.make([task_of("table1", target, missing_data="no data set mnist")], out)
-    assert "None could be compared yet: the data sets are missing for 12." in made.summary
-    assert "The substitute networks" not in made.summary
+    lost = task_of("table1", target, missing_data="no data set mnist")
+    summary = report.make([lost], out).summary
+    assert "None could be compared yet: the data sets are missing for 12." in summary
+    assert "The substitute networks" not in summary
+    report.write([task_of("table1")], out)
+    rows = csv.DictReader((out / "report.csv").open())
+    assert {(row["why"], row["restarts"]) for row in rows} == {("not started", "0")}
+    assert "compared yet: no run has started for 12." in (out / "report.md").read_text()
 
 
 def test_results_stay_when_their_data_are_missing(out):
@@ -146,10 +143,8 @@ def test_the_leaderboards_pgd_reveals_another_network(correct, out):
     write_json(out / "leaderboard_mnist" / "pgd-xent.json", record)
     made = report.make([board, task_of("table1")], out)
     words = {verdict.word for verdict in made.verdicts}
-    if correct == 9252:
-        assert "no verdict" not in words
-    else:
-        assert words == {"no verdict"}
+    assert ("no verdict" in words, len(words) == 1) == (correct == 9180, correct == 9180)
+    if correct == 9180:
         assert "expected 92.52 as on the leaderboard, got 91.80" in made.remarks[0]
 
 
@@ -161,13 +156,3 @@ def test_a_figure_names_its_restarts(out):
     text = f"{title}:\n\n![{title}](table1/restarts.png)\n"
     assert text in (out / "report.md").read_text()
     assert f'alt="{title}" src="table1/restarts.png"' in (out / "index.html").read_text()
-
-
-def test_a_report_without_records(tmp_path):
-    report.write([task_of("table1")], tmp_path)
-    rows = list(csv.DictReader((tmp_path / "report.csv").open()))
-    assert {(row["why"], row["restarts"]) for row in rows} == {("not started", "0")}
-    assert (
-        "None could be compared yet: no run has started for 12."
-        in (tmp_path / "report.md").read_text()
-    )
