@@ -6,10 +6,9 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from daa.attacks.methods import METHODS
 from daa.errors import require
@@ -49,8 +48,8 @@ class Substitute(_Model):
     """The network that is attacked when the original weights are missing."""
 
     target: str
-    images: Annotated[int, Field(ge=1)]
-    restarts: Annotated[int, Field(ge=1)]
+    images: int
+    restarts: int
 
 
 class TextNumber(_Model):
@@ -69,7 +68,7 @@ class Entry(_Model):
     config: str
     dataset: str
     source: str
-    images: Annotated[int, Field(ge=1)]
+    images: int
     same_images: bool = True
     decimals: int = 2
     substitute: Substitute | None = None

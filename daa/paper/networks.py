@@ -25,12 +25,8 @@ from daa.targets import checkpoints, fetch, files
 class NetworkCheck(BaseModel):
     """The checks of a network, saved so that the next start need not repeat them.
 
-    Args:
-        weights: provenance of the weights; "third-party" after a failed check.
-        clean, published: accuracy on these images and published accuracy, in %.
-        file: whether the file of the weights has the published hash, in words.
-        misses: failed checks, one sentence each.
-        ms_per_image: milliseconds of one step for each image of a minibatch of `particles`.
+    Accuracies are in percent; `weights` are "third-party" after a failed check; `ms_per_image` is
+    the time of one step of a minibatch of `particles`, divided by `particles`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

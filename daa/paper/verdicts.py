@@ -125,7 +125,7 @@ def _judge_accuracy(verdict: Verdict, records: Sequence[Record], complete: bool)
 
     s also bounds the noise of a worst case: if an image survives a restart with probability q, and
     S(n) images are expected to survive n restarts, the variance is the sum of q^n (1 - q^n), which
-    is S(n) - S(2n), and restarts n + 1 to 2n break fewer new images than the second restart does.
+    is S(n) - S(2n). Per run of results/robust_mnist, S(5) - S(10) is smaller than S(1) - S(2).
 
     One restart shows no spread. The sum of q (1 - q) is at most the binomial variance, so a value
     outside the interval over the images is a deviation, and a value inside is undecided. Further
