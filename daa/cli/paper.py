@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def engine(network: Network) -> Engine | None:
         load = targets.loader(network.reference, args.model_dir)
-        return options.engine(args, load, network.sha256, network.data)
+        return options.engine(args, load, network.check.weights_sha256, network.data)
 
     reproduce.reproduce(
         plan.Options(

@@ -51,12 +51,11 @@ def test_a_substitute_replaces_missing_weights(options, original, tmp_path):
     assert table.missing == ""
     assert table.experiment.target == table.entry.substitute.target
     assert (table.experiment.images, table.experiment.restarts) == (8, 3)
-    assert table.names == {"config": "table_fmnist", "instead_of": original}
     assert "not on the paper's weights" in table.experiment.title
     untrained.write(targets.family(original), original.partition("/")[2], tmp_path / "models")
     table, *_ = plan.tasks(options, lambda text: None)
     assert not table.substituted
-    assert table.folder(options.out).name == "table_fmnist"
+    assert table.experiment.name == "table_fmnist"
 
 
 def test_unusable_weights_are_named_and_left_unchanged(options, downloads, original):

@@ -194,19 +194,19 @@ def job(config: str, network: SimpleNamespace, finished: int = 0, restarts: int 
     return reproduce.Job(task, network, Path(), ids, dict.fromkeys(names, finished))
 
 
-def network(name: str, images: int = 40) -> SimpleNamespace:
-    return SimpleNamespace(reference=name, data=range(images))
+def network(name: str, images: int = 40, ms: float = 1.0) -> SimpleNamespace:
+    check = SimpleNamespace(ms_per_image=ms)
+    return SimpleNamespace(reference=name, data=range(images), check=check)
 
 
 def test_shared_units_are_counted_once(options):
-    a = network("a")
+    a = network("a", ms=3600)
     jobs = [job("first", a, restarts=3), job("second", a)]
     assert reproduce.steps_left(jobs) == {"first": 2 * 3 * 2 * 40}
     assert reproduce.steps_left(jobs, 1) == {"first": 2 * 2 * 40}
     jobs[1].restarts["pgd-xent"] = 1
     assert reproduce.steps_left(jobs) == {"first": 5 * 2 * 40}
-    checks = {"a": SimpleNamespace(ms_per_image=3600)}
-    text = reproduce.schedule([job.task for job in jobs], jobs, checks)
+    text = reproduce.schedule([job.task for job in jobs], jobs)
     assert "0.4 hours are left on this device" in text
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[3:5]]
     assert rows == [
@@ -215,16 +215,12 @@ def test_shared_units_are_counted_once(options):
     ]
 
 
-def test_cheap_networks_come_first_and_those_without_printed_numbers_last(options):
-    few, many, silent = network("few", 20), network("many"), network("silent", 1)
+@pytest.mark.parametrize(
+    ("ms", "order"), [(1.5, ["few", "many", "silent"]), (3.0, ["many", "few", "silent"])]
+)
+def test_cheap_networks_come_first_and_those_without_printed_numbers_last(ms, order, options):
+    few, many, silent = network("few", 20, ms), network("many"), network("silent", 1)
     jobs = [job("first", many), job("unprinted", silent), job("second", few)]
-
-    def order(few: float) -> list[str]:
-        checks = {"many": 1.0, "few": few, "silent": 1.0}
-        checks = {name: SimpleNamespace(ms_per_image=ms) for name, ms in checks.items()}
-        rounds = list(reproduce._rounds(jobs, checks))
-        assert [turn for turn, _ in rounds] == [1, 1, 1, 2, 2, 2]
-        return [job.network.reference for _, job in rounds[:3]]
-
-    assert order(few=1.5) == ["few", "many", "silent"]
-    assert order(few=3.0) == ["many", "few", "silent"]
+    rounds = list(reproduce._rounds(jobs))
+    assert [turn for turn, _ in rounds] == [1, 1, 1, 2, 2, 2]
+    assert [job.network.reference for _, job in rounds[:3]] == order
