@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from daa import targets
 from daa.attacks.losses import LOSSES
 from daa.attacks.methods import METHODS
-from daa.reports import curves, examples, style
+from daa.reports import autoattack, curves, examples, style
 from daa.reports.curves import Line, Plot
 from daa.reports.results import ResultSet
 from daa.reports.wording import label, loss, source
@@ -128,10 +128,10 @@ def budget(results: ResultSet) -> Plot:
 
     The attacks of AutoAttack are points, and the exact robust accuracy is a horizontal line.
     """
-    records, races = results.records, results.races[-1:]
+    records, races = results.records, autoattack.load(results.folder)
     most = max(record.gradients_per_image for record in records)
     lines = [*_methods(records, np.geomspace(4, most, 200))]
-    for race in races:
+    for race in races[-1:]:
         on = "" if race.images == records[0].images else f", first {race.images:,} images"
         x, y = race.autoattack.arrays
         lines.append(Line(f"AutoAttack{on}", "wine", x, y, dash=":", marker="*"))
@@ -139,8 +139,8 @@ def budget(results: ResultSet) -> Plot:
             x, y = race.adaptive[0].arrays
             name, colour = f"Adaptive DAA{on}", style.colour_of("adaptive")
             lines.append(Line(name, colour, x, y, dash="--", width=1, step=True))
-    most = max([most, *(race.autoattack.last.gradients for race in results.races)])
-    courses = [course for race in races for course in (race.autoattack, race.adaptive[0])]
+    most = max([most, *(race.autoattack.last.gradients for race in races)])
+    courses = [course for race in races[-1:] for course in (race.autoattack, race.adaptive[0])]
     ends = [record.worst for record in records] + [course.last.accuracy for course in courses]
     low, high = 100 * min(ends), 100 * max(record.clean_accuracy for record in records)
     name = records[0].target

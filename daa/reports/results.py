@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from daa.attacks.methods import AttackConfig
 from daa.errors import InputError, require
-from daa.reports import autoattack, comparisons, stats
+from daa.reports import comparisons, stats
 from daa.reports.comparisons import Comparison
 from daa.runs import config, records
 from daa.runs.config import Experiment, Row
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 # JSON files of a result folder besides the records.
-_OTHERS = {f"{name}.json" for name in config.TAKEN} | {autoattack.NAME}
+_OTHERS = {f"{name}.json" for name in config.TAKEN}
 
 # Columns of a data frame besides those of `Record` and the settings of the attack.
 COMPUTED = {
@@ -105,11 +105,6 @@ class ResultSet:
     def budgeted(self) -> list[Comparison]:
         """Each run with a gradient budget compared with PGD of the same seed."""
         return comparisons.budgeted(self.records)
-
-    @cached_property
-    def races(self) -> tuple[autoattack.Race, ...]:
-        """Measurements of Adaptive DAA and AutoAttack on the same images."""
-        return autoattack.load(self.folder)
 
     @property
     def has_curves(self) -> bool:

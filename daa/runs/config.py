@@ -38,7 +38,7 @@ RESULTS = Path("results") if _INSTALLED else _PACKAGE.parent / "results"
 # The copy of an experiment next to the records.
 EXPERIMENT = "experiment.json"
 # Rows can't have the names of other JSON files in the folder of the records.
-TAKEN = ("examples", "evaluation", "experiment")
+TAKEN = ("autoattack", "examples", "evaluation", "experiment")
 
 _FRACTION = re.compile(r"(\d{1,9})\s*/\s*([1-9]\d{0,8})", re.ASCII)
 _PART_OF_EPS = re.compile(r"eps\s*/\s*([1-9]\d{0,8})", re.ASCII)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from daa.attacks.methods import METHODS
 from daa.cli import figures as script
+from daa.reports import autoattack as races
 from daa.reports import curves, figures, style
 from daa.reports.curves import Line, Plot
 from daa.reports.results import ResultSet, load
@@ -126,7 +127,7 @@ def test_equal_budgets_have_a_line_per_attack_and_autoattack_as_points(budgets):
     assert len(labels) == len(set(labels)) == 14
     worst = np.mean([100 * r.worst for r in budgets.records if r.attack.method == "adaptive"])
     assert plot.lines[0].y[-1] == pytest.approx(worst, abs=0.02)
-    race = budgets.races[-1]
+    race = races.load(budgets.folder)[-1]
     autoattack = next(line for line in plot.lines if line.label.startswith("AutoAttack"))
     assert list(autoattack.x) == [point.gradients for point in race.autoattack.points]
     assert f"Adaptive DAA, first {race.images:,} images" in labels

@@ -185,5 +185,5 @@ def test_a_folder_without_an_experiment_and_a_damaged_one(tmp_path):
 
 
 def test_rows_cannot_have_the_names_of_other_files():
-    files = [records.EXAMPLES, records.EVALUATION, config.EXPERIMENT]
+    files = ["autoattack.json", records.EXAMPLES, records.EVALUATION, config.EXPERIMENT]
     assert [f"{name}.json" for name in config.TAKEN] == files
