@@ -75,7 +75,7 @@ def test_a_shared_setting_applies_to_the_rows_that_read_it(load):
         ("name: mine", "name: pgd-xent", r"rows\[1\].name: 'pgd-xent' is already the name of a"),
         ("name: mine", "name: ../up", r"rows\[1\].name: .*got '../up'"),
         ("name: mine", f"name: {'x' * 151}", r"rows\[1\].name: .* at most 150 characters"),
-        ("name: mine", "name: examples", r"rows\[1\].name: must not be examples, evaluation, exp"),
+        ("name: mine", "name: examples", r"rows\[1\].name: must not be autoattack, examples"),
         ("name: mine", "name: experiment", r"rows\[1\].name: must not be .*got 'experiment'"),
         ("name: small", "name: a/b", "small.yaml: name: must match pattern"),
         ("target: tiny/cnn", "target: 3", "target: .*string, got 3"),
