@@ -76,7 +76,6 @@ def load(
     if isinstance(model, Target):
         for option, value in {"bounds": bounds, "data_format": data_format}.items():
             require(value is None, option, "none, as the target has its own", value)
-        common.check_gradient(model)
         return common.with_logits(model)
     make: Callable[..., Target]
     if saved:

@@ -64,14 +64,14 @@ def from_saved_model(
         return common.output_of(outputs, output, name)
 
     call.loaded = loaded  # type: ignore[attr-defined]  # keeps the variables alive
-    return common.of_graph(
+    return common.target_of(
         call,
-        tf.TensorSpec(spec.shape, spec.dtype),
         name,
         image_shape=image_shape,
         bounds=bounds,
-        data_format=data_format,
         weights_sha256=partial(folder_sha256, folder),
+        spec=tf.TensorSpec(spec.shape, spec.dtype),
+        data_format=data_format,
     )
 
 
