@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from toys import write_weights
 
 from daa import targets
 from daa.errors import InputError
@@ -8,7 +9,7 @@ from daa.paper import claims, networks
 from daa.paper.networks import Network
 from daa.paper.plan import Options
 from daa.runs import config
-from daa.targets import fetch, files, untrained
+from daa.targets import fetch, files
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
 IMAGES = 8
@@ -18,7 +19,7 @@ IMAGES = 8
 def secret(tmp_path) -> str:
     """The network of Table 1 with random weights."""
     reference = claims.load("table1").target
-    untrained.write(targets.family(reference), reference.partition("/")[2], tmp_path)
+    write_weights(reference, tmp_path)
     return reference
 
 

@@ -42,17 +42,12 @@ def target_of(
     Args:
         call: native pixels in its layout -> logits, probabilities or outputs of sigmoids, [N, K] of
             any float.
-        name: name of the target.
         image_shape: (H, W, C), or None for the shape in `spec`.
         bounds: native range of the pixels; None for (0, 1), or for (0, 255) with integer inputs.
         weights_sha256: returns the hash of the weights, or None; called after the function.
         spec: shape and type of the function's input; None for float32 images of `image_shape`.
-        data_format: layout of the input.
         candidates: versions of the function without its end, in addition to the usual ones.
         xla: whether XLA can compile the function.
-
-    Raises:
-        InputError: the function fails, does not return [N, K] floats, or has no gradient.
     """
     sizes = spec.shape.as_list() if spec is not None and spec.shape.rank is not None else None
     shape = layouts.image_shape_of(sizes, image_shape, data_format, name)
@@ -141,11 +136,9 @@ def _check_gradient(target: Target) -> None:
 
 
 def output_of(outputs: Any, output: str | None, name: str) -> Any:
-    """The output to attack, among the outputs of the target `name`.
+    """The output to attack, from a tensor, a sequence of a tensor or a mapping of tensors.
 
-    Args:
-        outputs: a tensor, or a mapping or sequence of tensors.
-        output: name in a mapping; None for a single output or for "logits".
+    `output` is its name in a mapping; None for a single output or for "logits".
     """
     if isinstance(outputs, Mapping):
         names = [str(key) for key in outputs]

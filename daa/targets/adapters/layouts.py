@@ -24,14 +24,8 @@ def image_shape_of(
 ) -> Shape:
     """(H, W, C) of the images of a model.
 
-    Args:
-        shape: shape of the model's input, with the batch first; None if unknown.
-        image_shape: (H, W, C) from the user; None to read them from `shape`.
-        data_format: layout of the model's input.
-        name: name of the target.
-
-    Raises:
-        InputError: `image_shape` is invalid, or both are None.
+    `image_shape` comes from the user; None to read it from the `shape` of the model's input, which
+    begins with the batch.
     """
     formats = get_args(DataFormat)
     valid = data_format in formats
@@ -80,11 +74,7 @@ def in_layout(
 
 
 def bounds_of(bounds: Any, name: str, default: tuple[float, float] = (0.0, 1.0)) -> Bounds:
-    """The native range of the pixels, from `Bounds`, a pair of numbers, or None for the default.
-
-    Raises:
-        InputError: anything else.
-    """
+    """The native range of the pixels, from `Bounds`, a pair of numbers, or None for the default."""
     if bounds is None:
         bounds = default
     elif isinstance(bounds, Bounds):
