@@ -274,14 +274,18 @@ def test_a_broken_download_leaves_nothing(server, tmp_path, secret, monkeypatch)
     assert not contents(tmp_path / "models")
 
 
-def test_unknown_names_and_addresses(tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fmnist/authors"], "fmnist/authors: expected an address, got none"),
+        (["x"], "fetch: expected one of mnist, .* got 'x'"),
+        (["mnist", "cifar10", "--from", "."], "--from: needs exactly one NAME, got 2"),
+    ],
+)
+def test_unknown_names_and_addresses(tmp_path, arguments, message):
     (tmp_path / "models").mkdir()
-    with pytest.raises(InputError, match="fmnist/authors: expected an address, got none"):
-        run(tmp_path, "fmnist/authors")
-    with pytest.raises(InputError, match=r"fetch: expected one of mnist, .* got 'x'"):
-        run(tmp_path, "x")
-    with pytest.raises(InputError, match=r"--from: needs exactly one NAME, got 2"):
-        run(tmp_path, "mnist", "cifar10", "--from", tmp_path)
+    with pytest.raises(InputError, match=message):
+        run(tmp_path, *arguments)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,10 @@ def test_images_are_scaled_to_one(folder):
     np.testing.assert_array_equal(DATASETS["mnist"].load("test", folder, images=2).y, [7, 0])
     with pytest.raises(InputError, match="mnist/test: images: expected 1 to 3, got 4"):
         DATASETS["mnist"].load("test", folder, images=4)
+    with pytest.raises(InputError, match=r"expected the file, got none; .* daa fetch mnist"):
+        DATASETS["mnist"].load("train", folder)
+    with pytest.raises(InputError, match="split: expected train or test, got 'val'"):
+        DATASETS["mnist"].load("val", folder)
 
 
 def test_the_first_500_test_images_of_mnist_need_no_files(tmp_path):
@@ -76,11 +80,6 @@ def test_files_that_are_there_are_read_instead_of_the_first_images(folder):
         DATASETS["mnist"].load("test", folder, images=3)
 
 
-def test_another_file_than_the_official_causes_a_warning(folder):
-    with pytest.warns(UserWarning, match="not the official file of mnist"):
-        DATASETS["mnist"].load("test", folder)
-
-
 @pytest.mark.filterwarnings("ignore:.*not the official file")
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
@@ -99,14 +98,6 @@ def test_damaged_files_are_named(folder, kind, content, message):
     (folder / "mnist" / f"t10k-{kind}-ubyte.gz").write_bytes(b"no gzip")
     with pytest.raises(InputError, match="expected a complete gzip file"):
         DATASETS["mnist"].load("test", folder)
-
-
-def test_a_missing_split_or_file_is_named(folder):
-    message = r"expected the file, got none; set DAA_DATA .* daa fetch mnist"
-    with pytest.raises(InputError, match=message):
-        DATASETS["mnist"].load("train", folder)
-    with pytest.raises(InputError, match="split: expected train or test, got 'val'"):
-        DATASETS["mnist"].load("val", folder)
 
 
 @pytest.fixture
@@ -154,13 +145,9 @@ def test_cifar10s_training_set_is_five_files_in_order(cifar):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(("split", "images"), [("test", 4), ("train", 20)])
-def test_a_complete_cifar10_gives_no_warning(cifar, split, images, monkeypatch):
-    monkeypatch.setitem(readers._CIFAR_IMAGES, split, images)
-    names = ["test_batch"] if split == "test" else [f"data_batch_{k}" for k in range(1, 6)]
-    for name in names:
-        (cifar.parent / f"{name}.bin").write_bytes(bytes(3073 * 4))
-    assert len(DATASETS["cifar10"].load(split, cifar.parent.parent)) == images
+def test_a_complete_cifar10_gives_no_warning(cifar, monkeypatch):
+    monkeypatch.setitem(readers._CIFAR_IMAGES, "test", 2)
+    assert len(DATASETS["cifar10"].load("test", cifar.parent.parent)) == 2
 
 
 def test_an_unpacked_file_is_preferred(folder):

@@ -1,7 +1,5 @@
 """Models of a user as targets; tests/evaluation has the errors."""
 
-import keras
-import pytest
 import tensorflow as tf
 
 from daa.targets import user_models
@@ -31,11 +29,3 @@ def test_a_module_is_loaded_from_the_working_directory(tmp_path, monkeypatch):
     target = user_models.load("of_user:f", image_shape=(8, 8, 1))
     assert (target.name, target.classes) == ("of_user:f", 10)
     assert user_models.load(target) is target
-
-
-def test_the_note_of_a_removed_softmax_is_a_warning():
-    last = keras.layers.Dense(10, activation="softmax")
-    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), last])
-    with pytest.warns(match=r"softmax.*\[softmax-removed\]"):
-        target = user_models.load(model)
-    assert [note.code for note in target.notes] == ["softmax-removed"]
