@@ -32,13 +32,11 @@ class _Flat:
 
 def _flat(call: Network, spec: tf.TensorSpec, name: str) -> _Flat:
     """The graph of a function, with weights as constants."""
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
+    from tensorflow.python.framework import convert_to_constants
 
     try:
         traced = tf.function(call, autograph=False).get_concrete_function(spec)
-        frozen = convert_variables_to_constants_v2(traced)
+        frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     except Exception as error:
         raise InputError(
             f"{name}: expected a graph whose weights can be frozen, got {reason(error)}"
@@ -50,15 +48,9 @@ def _flat(call: Network, spec: tf.TensorSpec, name: str) -> _Flat:
 def of_integers(
     call: Network, spec: tf.TensorSpec, name: str
 ) -> tuple[Network, Iterator[Candidate], Note]:
-    """A function of integers as a function of floats, which it rounds.
+    """A function of integers as a function of floats, which it rounds; the gradient ignores this.
 
-    The gradient passes the rounding unchanged.
-
-    Returns:
-        The function, versions without a softmax or sigmoid at its end, and a note.
-
-    Raises:
-        InputError: another operation than a cast reads the input.
+    Returns the function, versions without a softmax or sigmoid at its end, and a note.
     """
     integer, flat = spec.dtype, _flat(call, spec, name)
     inputs, real = {flat.input}, tf.float32.as_datatype_enum

@@ -34,17 +34,13 @@ _LEAST = 20  # fewer logits may all lie in [0, 1] by chance
 def of(
     call: Network, pixels: tf.Tensor, out: tf.Tensor, candidates: Iterable[Candidate] = ()
 ) -> tuple[Network, list[Note]]:
-    """The logits of a model.
+    """The model itself if its outputs leave [0, 1], else a function with logits; and notes.
 
     Args:
         call: native pixels [N, H, W, C] -> outputs [N, K] of any float.
-        pixels: some very different images.
-        out: the outputs of these images.
+        pixels, out: some very different images, and the outputs of the model for them.
         candidates: versions of the model without its end. The first candidate with the same outputs
             after the activation wins.
-
-    Returns:
-        The model itself if its outputs leave [0, 1], else a function with logits; and notes.
     """
     precise = out.dtype.size >= 4
     values = tf.cast(out, tf.float64).numpy()

@@ -60,8 +60,8 @@ def from_torch(
             f"{name}: expected a module that takes images of shape {['N', *size]}, "
             f"got {files.reason(error)}"
         ) from error
-    valid = isinstance(out, torch.Tensor) and out.ndim == 2
     shape = list(getattr(out, "shape", [type(out).__name__]))
+    valid = isinstance(out, torch.Tensor) and len(shape) == 2
     require(valid, f"{name}: output", "logits [1, K] of one image", shape)
     if not (out.is_floating_point() and out.requires_grad):
         raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daa import InputError
-from daa.targets import DATASETS, readers
+from daa.targets import DATASETS, datasets
 
 real = pytest.mark.real
 needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
@@ -146,7 +146,7 @@ def test_cifar10s_training_set_is_five_files_in_order(cifar):
 
 @pytest.mark.filterwarnings("error")
 def test_a_complete_cifar10_gives_no_warning(cifar, monkeypatch):
-    monkeypatch.setitem(readers._CIFAR_IMAGES, "test", 2)
+    monkeypatch.setitem(datasets._CIFAR_IMAGES, "test", 2)
     assert len(DATASETS["cifar10"].load("test", cifar.parent.parent)) == 2
 
 
