@@ -91,15 +91,10 @@ class TargetRow:
 
 def surrogate(description: str, model: Model, eps: float) -> TargetRow:
     """The row of a surrogate: a network of the paper's architecture trained by this project."""
-    note = "a source checkout of this project has the weights in FOLDER/weights/surrogate"
+    source = Source(note="a source checkout has the weights in FOLDER/weights/surrogate")
+    weights = "weights/surrogate/model"
     return TargetRow(
-        description,
-        model,
-        provenance="surrogate",
-        eps=eps,
-        weights="weights/surrogate/model",
-        source=Source(note=note),
-        board=True,
+        description, model, "surrogate", eps, weights=weights, source=source, board=True
     )
 
 

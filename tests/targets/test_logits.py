@@ -2,7 +2,6 @@
 
 import warnings
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -72,24 +71,6 @@ def test_an_end_that_cannot_be_removed_is_inverted(end, code):
     assert small.sum() > 10
 
 
-@pytest.mark.parametrize("kind", ["model", "file", "saved"])
-def test_a_keras_model_that_ends_in_sigmoids(kind, tmp_path):
-    keras.utils.set_random_seed(0)
-    dense = keras.layers.Dense(10, activation="sigmoid")
-    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), dense])
-    expected = DATA.x.reshape(-1, 64) @ dense.kernel.numpy() + dense.bias.numpy()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if kind == "saved":
-            model.export(tmp_path / "m", verbose=False)
-            target = Target.from_saved_model(tmp_path / "m")
-        else:
-            model.save(tmp_path / "m.keras")
-            target = Target.from_keras(model if kind == "model" else tmp_path / "m.keras")
-    assert [note.code for note in target.notes] == ["sigmoid-removed"]
-    np.testing.assert_allclose(predict(target, DATA.x), expected, rtol=1e-4, atol=1e-4)
-
-
 def test_custom_gradients_stay():
     @tf.custom_gradient
     def rounded(x):
@@ -134,13 +115,11 @@ def test_the_inverse_of_the_sigmoid_rises_and_is_exact():
     "end",
     [
         lambda z: 1000 * z,
-        tf.sigmoid,
-        lambda z: tf.sigmoid(z - 4),
         lambda z: tf.sigmoid(100 * z),
         lambda z: tf.nn.softmax(1000 * z),
         opaque_sigmoid,
     ],
-    ids=["times 1000", "sigmoid", "low", "saturated", "softmax of times 1000", "opaque"],
+    ids=["times 1000", "sigmoid of times 100", "softmax of times 1000", "opaque"],
 )
 def test_saturated_ends_do_not_weaken_the_attack(end, plain_accuracy):
     """Within one point of the network's own robust accuracy."""

@@ -77,13 +77,9 @@ def from_keras(
 
 def _load(path: Path) -> Any:
     """The model in a .keras file, loaded in safe mode, which refuses code inside the file."""
-    if path.suffix in (".h5", ".hdf5"):
-        raise InputError(
-            f"{path}: expected a .keras file, got HDF5, which may hold code; load it with "
-            "keras.models.load_model and give the model, or save it as .keras"
-        )
-    is_model = path.suffix == ".keras" and zipfile.is_zipfile(path)
-    require(is_model, str(path), "a .keras file", path.name)
+    valid = path.suffix == ".keras" and zipfile.is_zipfile(path)
+    expected = "a .keras file (load another file with keras.models.load_model, give the model)"
+    require(valid, str(path), expected, path.name)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
