@@ -28,10 +28,10 @@ def prefix(tmp_path, arrays):
     return checkpoints.write(tmp_path / "model" / "checkpoint-7", arrays)
 
 
-def assert_same(found, expected):
-    assert set(found) == set(expected)
+def assert_same(actual, expected):
+    assert set(actual) == set(expected)
     for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name])
+        np.testing.assert_array_equal(actual[name], expected[name])
 
 
 def test_what_is_written_is_read(prefix, arrays):

@@ -30,14 +30,14 @@ def test_a_loaded_target_has_the_fields_of_its_row_and_model(tmp_path):
     row = madry_cifar10.FAMILY.row("surrogate")
     arrays = row.model.initialize(np.random.default_rng(0))
     np.savez(tmp_path / "w.npz", **arrays, more=np.zeros(3))
-    found = madry_cifar10.load_target("surrogate", path=tmp_path / "w.npz")
-    assert (found.name, found.provenance) == ("madry_cifar10/surrogate", "surrogate")
-    assert (found.image_shape, found.classes) == ((32, 32, 3), 10)
-    assert found.bounds == row.model.bounds
-    assert found.weights_sha256 == checkpoints.sha256(tmp_path / "w.npz")
+    loaded = madry_cifar10.load_target("surrogate", path=tmp_path / "w.npz")
+    assert (loaded.name, loaded.provenance) == ("madry_cifar10/surrogate", "surrogate")
+    assert (loaded.image_shape, loaded.classes) == ((32, 32, 3), 10)
+    assert loaded.bounds == row.model.bounds
+    assert loaded.weights_sha256 == checkpoints.sha256(tmp_path / "w.npz")
     assert row.model.training_network is madry_cifar10.model.training_network
     x = np.random.default_rng(1).random((2, 32, 32, 3), dtype=np.float32)
-    exact, half = found(x).numpy(), in_precision(found, "bfloat16")(x).numpy()
+    exact, half = loaded(x).numpy(), in_precision(loaded, "bfloat16")(x).numpy()
     assert 1e-5 < np.abs(half - exact).max() / np.abs(exact).max() < 0.1
 
 
@@ -93,9 +93,9 @@ def test_the_weights_of_an_installed_package_are_in_the_folder_of_all_weights(
         installed.load_target("surrogate", model_dir=tmp_path)
     prefix = tmp_path / "madry_mnist" / "surrogate" / "model"
     checkpoints.write(prefix, arrays)
-    found = installed.load_target("surrogate", model_dir=tmp_path)
-    assert found.provenance == "surrogate"
-    assert found.weights_sha256 == checkpoints.sha256(prefix)
+    loaded = installed.load_target("surrogate", model_dir=tmp_path)
+    assert loaded.provenance == "surrogate"
+    assert loaded.weights_sha256 == checkpoints.sha256(prefix)
 
 
 def test_paths_for_the_weights_of_a_training():

@@ -129,8 +129,8 @@ def test_blocks_equal_slims_description(assigned, arrays):
     inputs = [first_input(keras, before) for before, _, _ in BLOCKS.values()]
     outputs = [output(keras, name) for name in BLOCKS]
     probe = tf.keras.Model(keras.input, [*inputs, *outputs])
-    found = probe(np.random.default_rng(2).random((1, 299, 299, 3), dtype=np.float32) * 2 - 1)
-    before, after = found[: len(BLOCKS)], found[len(BLOCKS) :]
+    actual = probe(np.random.default_rng(2).random((1, 299, 299, 3), dtype=np.float32) * 2 - 1)
+    before, after = actual[: len(BLOCKS)], actual[len(BLOCKS) :]
     for h, ours, (name, (_, scope, scale)) in zip(before, after, BLOCKS.items(), strict=True):
         theirs = block(a, scope, scale, tf.cast(h, tf.float64))
         atol = 1e-5 * np.abs(theirs).max()
@@ -210,9 +210,9 @@ def test_images_are_resized_as_tensorflow_1_does_it(monkeypatch):
     """Against the formula, on noise, where half a pixel or aligned corners would show."""
     pixels = np.random.default_rng(0).integers(0, 256, (160, 240, 3)).astype(np.uint8)
     monkeypatch.setattr(tf.io, "decode_jpeg", lambda content, channels: tf.constant(pixels))
-    found = images.preprocess(tf.io.encode_jpeg(pixels).numpy(), "here")
+    actual = images.preprocess(tf.io.encode_jpeg(pixels).numpy(), "here")
     cropped = pixels[10:150, 15:225] / 255  # the central 87.5 %
-    np.testing.assert_allclose(found, legacy_resize(cropped, 299), atol=1e-5)
+    np.testing.assert_allclose(actual, legacy_resize(cropped, 299), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,10 @@ def network(end="none", dtype="float32", seed=0):
 
 def quiet(make):
     """A target and the warnings about it."""
-    with warnings.catch_warnings(record=True) as given:
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         target = make()
-    return target, [str(warning.message) for warning in given]
+    return target, [str(warning.message) for warning in messages]
 
 
 def codes(target):
@@ -67,8 +67,8 @@ def softmax(logits):
 
 def test_a_model_with_logits_stays_as_it_is_in_inference_mode():
     model = network()
-    target, given = quiet(lambda: Target.from_keras(model, bounds=(0, 255)))
-    assert given == [] and target.notes == ()
+    target, messages = quiet(lambda: Target.from_keras(model, bounds=(0, 255)))
+    assert messages == [] and target.notes == ()
     assert (target.image_shape, target.classes, target.bounds) == (SHAPE, CLASSES, Bounds(0, 255))
     for x in (X, X[:3]):  # no dropout, no moments of the batch
         np.testing.assert_allclose(predict(target, x), native(model, x), rtol=1e-5, atol=1e-6)
@@ -78,10 +78,10 @@ def test_a_model_with_logits_stays_as_it_is_in_inference_mode():
 def test_a_final_softmax_or_sigmoid_is_removed(end):
     model = network(end)
     before = native(model)
-    target, given = quiet(lambda: Target.from_keras(model, bounds=(0, 255), name="mine"))
+    target, messages = quiet(lambda: Target.from_keras(model, bounds=(0, 255), name="mine"))
     kind = "sigmoid" if end == "sigmoid" else "softmax"
     assert codes(target) == [f"{kind}-removed"]
-    assert given == [f"mine: The final {kind} of the model is taken off. [{kind}-removed]"]
+    assert messages == [f"mine: The final {kind} of the model is taken off. [{kind}-removed]"]
     logits = predict(target, X)
     assert (logits < 0).any()
     activation = tf.sigmoid if end == "sigmoid" else tf.nn.softmax
@@ -193,8 +193,8 @@ def test_integer_inputs_have_a_gradient(end, tmp_path):
         lambda: Target.from_saved_model(tmp_path / "saved"),
         lambda: Target.from_saved_model(tmp_path / "saved", signature="serve"),
     ):
-        target, given = quiet(make)
-        assert codes(target) == ["whole-pixels", *removed] and len(given) == len(target.notes)
+        target, messages = quiet(make)
+        assert codes(target) == ["whole-pixels", *removed] and len(messages) == len(target.notes)
         assert target.bounds == Bounds(0, 255)
         for x in (X, whole):  # it rounds
             expected = predict(reference, whole)
@@ -208,15 +208,15 @@ def test_a_saved_model_and_its_model_give_the_same_attack(end, tmp_path):
     model = network(end)
     model.export(tmp_path / "saved", verbose=False)
     config = AttackConfig("blob", eps=0.1, steps=10, steps_per_shuffle=5, step_size=0.02)
-    found = []
+    reports = []
     for make in (
         lambda: Target.from_keras(model, bounds=(0, 255)),
         lambda: Target.from_saved_model(tmp_path / "saved", bounds=(0, 255)),
     ):
         target, _ = quiet(make)
-        found.append(worst_case(target, config, X, Y))
-    np.testing.assert_allclose(found[0].margin, found[1].margin, rtol=1e-3, atol=1e-4)
-    assert found[0].margin.mean() < found[0].natural.mean() - 0.01
+        reports.append(worst_case(target, config, X, Y))
+    np.testing.assert_allclose(reports[0].margin, reports[1].margin, rtol=1e-3, atol=1e-4)
+    assert reports[0].margin.mean() < reports[0].natural.mean() - 0.01
 
 
 class Module(tf.Module):

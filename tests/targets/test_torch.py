@@ -98,12 +98,12 @@ def test_a_final_softmax_is_taken_off_or_its_logarithm_is_attacked(torch, module
 
     last = torch.nn.Softmax(dim=1)
     model = torch.nn.Sequential(module, last) if kind == "layer" else Attribute()
-    with warnings.catch_warnings(record=True) as given:
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         target = Target.from_torch(model, image_shape=SHAPE)
     code = "softmax-logarithm" if kind == "function" else "softmax-removed"
     assert [note.code for note in target.notes] == [code]
-    assert f"[{code}]" in str(given[0].message)
+    assert f"[{code}]" in str(messages[0].message)
     logits, _ = reference(torch, module)
     if kind == "function":
         logits = torch.log_softmax(torch.tensor(logits), dim=1).numpy()

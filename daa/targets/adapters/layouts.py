@@ -61,9 +61,8 @@ def in_layout(
 
     Images are reshaped to an input `shape` of another rank than 4.
     """
-    sizes = list(shape or ())[1:]
-    reshaped = len(sizes) not in (0, 3) and None not in sizes
-    reshaped = reshaped and np.prod(sizes) == np.prod(image_shape)
+    sizes = [size or 0 for size in list(shape or ())[1:]]  # 0 for a size that varies
+    reshaped = len(sizes) not in (0, 3) and np.prod(sizes) == np.prod(image_shape)
 
     def network(x: tf.Tensor) -> tf.Tensor:
         if data_format == "channels_first":
