@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from daa import AttackConfig, Bounds, Target
+from daa import AttackConfig, Bounds, Target, targets
 from daa.attacks.methods import METHODS
+from daa.targets import checkpoints, untrained
 
 FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}
 
@@ -59,3 +61,10 @@ def labelled(target: Target, n: int = 300, seed: int = 1) -> tuple[np.ndarray, n
     """Images with the labels that the target predicts."""
     x, _ = images(n, seed=seed)
     return x, target(x).numpy().argmax(1)
+
+
+def write_weights(reference: str, models: Path) -> None:
+    """Writes a checkpoint of random weights with a step counter to the folder of all weights."""
+    arrays = untrained.arrays(targets.model_of(reference))
+    step = {"global_step": np.array(1, np.int64)}
+    checkpoints.write(models / reference / "checkpoint-1", {**arrays, **step})

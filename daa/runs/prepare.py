@@ -101,7 +101,7 @@ def prepare(
             f"{experiment.name}: data: is missing; {reference!r} needs a data set or a file"
         )
     else:
-        load = user_models.loader(reference, image_shape=data.x.shape[1:], **options)
+        load = partial(user_models.load, reference, image_shape=data.x.shape[1:], **options)
     loaded = load()
     about = {"config": path.stem}
     if reference != experiment.target:

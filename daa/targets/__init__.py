@@ -49,11 +49,7 @@ FOLDERS = ("locuslab", "madry_mnist", "madry_cifar10", "fmnist", "imagenet_ens")
 
 
 def folders() -> tuple[str, ...]:
-    """The target folders: `FOLDERS`, then those of other packages.
-
-    Raises:
-        InputError: an entry point with an invalid or ambiguous name.
-    """
+    """The target folders: `FOLDERS`, then those of other packages."""
     return tuple(_packages())
 
 
@@ -115,11 +111,7 @@ def _name(reference: str) -> str:
 
 
 def row(reference: str) -> TargetRow:
-    """The description of a target.
-
-    Raises:
-        InputError: unknown folder or name, as in the functions below.
-    """
+    """The description of a target."""
     return family(reference).row(_name(reference))
 
 

@@ -21,14 +21,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
 
     Args:
         path: an .npz file, a .pth file of PyTorch, the prefix of a TF1 checkpoint, or a folder with
-            a checkpoint. Among several checkpoints the file `checkpoint` decides; only the last
-            component of the path inside counts, as its folder is stale after a move.
-
-    Returns:
-        {variable name: array}.
-
-    Raises:
-        InputError: missing or damaged files, or several checkpoints in a folder.
+            a checkpoint. Among several checkpoints the file `checkpoint` decides.
     """
     path = Path(path)
     if path.suffix == ".npz":
@@ -41,16 +34,12 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     if not data:
         name = f"{prefix.name}.data-00000-of-00001"
         raise InputError(f"{prefix}: expected {expected}, got no {name}")
-    for file in (_index(prefix), *data):
-        if file.stat().st_size == 0:  # TensorFlow's message is unclear
-            raise InputError(f"{file}: expected {expected}, got an empty file")
     try:
         reader = tf.train.load_checkpoint(str(prefix))
-        names = sorted(name for name in reader.get_variable_to_shape_map() if not is_slot(name))
-        return {name: np.asarray(reader.get_tensor(name)) for name in names}
+        names = sorted(reader.get_variable_to_shape_map())
+        return {k: np.asarray(reader.get_tensor(k)) for k in names if not _SLOTS.search(k)}
     except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
-        got = files.reason(error)
-        raise InputError(f"{prefix}: expected {expected}, got {got}") from error
+        raise InputError(f"{prefix}: expected {expected}, got {files.reason(error)}") from error
 
 
 def _read_pth(path: Path) -> dict[str, np.ndarray]:
@@ -92,22 +81,13 @@ def sha256(path: str | Path) -> str:
     return files.sha256(*([path] if path.is_file() else data_files(find_prefix(path))))
 
 
-def is_slot(name: str) -> bool:
-    """Whether a variable belongs to the optimizer or counts steps."""
-    return _SLOTS.search(name) is not None
-
-
 def exists(path: Path) -> bool:
     """Whether a path is a file, the prefix of a checkpoint or a folder with a checkpoint."""
     return path.is_file() or _index(path).exists() or any(path.glob("*.index"))
 
 
 def find_prefix(path: Path) -> Path:
-    """The prefix of a checkpoint from its prefix, its index or its folder.
-
-    Raises:
-        InputError: no checkpoint, or several and no file `checkpoint` to choose among them.
-    """
+    """The prefix of a checkpoint from its prefix, its index or its folder."""
     if not path.is_dir():
         path = path.with_suffix("") if path.suffix == ".index" else path
         index = _index(path)
@@ -119,7 +99,7 @@ def find_prefix(path: Path) -> Path:
     if record.is_file():
         text = record.read_text(encoding="utf-8", errors="replace")
         match = re.search(r'^model_checkpoint_path:\s*"([^"]*)"', text, re.MULTILINE)
-        # The path may come from Windows.
+        # The path may come from Windows, and its folder from before a move.
         latest = path / re.split(r"[/\\]+", match[1])[-1] if match else None
         if latest in prefixes:
             return latest
@@ -141,16 +121,7 @@ def data_files(prefix: Path) -> list[Path]:
 def select(
     arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], path: str | Path
 ) -> dict[str, np.ndarray]:
-    """The variables of a network among the arrays of a file, as float32.
-
-    Args:
-        arrays: arrays of the file, perhaps with others.
-        shapes: {name: shape} of the network's variables.
-        path: the file, for messages.
-
-    Raises:
-        InputError: a variable is missing, has another shape, or values beyond float32.
-    """
+    """The variables of a network, {name: shape}, among the arrays of a file, as float32."""
     selected = {}
     for name, shape in shapes.items():
         if name not in arrays:
@@ -176,10 +147,6 @@ def write(prefix: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
     """Writes a TF1 checkpoint and its file `checkpoint` atomically; returns the prefix.
 
     The original code restores the checkpoint with `tf.train.Saver`.
-
-    Args:
-        prefix: as `weights/surrogate/model`.
-        arrays: {variable name: array}.
     """
     prefix = Path(prefix)
     names = list(arrays)

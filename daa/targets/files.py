@@ -116,7 +116,6 @@ def read_bytes(path: Path, expected: str) -> bytes:
 
 
 def read_text(path: Path, expected: str) -> str:
-    """UTF-8 text of a file."""
     with reading(path, expected):
         return path.read_text(encoding="utf-8")
 

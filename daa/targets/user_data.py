@@ -29,18 +29,14 @@ def load(
     split: str = "test",
     data_dir: str | Path | None = None,
 ) -> tuple[Dataset, list[Note]]:
-    """Images with labels from their name.
+    """Images with labels from their name, and notes about changes of the images.
 
     Args:
         reference: a data set of this project, as `cifar10`; an .npz file with the arrays `x` and
             `y`; or a folder of images with labels.csv, whose lines are `file,label`.
         images: number of the first images; None for all.
         bounds, data_format: as for `dataset`.
-        split: split of a data set of this project.
-        data_dir: folder of these data sets; else `DAA_DATA`, else the cache.
-
-    Returns:
-        The data set, and notes about changes of the images.
+        split, data_dir: as for a data set of this project, see `DatasetRow.load`.
     """
     path = Path(reference)
     if reference in targets.DATASETS:
@@ -75,7 +71,7 @@ def dataset(
     bounds: Bounds | tuple[float, float] | None = None,
     data_format: DataFormat | None = None,
 ) -> tuple[Dataset, list[Note]]:
-    """Arrays as a data set.
+    """Arrays as a data set, and notes about changes of the images.
 
     Args:
         x: images; integers from 0 to 255, floats in [0, 1], or floats in `bounds`. [N, H, W, C],
@@ -85,12 +81,6 @@ def dataset(
         sha256: hash of the source; None for the hash of the arrays.
         bounds: lowest and highest value of a pixel, if not 0 and 1.
         data_format: layout of x; None to find it by the position of 1 or 3 channels.
-
-    Returns:
-        The data set, and notes about changes of the images.
-
-    Raises:
-        InputError: arrays of another shape or type, NaN or infinity.
     """
     x, y = as_array(x, "x"), as_array(y, "y")
     sha256 = sha256 or sha256_of_arrays([x, y])
@@ -126,9 +116,9 @@ def _scaled(
             message = f"The images reach {highest:g}; their values were divided by 255."
             notes.append(Note("images-rescaled", message))
         span = limits.upper - limits.lower
-        if lowest < limits.lower - span or highest > limits.upper + span:
-            expected = f"values from {limits.lower:g} to {limits.upper:g} (bounds)"
-            require(False, "x", expected, [round(lowest, 4), round(highest, 4)])
+        near = limits.lower - span <= lowest and highest <= limits.upper + span
+        expected = f"values from {limits.lower:g} to {limits.upper:g} (bounds)"
+        require(near, "x", expected, [round(lowest, 4), round(highest, 4)])
         x = limits.from_native(x)
     outside = int(((x < 0) | (x > 1)).reshape(len(x), -1).any(axis=1).sum())
     if outside:

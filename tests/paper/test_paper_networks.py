@@ -1,13 +1,14 @@
 import json
 
 import pytest
+from toys import write_weights
 
 from daa import targets
 from daa.errors import InputError
 from daa.paper import claims, networks
 from daa.paper.plan import Options, Task
 from daa.runs import config
-from daa.targets import fetch, files, untrained
+from daa.targets import fetch, files
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
 IMAGES = 8
@@ -17,7 +18,7 @@ IMAGES = 8
 def secret(tmp_path) -> str:
     """The network of Table 1 with random weights."""
     reference = claims.load("table1").target
-    untrained.write(targets.family(reference), reference.partition("/")[2], tmp_path)
+    write_weights(reference, tmp_path)
     return reference
 
 

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from toys import write_weights
 
-from daa import targets
 from daa.paper import claims, networks, plan
 from daa.paper.plan import Options
-from daa.targets import checkpoints, fetch, untrained
+from daa.targets import checkpoints, fetch
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the official file")
 
@@ -52,7 +52,7 @@ def test_a_substitute_replaces_missing_weights(options, original, tmp_path):
     assert table.experiment.target == table.entry.substitute.target
     assert (table.experiment.images, table.experiment.restarts) == (8, 3)
     assert "not on the paper's weights" in table.experiment.title
-    untrained.write(targets.family(original), original.partition("/")[2], tmp_path / "models")
+    write_weights(original, tmp_path / "models")
     table, *_ = plan.tasks(options, lambda text: None)
     assert not table.substituted
     assert table.experiment.name == "table_fmnist"

@@ -64,14 +64,14 @@ def from_saved_model(
         return common.output_of(outputs, output, name)
 
     call.loaded = loaded  # type: ignore[attr-defined]  # keeps the variables alive
-    return common.of_graph(
+    return common.target_of(
         call,
-        tf.TensorSpec(spec.shape, spec.dtype),
         name,
         image_shape=image_shape,
         bounds=bounds,
-        data_format=data_format,
         weights_sha256=partial(folder_sha256, folder),
+        spec=tf.TensorSpec(spec.shape, spec.dtype),
+        data_format=data_format,
     )
 
 
@@ -84,18 +84,18 @@ def _function(loaded: Any, signature: str | None, where: str) -> Any:
     }
     functions = {**endpoints, **dict(loaded.signatures)}
     if signature is None:
-        usual = [key for key in ("serving_default", "serve") if key in functions]
         only = list(functions) if len(functions) == 1 else []
-        signature = next(iter([*usual, *only]), None)
+        usual = ["serving_default", "serve", *only]
+        signature = next((key for key in usual if key in functions), "")
     expected = f"one of {', '.join(functions)}"
-    require(signature in functions, f"{where}: signature", expected, signature)
-    return functions[str(signature)]
+    require(signature in functions, f"{where}: signature", expected, signature or None)
+    return functions[signature]
 
 
 def folder_sha256(folder: Path) -> str:
     """Hash of the names and contents of the files in a folder, in the order of the names."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(filter(Path.is_file, folder.rglob("*"))):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
         digest.update(files.sha256(path).encode())
     return digest.hexdigest()

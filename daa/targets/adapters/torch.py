@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from daa.target import Bounds, Target
 from daa.targets import files
 from daa.targets.adapters import common, layouts
 from daa.targets.adapters.layouts import DataFormat
-from daa.targets.adapters.logits import Candidate, Network
+from daa.targets.adapters.logits import Network
 from daa.tensorflow import tf
 
 try:
@@ -61,8 +60,8 @@ def from_torch(
             f"{name}: expected a module that takes images of shape {['N', *size]}, "
             f"got {files.reason(error)}"
         ) from error
-    valid = isinstance(out, torch.Tensor) and out.ndim == 2
     shape = list(getattr(out, "shape", [type(out).__name__]))
+    valid = isinstance(out, torch.Tensor) and len(shape) == 2
     require(valid, f"{name}: output", "logits [1, K] of one image", shape)
     if not (out.is_floating_point() and out.requires_grad):
         raise InputError(
@@ -70,27 +69,24 @@ def from_torch(
         )
 
     def network(module: Any) -> Network:
-        function = bridge(lambda x: common.output_of(module(x), output, name), shape[1])
-        return layouts.in_layout(function, None, image_shape, data_format)
+        return _bridge(lambda x: common.output_of(module(x), output, name), shape[1])
 
     return common.target_of(
         network(module),
         name,
         image_shape=image_shape,
-        bounds=layouts.bounds_of(bounds, name),
-        weights_sha256=partial(weights_sha256, module),
-        candidates=(Candidate(end, network(other)) for end, other in _without_end(module)),
+        bounds=bounds,
+        weights_sha256=lambda: common.sha256_of_arrays(
+            tensor.float().numpy() for tensor in module.state_dict().values()
+        ),
+        data_format=data_format,
+        candidates=((end, network(other)) for end, other in _without_end(module)),
         xla=False,
     )
 
 
-def bridge(function: Callable[[Any], Any], classes: int) -> Network:
-    """A function of PyTorch tensors as a differentiable function of TensorFlow tensors.
-
-    Args:
-        function: images as tensors -> logits [N, K].
-        classes: K.
-    """
+def _bridge(function: Callable[[Any], Any], classes: int) -> Network:
+    """A function of PyTorch tensors as a differentiable function of TensorFlow tensors."""
 
     def forward(x: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -124,10 +120,3 @@ def _without_end(module: Any) -> Iterator[tuple[str, Any]]:
             parent, _, leaf = path.rpartition(".")
             setattr(other.get_submodule(parent), leaf, torch.nn.Identity())
             yield end, other
-
-
-def weights_sha256(module: Any) -> str:
-    """Hash of the parameters and buffers of a module, in their order."""
-    return common.sha256_of_arrays(
-        tensor.float().numpy() for tensor in module.state_dict().values()
-    )
