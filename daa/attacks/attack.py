@@ -27,8 +27,6 @@ class Attack:
     compiled graph.
 
     Args:
-        target: the classifier.
-        config: the attack.
         jit: compile with XLA; None for only on a GPU, because XLA is slower on a CPU.
 
     Raises:

@@ -19,28 +19,20 @@ from daa.target import Precision
 
 @dataclass(frozen=True)
 class Method:
-    """An attack as a row of components.
+    """An attack as a row of components; see their modules."""
 
-    Args:
-        title: name in tables and figures.
-        direction, start, aim, step, plan: the components; see their modules.
-        particles: whether the images of a minibatch influence each other and are shuffled every
-            `steps_per_shuffle` steps; False for a composed method with shuffle="never".
-        steps: fixed number of steps; None if the number is an option.
-        loss: default loss; None for a plan that chooses the losses of its units.
-        options: {option: default} that override the defaults of the components.
-    """
-
-    title: str
+    title: str  # in tables and figures
     direction: Component = directions.gradient
     start: Component = starts.uniform
     aim: Component = aims.given
     step: Component = steps.fixed
     plan: Component = plans.repeat
+    # Whether the images of a minibatch influence each other and are shuffled every
+    # `steps_per_shuffle` steps; False for a composed method with shuffle="never".
     particles: bool = False
-    steps: int | None = None
-    loss: str | None = "xent"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    steps: int | None = None  # fixed number of steps; None if the number is an option
+    loss: str | None = "xent"  # default loss; None for a plan that chooses the losses of its units
+    options: Mapping[str, Any] = field(default_factory=dict)  # replace defaults of the components
 
     @property
     def components(self) -> tuple[Component, ...]:
