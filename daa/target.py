@@ -3,7 +3,6 @@
 Common arguments:
 
     x: images in [0, 1]. [N, H, W, C] float32.
-    batch_size: images per call of the network.
 """
 
 from __future__ import annotations
@@ -241,12 +240,11 @@ def _reason(message: str) -> str:
 
 def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
     """Logits of any number of images, computed in batches. [N, H, W, C] -> [N, K] float32."""
-
-    def compile() -> Callable[[tf.Tensor], tf.Tensor]:
-        return tf.function(partial(target), input_signature=[_images(target)], autograph=False)
-
+    spec = [_images(target)]
     with running(target):
-        graph = target.compiled("predict", compile)
+        graph = target.compiled(
+            "predict", lambda: tf.function(partial(target), input_signature=spec, autograph=False)
+        )
         batches = [graph(x[batch]).numpy() for batch in _batches(target, x, batch_size)]
     logits = np.concatenate(batches)
     # A SavedModel may hide the shape of its logits until it runs.
@@ -260,7 +258,6 @@ def input_gradient(
     x: np.ndarray,
     labels: np.ndarray,
     loss: Callable[..., tf.Tensor],
-    batch_size: int = 500,
 ) -> np.ndarray:
     """Gradient of a summed loss with respect to images. [N, H, W, C] float32.
 
@@ -272,29 +269,26 @@ def input_gradient(
     def gradient(x: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         return gradient_of(target, loss, x, labels)[0]
 
-    def compile() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        spec = tf.TensorSpec([None, *labels.shape[1:]], labels.dtype)
-        signature = [_images(target), spec]
-        return tf.function(partial(gradient), input_signature=signature, autograph=False)
-
+    spec = [_images(target), tf.TensorSpec([None, *labels.shape[1:]], labels.dtype)]
     with running(target):
-        graph = target.compiled((loss, labels.dtype.name), compile)
-        batches = _batches(target, x, batch_size)
+        graph = target.compiled(
+            (loss, labels.dtype.name),
+            lambda: tf.function(gradient, input_signature=spec, autograph=False),
+        )
+        batches = _batches(target, x)
         return np.concatenate([graph(x[batch], labels[batch]).numpy() for batch in batches])
 
 
-def logits_gradient(
-    target: Target, x: np.ndarray, w: np.ndarray, batch_size: int = 500
-) -> np.ndarray:
+def logits_gradient(target: Target, x: np.ndarray, w: np.ndarray) -> np.ndarray:
     """Gradient of w . z(x), the logits with weights w [N, K] float32. [N, H, W, C] float32."""
-    return input_gradient(target, x, w, _weighted, batch_size)
+    return input_gradient(target, x, w, _weighted)
 
 
 def _weighted(logits: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(logits * w, axis=1)
 
 
-def _batches(target: Target, x: np.ndarray, batch_size: int) -> Iterator[slice]:
+def _batches(target: Target, x: np.ndarray, batch_size: int = 500) -> Iterator[slice]:
     size = min(batch_size, max(_BATCH // (4 * math.prod(target.image_shape)), 1))
     return (slice(k, k + size) for k in range(0, len(x), size))
 

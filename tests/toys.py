@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from daa import AttackConfig, Bounds, Target
 from daa.attacks.methods import METHODS
+from daa.attacks.worst_case import Engine, local
 
 FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}
 
@@ -59,3 +61,18 @@ def labelled(target: Target, n: int = 300, seed: int = 1) -> tuple[np.ndarray, n
     """Images with the labels that the target predicts."""
     x, _ = images(n, seed=seed)
     return x, target(x).numpy().argmax(1)
+
+
+def ahead(target: Target, x: np.ndarray, y: np.ndarray, count: int) -> Engine:
+    """An engine that receives `count` units before it returns the first result."""
+
+    def run(units: Iterator) -> Iterator:
+        running: list = []
+        while True:
+            while len(running) < count and (unit := next(units, None)) is not None:
+                running.append(unit)
+            if not running:
+                return
+            yield from local(target, x, y)(iter([running.pop(0)]))
+
+    return run

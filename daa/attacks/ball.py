@@ -16,9 +16,9 @@ from daa.errors import is_number, plain, require
 from daa.tensorflow import tf
 
 
-def radius(eps: float, where: str = "eps") -> float:
+def radius(eps: float) -> float:
     """Raises InputError unless 0 < eps <= 1; returns eps as a Python number."""
-    require(is_number(eps) and 0 < eps <= 1, where, "0 < eps <= 1", eps)
+    require(is_number(eps) and 0 < eps <= 1, "eps", "0 < eps <= 1", eps)
     return plain(eps)
 
 

@@ -24,7 +24,15 @@ Memory = dict[str, Any]
 SHARED = ("eps", "clip_range")
 
 Component = Callable[..., Any]
-_C = TypeVar("_C", bound=Callable[..., Any])
+_C = TypeVar("_C", bound=Component)
+
+
+def _declaring(name: str, value: Any) -> Callable[[_C], _C]:
+    def declare(component: _C) -> _C:
+        setattr(component, name, value)
+        return component
+
+    return declare
 
 
 def remembers(**initial: Callable[[np.ndarray], np.ndarray]) -> Callable[[_C], _C]:
@@ -33,12 +41,7 @@ def remembers(**initial: Callable[[np.ndarray], np.ndarray]) -> Callable[[_C], _
     Args:
         initial: {name: function of the images [N, H, W, C] that returns the first value [N, ...]}.
     """
-
-    def declare(component: _C) -> _C:
-        component.initial = initial  # type: ignore[attr-defined]
-        return component
-
-    return declare
+    return _declaring("initial", initial)
 
 
 def costs(gradients: float | Callable[..., float]) -> Callable[[_C], _C]:
@@ -47,12 +50,7 @@ def costs(gradients: float | Callable[..., float]) -> Callable[[_C], _C]:
     The cost is a number of forward-backward passes, where a forward pass counts half, or a function
     of the component's options that returns this number.
     """
-
-    def declare(component: _C) -> _C:
-        component.gradients = gradients  # type: ignore[attr-defined]
-        return component
-
-    return declare
+    return _declaring("gradients", gradients)
 
 
 def cost(component: Component, options: Mapping[str, Any]) -> float:
@@ -112,9 +110,8 @@ def _mismatch(value: object, kind: Any) -> str | None:
     """Describes the values that a type allows unless it allows this value."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         kinds = [one for one in typing.get_args(kind) if one is not type(None)]
-        if value is None or any(_mismatch(value, one) is None for one in kinds):
-            return None
-        return " or ".join(["null", *(str(_mismatch(value, one)) for one in kinds)])
+        wrong = [_mismatch(value, one) for one in kinds]
+        return None if value is None or None in wrong else " or ".join(["null", *map(str, wrong)])
     if typing.get_origin(kind) is Literal:
         texts = typing.get_args(kind)
         ok = isinstance(value, str) and value in texts

@@ -31,7 +31,6 @@ class Unit:
     restart: int
     images: np.ndarray | None = None  # indices, [n]; None for all images
     first: np.ndarray | None = None
-    best: np.ndarray | None = None
     target_labels: np.ndarray | None = None
     ranks: np.ndarray | None = None
     overhead: float = 0.0  # gradients per image in addition to the gradients of the config

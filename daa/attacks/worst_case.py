@@ -71,7 +71,7 @@ def run_unit(
     begin = time.perf_counter()
     if unit.images is not None:
         x, y = memory.taken(x, unit.images), y[unit.images]
-    names = ("seed", "restart", "target_labels", "ranks", "first", "best")
+    names = ("seed", "restart", "target_labels", "ranks", "first")
     adv = attack(x, y, on_steps=on_steps, **{name: getattr(unit, name) for name in names})
     return Result(adv, margins(attack.target, adv, y), time.perf_counter() - begin)
 
@@ -272,7 +272,6 @@ def worst_case(
     target_labels: np.ndarray | None = None,
     so_far: Report | None = None,
     engine: Engine | None = None,
-    on_unit: Callable[[Report], None] | None = None,
 ) -> Report:
     """Attacks the images as the config's plan requires and keeps the worst case of each image.
 
@@ -286,7 +285,6 @@ def worst_case(
         target_labels: target classes, for `targeted="labels"`. [N].
         so_far: report of the first units of the same attack, which do not run again.
         engine: runs the units; None for this process.
-        on_unit: called with the report so far after each unit.
 
     Returns:
         The report over all units.
@@ -299,6 +297,5 @@ def worst_case(
     """
     job = Job(config, restarts, seed, target_labels, so_far)
     for progress in worst_cases(target, [job], x, y, engine=engine):
-        if on_unit is not None:
-            on_unit(progress.report)
-    return progress.report
+        report = progress.report
+    return report

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from toys import config, images, linear_target
+from toys import ahead, config, images, linear_target
 
 from daa import Target, worst_case
 from daa.attacks.attack import Attack
@@ -80,21 +80,6 @@ def test_what_is_done_already_is_not_run_again():
     same = worst_case(target, settings, x, y, restarts=4, so_far=whole, engine=engine)
     assert not seen
     np.testing.assert_array_equal(same.adv, whole.adv)
-
-
-def ahead(target, x, y, count):
-    """An engine that is handed `count` units before it gives the first result."""
-
-    def run(units):
-        running = []
-        while True:
-            while len(running) < count and (unit := next(units, None)) is not None:
-                running.append(unit)
-            if not running:
-                return
-            yield from local(target, x, y)(iter([running.pop(0)]))
-
-    return run
 
 
 def test_all_units_form_one_stream_over_the_jobs():
