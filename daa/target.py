@@ -39,8 +39,7 @@ class Bounds:
     def __post_init__(self) -> None:
         ok = is_number(self.lower) and is_number(self.upper) and self.lower < self.upper
         require(ok, "bounds", "two numbers, the lower one first", (self.lower, self.upper))
-        object.__setattr__(self, "lower", plain(self.lower))
-        object.__setattr__(self, "upper", plain(self.upper))
+        self.__dict__.update(lower=plain(self.lower), upper=plain(self.upper))
 
     def to_native(self, x: Any) -> Any:
         """Maps images in [0, 1] to the network's pixel range."""
@@ -107,8 +106,7 @@ class Target:
         require(ok, f"{self.name}: image_shape", "(H, W, C), whole numbers >= 1", shape)
         ok = is_whole(self.classes) and self.classes >= 2
         require(ok, f"{self.name}: classes", "a whole number >= 2", self.classes)
-        object.__setattr__(self, "image_shape", tuple(map(plain, shape)))
-        object.__setattr__(self, "classes", plain(self.classes))
+        self.__dict__.update(image_shape=tuple(map(plain, shape)), classes=plain(self.classes))
         require(callable(self.network), f"{self.name}: network", "a function", self.network)
         allowed = get_args(Provenance)
         expected = f"one of {', '.join(allowed)}"
@@ -254,10 +252,7 @@ def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
 
 
 def input_gradient(
-    target: Target,
-    x: np.ndarray,
-    labels: np.ndarray,
-    loss: Callable[..., tf.Tensor],
+    target: Target, x: np.ndarray, labels: np.ndarray, loss: Callable[..., tf.Tensor]
 ) -> np.ndarray:
     """Gradient of a summed loss with respect to images. [N, H, W, C] float32.
 

@@ -66,7 +66,7 @@ def initial(component: Component) -> dict[str, Callable[[np.ndarray], np.ndarray
 
 @functools.cache
 def needs(component: Component) -> tuple[str, ...]:
-    """Names of all parameters of a component."""
+    """Names of all parameters."""
     return tuple(inspect.signature(component).parameters)
 
 

@@ -36,7 +36,6 @@ class Method:
 
     @property
     def components(self) -> tuple[Component, ...]:
-        """The components that define the options of the method."""
         return self.start, self.aim, self.direction, self.step, self.plan
 
     def defaults(self) -> dict[str, Any]:
@@ -190,8 +189,7 @@ class AttackConfig:
             checked("precision", precision, Precision),
             tuple(_resolved(method, options).items()),
         )
-        for name, value in zip(self.__dataclass_fields__, values, strict=True):
-            object.__setattr__(self, name, value)
+        self.__dict__.update(zip(self.__dataclass_fields__, values, strict=True))
         if self.loss is not None and "y" in components.needs(LOSSES[self.loss].function):
             aimed = self.method_spec.aim is not aims.given or self.targeted is not None
             require(aimed, "loss", "one that needs no class to aim at", self.loss)
@@ -252,10 +250,7 @@ class AttackConfig:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> AttackConfig:
-        """The attack with some `settings()`.
-
-        Options of other methods are ignored, because old records list the options of all methods.
-        """
+        """The attack with some `settings()`; old records also list options of other methods."""
         method = checked("method", settings.get("method"), Literal[tuple(METHODS)])
         names = cls.readable(method, settings)
         return cls(**{name: value for name, value in settings.items() if name in names})

@@ -83,10 +83,7 @@ def local(
     jit: bool | None = None,
     on_steps: Callable[[int], None] | None = None,
 ) -> Engine:
-    """An engine that runs the units one after another in this process.
-
-    `jit` compiles with XLA; see `Attack`.
-    """
+    """An engine that runs the units one after another in this process; for `jit` see `Attack`."""
 
     def run(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:
         for unit in units:
@@ -110,8 +107,7 @@ class Job:
     def __post_init__(self) -> None:
         ok = is_whole(self.restarts) and 1 <= self.restarts <= MOST_RESTARTS
         require(ok, "restarts", f"a whole number from 1 to {MOST_RESTARTS:,}", self.restarts)
-        object.__setattr__(self, "restarts", plain(self.restarts))
-        object.__setattr__(self, "seed", whole(self.seed, "seed"))
+        self.__dict__.update(restarts=plain(self.restarts), seed=whole(self.seed, "seed"))
 
 
 @dataclass(frozen=True, eq=False)
