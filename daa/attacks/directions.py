@@ -77,7 +77,7 @@ def blob(
     """
     if x.shape[0] == 1:
         return grad
-    particles, g = _relative(x), _flat(_in_unit(grad, real, formula))
+    particles, g = _relative(x), tf.reshape(_in_unit(grad, real, formula), [x.shape[0], -1])
     u, inverse_h2 = scaled_distances(particles, real=real, lower=formula == "pytorch")
     # The diagonal contributes K_ii g_i = g_i to the first term and nothing to the second.
     k = tf.linalg.set_diag(tf.exp(-u), tf.zeros_like(u[0]))
@@ -178,14 +178,10 @@ def _count(x: tf.Tensor, real: tf.Tensor | None) -> tf.Tensor | int:
     return x.shape[0] if real is None else tf.reduce_sum(tf.cast(real, tf.int32))
 
 
-def _flat(x: tf.Tensor) -> tf.Tensor:
-    return tf.reshape(x, [x.shape[0], int(np.prod(x.shape[1:]))])
-
-
 def _relative(x: tf.Tensor) -> tf.Tensor:
     """Flat images minus the first image. [M, H * W * C].
 
     The directions depend only on differences of images. A pixel that is equal in all images then
     gives exactly 0, not a rounding error whose sign would move the pixel.
     """
-    return _flat(x - x[:1])
+    return tf.reshape(x - x[:1], [x.shape[0], -1])

@@ -1,7 +1,5 @@
 """Plans: generators that yield units of work and receive the report so far.
 
-    plan(...) -> generator of units
-
 A plan yields a `Unit`, or None while it waits for the results of pending units. It receives the
 report over all finished units. Plans are deterministic: an interrupted attack resumes by running
 its plan again with the stored results.

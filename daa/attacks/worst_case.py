@@ -272,10 +272,7 @@ def worst_case(
     """Attacks the images as the config's plan requires and keeps the worst case of each image.
 
     Args:
-        target: the classifier.
         config: the attack.
-        x: images. [N, H, W, C] float32 in [0, 1].
-        y: labels. [N] integers.
         restarts: R, independent runs; run r depends only on (seed, r).
         seed: source of all random numbers.
         target_labels: target classes, for `targeted="labels"`. [N].

@@ -146,38 +146,33 @@ def ours(target, data, method, restarts=1, **options):
     )
 
 
-def agree(a, b, images):
+def agree(theirs, ours, images=200):
     """The means are the same within three standard errors and the worth of one image."""
-    noise = 3 * np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 5)
-    assert abs(a.mean() - b.mean()) <= noise + 1 / images, (a, b)
+    noise = 3 * np.sqrt((theirs.var(ddof=1) + ours.var(ddof=1)) / 5)
+    assert abs(theirs.mean() - ours.mean()) <= noise + 1 / images, (theirs, ours)
 
 
+# In its first checkpoint, the package compares the first loss with 0 instead of the loss at the
+# start. After 100 steps that does not matter.
 @pytest.mark.slow
-@pytest.mark.parametrize("loss, name", [("xent", "ce"), ("dlr", "dlr")])
-def test_auto_pgd_agrees(plugin, loss, name):
-    from pyautoattack.autopgd_base import APGDAttack
-
-    target, data = digits_network(200)
-
-    # In its first checkpoint, the package compares the first loss with 0 instead of the loss at the
-    # start. After 100 steps that does not matter.
-    def make(network, seed):
-        return APGDAttack(network, n_iter=100, eps=EPS, loss=name, seed=seed, device="cpu")
-
-    agree(theirs(plugin, target, data, make), ours(target, data, "apgd", loss=loss, steps=100), 200)
-
-
-@pytest.mark.slow
-def test_auto_pgd_towards_classes_agrees(plugin):
-    from pyautoattack.autopgd_base import APGDAttack_targeted
+@pytest.mark.parametrize(
+    ("name", "theirs_", "ours_"),
+    [
+        ("APGDAttack", {"n_iter": 100, "loss": "ce"}, {"loss": "xent", "steps": 100}),
+        ("APGDAttack", {"n_iter": 100, "loss": "dlr"}, {"loss": "dlr", "steps": 100}),
+        ("APGDAttack_targeted", {"n_iter": 30}, {"steps": 30, "restarts": 9}),
+    ],
+)
+def test_auto_pgd_agrees(plugin, name, theirs_, ours_):
+    from pyautoattack import autopgd_base
 
     target, data = digits_network(200)
 
     def make(network, seed):
-        return APGDAttack_targeted(network, n_iter=30, eps=EPS, seed=seed, device="cpu")
+        return getattr(autopgd_base, name)(network, eps=EPS, seed=seed, device="cpu", **theirs_)
 
-    found = ours(target, data, "apgd_t", steps=30, restarts=9)
-    agree(theirs(plugin, target, data, make), found, 200)
+    method = "apgd" if name == "APGDAttack" else "apgd_t"
+    agree(theirs(plugin, target, data, make), ours(target, data, method, **ours_))
 
 
 @pytest.mark.slow
@@ -195,4 +190,4 @@ def test_square_agrees(plugin):
         options = {"p_init": 0.8, "resc_schedule": True, "device": "cpu", "seed": seed}
         return SquareAttack(network, n_queries=1000, eps=EPS, **options)
 
-    agree(theirs(plugin, target, data, make), ours(target, data, "square", steps=1000), 200)
+    agree(theirs(plugin, target, data, make), ours(target, data, "square", steps=1000))
