@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from daa import AttackConfig, Bounds, Target, targets
 from daa.attacks.methods import METHODS
+from daa.attacks.worst_case import Engine, local
 from daa.targets import checkpoints, untrained
 
 FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}
@@ -68,3 +70,18 @@ def write_weights(reference: str, models: Path) -> None:
     arrays = untrained.arrays(targets.model_of(reference))
     step = {"global_step": np.array(1, np.int64)}
     checkpoints.write(models / reference / "checkpoint-1", {**arrays, **step})
+
+
+def ahead(target: Target, x: np.ndarray, y: np.ndarray, count: int) -> Engine:
+    """An engine that receives `count` units before it returns the first result."""
+
+    def run(units: Iterator) -> Iterator:
+        running: list = []
+        while True:
+            while len(running) < count and (unit := next(units, None)) is not None:
+                running.append(unit)
+            if not running:
+                return
+            yield from local(target, x, y)(iter([running.pop(0)]))
+
+    return run

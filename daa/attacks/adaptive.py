@@ -22,19 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reach:
-    """Size of a round.
+    """Size of a round."""
 
-    Args:
-        width: number of images.
-        times: steps, as a multiple of the usual number.
-        wide: width of the last round with the usual number of steps.
-        longest: the largest `times` since the last success.
-    """
-
-    width: int
-    times: int = 1
-    wide: int = 0
-    longest: int = 1
+    width: int  # number of images
+    times: int = 1  # steps, as a multiple of the usual number
+    wide: int = 0  # width of the last round with the usual number of steps
+    longest: int = 1  # the largest `times` since the last success
 
 
 def adaptive(
@@ -51,11 +44,6 @@ def adaptive(
     """Rounds over the robust images with the smallest margins, until the budget is spent.
 
     Args:
-        config: source of eps, clip_range and precision.
-        x, y: all images and labels.
-        seed: source of all random numbers.
-        report: the report so far.
-        settings: the constants of the plan.
         budget: mean number of forward-backward passes per image; a forward pass counts half.
         minutes: stop after the round in which this time is over; None for no limit. With a limit,
             the result depends on the machine.

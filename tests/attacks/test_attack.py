@@ -8,6 +8,7 @@ from toys import config, images, linear_target
 from daa import Attack, AttackConfig, Bounds, InputError, Target, worst_case
 from daa.attacks import ball
 from daa.attacks.methods import METHODS
+from daa.target import check_images
 
 # A plan runs attacks and is none itself.
 ATTACKS = [method for method in METHODS if METHODS[method].loss is not None]
@@ -120,7 +121,7 @@ def test_bfloat16_gradients_move_float32_images_within_the_ball():
         ({"step_size": 0.4}, "step_size: expected 0 < step_size <= eps=0.1, got 0.4"),
         ({"step_size": -1}, "step_size: expected"),
         ({"steps": 0}, "steps: expected a whole number >= 1, got 0"),
-        ({"steps": 12}, "steps: expected a multiple of steps_per_shuffle=5, got 12"),
+        ({"steps": 12}, "steps: expected a multiple of steps_per_shuffle=10, got 12"),
         ({"batch_size": 1}, "batch_size: expected at least 2 particles, got 1"),
         ({"batch_size": True}, "batch_size: expected a whole number >= 1, got True"),
         ({"decay": 3}, "decay: expected no such option for blob, got 3"),
@@ -131,16 +132,16 @@ def test_bfloat16_gradients_move_float32_images_within_the_ball():
         ({"c": "x"}, "c: expected a finite number"),
         ({"targeted": "x"}, "targeted: expected null or one of labels, least_likely"),
         ({"random_start": 1}, "random_start: expected true or false, got 1"),
+        ({"method": "pdg"}, "method: expected one of fgsm, .* got 'pdg'"),
+        *(
+            ({"eps": eps}, "eps: expected 0 < eps <= 1")
+            for eps in (np.bool_(True), np.float32(np.nan), np.array([0.1]), np.str_("a"))
+        ),
     ],
 )
-def test_config_names_the_field_that_cannot_work(change, message):
+def test_config_names_the_wrong_field(change, message):
     with pytest.raises(InputError, match=message):
-        config(**{"method": "blob", **change})
-
-
-def test_an_unknown_method_is_named():
-    with pytest.raises(InputError, match=r"method: expected one of fgsm, .* got 'pdg'"):
-        AttackConfig("pdg")
+        AttackConfig(**{"method": "blob", "eps": 0.1, **change})
 
 
 def _with(x, index, value):
@@ -157,6 +158,9 @@ def _with(x, index, value):
         (lambda x, y: (x[:0], y[:0]), "expected shape"),
         (lambda x, y: (_with(x, (3, 1, 2, 0), np.nan), y), r"image 3, pixel \(1, 2, 0\).* nan"),
         (lambda x, y: (_with(x, (3, 1, 2, 0), 1.5), y), r"expected \[0, 1\], got 1.5"),
+        (lambda x, y: (_with(x, (2, 1, 0, 0), -0.1), y), r"x: image 2, pixel \(1, 0, 0\): expect"),
+        (lambda x, y: (x, _with(y, 4, -1)), "y: image 4: expected a class from 0 to 2, got -1"),
+        (lambda x, y: (x, y[:, None]), "y: expected 40 integers"),
         (lambda x, y: (x, _with(y, 7, 3)), "y: image 7: expected a class from 0 to 2, got 3"),
         (lambda x, y: (x, y[:-1]), "y: expected 40 integers"),
         (lambda x, y: (x, y.astype(float)), "y: expected 40 integers, got float64"),
@@ -164,16 +168,10 @@ def _with(x, index, value):
 )
 def test_images_and_labels_that_do_not_fit_are_named(damage, message):
     target, _ = linear_target()
-    x, y = damage(*images())
-    with pytest.raises(InputError, match=message):
-        Attack(target, config("pgd"))(x, y)
-
-
-def test_restarts_and_target_labels_are_checked():
-    target, _ = linear_target()
     x, y = images()
-    with pytest.raises(InputError, match=r"restarts: expected a whole number from 1 to .* got 0"):
-        worst_case(target, config("pgd"), x, y, restarts=0)
+    assert check_images(target, x, y.astype(np.int32))[1].dtype == np.int64
+    with pytest.raises(InputError, match=message):
+        Attack(target, config("pgd"))(*damage(x, y))
     with pytest.raises(InputError, match="target_labels: expected classes with"):
         Attack(target, config("pgd"))(x, y, target_labels=y)
 

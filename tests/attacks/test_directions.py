@@ -15,11 +15,26 @@ def batch(m, seed=0):
 
 
 @pytest.mark.parametrize(("direction", "expected", "c"), BOTH)
-@pytest.mark.parametrize("m", [2, 3, 8, 33])
-def test_equals_the_float64_oracle(direction, expected, c, m):
-    x, g = batch(m, seed=m)
-    v, w = direction(x, g, c=c).numpy(), expected(x.numpy(), g.numpy(), c)
+@pytest.mark.parametrize(
+    ("m", "count"), [(2, 2), (3, 3), (33, 33), (12, 1), (12, 2), (12, 3), (12, 8), (12, 11)]
+)
+def test_equals_the_float64_oracle_and_ignores_padding_rows(direction, expected, c, m, count):
+    x, g = batch(m, seed=m + count)
+    real = tf.range(m) < count if count < m else None
+    v = direction(x, g, real, c=c).numpy()[:count]
+    few = (x.numpy()[:count], g.numpy()[:count])
+    w = expected(*few, c) if count > 1 else few[1] * (1 + c * (direction is directions.blob))
     np.testing.assert_allclose(v, w, atol=2e-6 * np.abs(w).max())
+
+
+@pytest.mark.parametrize(("direction", "expected", "c"), BOTH)
+@pytest.mark.parametrize("rows", [[*range(9), 0, 1, 2, 3], [0, 0, 0, 0]])
+def test_duplicates_follow_the_oracle(direction, expected, c, rows):
+    x, _ = batch(9)
+    _, g = batch(len(rows), seed=1)
+    x = tf.gather(x, rows)
+    w = expected(x.numpy(), g.numpy(), c)
+    np.testing.assert_allclose(direction(x, g, c=c), w, atol=2e-6 * np.abs(w).max())
 
 
 @pytest.mark.parametrize("m", [2, 9, 20])
@@ -30,24 +45,6 @@ def test_the_papers_formulas_are_there_too(m):
         (directions.dgf(x, g, c=0.01, formula="paper"), oracle.dgf(x.numpy(), g.numpy(), 0.01, 0)),
     ):
         np.testing.assert_allclose(v, w, atol=2e-6 * np.abs(w).max())
-
-
-@pytest.mark.parametrize(("direction", "expected", "c"), BOTH)
-def test_duplicates_follow_the_oracle(direction, expected, c):
-    x, g = batch(9)
-    x = tf.concat([x, x[:4]], axis=0)
-    g = tf.concat([g, -g[:4]], axis=0)
-    w = expected(x.numpy(), g.numpy(), c)
-    np.testing.assert_allclose(direction(x, g, c=c), w, atol=2e-6 * np.abs(w).max())
-
-
-@pytest.mark.parametrize(("direction", "expected", "c"), BOTH)
-def test_identical_images_give_a_finite_direction(direction, expected, c):
-    x, g = batch(4)
-    x = tf.repeat(x[:1], 4, axis=0)
-    np.testing.assert_allclose(
-        direction(x, g, c=c), expected(x.numpy(), g.numpy(), c), rtol=1e-5, atol=1e-8
-    )
 
 
 @pytest.mark.parametrize(("direction", "_", "c"), BOTH)
@@ -83,17 +80,6 @@ def test_momentum_accumulates_normalised_gradients():
     np.testing.assert_allclose(twice, 1.5 * g / norm, rtol=1e-5)
     kept, _ = directions.momentum(tf.zeros_like(g), memory, decay=0.5)
     np.testing.assert_allclose(kept, 0.5 * once.numpy(), rtol=1e-6)
-
-
-@pytest.mark.parametrize(("direction", "expected", "c"), BOTH)
-@pytest.mark.parametrize("count", [1, 2, 3, 8, 11])
-def test_rows_that_fill_up_are_no_particles(direction, expected, c, count):
-    x, g = batch(12, seed=count)
-    real = tf.range(12) < count
-    v = direction(x, g, real, c=c).numpy()[:count]
-    few = (x.numpy()[:count], g.numpy()[:count])
-    w = expected(*few, c) if count > 1 else few[1] * (1 + c * (direction is directions.blob))
-    np.testing.assert_allclose(v, w, atol=2e-6 * np.abs(w).max())
 
 
 @pytest.mark.parametrize("count", [2, 5, 12])

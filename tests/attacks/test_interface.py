@@ -154,11 +154,3 @@ def test_numpy_numbers_become_python_numbers(kind):
     np.testing.assert_array_equal(adv, Attack(LINEAR, CONFIG)(X, Y, seed=3, restart=1))
     bounds = Bounds(np.uint8(0), kind(255))
     assert (type(bounds.lower), type(bounds.upper)) == (int, float)
-
-
-@pytest.mark.parametrize(
-    "value", [np.bool_(True), np.float32(np.nan), np.array([0.1]), np.str_("a")]
-)
-def test_other_numpy_values_are_no_numbers(value):
-    with pytest.raises(InputError, match="eps: expected 0 < eps <= 1"):
-        AttackConfig("pgd", eps=value)

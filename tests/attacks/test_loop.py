@@ -21,12 +21,12 @@ class Recorder:
     def __init__(self, move: float = 0.0, remember: float = 0.0) -> None:
         self.move, self.remember, self.calls = move, remember, []
 
-    def __call__(self, adv, labels, y, lower, upper, real, memory, sign, begin, end, *rest):
-        seen = {"adv": adv, "labels": labels, "y": y, "real": real, "memory": memory}
-        self.calls.append({**seen, "begin": int(begin), "end": int(end), "sign": float(sign)})
+    def __call__(self, images, memory, numbers, noise):
+        steps = {name: int(numbers[name]) for name in ("begin", "end")}
+        self.calls.append({**images, **steps, "memory": memory})
         kept = {name: tf.constant(value + self.remember) for name, value in memory.items()}
-        found = np.clip(adv, lower, upper) + np.float32(self.move)
-        return tf.constant(found), kept, tf.ones(len(adv), tf.bool)
+        moved = np.clip(images["adv"], images["lower"], images["upper"]) + np.float32(self.move)
+        return tf.constant(moved), kept, tf.ones(len(moved), tf.bool)
 
 
 def recorded(settings, x, y, recorder=None, **options):
@@ -57,21 +57,21 @@ def orders(calls):
 PLAIN = config("blob", random_start=False)  # 20 steps, 5 between shuffles, minibatches of 16
 
 
-def test_each_round_shuffles_all_images_anew():
+def test_each_round_shuffles_all_particles_anew():
     x, y = numbered()
-    rounds = orders(recorded(PLAIN, x, y)[0])
+    calls, _ = recorded(PLAIN, x, y)
+    rounds = orders(calls)
     assert list(rounds) == [0, 5, 10, 15]
     assert all(sorted(order) == list(range(40)) for order in rounds.values())
     assert len({tuple(order) for order in [range(40), *rounds.values()]}) == 5
-
-
-def test_visits_say_their_steps_and_which_rows_only_fill_up():
-    calls, _ = recorded(PLAIN, *numbered())
     assert [(call["begin"], call["end"]) for call in calls] == [
         (k, k + 5) for k in (0, 5, 10, 15) for _ in range(3)
     ]
     assert [int(call["real"].sum()) for call in calls] == [16, 16, 8] * 4
     assert all(len(call["adv"]) == 16 for call in calls)
+    calls, _ = recorded(config("pgd", random_start=False), x, y)
+    assert orders(calls) == {0: list(range(40))}
+    assert [(call["begin"], call["end"]) for call in calls] == [(0, 20)] * 3
 
 
 def test_shuffles_and_starts_come_from_seed_and_restart():
@@ -90,13 +90,6 @@ def test_shuffles_and_starts_come_from_seed_and_restart():
             assert (np.array(found(**other)) != np.array(first)).any(), other
 
 
-def test_without_particles_nothing_is_shuffled():
-    x, y = numbered()
-    calls, _ = recorded(config("pgd", random_start=False), x, y)
-    assert orders(calls) == {0: list(range(40))}
-    assert [(call["begin"], call["end"]) for call in calls] == [(0, 20)] * 3
-
-
 def test_what_is_remembered_comes_back_to_its_image():
     """Each round adds 1 to what is remembered of an image, wherever the image stood."""
     x, y = numbered()
@@ -104,16 +97,6 @@ def test_what_is_remembered_comes_back_to_its_image():
     calls, _ = recorded(settings, x, y, Recorder(remember=1.0))
     for call in calls:
         np.testing.assert_array_equal(call["memory"]["velocity"][call["real"]], call["begin"] / 5)
-
-
-def test_starts_that_go_on_do_so_from_the_best_images():
-    x, y = images()
-    best = np.clip(x + np.float32(0.05), 0, 1)
-    settings = config("pgd", start="pixels", clip_range=False, random_start=None)
-    for given, expected in ((best, best), (None, x)):
-        calls, _ = recorded(settings, x, y, best=given)
-        seen = np.concatenate([call["adv"][call["real"]] for call in calls])
-        assert (seen == expected).mean() == pytest.approx(0.9, abs=0.05)
 
 
 def test_arrays_of_the_caller_stay_as_they_are():
@@ -201,9 +184,9 @@ def test_what_only_fills_a_minibatch_up_is_not_asked_for_its_gradient():
     attack = Attack(target, config("pgd"))
 
     class Fills(Recorder):
-        def __call__(self, *args):
-            adv, kept, _ = super().__call__(*args)
-            return adv, kept, tf.constant(args[5])
+        def __call__(self, images, *rest):
+            adv, kept, _ = super().__call__(images, *rest)
+            return adv, kept, tf.constant(images["real"])
 
     attack.inner_loop = Fills()
     attack(x, y)
@@ -258,7 +241,6 @@ UNIT = Unit(
     restart=5,
     images=np.array([3, 1]),
     first=np.full((2, 4, 4, 1), 0.1, np.float32),
-    best=np.full((2, 4, 4, 1), 0.2, np.float32),
     target_labels=np.array([1, 2]),
     ranks=np.array([0, 1]),
 )
@@ -277,7 +259,7 @@ def test_a_unit_says_all_that_its_attack_gets():
     found = run_unit(attack, x, y, UNIT)
     np.testing.assert_array_equal(seen["x"], x[[3, 1]])
     np.testing.assert_array_equal(seen["y"], y[[3, 1]])
-    for name in ("seed", "restart", "first", "best", "target_labels", "ranks"):
+    for name in ("seed", "restart", "first", "target_labels", "ranks"):
         assert seen[name] is getattr(UNIT, name), name
     np.testing.assert_array_equal(
         found.margin, margins(target, np.zeros((2, 4, 4, 1), "f4"), y[[3, 1]])
@@ -328,11 +310,3 @@ def test_restarts_on_the_standing_images_wait_and_end_when_none_is_left():
     broken = Report(REPORT.adv, floats(-1, 0, 0, 0), REPORT.natural, (*rest.history, UNIT))
     with pytest.raises(StopIteration):
         plan.send(broken)
-
-
-def test_every_unit_is_told_with_the_report_so_far():
-    target, _ = linear_target()
-    seen = []
-    report = worst_case(target, config("fgsm"), *images(), restarts=2, on_unit=seen.append)
-    assert [len(found.history) for found in seen] == [1, 2]
-    assert seen[-1] is report

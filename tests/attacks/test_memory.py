@@ -104,15 +104,6 @@ def test_the_adaptive_attack_needs_memory(room):
     worst_case(target, AttackConfig("adaptive", eps=0.1, budget=20), x, y)
 
 
-def test_results_need_room_on_disk(tmp_path, monkeypatch):
-    x = np.zeros((10, 5, 5, 1), np.float32)
-    usage = type("Usage", (), {"free": 3 * x.nbytes - 1})
-    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _: usage)
-    memory.require_disk(tmp_path, x, 2)
-    with pytest.raises(InputError, match="10 images need more disk space; 9 images fit"):
-        memory.require_disk(tmp_path, x, 3)
-
-
 @pytest.mark.parametrize("method", ["pgd", "blob"])
 def test_an_attack_holds_a_fixed_number_of_copies(method):
     target, _ = linear_target(shape=(32, 32, 3))

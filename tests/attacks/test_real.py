@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import locuslab
-from daa import Attack, AttackConfig, worst_case
+from daa import Attack, AttackConfig, clean_accuracy
 from daa.attacks import losses, starts
 from daa.attacks.worst_case import margins
 
@@ -59,29 +59,27 @@ def test_a_visit_equals_the_released_steps(robust, method, direction, c, random_
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "direction", "c"), RELEASED)
-def test_accuracy_after_200_steps_equals_the_released_one(robust, method, direction, c):
-    """On 1,000 images in minibatches that are kept together, so that one oracle run is enough."""
+def test_accuracy_after_200_steps_equals_the_released_accuracy(robust, method, direction, c):
+    """On 300 images in minibatches that are not shuffled, so that one oracle run is enough."""
     target, data = robust
-    attack = Attack(target, AttackConfig(method, steps=200, steps_per_shuffle=200))
-    correct = np.zeros((2, 1000), bool)
-    for begin in range(0, 1000, 200):
-        part = slice(begin, begin + 200)
-        x, y = data.x[part], data.y[part]
+    attack = Attack(target, AttackConfig(method, steps=200, steps_per_shuffle=200, batch_size=100))
+    correct = np.zeros(2, int)
+    for begin in (0, 100, 200):
+        x, y = data.x[begin : begin + 100], data.y[begin : begin + 100]
         start = starts.uniform(x, np.random.default_rng(begin), eps=EPS)
-        ours = attack(x, y, first=start)
         theirs = released(target, direction, c, x, y, start, steps=200)
-        for k, adv in enumerate((ours, theirs.astype(np.float32))):
-            correct[k, part] = margins(target, adv, y) > 0
-    ours, theirs = 100 * correct.mean(axis=1)
-    assert abs(ours - theirs) <= 0.2
+        for k, adv in enumerate((attack(x, y, first=start), theirs.astype(np.float32))):
+            correct[k] += (margins(target, adv, y) > 0).sum()
+    assert abs(correct[0] - correct[1]) <= 1
 
 
 def test_daa_breaks_more_real_digits_than_pgd(robust):
     target, data = robust
-    data = data.first(500)
+    data = data.first(200)
     accuracy = {
-        method: worst_case(target, AttackConfig(method), data.x, data.y).robust_accuracy[-1]
+        method: clean_accuracy(target, Attack(target, config)(data.x, data.y), data.y)
         for method in ("pgd", "blob", "dgf")
+        for config in [AttackConfig(method, steps=150)]
     }
-    assert accuracy["blob"] < accuracy["pgd"]
-    assert accuracy["dgf"] < accuracy["pgd"]
+    assert accuracy["blob"] < accuracy["pgd"] - 0.01
+    assert accuracy["dgf"] < accuracy["pgd"] - 0.01

@@ -15,10 +15,8 @@ def test_the_uniform_start_fills_the_ball():
     assert start.min() < 0  # not clipped, as in the released scripts
     clipped = starts.uniform(x, np.random.default_rng(1), eps=0.2, clip_start=True)
     np.testing.assert_array_equal(clipped, np.clip(start, 0, 1))
-    unbounded = starts.uniform(
-        x, np.random.default_rng(1), eps=0.2, clip_start=True, clip_range=False
-    )
-    np.testing.assert_array_equal(unbounded, start)
+    options = {"eps": 0.2, "clip_start": True, "clip_range": False}
+    np.testing.assert_array_equal(starts.uniform(x, np.random.default_rng(1), **options), start)
 
 
 def test_corners_and_stripes_have_both_signs():
@@ -100,13 +98,8 @@ def test_pixels_are_kicked_to_the_ends_of_the_ball_around_the_natural_image():
 
 def test_a_transfer_is_from_one_of_the_nearest_of_the_class_at_random():
     rng = np.random.default_rng(0)
-    donors = np.linspace(0, 1, 40, dtype=np.float32)[:, None, None, None] * np.ones(
-        (1, 4, 4, 1), "f4"
-    )
-    labels = np.arange(40) % 2
-    perturbations = (
-        0.001 * np.arange(40, dtype=np.float32)[:, None, None, None] * np.ones_like(donors)
-    )
+    number = np.arange(40, dtype=np.float32)[:, None, None, None] * np.ones((1, 4, 4, 1), "f4")
+    donors, labels, perturbations = number / 39, np.arange(40) % 2, 0.001 * number
     x = np.zeros((60, 4, 4, 1), np.float32)
     y = np.repeat([0, 1], 30)
     start = starts.transfer(x, y, rng, donors=(donors, labels, perturbations), eps=0.1, nearest=4)

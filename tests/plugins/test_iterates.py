@@ -31,14 +31,6 @@ def same(found, iterates):
         np.testing.assert_allclose(adv, expected, atol=2e-7)
 
 
-@pytest.mark.parametrize("method", ["blob", "dgf", "attraction"])
-def test_daa_without_coupling(network, iterates, method):
-    target, data = network
-    shared = {"eps": EPS, "step_size": STEP, "random_start": False, "c": 0.0, "batch_size": 20}
-    configs = [AttackConfig(method, steps=steps, steps_per_shuffle=1, **shared) for steps in STEPS]
-    same([Attack(target, config)(data.x, data.y) for config in configs], iterates)
-
-
 def test_foolbox(network, iterates):
     foolbox = pytest.importorskip("foolbox", reason="Foolbox is not installed")
     from daa.plugins.foolbox import DAABlob

@@ -1,7 +1,4 @@
-"""The same robust accuracy through Python, the command line, Foolbox and ART."""
-
-import json
-import warnings
+"""The same robust accuracy through Python, Foolbox and ART."""
 
 import keras
 import numpy as np
@@ -10,7 +7,6 @@ import tensorflow as tf
 import tiny
 
 import daa
-from daa.cli import main as console
 
 BUDGET, EPS = 20, 24.0  # in pixel values
 METHODS = ["adaptive", "pgd", "blob"]
@@ -62,19 +58,6 @@ def test_the_attacks_differ_and_find_something(reports):
     found = [reports[method].robust_accuracy for method in METHODS]
     assert 0 < max(found) < reports["pgd"].clean_accuracy - 0.1
     assert [note.code for note in reports["pgd"].notes] == ["softmax-removed"]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_command_line(model, images, reports, method, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("warnings.showwarning", warnings.showwarning)  # the command sets it
-    model.save("net.keras")
-    np.savez("data.npz", x=images[0], y=images[1])
-    command = ["evaluate", "net.keras", "--data", "data.npz", "--bounds", "0", "255"]
-    attack = ["--eps", f"{EPS:g}/255", "--method", method, "--budget", str(BUDGET)]
-    assert console.main([*command, *attack, "--out", "out"]) == 0
-    written = json.loads((tmp_path / "out/evaluation.json").read_text())
-    assert written["robust_accuracy"] == reports[method].robust_accuracy
 
 
 @pytest.mark.parametrize("method", METHODS)

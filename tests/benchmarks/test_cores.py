@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from benchmarks.cores import on_cores
 from daa import InputError
-from daa.plugins.cores import on_cores
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="only Linux keeps threads on cores"
