@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     PlainSerializer,
@@ -28,7 +26,7 @@ from daa.attacks.components import is_number
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import MOST_RESTARTS
 from daa.errors import InputError, require, shown
-from daa.targets.files import reason, write_atomically
+from daa.targets.files import read_bytes, reason, write_atomically
 
 _PACKAGE = Path(daa.__file__).parent
 # A wheel contains the configs inside the package; a checkout has configs and results next to it.
@@ -38,7 +36,7 @@ RESULTS = Path("results") if _INSTALLED else _PACKAGE.parent / "results"
 # The copy of an experiment next to the records.
 EXPERIMENT = "experiment.json"
 # Rows can't have the names of other JSON files in the folder of the records.
-TAKEN = ("examples", "evaluation", "experiment")
+TAKEN = ("examples", "evaluation", "experiment", "autoattack")
 
 _FRACTION = re.compile(r"(\d{1,9})\s*/\s*([1-9]\d{0,8})", re.ASCII)
 _PART_OF_EPS = re.compile(r"eps\s*/\s*([1-9]\d{0,8})", re.ASCII)
@@ -81,29 +79,19 @@ Settings = Annotated[
 ]
 
 
-class PaperTests(BaseModel):
+class PaperTests(BaseModel, extra="forbid", strict=True, frozen=True):
     """Results of the paper's t-tests against this row, as printed."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     t_arxiv: str | None = None
     p_arxiv: str | None = None
     p_aaai: str | None = None
 
 
-class Row(BaseModel):
-    """One run of an experiment.
+class Row(BaseModel, extra="forbid", strict=True, frozen=True):
+    """One run of an experiment; `paper` is the worst-case accuracy in the paper.
 
-    Args:
-        name: file name of the record, without `.json`.
-        attack: the attack with all settings.
-        paper: worst-case accuracy in the paper, in percent.
-        paper_top5: worst-case top-5 accuracy in the paper, in percent.
-        paper_tests: results of the paper's t-tests.
-        seed: replaces the seed of the experiment.
+    `name` is the file name of the record without `.json`, and `seed` replaces the experiment's.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Name
     attack: Settings
@@ -113,7 +101,7 @@ class Row(BaseModel):
     seed: Seed | None = None
 
 
-class Experiment(BaseModel):
+class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
     """All settings that decide the results of an experiment, except the contents of files.
 
     In the YAML file, `attack` sets options for all rows, and a row can override them.
@@ -130,18 +118,12 @@ class Experiment(BaseModel):
         data: data set for a model of the user, as in `daa.targets.user_data.load`.
         bounds, data_format, signature: options of a model of the user, as in
             `daa.targets.user_models.load`.
-        split: part of the data set.
         images: number of images attacked, from the first on; None for all.
-        restarts: restarts of each row.
-        seed: seed of all random numbers.
-        rows: the runs.
         sweep: the swept option.
         merged_paper: worst-case accuracy of all rows together in the paper, in percent.
         certified: lower bound of the accuracy under every attack in the ball, in percent.
         examples: names of two rows. The figure shows images broken only by the second row.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Annotated[Line, Field(pattern=r"^\w[^/\\]*$", max_length=200)]
     title: Line
@@ -180,11 +162,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        InputError: the file can't be read, is not YAML, or has a key twice in one mapping.
-    """
+    """The content of a YAML file; a key may occur only once in a mapping."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
@@ -194,15 +172,9 @@ def read_yaml(path: Path) -> Any:
 
 
 def load(path: str | Path, target: str | None = None) -> Experiment:
-    """Reads and checks a YAML experiment.
+    """Reads and checks a YAML experiment; errors name file, row and field.
 
-    Args:
-        path: the file.
-        target: replaces the target of the file in `eps: target`.
-
-    Raises:
-        InputError: the file can't be read, or has an unknown key, a key twice, a wrong type or an
-            impossible value; the message names file, row and field.
+    `target` replaces the target of the file in `eps: target`.
     """
     path = Path(path)
     require(path.name.isprintable(), "config", "a file with a printable name", path.name)
@@ -324,9 +296,6 @@ def check(adapter: TypeAdapter, value: object, source: str) -> Any:
         adapter: the expected type.
         value: Python objects, or JSON as bytes.
         source: name of the file, for the message.
-
-    Raises:
-        InputError: the value is invalid.
     """
     try:
         if isinstance(value, bytes):
@@ -349,21 +318,12 @@ def check(adapter: TypeAdapter, value: object, source: str) -> Any:
 
 def save_experiment(folder: Path, experiment: Experiment) -> None:
     """Writes experiment.json, from which reports read the rows and their order."""
-    content = json.dumps(experiment.model_dump(mode="json"), indent=2) + "\n"
-    write_atomically(folder / EXPERIMENT, content.encode())
+    write_atomically(folder / EXPERIMENT, f"{experiment.model_dump_json(indent=2)}\n".encode())
 
 
 def load_experiment(folder: Path) -> Experiment | None:
-    """Reads the experiment of a result folder; None if the folder has no experiment.json.
-
-    Raises:
-        InputError: the file is damaged.
-    """
+    """Reads the experiment of a result folder; None if the folder has no experiment.json."""
     path = folder / EXPERIMENT
     if not path.exists():
         return None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: can't be read: {reason(error)}") from error
-    return check(TypeAdapter(Experiment), content, str(path))
+    return check(TypeAdapter(Experiment), read_bytes(path, "an experiment"), str(path))
