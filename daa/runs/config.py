@@ -1,7 +1,5 @@
 """Experiments: the YAML files that describe them, and their copy beside the records."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator, Mapping
@@ -290,12 +288,9 @@ def _settings(settings: dict[str, Any], source: str, target: str | None) -> dict
 
 
 def check(adapter: TypeAdapter, value: object, source: str) -> Any:
-    """Validates a value; the first mistake becomes a line such as `file: field: must be ...`.
+    """Validates Python objects, or JSON as bytes.
 
-    Args:
-        adapter: the expected type.
-        value: Python objects, or JSON as bytes.
-        source: name of the file, for the message.
+    The first mistake becomes a line such as `source: field: must be ...`.
     """
     try:
         if isinstance(value, bytes):

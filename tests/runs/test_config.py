@@ -5,6 +5,7 @@ import re
 import pytest
 
 from daa import InputError
+from daa.reports import autoattack
 from daa.runs import config, records
 from daa.runs.config import PaperTests, load_experiment, save_experiment
 
@@ -185,5 +186,5 @@ def test_a_folder_without_an_experiment_and_a_damaged_one(tmp_path):
 
 
 def test_rows_cannot_have_the_names_of_other_files():
-    files = [records.EXAMPLES, records.EVALUATION, config.EXPERIMENT]
+    files = [records.EXAMPLES, records.EVALUATION, config.EXPERIMENT, autoattack.NAME]
     assert [f"{name}.json" for name in config.TAKEN] == files
