@@ -1,7 +1,5 @@
 """Download weights and data sets, verify them and install them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from daa.cli import options

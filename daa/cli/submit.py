@@ -1,7 +1,5 @@
 """Build, verify, merge, compare and rank arrays for the leaderboards."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
