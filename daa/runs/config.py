@@ -143,6 +143,9 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
 
 
 _ROW_FIELDS = tuple(name for name in Row.model_fields if name != "attack")
+_Values = Annotated[list[Any], Field(min_length=1)]
+_SWEEP = TypeAdapter(Annotated[dict[Literal["eps", "c"], _Values], Field(max_length=1)] | None)
+_SEEDS = TypeAdapter(Annotated[list[Seed], Field(min_length=1)] | None)
 
 
 class _Loader(yaml.SafeLoader):
@@ -185,11 +188,9 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     target = raw.get("target") if target is None else target
     shared = _settings(shared, f"{path}: attack", target)
     if isinstance(raw.get("rows"), list):
-        sweep = _sweep(raw.get("sweep"), path)
+        sweep = check(_SWEEP, raw.get("sweep"), f"{path}: sweep") or {}
         raw["sweep"] = next(iter(sweep), None)
-        seeds = raw.pop("seeds", None)
-        if seeds is not None and not (isinstance(seeds, list) and seeds):
-            raise InputError(f"{path}: seeds: must be a list of seeds, got {shown(seeds)}")
+        seeds = check(_SEEDS, raw.pop("seeds", None), f"{path}: seeds")
         raw["rows"] = tuple(
             _row(row, shared, source, target)
             for i, entry in enumerate(raw["rows"])
@@ -213,17 +214,6 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
         if name not in names:
             raise InputError(f"{path}: examples: must be names of rows, got {shown(name)}")
     return experiment
-
-
-def _sweep(sweep: Any, path: Path) -> dict[str, list]:
-    """The swept option with its values; empty without a sweep."""
-    if sweep is None:
-        return {}
-    if isinstance(sweep, dict) and len(sweep) == 1:
-        option, values = next(iter(sweep.items()))
-        if option in ("eps", "c") and isinstance(values, list) and values:
-            return {option: values}
-    raise InputError(f"{path}: sweep: must be eps or c with a list of values, got {shown(sweep)}")
 
 
 def _repeated(
@@ -298,16 +288,19 @@ def check(adapter: TypeAdapter, value: object, source: str) -> Any:
         return adapter.validate_python(value)
     except ValidationError as errors:
         error = errors.errors(include_url=False)[0]
-    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error["loc"])
+    loc = [key for key in error["loc"] if key != "[key]"]  # the mark of a key of a dictionary
+    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc)
     if keys:
-        source = f"{source}{keys}" if source.endswith("]") else f"{source}: {keys.lstrip('.')}"
+        source = f"{source}{keys}" if ": " in source else f"{source}: {keys.lstrip('.')}"
     if error["type"] == "value_error":
         raise InputError(f"{source}: {error['ctx']['error']}")
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         raise InputError(f"{source}: unknown key")
     if error["type"] in ("missing", "missing_argument"):
         raise InputError(f"{source}: is missing")
-    rule = re.sub(r"^(Input|Value|String|Tuple|Number) should ", "must ", error["msg"])
+    rule = re.sub(
+        r"^(Input|Value|String|Tuple|Number|List|Dictionary) should ", "must ", error["msg"]
+    )
     raise InputError(f"{source}: {rule}, got {shown(error['input'])}")
 
 
