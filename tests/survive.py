@@ -38,7 +38,7 @@ name: survivor
 title: Survivor
 target: tiny/cnn
 restarts: 4
-attack: {eps: 0.15, step_size: 0.001, steps: 50, batch_size: 50, steps_per_shuffle: 10}
+attack: {eps: 0.15, step_size: 0.001, steps: 20, batch_size: 50, steps_per_shuffle: 10}
 rows:
   - {method: pgd, loss: xent}
   - {method: momentum, loss: cw}
@@ -78,19 +78,21 @@ def survive(folder: Path, kills: int, rng: random.Random) -> int:
     def finish(out: Path) -> float:
         """Seconds of a run to its end."""
         begin = time.perf_counter()
-        process = start(config, out, "--images", "250")
+        process = start(config, out, "--images", "100")
         process.join()
         assert process.exitcode == 0, errors(out)
         return time.perf_counter() - begin
 
-    finish(folder / "first")  # the server imports TensorFlow
+    ready = SERVER.Process(target=int)  # the server imports TensorFlow
+    ready.start()
+    ready.join()
     seconds = finish(folder / "expected")
     out, killed = folder / "killed", 0
     before: dict[str, int] = {}
     bar = tqdm(total=kills, unit="kill")
     while killed < kills:
         finished = len(list(out.glob("*/*-*.json"))) == CONFIG.count("method:")
-        process = start(config, out, "--images", "250", *(["--force"] if finished else []))
+        process = start(config, out, "--images", "100", *(["--force"] if finished else []))
         process.join(rng.uniform(0.1, 1) * seconds)
         process.kill()
         process.join()

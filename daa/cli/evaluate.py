@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.evaluation.report import folder_of
 
     out = args.out or folder_of(args.model, args.data, args.method, f"eps{args.eps}")
-    same = ("eps", "method", "budget", "minutes", "images", "seed", "data_format", "signature")
-    same += ("data_dir", "model_dir", "force")
+    same = ["eps", "method", "budget", "minutes", "images", "seed", "data_format", "signature"]
+    same += ["data_dir", "model_dir", "force"]
     verdict = evaluate(
         args.model,
         args.data,

@@ -57,7 +57,7 @@ class Identity(BaseModel, frozen=True):
     seed: Whole = Field(description="Seed of all random numbers.")
 
 
-class Record(Identity):
+class Record(Identity, frozen=True):
     """One finished run. Accuracies are in [0, 1], lengths in the unit of images in [0, 1]."""
 
     title: Line = Field(description="Title of the experiment.")

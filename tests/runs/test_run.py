@@ -146,6 +146,33 @@ def test_a_finished_row_is_not_run_again_unless_forced(tmp_path, units):
     assert content(tmp_path, "pgd-xent")["seed"] == 1
 
 
+def test_records_of_rows_that_the_experiment_no_longer_has_stay(tmp_path):
+    """As in a folder of an experiment with the same name and other rows."""
+    go(tmp_path, PGD)
+    before = {name: (tmp_path / name).read_bytes() for name in ("pgd-xent.json", "pgd-xent.npz")}
+    messages = []
+    go(tmp_path, BLOB, say=messages.append)
+    assert f"pgd-xent: not a row of this experiment; stays in {tmp_path}, but" in "".join(messages)
+    assert len(messages) == 2
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+    # With both rows again, the finished ones are not computed again.
+    assert [finished.report for finished in go(tmp_path)] == [None, None]
+
+
+def test_a_record_without_its_state_is_kept(tmp_path, units):
+    go(tmp_path, PGD)
+    before = (tmp_path / "pgd-xent.json").read_bytes()
+    (tmp_path / "pgd-xent.npz").unlink()
+    units.clear()
+    (finished,) = go(tmp_path, PGD)
+    assert (finished.report, units) == (None, [])
+    with pytest.raises(InputError, match="restarts: the record has 2, but this run has 3"):
+        go(tmp_path, PGD, restarts=3)
+    (again,) = go(tmp_path, PGD, states=tmp_path / "states")
+    assert (again.report, units) == (None, [])
+    assert (tmp_path / "pgd-xent.json").read_bytes() == before
+
+
 def test_a_clash_is_refused_before_the_first_unit(tmp_path, units):
     go(tmp_path, BLOB)
     before = (tmp_path / "blob-xent.json").read_bytes()
@@ -189,9 +216,6 @@ def test_more_restarts_extend_a_finished_run(tmp_path, units, expected, monkeypa
     same_results(tmp_path, expected, git_commit="")
     with pytest.raises(InputError, match="restarts: the record has 3, but this run has 2"):
         go(tmp_path, restarts=2)
-    (tmp_path / "pgd-xent.npz").unlink()
-    with pytest.raises(InputError, match="restarts: the record has 3, but this run has 4"):
-        go(tmp_path, restarts=4)
 
 
 def test_a_state_with_more_restarts_than_asked_for_is_not_lost(tmp_path):

@@ -21,7 +21,7 @@ QUICK = ("pgd-xent", "blob-xent", "dgf-xent", "adaptive")
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / "survivor.yaml"
-    path.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 1000"), encoding="utf-8")
+    path.write_text(survive.CONFIG.replace("restarts: 4", "restarts: 10000"), encoding="utf-8")
     return path
 
 
