@@ -52,6 +52,12 @@ def same_results(a, b, names=NAMES, **changes):
                 assert x[key].tobytes() == y[key].tobytes()
 
 
+def took(path, seconds):
+    """Changes the seconds in a state."""
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, "seconds": np.array(float(seconds))})
+
+
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     """The results of an undisturbed run with three restarts."""
@@ -197,7 +203,7 @@ def test_an_interrupted_run_resumes_after_its_last_unit(tmp_path, units, expecte
         go(tmp_path, restarts=3)
     with np.load(tmp_path / "blob-xent.npz") as arrays:
         assert len(arrays["unit_size"]) == 1
-        np.savez(tmp_path / "blob-xent.npz", **{**arrays, "seconds": np.array(1000.0)})
+    took(tmp_path / "blob-xent.npz", 1000)
     go(tmp_path, restarts=3)
     assert units == [(method, r) for method in ("pgd", "blob") for r in range(3)]
     same_results(tmp_path, expected)
@@ -233,9 +239,8 @@ def test_experiments_share_states(tmp_path, units, expected):
     shared = tmp_path / "states"
     go(tmp_path / "a", restarts=2, states=shared)
     assert len(list(shared.iterdir())) == 2
-    path = shared / f"{records.run_id(records.load(tmp_path / 'a' / 'pgd-xent.json').identity)}.npz"
-    with np.load(path) as arrays:
-        np.savez(path, **{**arrays, "seconds": np.array(30.0)})
+    record = records.load(tmp_path / "a" / "pgd-xent.json")
+    took(shared / f"{records.run_id(record.identity)}.npz", 30)
     units.clear()
     other = PGD.model_copy(update={"name": "other"})
     (cut,) = go(tmp_path / "b", other, restarts=1, name="second", states=shared)
@@ -352,10 +357,8 @@ def test_minutes_count_the_units_of_earlier_calls(tmp_path, units, monkeypatch):
         return worst_cases(target, jobs, *args, **options)
 
     monkeypatch.setattr(scheduler, "worst_cases", spied)
-    with np.load(tmp_path / "adaptive.npz") as arrays:
-        kept = dict(arrays)
     for seconds, minutes in ((240.0, 6.0), (600.0, 0.0)):
-        np.savez(tmp_path / "adaptive.npz", **{**kept, "seconds": np.array(seconds)})
+        took(tmp_path / "adaptive.npz", seconds)
         (finished,) = go(tmp_path, row)
         assert left.pop() == pytest.approx(minutes, abs=1e-6)
         assert (len(units), finished.record.seconds) == (total, seconds)
@@ -428,19 +431,11 @@ def test_a_second_run_inside_the_first_one_changes_no_result(tmp_path, expected,
 
 
 def test_top5_counts_labels_among_the_five_largest_logits_and_ties_against_them():
-    logits = np.array(
-        [
-            [5, 9, 8, 7, 6, 1, 2, 3],  # fifth
-            [5, 9, 8, 7, 6, 6, 2, 3],  # sixth
-            [5, 9, 8, 7, 5, 5, 2, 3],  # a tie for the fifth place
-            [9, 1, 1, 1, 1, 1, 1, 1],
-        ],
-        np.float32,
-    )
     target = Target("test/logits", lambda x: tf.reshape(x, [-1, 8]), (1, 8, 1), 8)
-    x = logits.reshape(4, 1, 8, 1)
-    results = [top5_accuracy(target, x[k : k + 1], np.zeros(1, int)) for k in range(4)]
-    assert results == [1, 0, 0, 1]
+    # The label 0 is fifth, sixth, tied for the fifth place, first.
+    for text, result in (("59876123", 1), ("59876623", 0), ("59875523", 0), ("91111111", 1)):
+        x = np.array([*text], np.float32).reshape(1, 1, 8, 1)
+        assert top5_accuracy(target, x, np.zeros(1, int)) == result
 
 
 @pytest.mark.parametrize(("above", "present"), [(100, True), (500, False)])
