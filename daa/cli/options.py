@@ -106,8 +106,8 @@ class _ListTargets(argparse.Action):
                 there = "yes"
             except InputError:
                 there = "no"
-            about = row(reference)
-            rows.append((reference, radius(about.eps), about.provenance, there, about.description))
+            entry = row(reference)
+            rows.append((reference, radius(entry.eps), entry.provenance, there, entry.description))
         print(tabulate(rows, tablefmt="plain", disable_numparse=True))
         parser.exit()
 
