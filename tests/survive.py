@@ -30,9 +30,7 @@ from daa.cli.reproduce import main
 # target folder of the tests like an installed package.
 sys.path.append(str(Path(__file__).parent / "plug"))
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(
-    ["tensorflow", "daa.runs.prepare", "daa.runs.run", "daa.reports.page"]
-)
+SERVER.set_forkserver_preload(["tensorflow", "pydantic", "scipy.stats", "matplotlib.pyplot"])
 CONFIG = """
 name: survivor
 title: Survivor
@@ -93,7 +91,7 @@ def survive(folder: Path, kills: int, rng: random.Random) -> int:
     while killed < kills:
         finished = len(list(out.glob("*/*-*.json"))) == CONFIG.count("method:")
         process = start(config, out, "--images", "100", *(["--force"] if finished else []))
-        process.join(rng.uniform(0.1, 1) * seconds)
+        process.join(rng.uniform(0.1, 0.8) * seconds)
         process.kill()
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL), errors(out)
