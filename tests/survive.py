@@ -8,31 +8,35 @@ byte, except for the times. The checkout must not change meanwhile, as records n
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
+import multiprocessing
 import os
 import random
 import re
-import subprocess
+import resource
+import signal
 import sys
 import tempfile
 import time
+from multiprocessing.process import BaseProcess as Process
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-TESTS = Path(__file__).parent
-SCRIPT = TESTS.parent / "scripts" / "reproduce.py"
-# The processes import the target folder of the tests like an installed package.
-PATHS = [str(TESTS / "plug"), str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, PATHS))}
+from daa.cli.reproduce import main
+
+# Processes fork from a server that has imported TensorFlow, so they start at once. They import the
+# target folder of the tests like an installed package.
+sys.path.append(str(Path(__file__).parent / "plug"))
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["tensorflow", "pydantic", "scipy.stats", "matplotlib.pyplot"])
 CONFIG = """
 name: survivor
 title: Survivor
 target: tiny/cnn
 restarts: 4
-attack: {eps: 0.15, step_size: 0.001, steps: 50, batch_size: 50, steps_per_shuffle: 10}
+attack: {eps: 0.15, step_size: 0.001, steps: 20, batch_size: 50, steps_per_shuffle: 10}
 rows:
   - {method: pgd, loss: xent}
   - {method: momentum, loss: cw}
@@ -41,53 +45,63 @@ rows:
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
-    args = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as name:
-        killed = survive(Path(name), args.kills, random.Random(args.seed))
-    print(f"{killed} runs killed; records and states equal those of an undisturbed run")
-    return 0
+def start(config: Path, out: Path, *options: str, largest_file: int = -1) -> Process:
+    """Starts the command `reproduce` in a new process, whose errors go to `errors(out)`."""
+    arguments = [str(config), "--out", str(out), *options]
+    process = SERVER.Process(target=_reproduce, args=(arguments, out, largest_file))
+    process.start()
+    return process
+
+
+def _reproduce(arguments: list[str], out: Path, largest_file: int) -> None:
+    out.mkdir(exist_ok=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(out / "errors.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    # A shell without job control makes background processes ignore interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    sys.exit(main(arguments))
+
+
+def errors(out: Path) -> str:
+    """The error output of all processes that wrote to a folder."""
+    return (out / "errors.txt").read_text(encoding="utf-8")
 
 
 def survive(folder: Path, kills: int, rng: random.Random) -> int:
     """Kills until `kills` runs have died, and compares; returns how many died."""
     config = folder / "survivor.yaml"
     config.write_text(CONFIG, encoding="utf-8")
-    script = [sys.executable, SCRIPT, config, "--images", "250", "--out"]
-    quiet = {"check": True, "capture_output": True, "env": ENVIRONMENT}
-    begin = time.perf_counter()
-    subprocess.run([*script, folder / "expected"], **quiet)
-    seconds = time.perf_counter() - begin
+
+    def finish(out: Path) -> float:
+        """Seconds of a run to its end."""
+        begin = time.perf_counter()
+        process = start(config, out, "--images", "100")
+        process.join()
+        assert process.exitcode == 0, errors(out)
+        return time.perf_counter() - begin
+
+    ready = SERVER.Process(target=int)  # the server imports TensorFlow
+    ready.start()
+    ready.join()
+    seconds = finish(folder / "expected")
     out, killed = folder / "killed", 0
     before: dict[str, int] = {}
     bar = tqdm(total=kills, unit="kill")
     while killed < kills:
         finished = len(list(out.glob("*/*-*.json"))) == CONFIG.count("method:")
-        begin = time.perf_counter()
-        process = subprocess.Popen(
-            [*script, out, *(["--force"] if finished else [])],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
-        )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=rng.uniform(0.2, 1) * seconds)
-            if finished:  # the machine is less busy now; the next kill must hit a running process
-                seconds = time.perf_counter() - begin
+        process = start(config, out, "--images", "100", *(["--force"] if finished else []))
+        process.join(rng.uniform(0.1, 0.8) * seconds)
         process.kill()
-        process.wait()
-        if process.returncode not in (0, -9):
-            raise AssertionError(f"a resumed run ended with exit code {process.returncode}")
-        killed += process.returncode == -9
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL), errors(out)
+        killed += process.exitcode != 0
         bar.update(killed - bar.n)
         now = restarts(out)
         lost = [run for run, count in before.items() if now.get(run, 0) < count and not finished]
         assert not lost, f"restarts of {lost} were lost"
         before = now
-    subprocess.run([*script, out], **quiet)
+    finish(out)
     compare(folder / "expected" / "survivor", out / "survivor")
     return killed
 
@@ -118,4 +132,10 @@ def compare(expected: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        died = survive(Path(name), args.kills, random.Random(args.seed))
+    print(f"{died} runs killed; records and states equal those of an undisturbed run")

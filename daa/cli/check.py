@@ -1,7 +1,5 @@
 """Check whether a GPU computes the attack as the CPU does."""
 
-from __future__ import annotations
-
 from daa.cli import options
 from daa.cli.main import command
 

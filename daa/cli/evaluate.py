@@ -1,7 +1,5 @@
 """Attack a classifier, print its robust accuracy and check that the attack can be trusted."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from daa.attacks.methods import METHODS
@@ -49,23 +47,15 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.evaluation.report import folder_of
 
     out = args.out or folder_of(args.model, args.data, args.method, f"eps{args.eps}")
+    same = ["eps", "method", "budget", "minutes", "images", "seed", "data_format", "signature"]
+    same += ["data_dir", "model_dir", "force"]
     verdict = evaluate(
         args.model,
         args.data,
-        eps=args.eps,
-        method=args.method,
-        budget=args.budget,
-        minutes=args.minutes,
-        images=args.images,
-        seed=args.seed,
         bounds=tuple(args.bounds) if args.bounds else None,
-        data_format=args.data_format,
-        signature=args.signature,
-        data_dir=args.data_dir,
-        model_dir=args.model_dir,
         out=out,
-        force=args.force,
         progress=not args.quiet,
+        **{name: getattr(args, name) for name in same},
     )
     print(verdict)
     say = options.say(args.quiet)

@@ -1,7 +1,5 @@
 """Download weights and data sets, verify them and install them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from daa.cli import options
@@ -30,8 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
         names = fetch.names()
         for name in names:
             parcel = fetch.parcel(name, args.data_dir, args.model_dir)
-            state, where = fetch.state(parcel), parcel.weights or parcel.folder
-            print(f"{name:{max(map(len, names))}}  {state:10}  {where}")
+            state, path = fetch.state(parcel), parcel.weights or parcel.folder
+            print(f"{name:{max(map(len, names))}}  {state:10}  {path}")
         return
     if not args.names:
         raise InputError("fetch: no names; `daa fetch --list` prints them")

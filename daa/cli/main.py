@@ -4,8 +4,6 @@ Exit codes: 0 success, 1 a check failed, 2 an error of the user, 130 interrupted
 `python -X dev -m daa ...` shows the traceback of an error.
 """
 
-from __future__ import annotations
-
 import argparse
 import functools
 import importlib

@@ -1,19 +1,14 @@
 """Arguments that several commands share, and a quiet start of TensorFlow."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from daa.attacks.worst_case import Engine
 from daa.errors import InputError
-
-if TYPE_CHECKING:
-    from daa.attacks.worst_case import Engine
-    from daa.target import Dataset, Target
+from daa.target import Dataset, Target
 
 _JIT = {"auto": None, "on": True, "off": False}
 
@@ -73,9 +68,14 @@ def engine(
     return on_ray(load, sha256, data.x, data.y, **how)
 
 
-def add_results(to: argparse.ArgumentParser) -> None:
+def parse_results(
+    text: str | None, example: str, arguments: list[str] | None
+) -> argparse.Namespace:
+    """Parses the arguments of a command that reads results."""
+    to = parser(text, example)
     to.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all results")
     to.add_argument("--out", type=Path, help="folder of the output (default: the result folders)")
+    return to.parse_args(arguments)
 
 
 def add_quiet(to: argparse.ArgumentParser) -> None:
@@ -94,6 +94,8 @@ class _ListTargets(argparse.Action):
     """Prints the targets and exits, as --help does, before other arguments are required."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from tabulate import tabulate
+
         from daa.reports.wording import radius
         from daa.targets import every_target, family, row
 
@@ -104,11 +106,9 @@ class _ListTargets(argparse.Action):
                 there = "yes"
             except InputError:
                 there = "no"
-            about = row(reference)
-            rows.append((reference, radius(about.eps), about.provenance, there, about.description))
-        widths = [max(len(cells[k]) for cells in rows) for k in range(4)] + [0]
-        for cells in rows:
-            print("  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)))
+            entry = row(reference)
+            rows.append((reference, radius(entry.eps), entry.provenance, there, entry.description))
+        print(tabulate(rows, tablefmt="plain", disable_numparse=True))
         parser.exit()
 
 
@@ -150,7 +150,9 @@ def start_tensorflow(device: str = "auto") -> None:
         os.close(stderr)
 
     from daa.runs import device as devices
+    from daa.runs import provenance
 
+    provenance.git_commit()  # cached now, because a later commit is not the code that runs
     # TensorFlow warns of retracing if a command traces many functions once each.
     tf.get_logger().setLevel("ERROR")
     devices.prepare()

@@ -1,7 +1,5 @@
 """Train a network adversarially."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from daa.cli import options

@@ -1,9 +1,6 @@
 """Experiments: the YAML files that describe them, and their copy beside the records."""
 
-from __future__ import annotations
-
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +11,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     PlainSerializer,
@@ -28,7 +24,7 @@ from daa.attacks.components import is_number
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import MOST_RESTARTS
 from daa.errors import InputError, require, shown
-from daa.targets.files import reason, write_atomically
+from daa.targets.files import read_bytes, reason, write_atomically
 
 _PACKAGE = Path(daa.__file__).parent
 # A wheel contains the configs inside the package; a checkout has configs and results next to it.
@@ -38,7 +34,7 @@ RESULTS = Path("results") if _INSTALLED else _PACKAGE.parent / "results"
 # The copy of an experiment next to the records.
 EXPERIMENT = "experiment.json"
 # Rows can't have the names of other JSON files in the folder of the records.
-TAKEN = ("autoattack", "examples", "evaluation", "experiment")
+TAKEN = ("examples", "evaluation", "experiment", "autoattack")
 
 _FRACTION = re.compile(r"(\d{1,9})\s*/\s*([1-9]\d{0,8})", re.ASCII)
 _PART_OF_EPS = re.compile(r"eps\s*/\s*([1-9]\d{0,8})", re.ASCII)
@@ -81,29 +77,19 @@ Settings = Annotated[
 ]
 
 
-class PaperTests(BaseModel):
+class PaperTests(BaseModel, extra="forbid", strict=True, frozen=True):
     """Results of the paper's t-tests against this row, as printed."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     t_arxiv: str | None = None
     p_arxiv: str | None = None
     p_aaai: str | None = None
 
 
-class Row(BaseModel):
-    """One run of an experiment.
+class Row(BaseModel, extra="forbid", strict=True, frozen=True):
+    """One run of an experiment; `paper` is the worst-case accuracy in the paper.
 
-    Args:
-        name: file name of the record, without `.json`.
-        attack: the attack with all settings.
-        paper: worst-case accuracy in the paper, in percent.
-        paper_top5: worst-case top-5 accuracy in the paper, in percent.
-        paper_tests: results of the paper's t-tests.
-        seed: replaces the seed of the experiment.
+    `name` is the file name of the record without `.json`, and `seed` replaces the experiment's.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Name
     attack: Settings
@@ -113,7 +99,7 @@ class Row(BaseModel):
     seed: Seed | None = None
 
 
-class Experiment(BaseModel):
+class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
     """All settings that decide the results of an experiment, except the contents of files.
 
     In the YAML file, `attack` sets options for all rows, and a row can override them.
@@ -130,18 +116,12 @@ class Experiment(BaseModel):
         data: data set for a model of the user, as in `daa.targets.user_data.load`.
         bounds, data_format, signature: options of a model of the user, as in
             `daa.targets.user_models.load`.
-        split: part of the data set.
         images: number of images attacked, from the first on; None for all.
-        restarts: restarts of each row.
-        seed: seed of all random numbers.
-        rows: the runs.
         sweep: the swept option.
         merged_paper: worst-case accuracy of all rows together in the paper, in percent.
         certified: lower bound of the accuracy under every attack in the ball, in percent.
         examples: names of two rows. The figure shows images broken only by the second row.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Annotated[Line, Field(pattern=r"^\w[^/\\]*$", max_length=200)]
     title: Line
@@ -163,6 +143,9 @@ class Experiment(BaseModel):
 
 
 _ROW_FIELDS = tuple(name for name in Row.model_fields if name != "attack")
+_Values = Annotated[list[Any], Field(min_length=1)]
+_SWEEP = TypeAdapter(Annotated[dict[Literal["eps", "c"], _Values], Field(max_length=1)] | None)
+_SEEDS = TypeAdapter(Annotated[list[Seed], Field(min_length=1)] | None)
 
 
 class _Loader(yaml.SafeLoader):
@@ -180,11 +163,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        InputError: the file can't be read, is not YAML, or has a key twice in one mapping.
-    """
+    """The content of a YAML file; a key may occur only once in a mapping."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
@@ -194,15 +173,9 @@ def read_yaml(path: Path) -> Any:
 
 
 def load(path: str | Path, target: str | None = None) -> Experiment:
-    """Reads and checks a YAML experiment.
+    """Reads and checks a YAML experiment; errors name file, row and field.
 
-    Args:
-        path: the file.
-        target: replaces the target of the file in `eps: target`.
-
-    Raises:
-        InputError: the file can't be read, or has an unknown key, a key twice, a wrong type or an
-            impossible value; the message names file, row and field.
+    `target` replaces the target of the file in `eps: target`.
     """
     path = Path(path)
     require(path.name.isprintable(), "config", "a file with a printable name", path.name)
@@ -215,11 +188,9 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     target = raw.get("target") if target is None else target
     shared = _settings(shared, f"{path}: attack", target)
     if isinstance(raw.get("rows"), list):
-        sweep = _sweep(raw.get("sweep"), path)
+        sweep = check(_SWEEP, raw.get("sweep"), f"{path}: sweep") or {}
         raw["sweep"] = next(iter(sweep), None)
-        seeds = raw.pop("seeds", None)
-        if seeds is not None and not (isinstance(seeds, list) and seeds):
-            raise InputError(f"{path}: seeds: must be a list of seeds, got {shown(seeds)}")
+        seeds = check(_SEEDS, raw.pop("seeds", None), f"{path}: seeds")
         raw["rows"] = tuple(
             _row(row, shared, source, target)
             for i, entry in enumerate(raw["rows"])
@@ -243,17 +214,6 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
         if name not in names:
             raise InputError(f"{path}: examples: must be names of rows, got {shown(name)}")
     return experiment
-
-
-def _sweep(sweep: Any, path: Path) -> dict[str, list]:
-    """The swept option with its values; empty without a sweep."""
-    if sweep is None:
-        return {}
-    if isinstance(sweep, dict) and len(sweep) == 1:
-        option, values = next(iter(sweep.items()))
-        if option in ("eps", "c") and isinstance(values, list) and values:
-            return {option: values}
-    raise InputError(f"{path}: sweep: must be eps or c with a list of values, got {shown(sweep)}")
 
 
 def _repeated(
@@ -318,15 +278,9 @@ def _settings(settings: dict[str, Any], source: str, target: str | None) -> dict
 
 
 def check(adapter: TypeAdapter, value: object, source: str) -> Any:
-    """Validates a value; the first mistake becomes a line such as `file: field: must be ...`.
+    """Validates Python objects, or JSON as bytes.
 
-    Args:
-        adapter: the expected type.
-        value: Python objects, or JSON as bytes.
-        source: name of the file, for the message.
-
-    Raises:
-        InputError: the value is invalid.
+    The first mistake becomes a line such as `source: field: must be ...`.
     """
     try:
         if isinstance(value, bytes):
@@ -334,36 +288,30 @@ def check(adapter: TypeAdapter, value: object, source: str) -> Any:
         return adapter.validate_python(value)
     except ValidationError as errors:
         error = errors.errors(include_url=False)[0]
-    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error["loc"])
+    loc = [key for key in error["loc"] if key != "[key]"]  # the mark of a key of a dictionary
+    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc)
     if keys:
-        source = f"{source}{keys}" if source.endswith("]") else f"{source}: {keys.lstrip('.')}"
+        source = f"{source}{keys}" if ": " in source else f"{source}: {keys.lstrip('.')}"
     if error["type"] == "value_error":
         raise InputError(f"{source}: {error['ctx']['error']}")
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         raise InputError(f"{source}: unknown key")
     if error["type"] in ("missing", "missing_argument"):
         raise InputError(f"{source}: is missing")
-    rule = re.sub(r"^(Input|Value|String|Tuple|Number) should ", "must ", error["msg"])
+    rule = re.sub(
+        r"^(Input|Value|String|Tuple|Number|List|Dictionary) should ", "must ", error["msg"]
+    )
     raise InputError(f"{source}: {rule}, got {shown(error['input'])}")
 
 
 def save_experiment(folder: Path, experiment: Experiment) -> None:
     """Writes experiment.json, from which reports read the rows and their order."""
-    content = json.dumps(experiment.model_dump(mode="json"), indent=2) + "\n"
-    write_atomically(folder / EXPERIMENT, content.encode())
+    write_atomically(folder / EXPERIMENT, f"{experiment.model_dump_json(indent=2)}\n".encode())
 
 
 def load_experiment(folder: Path) -> Experiment | None:
-    """Reads the experiment of a result folder; None if the folder has no experiment.json.
-
-    Raises:
-        InputError: the file is damaged.
-    """
+    """Reads the experiment of a result folder; None if the folder has no experiment.json."""
     path = folder / EXPERIMENT
     if not path.exists():
         return None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: can't be read: {reason(error)}") from error
-    return check(TypeAdapter(Experiment), content, str(path))
+    return check(TypeAdapter(Experiment), read_bytes(path, "an experiment"), str(path))

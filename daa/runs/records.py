@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, model_validator
 
 from daa.attacks import plans
 from daa.attacks.methods import AttackConfig
+from daa.attacks.plans import Report
 from daa.errors import InputError, require, shown
 from daa.runs import config
 from daa.runs.config import Experiment, Line, Percent, Row, Settings
 from daa.runs.provenance import versions
+from daa.target import Dataset, Target
 from daa.targets.files import read_json, write_atomically
-
-if TYPE_CHECKING:
-    from daa.attacks.plans import Report
-    from daa.target import Dataset, Target
 
 SCHEMA: Literal[1] = 1
 # Files next to the records: images of the figure, result of an evaluation.
@@ -34,10 +33,8 @@ Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 FileName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(config.printable)]
 
 
-class Identity(BaseModel):
+class Identity(BaseModel, frozen=True):
     """Everything that decides the numbers of a run; records with the same identity agree."""
-
-    model_config = ConfigDict(frozen=True)
 
     schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
     experiment: FileName = Field(
@@ -60,7 +57,7 @@ class Identity(BaseModel):
     seed: Whole = Field(description="Seed of all random numbers.")
 
 
-class Record(Identity):
+class Record(Identity, frozen=True):
     """One finished run. Accuracies are in [0, 1], lengths in the unit of images in [0, 1]."""
 
     title: Line = Field(description="Title of the experiment.")
@@ -184,14 +181,9 @@ def finished_run(
 ) -> Record:
     """The record of a finished run.
 
-    Args:
-        ident: identity of the run.
-        experiment, row: the experiment and its row.
-        report: the worst images and the outcomes of all units.
-        seconds: working time of all units.
-        origin: devices and commits that computed them, {"device": [...], "git_commit": [...]}.
-        top5: top-5 accuracy on the worst images, for data sets with many classes.
-        about: the fields `config` and `instead_of`.
+    `origin` has the devices and commits of the units, {"device": [...], "git_commit": [...]},
+    `top5` the top-5 accuracy of targets with many classes, `about` the fields `config` and
+    `instead_of`.
     """
     gradients = float(report.gradients.mean())
     content: dict[str, Any] = {
@@ -217,37 +209,20 @@ def finished_run(
 
 
 def save(path: Path, record: Record) -> None:
-    """Writes a record atomically.
-
-    Raises:
-        InputError: the file can't be written; an older file is unchanged.
-    """
+    """Writes a record atomically."""
     write_json(path, record.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes a JSON file atomically, with each list of numbers on one line."""
-    write_atomically(path, (_json(content, "\n") + "\n").encode())
-
-
-def _json(value: Any, end: str) -> str:
-    """A value as JSON; `end` is a line break followed by the indentation of the value."""
-    inner = f"{end}  "
-    if isinstance(value, Mapping) and value:
-        pairs = (f"{json.dumps(str(k))}: {_json(v, inner)}" for k, v in value.items())
-        return f"{{{inner}{f',{inner}'.join(pairs)}{end}}}"
-    if isinstance(value, (list, tuple)) and not all(type(v) in (int, float) for v in value):
-        return f"[{inner}{f',{inner}'.join(_json(v, inner) for v in value)}{end}]"
-    return json.dumps(value)
+    text = json.dumps(content, indent=2)
+    # No text in JSON contains a line break, so the pattern matches lists only.
+    text = re.sub(r"\[\n([-+.\de,\s]+)\]", lambda match: f"[{' '.join(match[1].split())}]", text)
+    write_atomically(path, f"{text}\n".encode())
 
 
 def load(path: Path) -> Record:
-    """Reads a record. Options that are newer than the record get their defaults.
-
-    Raises:
-        InputError: the file is missing, damaged or of a different schema; the message names file
-            and field.
-    """
+    """Reads a record. Options that are newer than the record get their defaults."""
     content = read_json(path, "a result record")
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
@@ -258,16 +233,9 @@ def load(path: Path) -> Record:
 def check_same(
     path: Path, record: Record, ident: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> None:
-    """Compares a record with the identity of a run.
+    """Refuses the record of a different run, which is never overwritten.
 
-    Args:
-        path: file of the record, for the message.
-        record: the record.
-        ident: identity of the run.
-        ignored: fields that may differ.
-
-    Raises:
-        InputError: it is the record of a different run, which is never overwritten.
+    The fields `ignored` may differ.
     """
     for key, value in record.identity.items():
         if value != ident[key] and key not in ignored:

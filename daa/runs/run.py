@@ -31,14 +31,7 @@ WRITING = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """A finished row of an experiment.
-
-    Args:
-        row: the row.
-        record: its record.
-        report: the worst images and the outcomes of all units. None if an earlier call finished
-            the row; `state.load` reads the report then.
-    """
+    """A finished row; `report` is None if an earlier call finished it, see `state.load`."""
 
     row: Row
     record: Record
@@ -66,31 +59,33 @@ def run(
     row. The folder is locked until the generator ends.
 
     Args:
-        experiment: the rows.
-        target: the attacked classifier.
-        data: the attacked images.
+        experiment, target, data: the rows, the attacked classifier and the attacked images.
         folder: folder of records and states. An interrupted run resumes from it. None writes
             nothing.
         about: the fields `config` and `instead_of` of the records.
-        engine: computes the units; None for this process.
-        jit: whether XLA compiles the attack in this process, as in `Attack`.
+        engine: computes the units; None for this process, with `jit` as in `Attack`.
         force: delete the records and states of all rows first.
         end: time limit, as a value of `time.monotonic()`; the running unit is completed.
-        progress: show progress bars.
         say: receives messages for the user.
         states: folder of shared states. Rows with the same units, also in different experiments,
             share the state with the name of their run id.
 
     Yields:
         The rows finished by earlier calls; then each row at its end.
-
-    Raises:
-        InputError: another process uses the folder; the folder holds the record or state of a
-            different run; a gradient is not finite; the disk is full.
     """
     provenance.git_commit()  # cached now, because a later commit is not the code of this process
     x, y = check_images(target, data.x, data.y)
     data = replace(data, x=x, y=y)
+    started: list[_RowRun] = []
+
+    def jobs() -> Iterator[Job]:
+        for row in left:
+            started.append(row)
+            yield row.start(progress)
+
+    def advance(steps: int) -> None:
+        started[-1].bar.update(steps)  # the local engine runs one row at a time
+
     with nullcontext() if folder is None else state.sole(folder):
         rows = [
             _RowRun(experiment, number, target, data, folder, states, force)
@@ -106,13 +101,30 @@ def run(
                 f"{experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
                 f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
             )
+            names = {*(row.name for row in experiment.rows), *config.TAKEN}
+            others = {path.stem for path in folder.glob("*.json")} - names if folder else ()
+            for name in sorted(others):
+                say(f"{name}: not a row of this experiment; stays in {folder}, but not in reports")
         for row in rows:
             if row.record is not None:
                 if say is not None:
                     say(f"{row.row.name}: already finished, {row.path}")
                 yield Finished(row.row, row.record, None)
-        if left:
-            yield from _attack(left, target, data, about or {}, engine, jit, end, progress)
+        if not left:
+            return
+        engine = engine or local(target, x, y, jit, advance)
+        try:
+            for step in worst_cases(target, jobs(), x, y, engine=engine):
+                row = left[step.job]
+                row.add(step)
+                if step.finished:
+                    yield row.finish(step.report, about or {})
+                if time.monotonic() >= end:
+                    break
+        finally:
+            for row in started:
+                row.bar.close()
+                row.write()
         finished = sum(row.record is not None for row in rows)
         if finished < len(rows) and say is not None:
             say(
@@ -130,43 +142,6 @@ def _check_disk(folder: Path, data: Dataset, left: Sequence[_RowRun]) -> None:
             f"{folder}: {len(left)} rows need {needed / 2**30:.1f} GiB of disk for their worst "
             f"images, but only {free / 2**30:.1f} GiB are free; attack fewer images"
         )
-
-
-def _attack(
-    rows: Sequence[_RowRun],
-    target: Target,
-    data: Dataset,
-    about: dict[str, str],
-    engine: Engine | None,
-    jit: bool | None,
-    end: float,
-    progress: bool,
-) -> Iterator[Finished]:
-    """Runs the units of all rows as one stream."""
-    active: list[_RowRun] = []
-
-    def jobs() -> Iterator[Job]:
-        for row in rows:
-            active.append(row)
-            yield row.start(progress)
-
-    def advance(steps: int) -> None:
-        active[-1].bar.update(steps)  # the local engine runs one row at a time
-
-    engine = engine or local(target, data.x, data.y, jit, advance)
-    try:
-        for step in worst_cases(target, jobs(), data.x, data.y, engine=engine):
-            row = rows[step.job]
-            row.add(step)
-            if step.finished:
-                active.remove(row)
-                yield row.finish(step.report, about)
-            if time.monotonic() >= end:
-                return
-    finally:
-        for row in active:
-            row.bar.close()
-            row.write()
 
 
 class _RowRun:
@@ -219,9 +194,7 @@ class _RowRun:
     def _load(self) -> State:
         """The state on disk.
 
-        Raises:
-            InputError: it has more restarts than asked for. The worst images of the first restarts
-                can't be separated from the others.
+        The worst images of the first restarts can't be separated from those of further restarts.
         """
         loaded = State() if self.state_path is None else state.load(self.state_path, self.ident)
         if self.repeats and not self.shared and loaded.units > self.restarts:
@@ -236,9 +209,8 @@ class _RowRun:
         """Loads the state and opens the bar; returns the remaining work."""
         attack = self.row.attack
         self.state = self.written = self._load()
-        per_image = attack.gradients_per_image * self.restarts
-        if attack.reads("budget"):
-            per_image = attack.budget
+        one = attack.gradients_per_image
+        per_image = attack.budget if attack.reads("budget") else one * self.restarts
         minutes = attack.minutes if attack.reads("minutes") else None
         self.bar = tqdm(
             total=round(per_image * len(self.data)) if minutes is None else None,
@@ -285,9 +257,7 @@ class _RowRun:
     def finish(self, last: Report, about: dict[str, str]) -> Finished:
         """Writes the last state and the record.
 
-        Args:
-            last: the report of the restarts asked for; a shared state may have more restarts.
-            about: the fields `config` and `instead_of` of the record.
+        `last` is the report of the restarts asked for; a shared state may have more.
         """
         self.write()
         self.bar.close()

@@ -28,13 +28,7 @@ Origin = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class State:
-    """The finished units of a run.
-
-    Args:
-        report: worst images and outcomes of the units; None before the first unit.
-        seconds: working time of the units.
-        origin: devices and commits that computed the units.
-    """
+    """The finished units of a run; `report` is None before the first one."""
 
     report: Report | None = None
     seconds: float = 0.0
@@ -60,16 +54,7 @@ class State:
 
 
 def save(path: Path, ident: Mapping[str, Any], state: State) -> None:
-    """Writes a state atomically as an .npz file.
-
-    Args:
-        path: the file.
-        ident: identity of the run.
-        state: the state after at least one unit.
-
-    Raises:
-        InputError: the file can't be written; an older file is unchanged.
-    """
+    """Writes a state of at least one unit atomically as an .npz file."""
     report = state.report
     assert report is not None
     history = report.history
@@ -93,20 +78,13 @@ def save(path: Path, ident: Mapping[str, Any], state: State) -> None:
 def load(path: Path, ident: Mapping[str, Any]) -> State:
     """Reads the state of a run; an empty state if the file does not exist.
 
-    Args:
-        path: the file.
-        ident: identity of the run. The number of restarts and the names of experiment and row may
-            differ from those of the file.
-
-    Raises:
-        InputError: the file is damaged, or is the state of a different run.
+    Refuses the state of a run with another `run_id`.
     """
     if not path.exists():
         return State()
     arrays = read_npz(path)
     try:
-        same = run_id(json.loads(str(arrays["ident"]))) == run_id(ident)
-        if same:
+        if run_id(json.loads(str(arrays["ident"]))) == run_id(ident):
             report = _report(arrays, ident["images"])
             return State(report, float(arrays["seconds"]), json.loads(str(arrays["origin"])))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -147,13 +125,10 @@ def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
 
 @contextmanager
 def sole(folder: Path) -> Iterator[None]:
-    """Creates and locks a folder.
+    """Creates and locks a folder; refuses a folder that another process has locked.
 
     The operating system frees the lock when the process ends for any reason. docs/scaling.md
     describes locks on network file systems.
-
-    Raises:
-        InputError: another process holds the lock, or the folder can't be written to or locked.
     """
     lock, owner = FileLock(folder / LOCK, timeout=0), folder / OWNER
     try:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from daa import InputError
+from daa.reports import autoattack
 from daa.runs import config, records
 from daa.runs.config import PaperTests, load_experiment, save_experiment
 
@@ -75,7 +76,7 @@ def test_a_shared_setting_applies_to_the_rows_that_read_it(load):
         ("name: mine", "name: pgd-xent", r"rows\[1\].name: 'pgd-xent' is already the name of a"),
         ("name: mine", "name: ../up", r"rows\[1\].name: .*got '../up'"),
         ("name: mine", f"name: {'x' * 151}", r"rows\[1\].name: .* at most 150 characters"),
-        ("name: mine", "name: examples", r"rows\[1\].name: must not be autoattack, examples"),
+        ("name: mine", "name: examples", r"rows\[1\].name: must not be examples, evaluation, exp"),
         ("name: mine", "name: experiment", r"rows\[1\].name: must not be .*got 'experiment'"),
         ("name: small", "name: a/b", "small.yaml: name: must match pattern"),
         ("target: tiny/cnn", "target: 3", "target: .*string, got 3"),
@@ -90,14 +91,17 @@ def test_a_shared_setting_applies_to_the_rows_that_read_it(load):
         ("step_size: 0.01", "step_size: eps/0", r"step_size: "),
         ("title: A test", "title: A test\nrestarts: 1000000000000", "restarts: .*equal to 1000000"),
         ("title: A test", 'title: "A\\ntest"', r"title: .* printable characters, got 'A\\ntest'"),
-        ("title: A test", "title: A\nseeds: 3", "seeds: must be a list of seeds, got 3"),
+        ("title: A test", "title: A\nseeds: 3", "seeds: must be a valid list, got 3"),
+        ("title: A test", "title: A\nseeds: []", "seeds: must have at least 1 item"),
         (
             "title: A test",
             "title: A\nexamples: [mine, yours]",
             "examples: must be names of rows, got",
         ),
-        ("rows:", "sweep: {steps: [1]}\nrows:", "sweep: must be eps or c with a list of values"),
-        ("rows:", "sweep: {c: 0.1}\nrows:", "sweep: must be eps or c with a list of values"),
+        ("rows:", "sweep: {steps: [1]}\nrows:", "yaml: sweep.steps: must be 'eps' or 'c', got 'st"),
+        ("rows:", "sweep: {c: 0.1}\nrows:", "yaml: sweep.c: must be a valid list, got 0.1"),
+        ("rows:", "sweep: {c: []}\nrows:", "yaml: sweep.c: must have at least 1 item"),
+        ("rows:", "sweep: {c: [1], eps: [1]}\nrows:", "yaml: sweep: must have at most 1 item"),
         ("rows:", "sweep: {c: [0.1]}\nrows:", r"rows\[0\].c: "),
         ("rows:", "rows:\n  - fgsm", r"rows\[0\]: must be a mapping, got 'fgsm'"),
         (GOOD, "- 1", "small.yaml: must be a mapping with name, title, target and rows"),
@@ -185,5 +189,5 @@ def test_a_folder_without_an_experiment_and_a_damaged_one(tmp_path):
 
 
 def test_rows_cannot_have_the_names_of_other_files():
-    files = ["autoattack.json", records.EXAMPLES, records.EVALUATION, config.EXPERIMENT]
+    files = [records.EXAMPLES, records.EVALUATION, config.EXPERIMENT, autoattack.NAME]
     assert [f"{name}.json" for name in config.TAKEN] == files

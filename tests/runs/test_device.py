@@ -30,21 +30,18 @@ def processor(monkeypatch):
     return processor
 
 
-def test_the_processor_hides_the_gpus(monkeypatch, gpus):
+def test_the_chosen_device(monkeypatch, gpus):
     hidden = []
     monkeypatch.setattr(tf.config, "set_visible_devices", lambda *args: hidden.append(args))
+    device.use("auto")
+    with pytest.raises(InputError, match="device: TensorFlow sees no GPU; use --device cpu"):
+        device.use("gpu")
     gpus["g"] = {}
     device.use("gpu")
     device.use("auto")
     assert hidden == []
     device.use("cpu")
     assert hidden == [([], "GPU")]
-
-
-def test_a_missing_gpu_is_refused(gpus):
-    device.use("auto")
-    with pytest.raises(InputError, match="device: TensorFlow sees no GPU; use --device cpu"):
-        device.use("gpu")
 
 
 def test_gpus_are_shared_and_compute_in_float32(monkeypatch, gpus):
@@ -70,24 +67,15 @@ def test_the_name_is_that_of_the_first_gpu_or_of_the_processor(monkeypatch, gpus
     assert device.name() == "GPU"
 
 
-@pytest.mark.parametrize(
-    ("capability", "fast"), [((7, 5), False), ((8, 0), True), ((8, 6), True), ((9, 0), True)]
-)
-def test_gpus_since_ampere_have_bfloat16(capability, fast, gpus, processor):
-    processor("avx512_bf16")
-    gpus["g"] = {"compute_capability": capability}
-    assert device.fast_bfloat16() is fast
+def test_gpus_since_ampere_and_some_processors_have_bfloat16(gpus, processor):
+    for flags, fast in (("avx512f", 0), ("amx_tile", 0), ("amx_bf16 x", 1), ("avx512_bf16", 1)):
+        processor(flags)
+        assert device.fast_bfloat16() == fast
+    for capability, fast in (((7, 5), 0), ((8, 0), 1), ((8, 6), 1), ((9, 0), 1)):
+        gpus["g"] = {"compute_capability": capability}
+        assert device.fast_bfloat16() == fast
     gpus["g"] = {}
     assert not device.fast_bfloat16()
-
-
-@pytest.mark.parametrize(
-    ("flags", "fast"),
-    [("avx512f", False), ("avx512_bf16", True), ("amx_bf16 amx_tile", True), ("amx_tile", False)],
-)
-def test_some_processors_have_bfloat16(flags, fast, gpus, processor):
-    processor(flags)
-    assert device.fast_bfloat16() is fast
 
 
 def test_a_machine_without_cpuinfo(monkeypatch, gpus):

@@ -63,8 +63,12 @@ def test_another_target_has_its_own_folder_and_title(config, tmp_path):
     [
         ("", {"target": ""}, "target: must be FOLDER/NAME or a model of your own"),
         ("", {"images": 501}, "images: expected 1 to 500, got 501"),
-        ("", {"restarts": 10**7}, "restarts: must be at most 1,000,000, got 10,000,000"),
-        ("", {"seed": 2**31}, "seed: must be less than 2,147,483,648"),
+        (
+            "",
+            {"restarts": 10**7},
+            "options: restarts: must be less than or equal to 1000000, got 1",
+        ),
+        ("", {"seed": 2**31}, "options: seed: must be less than 2147483648, got 2147483648"),
         ("bounds: [0, 255]", {}, "table1: bounds: tiny/cnn has no such option"),
         ("", {"target": "own.keras"}, "table1: data: is missing; 'own.keras' needs a data set"),
     ],

@@ -46,6 +46,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     assert (content["broken"], content["gradients_per_image"]) == ([1, 2, 3], 400)
     assert isinstance(content["gradients_per_image"], int)
     assert (content["device"], content["git_commit"]) == ("A and B", "1 and 2")
+    assert set(content["versions"]) == {"python", "tensorflow", "numpy"}
     assert (content["seconds"], content["paper_percent"], content["config"]) == (1.2, 60.0, "tiny")
     assert not {"top5_accuracy", "paper_top5_percent", "instead_of"} & set(content)
     assert '\n  "broken": [1, 2, 3],\n' in path.read_text()
@@ -117,12 +118,10 @@ def test_a_record_with_a_mistake(folder, change, changes, message):
 
 def test_files_that_are_no_records(folder):
     path = folder / "dgf-cw.json"
-    content = json.loads(path.read_text())
-    del content["broken"]
     for text, message in (
-        (json.dumps(content), "dgf-cw.json: broken: is missing"),
+        (path.read_text().replace('"broken"', '"more"'), "dgf-cw.json: broken: is missing"),
         ("[]", "dgf-cw.json: schema: must be 1, got None"),
-        ("{", "dgf-cw.json"),
+        ("{", "dgf-cw.json: expected a result record"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
@@ -131,17 +130,9 @@ def test_files_that_are_no_records(folder):
         records.load(folder / "none.json")
 
 
-def test_the_record_of_a_different_run_is_refused(tmp_path, change):
+def test_a_record_from_before_an_option_existed_had_its_default(tmp_path, change):
     path = tmp_path / "pgd-xent.json"
     records.save(path, finished_run())
-    record = records.load(path)
-    records.check_same(path, record, identity())
-    with pytest.raises(InputError, match=r"pgd-xent.json: seed: the record has 0, but this run ha"):
-        records.check_same(path, record, identity(seed=1))
-    with pytest.raises(InputError, match="restarts: the record has 2, but this run has 3"):
-        records.check_same(path, record, identity(restarts=3))
-    records.check_same(path, record, identity(restarts=3), ["restarts"])
-    # A record from before an option existed had the default of the option.
     settings = ROW.attack.settings()
     assert settings.pop("clip_start") is False
     change(path, attack=settings)
@@ -166,17 +157,6 @@ def test_a_method_with_a_budget_makes_one_run():
     assert (identity(row)["restarts"], identity()["restarts"]) == (1, 2)
 
 
-def test_the_attack_of_a_record_is_typed(committed):
-    record = records.load(committed / "dgf-cw.json")
-    assert isinstance(record.attack, AttackConfig)
-    assert record.attack.c == 0.001
-    assert "decay" not in record.settings
-
-
-def test_every_field_is_described():
-    assert all(field.description for field in records.Record.model_fields.values())
-
-
 def test_the_commit_is_marked_if_the_code_differs(tmp_path):
     def git(*arguments):
         who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
@@ -196,7 +176,3 @@ def test_the_commit_is_marked_if_the_code_differs(tmp_path):
     # A package that is installed below a checkout is not the code of that checkout.
     (tmp_path / "below").mkdir()
     assert commit(tmp_path / "below") is None
-
-
-def test_the_versions_are_named():
-    assert set(provenance.versions()) == {"python", "tensorflow", "numpy"}
