@@ -33,13 +33,7 @@ DIRECTIONS = {
 
 @dataclass(frozen=True)
 class DeviceCheck:
-    """The result of a check.
-
-    Args:
-        title: what was checked.
-        result: the result in a few words.
-        passed: whether the check passed; None for a remark.
-    """
+    """The result of a check; `passed` is None for a remark."""
 
     title: str
     result: str
@@ -54,37 +48,32 @@ def check_device(target: Target, x: np.ndarray, y: np.ndarray, eps: float) -> li
     """Checks directions, gradients, host copies, XLA and precisions on one minibatch.
 
     Without a GPU, the operations that a GPU would use are computed on the CPU.
-
-    Args:
-        target: the network.
-        x: images. [M, H, W, C] float32.
-        y: labels. [M].
-        eps: radius.
     """
     gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
     place = gpus[0] if gpus else "CPU:0"
     name = f"{device.name()}, {len(gpus)} visible" if gpus else "no GPU, so the CPU is checked"
     grad = _gradient(target, x, y, "CPU:0")
     difference = _difference(_gradient(target, x, y, place), grad)
+    text, passed = f"relative difference {difference:.1e}", difference <= GRADIENT_TOLERANCE
     config = AttackConfig(
         "blob", eps=eps, step_size=eps / 10, steps=4, steps_per_shuffle=2, batch_size=len(x)
     )
+    half = _gradient(in_precision(target, "bfloat16"), x, y)
+    agree = 100 * float((np.sign(half) == np.sign(grad))[grad != 0].mean())
+    speed = "fast" if device.fast_bfloat16() else "slower than float32"
+    signs = f"{speed} on this device; {agree:.1f} % of the gradient's signs agree with float32"
     return [
         DeviceCheck("GPU", name),
         *check_directions(x, grad, place),
-        DeviceCheck(
-            "gradient on GPU and CPU",
-            f"relative difference {difference:.1e}",
-            difference <= GRADIENT_TOLERANCE,
-        ),
+        DeviceCheck("gradient on GPU and CPU", text, passed),
         check_placement(target, config, x, y, place),
         _check_xla(target, config, x, y),
-        _check_bfloat16(target, x, y, grad),
+        DeviceCheck("bfloat16", signs),
         check_tf32(bool(gpus)),
     ]
 
 
-def _gradient(target: Target, x: np.ndarray, y: np.ndarray, place: str) -> np.ndarray:
+def _gradient(target: Target, x: np.ndarray, y: np.ndarray, place: str | None = None) -> np.ndarray:
     with tf.device(place):
         return gradient_of(target, xent, tf.constant(x), tf.constant(y))[0].numpy()
 
@@ -157,15 +146,6 @@ def _check_xla(target: Target, config: AttackConfig, x: np.ndarray, y: np.ndarra
         f"{milliseconds[True]:.0f} ms with and {milliseconds[False]:.0f} ms without XLA"
     )
     return DeviceCheck("XLA", text, passed=moved <= XLA_TOLERANCE)
-
-
-def _check_bfloat16(target: Target, x: np.ndarray, y: np.ndarray, grad: np.ndarray) -> DeviceCheck:
-    half = in_precision(target, "bfloat16")
-    rough = gradient_of(half, xent, tf.constant(x), tf.constant(y))[0].numpy()
-    agree = 100 * float((np.sign(rough) == np.sign(grad))[grad != 0].mean())
-    speed = "fast" if device.fast_bfloat16() else "slower than float32"
-    text = f"{speed} on this device; {agree:.1f} % of the gradient's signs agree with float32"
-    return DeviceCheck("bfloat16", text)
 
 
 def check_tf32(on_gpu: bool) -> DeviceCheck:
