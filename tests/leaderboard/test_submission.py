@@ -122,7 +122,7 @@ def test_an_array_has_the_worst_version_of_each_image(tmp_path, data, finish):
         ({"data_sha256": "other"}, "data_sha256: expected '.*', got 'other'"),
         ({"images": 3}, "images: expected 4, got 3"),
         ({"target": "tiny/other"}, "target: expected 'tiny/cnn', got 'tiny/other'"),
-        ({"eps": 0.1}, "eps: expected 0.15, got 0.1"),
+        ({"eps": 0.1}, r"attack\.eps: expected 0.15, got 0.1"),
         ({"clip_range": False}, "clip_range: expected true for a submission, got False"),
     ],
 )
