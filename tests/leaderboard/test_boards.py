@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toys import linear_target
+from toys import images, linear_target
 
 import madry_mnist
 from daa import Dataset, InputError, targets
@@ -48,34 +48,18 @@ def test_own_entries_are_ranked_among_the_others(accuracy, expected):
 
 def test_own_entries_are_bold():
     text = boards.markdown([MADRY], [Entry("a/b", "mine", 88.5, own=True)])
-    assert text.splitlines() == [
-        "Title",
-        "",
-        "| rank | attack   | accuracy |",
-        "| ---: | ---      |     ---: |",
-        "|    1 | A        |  88.00 % |",
-        "|    2 | **mine** |  88.50 % |",
-        "|    3 | B        |  89.00 % |",
-        "",
-        "Source: here.",
-    ]
+    title, _, header, _, first, second, _, _, source = text.splitlines()
+    assert (title, source) == ("Title", "Source: here.")
+    assert header == "| rank | attack   | accuracy |"
+    assert first == "|    1 | A        |  88.00 % |"
+    assert second == "|    2 | **mine** |  88.50 % |"
 
 
 def entry(name="PGD, 50 restarts", accuracy=0.88, **changes):
-    values = {
-        "name": name,
-        "by": "this project",
-        "method": "100 steps of 0.01",
-        "url": None,
-        "target": OWN,
-        "weights_sha256": "a" * 64,
-        "data_sha256": "b" * 64,
-        "images": 10_000,
-        "eps": 0.3,
-        "accuracy": accuracy,
-        "array_sha256": hashlib.sha256(name.encode()).hexdigest(),
-        "date": "2026-11-25",
-    }
+    values = {"name": name, "by": "this project", "method": "100 steps of 0.01", "url": None}
+    values |= {"target": OWN, "images": 10_000, "eps": 0.3, "accuracy": accuracy}
+    values |= {"weights_sha256": "a" * 64, "data_sha256": "b" * 64, "date": "2026-11-25"}
+    values["array_sha256"] = hashlib.sha256(name.encode()).hexdigest()
     return boards.make(**{**values, **changes})
 
 
@@ -123,14 +107,8 @@ def test_the_same_entry_stays_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"name": "Other", "array_sha256": entry().array_sha256},
-            "already on the board as 'PGD, 50 restarts'",
-        ),
-        (
-            {"name": "PGD 50 Restarts", "array_sha256": "c" * 64},
-            "'PGD 50 Restarts' is on the board for another array",
-        ),
+        ({"name": "Other", "array_sha256": entry().array_sha256}, "already on the board as 'PGD, "),
+        ({"name": "PGD 50 Restarts", "array_sha256": "c" * 64}, "on the board for another array"),
         ({"accuracy": 0.87}, r"accuracy: expected 0\.88, the accuracy verified before, got 0\.87"),
     ],
 )
@@ -180,9 +158,8 @@ def challenge(monkeypatch):
     """Ten thousand small images and a linear network under the name of a network of the board."""
     target, _ = linear_target(classes=10)
     target = replace(target, name=OWN, weights_sha256="a" * 64)
-    rng = np.random.default_rng(0)
-    x = (rng.integers(0, 256, (10_000, 4, 4, 1)) / 255).astype(np.float32)
-    made = Challenge(target, Dataset("mnist/test", x, rng.integers(0, 10, 10_000), "b" * 64), 0.3)
+    x, y = images(10_000, classes=10)
+    made = Challenge(target, Dataset("mnist/test", np.rint(255 * x) / 255, y, "b" * 64), 0.3)
     monkeypatch.setattr(submission, "load_challenge", lambda *_, **__: made)
     return made
 
