@@ -212,18 +212,18 @@ def after(
     if not len(rows):
         return findings
 
-    def broken(method: str, **options: object) -> np.ndarray:
+    def errors(method: str, **options: object) -> np.ndarray:
         attack = AttackConfig(method, "cw", batch_size=len(rows), **options)  # type: ignore[arg-type]
         return margins(target, Attack(target, attack)(x[rows], y[rows], seed=seed), y[rows]) <= 0
 
-    few = broken("pgd", eps=eps, steps=10, step_size=eps / 4)
-    many = broken("pgd", eps=eps, steps=40, step_size=eps / 4)
+    few = errors("pgd", eps=eps, steps=10, step_size=eps / 4)
+    many = errors("pgd", eps=eps, steps=40, step_size=eps / 4)
     findings += more_steps(few, many)
-    accuracy = 1 - float(broken("pgd", eps=1.0, steps=40, step="geometric").mean())
+    accuracy = 1 - float(errors("pgd", eps=1.0, steps=40, step="geometric").mean())
     if accuracy > 1 / target.classes + 0.1:
         message = "With eps = 1, where any image can become any other, the accuracy under PGD is"
         findings.append(Finding("huge-eps", f"{message} {percent(accuracy)}."))
-    search = broken("square", eps=eps, steps=200)
+    search = errors("square", eps=eps, steps=200)
     pgd, attack = few | many, report.margin[rows] <= 0
     new, only = int((search & ~attack).sum()), int((search & ~pgd).sum())
     lost = int((pgd & ~search).sum())
@@ -235,19 +235,19 @@ def after(
 
 
 def unstable(target: Target, y: np.ndarray, report: Report) -> Iterator[Finding]:
-    known = np.isfinite(report.margin)
+    finite = np.isfinite(report.margin)
     changed = (margins(target, report.adv, y) > 0) != (report.margin > 0)
-    count = int(changed[known].sum())
+    count = int(changed[finite].sum())
     if count:
-        message = f"The model judges {count:,} of {known.sum():,} worst images differently now."
+        message = f"The model judges {count:,} of {finite.sum():,} worst images differently now."
         yield Finding("unstable-images", message)
 
 
 def _tied(report: Report) -> Iterator[Finding]:
-    broken = (report.margin <= 0) & (report.natural > 0)
-    tied = int((report.margin[broken] == 0).sum())
+    errors = (report.margin <= 0) & (report.natural > 0)
+    tied = int((report.margin[errors] == 0).sum())
     if tied >= max(2, 0.02 * len(report.margin)):
-        message = f"{tied:,} of {broken.sum():,} adversarial images have two equal outputs; they"
+        message = f"{tied:,} of {errors.sum():,} adversarial images have two equal outputs; they"
         yield Finding("tied-outputs", f"{message} count as misclassified.")
 
 

@@ -197,8 +197,8 @@ def evaluate(
     provenance.git_commit()  # cached now, because a later commit is not the code that runs
     config = attack_config(method, eps, budget, minutes, options)
     seed = whole(seed, "seed")
-    fits = published is None or (is_number(published) and 0 <= published <= 1)
-    require(fits, "published", "an accuracy in [0, 1]", published)
+    valid = published is None or (is_number(published) and 0 <= published <= 1)
+    require(valid, "published", "an accuracy in [0, 1]", published)
     bounds = (bounds.lower, bounds.upper) if isinstance(bounds, Bounds) else bounds
     layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
     data, image_notes = _dataset(model, x, y, images, data_dir, layout)
@@ -240,8 +240,8 @@ def evaluate(
     notes = (*target.notes, *image_notes)
     doubts = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
     rest = tuple(note for note in notes if note.code not in ADVICE)
-    found = (*doubts, *findings)
-    evaluation = Evaluation(target, config, data, report, found, rest, experiment, row.record)
+    reported = (*doubts, *findings)
+    evaluation = Evaluation(target, config, data, report, reported, rest, experiment, row.record)
     if folder is not None:
         evaluation.save(folder)
     return evaluation
@@ -267,10 +267,10 @@ def attack_config(
             f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {shown(eps)}; "
             "a radius of 8 pixel values is 8/255"
         )
-    fits = budget is None or (is_number(budget) and budget >= 1)
-    require(fits, "budget", "a finite number >= 1", budget)
-    fits = minutes is None or (is_number(minutes) and minutes > 0)
-    require(fits, "minutes", "a finite number > 0", minutes)
+    valid = budget is None or (is_number(budget) and budget >= 1)
+    require(valid, "budget", "a finite number >= 1", budget)
+    valid = minutes is None or (is_number(minutes) and minutes > 0)
+    require(valid, "minutes", "a finite number > 0", minutes)
     reads = AttackConfig.readable(method, options)
     settings: dict[str, Any] = {"eps": length}
     if "budget" in reads:

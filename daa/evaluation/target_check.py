@@ -37,7 +37,7 @@ def examine(
 ) -> TargetCheck:
     """Checks a target on test images.
 
-    The clean accuracy must be the published accuracy if `data` is the whole test set.
+    The clean accuracy must be the published accuracy if `data` is the complete test set.
     """
     clean = 100 * clean_accuracy(target, data.x, data.y)
     expected = None if published is None else 100 * published.accuracy
