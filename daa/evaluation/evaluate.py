@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from daa import targets
 from daa.attacks import directions
+from daa.attacks.components import checked
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import Report
 from daa.attacks.worst_case import margins
-from daa.errors import InputError, is_number, is_whole, require, shown
+from daa.errors import InputError, is_number, is_whole, require, shown, whole
 from daa.evaluation import checks
 from daa.evaluation import report as files
 from daa.evaluation.checks import ADVICE, Finding
@@ -195,18 +196,18 @@ def evaluate(
     """
     provenance.git_commit()  # cached now, because a later commit is not the code that runs
     config = attack_config(method, eps, budget, minutes, options)
-    require(is_whole(seed) and seed >= 0, "seed", "a whole number >= 0", seed)
-    fits = published is None or (is_number(published) and 0 <= published <= 1)
-    require(fits, "published", "an accuracy in [0, 1]", published)
+    seed = whole(seed, "seed")
+    valid = published is None or (is_number(published) and 0 <= published <= 1)
+    require(valid, "published", "an accuracy in [0, 1]", published)
     bounds = (bounds.lower, bounds.upper) if isinstance(bounds, Bounds) else bounds
-    data, image_notes = _dataset(model, x, y, images, bounds, data_format, data_dir)
+    layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
+    data, image_notes = _dataset(model, x, y, images, data_dir, layout)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoteWarning)  # the notes are part of the evaluation
         target = user_models.load(
             model,
             image_shape=data.x.shape[1:],
-            bounds=bounds,
-            data_format=data_format,
+            **layout,
             signature=signature,
             name=name,
             model_dir=model_dir,
@@ -233,22 +234,14 @@ def evaluate(
     if report is None:  # an earlier call finished the attack
         assert folder is not None
         path = folder / f"{row.record.run}.npz"
-        report = state.load(path, row.record.identity).report
-        if report is None:
+        if (report := state.load(path, row.record.identity).report) is None:
             raise InputError(f"{path}: no such file; start again to make the images anew")
     findings += checks.after(target, pixels, labels, report, config.eps, seed)
     notes = (*target.notes, *image_notes)
     doubts = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
-    evaluation = Evaluation(
-        target,
-        config,
-        data,
-        report,
-        (*doubts, *findings),
-        tuple(note for note in notes if note.code not in ADVICE),
-        experiment,
-        row.record,
-    )
+    rest = tuple(note for note in notes if note.code not in ADVICE)
+    reported = (*doubts, *findings)
+    evaluation = Evaluation(target, config, data, report, reported, rest, experiment, row.record)
     if folder is not None:
         evaluation.save(folder)
     return evaluation
@@ -265,8 +258,7 @@ def attack_config(
 
     A method without a budget gets as many steps as the budget pays for.
     """
-    fits = isinstance(method, str) and method in METHODS
-    require(fits, "method", f"one of {', '.join(METHODS)}", method)
+    checked("method", method, Literal[tuple(METHODS)])
     length: Any = fraction(eps)
     with suppress(ValueError):
         length = float(length) if isinstance(length, str) else length
@@ -275,10 +267,10 @@ def attack_config(
             f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {shown(eps)}; "
             "a radius of 8 pixel values is 8/255"
         )
-    fits = budget is None or (is_number(budget) and budget >= 1)
-    require(fits, "budget", "a finite number >= 1", budget)
-    fits = minutes is None or (is_number(minutes) and minutes > 0)
-    require(fits, "minutes", "a finite number > 0", minutes)
+    valid = budget is None or (is_number(budget) and budget >= 1)
+    require(valid, "budget", "a finite number >= 1", budget)
+    valid = minutes is None or (is_number(minutes) and minutes > 0)
+    require(valid, "minutes", "a finite number > 0", minutes)
     reads = AttackConfig.readable(method, options)
     settings: dict[str, Any] = {"eps": length}
     if "budget" in reads:
@@ -304,14 +296,12 @@ def _dataset(
     x: Any,
     y: Any,
     images: int | None,
-    bounds: tuple[float, float] | None,
-    data_format: DataFormat | None,
     data_dir: str | Path | None,
+    layout: dict[str, Any],
 ) -> tuple[Dataset, list[Note]]:
     """Images with labels, and notes on changes to the images; arguments as for `evaluate`."""
     if isinstance(x, Dataset):
         return x.first(images), []
-    layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
     if isinstance(x, (str, Path)):
         require(y is None, "y", f"no labels, because {x} has labels", type(y).__name__)
         return user_data.load(str(x), images=images, data_dir=data_dir, **layout)

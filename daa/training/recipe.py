@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -62,13 +62,8 @@ class TrainConfig(BaseModel):
 
 
 def load(path: Path) -> TrainConfig:
-    """Reads the YAML file of a training.
-
-    Raises:
-        InputError: The file can't be read, or a key is unknown, missing or has a wrong value; the
-            message names file and key.
-    """
-    raw: Any = config.read_yaml(path)
+    """Reads a recipe. InputError names the file and the first wrong key."""
+    raw = config.read_yaml(path)
     if not isinstance(raw, dict):
         raise InputError(
             f"{path}: must be a mapping with target, eps, steps, ..., got {shown(raw)}"

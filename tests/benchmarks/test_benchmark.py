@@ -82,12 +82,8 @@ def test_the_report_shows_what_was_measured_and_nothing_else(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [
-        {"schema": 1, "steps": {"madry_mnist": {}}},
         {"schema": 1, "measured": {}, "steps": {"madry_mnist": {}}},
-        {"schema": 1, "measured": []},
-        {"schema": 1, "measured": {"parts": {"nothing": {"device": "A"}}}, "parts": {"nothing": 3}},
         {"schema": 1, "measured": {"limit": {"a": {"device": "A"}}}, "limit": {"a": []}},
-        {"schema": 1, "steps": 3},
         {"schema": 2},
         [],
     ],
@@ -100,17 +96,13 @@ def test_another_file_is_refused_before_a_measurement(tmp_path, content, refused
     assert json.loads(out.read_text()) == content
 
 
-@pytest.mark.parametrize("only", [[], ["--only", "limit"]])
 @pytest.mark.parametrize("name", ["notes.json", "notes.md", "notes.svg"])
-def test_other_files_are_not_overwritten(name, only, tmp_path, monkeypatch, refused):
+def test_other_files_are_not_overwritten(name, tmp_path, monkeypatch, refused):
     monkeypatch.setattr(speed, "MEASUREMENTS", {"limit": lambda _: pytest.fail("it measures")})
     (tmp_path / name).write_text("my own", encoding="utf-8")
-    assert f"{name}: " in refused("benchmark", "--out", tmp_path / "notes.json", *only)
+    assert f"{name}: " in refused("benchmark", "--out", tmp_path / "notes.json")
     assert (tmp_path / name).read_text(encoding="utf-8") == "my own"
-
-
-def test_the_file_has_the_ending_json(refused):
-    assert ".json" in refused("benchmark", "--out", "b.md")
+    assert ".json" in refused("benchmark", "--out", tmp_path / "notes.md")
 
 
 def test_a_new_measurement_keeps_other_parts_and_networks(tmp_path, monkeypatch):
@@ -124,8 +116,8 @@ def test_a_new_measurement_keeps_other_parts_and_networks(tmp_path, monkeypatch)
     monkeypatch.setattr(speed, "MEASUREMENTS", parts)
     assert main(["benchmark", "--out", str(out), "--repeats", "5"]) == 0
     content = report.load(out)
-    content["measured"]["limit"]["locuslab"]["device"] = "CPU of another machine"
-    content["measured"]["limit"]["madry_mnist"]["device"] = "CPU of another machine"
+    for name in ("locuslab", "madry_mnist"):
+        content["measured"]["limit"][name]["device"] = "CPU of another machine"
     records.write_json(out, content)
     again = ["--only", "limit", "--networks", "locuslab", "--repeats", "7"]
     assert main(["benchmark", "--out", str(out), *again]) == 0

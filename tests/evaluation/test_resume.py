@@ -43,13 +43,12 @@ def test_a_killed_evaluation_resumes_to_the_same_result(tmp_path, monkeypatch, u
     assert total >= 4
     units.clear()
     monkeypatch.setattr(run, "WRITING", 1e9)  # the state is written after each unit
-    save, left = state.save, [2]
+    save, saved = state.save, []
 
     def killed(*args):
-        if not left[0]:
+        if len(saved) == 2:
             raise KeyboardInterrupt
-        save(*args)
-        left[0] -= 1
+        saved.append(save(*args))
 
     with monkeypatch.context() as patch:
         patch.setattr(state, "save", killed)
@@ -101,7 +100,7 @@ def test_an_attack_stops_when_its_minutes_are_over(tmp_path, units):
 
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])
-def test_quiet_prints_only_the_result(monkeypatch, tmp_path, capsys, quiet):
+def test_the_command_passes_quiet_and_force(monkeypatch, tmp_path, capsys, refused, quiet):
     monkeypatch.chdir(tmp_path)
     assert command.main([*ARGUMENTS, "--method", "fgsm", "--out", "out", *quiet]) == 0
     out, err = capsys.readouterr()
@@ -109,12 +108,6 @@ def test_quiet_prints_only_the_result(monkeypatch, tmp_path, capsys, quiet):
     more = [] if quiet else ["written"]
     assert firsts == ["tiny/cnn", "clean", "robust", "cost", "checks", *more]
     assert ("robust accuracy" in err) == (not quiet)
-
-
-def test_the_command_passes_force(monkeypatch, tmp_path, refused):
-    monkeypatch.chdir(tmp_path)
-    arguments = [*ARGUMENTS, "--device", "cpu", "--out", "out"]
-    assert command.main([*arguments, "--method", "fgsm"]) == 0
-    other = [*arguments, "--method", "pgd", "--budget", "5"]
+    other = [*ARGUMENTS, "--method", "pgd", "--budget", "5", "--out", "out"]
     assert "--force" in refused("evaluate", *other)
     assert command.main([*other, "--force"]) == 0

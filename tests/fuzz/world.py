@@ -14,7 +14,6 @@ import pickle
 import shutil
 import signal
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,17 +26,6 @@ from daa.cli.main import main
 
 SECONDS = 120
 MISSING = Path("/missing")
-RAN: Counter[str] = Counter()
-
-
-def share(part: float) -> Callable:
-    """The weight of a test when the cases are divided among all tests."""
-
-    def mark(test: Callable) -> Callable:
-        test.share = part
-        return test
-
-    return mark
 
 
 @contextmanager
@@ -66,9 +54,7 @@ def files(root: Path) -> dict[str, bytes]:
 def run(*arguments: str, changes: tuple[str, ...] = ()) -> int:
     """Runs a command in the working folder and checks the property; returns its exit code.
 
-    Args:
-        arguments: arguments of `daa`.
-        changes: endings of files that the command may change.
+    The command may change files with the endings `changes`.
     """
     before = files(Path.cwd())
     out, error = io.StringIO(), io.StringIO()
@@ -76,7 +62,6 @@ def run(*arguments: str, changes: tuple[str, ...] = ()) -> int:
         status = main(list(arguments))
     lines = [line for line in error.getvalue().splitlines() if not _aside(line)]
     assert status in (0, 1, 2), (arguments, status, lines)
-    RAN[f"{arguments[0]} ({'refused' if status == 2 else 'done'})"] += 1
     if status == 2 and lines[0].startswith("usage: "):
         lines = lines[-1:]  # argparse prints its usage before the error
     assert len(lines) == (1 if status == 2 else 0), (arguments, lines)

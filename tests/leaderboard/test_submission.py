@@ -35,9 +35,8 @@ def end_to_end(tmp_path, capsys, target, eps, images):
     reproduce.main([str(config), *out])
     runs, challenge = tmp_path / "runs", ["--target", target, "--images", str(images)]
     a, b, both, merged = (str(tmp_path / f"{name}.npy") for name in ("a", "b", "both", "merged"))
-    submit.main(["build", str(runs / "pgd-xent.json"), "-o", a])
-    submit.main(["build", str(runs / "blob-xent.json"), "-o", b])
-    submit.main(["build", str(runs), "-o", both])
+    for built, array in ((runs / "pgd-xent.json", a), (runs / "blob-xent.json", b), (runs, both)):
+        submit.main(["build", str(built), "-o", array])
     submit.main(["merge", a, b, "-o", merged, *challenge])
     np.testing.assert_array_equal(np.load(merged), np.load(both))
     capsys.readouterr()
@@ -81,9 +80,8 @@ def finish(tmp_path, data):
     def finish(name, adv, margin=(1, 1, 1, 1), restarts=1, clip_range=True, eps=0.15, **changes):
         attack = AttackConfig("pgd", eps=eps, clip_range=clip_range)
         row = Row(name=name, attack=attack)
-        experiment = Experiment(
-            name="t", title="T", target="tiny/cnn", restarts=restarts, rows=(row,)
-        )
+        about = {"name": "t", "title": "T", "target": "tiny/cnn", "restarts": restarts}
+        experiment = Experiment(**about, rows=(row,))
         identity = records.identity(experiment, row, targets.load_target("tiny/cnn"), data)
         identity |= changes
         margin = np.array(margin, np.float32)
@@ -122,7 +120,7 @@ def test_an_array_has_the_worst_version_of_each_image(tmp_path, data, finish):
         ({"data_sha256": "other"}, "data_sha256: expected '.*', got 'other'"),
         ({"images": 3}, "images: expected 4, got 3"),
         ({"target": "tiny/other"}, "target: expected 'tiny/cnn', got 'tiny/other'"),
-        ({"eps": 0.1}, "eps: expected 0.15, got 0.1"),
+        ({"eps": 0.1}, r"attack\.eps: expected 0.15, got 0.1"),
         ({"clip_range": False}, "clip_range: expected true for a submission, got False"),
     ],
 )
@@ -144,9 +142,10 @@ def test_the_network_judges_anew_and_images_outside_the_ball_are_named(tmp_path,
     assert note == f"{path}: {expected}"
 
 
-def test_a_run_on_other_weights_is_refused(tmp_path, data, finish):
-    path = finish("run", data.x, weights_sha256="other")
-    with pytest.raises(InputError, match=r"run.json: expected weights with sha256 other, got"):
+@pytest.mark.parametrize("key", ["weights", "data"])
+def test_a_run_on_other_weights_or_data_is_refused(tmp_path, data, finish, key):
+    path = finish("run", data.x, **{f"{key}_sha256": "other"})
+    with pytest.raises(InputError, match=rf"run.json: expected {key} with sha256 other, got"):
         submission.build([path], tmp_path / "a.npy")
 
 
@@ -155,11 +154,10 @@ def test_a_run_without_its_images_is_refused(tmp_path, data, finish):
     content = json.loads(path.read_text())
     content |= {"robust_accuracy": [1.0], "accuracy_per_restart": [1.0], "restarts": 1}
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"run.npz: must hold the images of 1 restarts"):
-        submission.build([path], tmp_path / "a.npy")
-    path.with_suffix(".npz").unlink()
-    with pytest.raises(InputError, match=r"run.npz: must hold the images of 1 restarts"):
-        submission.build([path], tmp_path / "a.npy")
+    for _ in ("a state of two restarts", "no state"):
+        with pytest.raises(InputError, match=r"run.npz: must hold the images of 1 restarts"):
+            submission.build([path], tmp_path / "a.npy")
+        path.with_suffix(".npz").unlink(missing_ok=True)
     with pytest.raises(InputError, match="no finished runs with images"):
         submission.build([tmp_path], tmp_path / "a.npy")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from toys import images
 
 from daa import Bounds
 from daa.training import trainer
@@ -16,27 +17,19 @@ from madry_cifar10.model import initialize, network, training_network, variables
 
 CLASSES, SHAPE, BOUNDS = 3, (2, 2, 1), Bounds(-1, 3)
 PLAIN = TrainConfig(
-    target="test/linear",
-    eps=0.1,
-    step_size=0.03,
-    steps=4,
-    epochs=1,
-    batch_size=8,
-    optimizer="momentum",
-    learning_rate=0.5,
-    schedule="constant",
+    **{"target": "test/linear", "eps": 0.1, "step_size": 0.03, "steps": 4, "epochs": 1},
+    **{"batch_size": 8, "optimizer": "momentum", "learning_rate": 0.5, "schedule": "constant"},
 )
 
 
-def data(n=8, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.random((n, *SHAPE)).astype(np.float32), rng.integers(0, CLASSES, n)
+def data(n=8):
+    return images(n, SHAPE)
 
 
 def weights():
     rng = np.random.default_rng(1)
-    arrays = {"kernel": rng.standard_normal((4, CLASSES)), "bias": rng.standard_normal(CLASSES)}
-    return {name: array.astype(np.float32) for name, array in arrays.items()}
+    shapes = {"kernel": (4, CLASSES), "bias": (CLASSES,)}
+    return {name: rng.standard_normal(shape).astype("f4") for name, shape in shapes.items()}
 
 
 def linear(v):
@@ -96,10 +89,7 @@ def test_the_radius_rises_with_the_updates(noise):
     [
         ("constant", [1, 1, 1, 1]),
         ("steps", [1, 1, 0.1, 0.01]),
-        (
-            "cosine",
-            [0.1, *(0.01 + 0.495 * (1 + np.cos(np.pi * t)) for t in (0.0625, 0.375, 0.6875))],
-        ),
+        ("cosine", [0.1, *(0.01 + 0.495 * (1 + np.cos(np.pi * np.array([1, 6, 11]) / 16)))]),
     ],
 )
 def test_the_learning_rate_follows_its_schedule(schedule, factors):
@@ -198,8 +188,8 @@ def test_moving_moments_follow_the_minibatch_and_are_not_trained():
     # With a decay of 0.9 the moments of the minibatch enter with a weight of 0.1; they are those
     # of the kernel before the update.
     after, scope = trained.arrays(), "unit_1_0/shared_activation/BatchNorm"
-    images = tf.image.per_image_standardization(255 * x)
-    outputs = tf.nn.conv2d(images, before["input/init_conv/DW"], 1, "SAME")
+    standardized = tf.image.per_image_standardization(255 * x)
+    outputs = tf.nn.conv2d(standardized, before["input/init_conv/DW"], 1, "SAME")
     mean, variance = tf.nn.moments(outputs, [0, 1, 2])
     spread = float(tf.reduce_max(tf.abs(mean)))
     assert (after[f"{scope}/moving_mean"] != 0).all()
