@@ -6,6 +6,7 @@ are the same here and on a code hosting site.
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from docutils import nodes
@@ -36,7 +37,7 @@ include_patterns = [
 ]
 exclude_patterns = ["docs/README.md", ".*", "benchmarks", "build", "tests"]
 suppress_warnings = ["toc.not_included"]  # only links lead to the tables of results
-highlight_language = "none"
+highlight_language = "text"  # of blocks without a language
 
 html_theme = "furo"
 html_title = "DAA"
@@ -46,7 +47,7 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 
 myst_heading_anchors = 3
-nb_execution_mode = "cache"
+nb_execution_mode = "cache"  # `make clean` to run the notebook again
 nb_execution_cache_path = str(ROOT / "build" / "notebooks")
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
@@ -56,6 +57,7 @@ nb_output_stderr = "remove"
 default_role = "py:obj"  # `name` in a docstring is a link if the name is on a page
 autodoc_member_order = "bysource"
 autodoc_mock_imports = ["torch"]
+autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 100
 python_use_unqualified_type_names = True
 
@@ -71,6 +73,14 @@ def literal_blocks(app: Sphinx, what, name, obj, options, lines: list[str]) -> N
         literal = literal and (indented or not line.strip())
         result.append(line)
     lines[:] = result
+
+
+def defaults(app: Sphinx, what, name, obj, options, signature, returns):
+    """`<function gradient>` becomes `gradient`, so that Sphinx can read the signature."""
+    if signature and "<" in signature:
+        signature = signature.replace("<factory>", "...")
+        return re.sub(r"<\w+ \'?(\w+)\'?>", r"\1", signature), returns
+    return None
 
 
 def folders(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -89,26 +99,30 @@ def folders(app: Sphinx, docname: str, source: list[str]) -> None:
 def files(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """A link to a documented module leads to its source page; a web page opens in the browser."""
     for node in list(doctree.findall(addnodes.download_reference)):
-        file = (ROOT / docname).parent / node["reftarget"]
-        module = file.resolve().relative_to(ROOT).with_suffix("")
-        if file.suffix == ".py" and module.parts[0] == "daa":
-            uri = app.builder.get_relative_uri(docname, f"_modules/{module.as_posix()}")
-        elif file.suffix == ".html":
-            uri = app.builder.get_relative_uri(docname, "x").removesuffix("x.html")
-            uri += f"_downloads/{node['filename']}"
-        else:
+        file = (ROOT / docname).parent.joinpath(node["reftarget"]).resolve().relative_to(ROOT)
+        page = file.with_suffix("").as_posix()
+        if file.suffix == ".py" and file.parts[0] == "daa":
+            page = f"_modules/{page}"
+        elif file.suffix != ".html":
             continue
+        uri = app.builder.get_relative_uri(docname, page)
         node.replace_self(nodes.reference("", "", *node.children, refuri=uri))
 
 
-def front_page(app: Sphinx, error: Exception | None) -> None:
+def other_pages(app: Sphinx, error: Exception | None) -> None:
+    """The results page with its records, and a first page that leads to `docs/index.html`."""
     if error is None:
+        ignore = shutil.ignore_patterns("*.npz", "quickstart")
+        shutil.copytree(
+            ROOT / "results", Path(app.outdir, "results"), ignore=ignore, dirs_exist_ok=True
+        )
         text = '<!doctype html><meta http-equiv="refresh" content="0; url=docs/index.html">\n'
         Path(app.outdir, "index.html").write_text(text)
 
 
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", literal_blocks, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", defaults)
     app.connect("source-read", folders)
     app.connect("doctree-resolved", files)
-    app.connect("build-finished", front_page)
+    app.connect("build-finished", other_pages)
