@@ -73,7 +73,7 @@ class Target:
         name: `folder/name`, as in `madry_mnist/secret`.
         network: native pixels [N, H, W, C] float32 -> logits [N, K] float32.
         image_shape: (H, W, C).
-        classes: K.
+        classes: number of classes, K.
         bounds: native range onto which [0, 1] is mapped. The chain rule then gives the factors
             (255 for CIFAR10) that the released scripts write by hand.
         provenance: source of the weights: "original" (the paper's), "third-party" (another

@@ -223,7 +223,7 @@ class AttackConfig:
 
     @property
     def inner_steps(self) -> int:
-        """Consecutive steps of a minibatch: all of them unless particles are shuffled."""
+        """Consecutive steps of a minibatch, which are all steps unless particles are shuffled."""
         return self.steps_per_shuffle if self.method_spec.particles else self.steps_per_unit
 
     @property

@@ -33,7 +33,7 @@ class Model:
             [N, K] float32, computed in the type of the variables.
         variables: {name: shape}, as in files of weights.
         image_shape: (H, W, C).
-        classes: K.
+        classes: number of classes, K.
         bounds: native range of the pixels.
         initialize: random number generator -> initial variables; None without a training recipe.
         training_network: (variables, on_moments) -> the network in training mode, which normalises
