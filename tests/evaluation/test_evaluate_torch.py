@@ -10,7 +10,6 @@ import tiny
 
 import daa
 from daa.cli import evaluate as command
-from daa.evaluation import checks
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 DATA = tiny.load_dataset("test").first(60)
@@ -33,9 +32,6 @@ def net():
         torch.nn.functional.cross_entropy(net(x), y).backward()
         optimizer.step()
     return net
-
-def with_softmax():
-    return torch.nn.Sequential(net(), torch.nn.Softmax(dim=1))
 """
 
 
@@ -63,11 +59,3 @@ def test_the_function_and_the_command_have_the_same_result(module):
     assert written["model"] == "torch_mine:net"
     assert written["robust_accuracy"] == report.robust_accuracy
     assert written["model_sha256"] == report.target.weights_sha256 is not None
-
-
-def test_a_final_softmax_changes_nothing(module, monkeypatch):
-    monkeypatch.setattr(checks, "after", lambda *_: [])
-    plain = daa.evaluate(module.net(), DATA, **SHORT)
-    with_softmax = daa.evaluate(module.with_softmax(), DATA, **SHORT)
-    assert [note.code for note in with_softmax.notes] == ["softmax-removed"]
-    assert with_softmax.robust_accuracy == plain.robust_accuracy

@@ -14,7 +14,7 @@ import pickle
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,12 +29,16 @@ MISSING = Path("/missing")
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
-    """A new working folder; the folders around it must stay unchanged."""
+def folder(contents: Mapping[str, bytes] | None = None) -> Iterator[Path]:
+    """A new working folder with files; the folders around it must stay unchanged."""
     before, root = Path.cwd(), Path(tempfile.mkdtemp(prefix="fuzz-"))
     inside = root / "a" / "b"
     inside.mkdir(parents=True)
     (root / "x").write_text("unchanged")
+    for name, content in (contents or {}).items():
+        path = inside / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     os.chdir(inside)
     try:
         yield inside

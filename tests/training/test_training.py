@@ -179,11 +179,9 @@ def test_failed_weights_replace_nothing(config, tmp_path, diverge, holdout, valu
     ("name", "value", "message"),
     [
         ("network/VARIABLE", np.zeros(3), "network/.*: must be float32 of shape"),
-        ("network/VARIABLE", None, "network/.*: must be float32 of shape"),
         ("optimizer/0", np.array("a"), "optimizer/0: must be int64 of shape"),
         ("best/VARIABLE", np.zeros(3), "best/.*: must be float32 of shape"),
         ("log", np.array("{}"), "log: expected the lines of a log, got"),
-        ("log", None, "log: expected the lines of a log, got"),
         ("config", None, "this state belongs to a training with another config"),
     ],
 )
@@ -202,15 +200,9 @@ def test_a_damaged_state_is_refused(tmp_path, name, value, message):
     [
         ("steps: 2", "step: 2", r"train.yaml: steps?: "),
         ("steps: 2", "steps: 2.0", "train.yaml: steps: .* valid integer, got 2.0"),
-        ("eps: 0.1", "eps: 0", "train.yaml: eps: .* greater than 0, got 0"),
         ("eps: 0.1", "eps: 8", "train.yaml: eps: .* less than or equal to 1, got 8"),
         ("eps: 0.1", "eps: 0.1\neps: 0.2", "'eps'"),
-        ("ramp: 0.2", "ramp: 2", "ramp: .* less than or equal to 1, got 2"),
         ("rate: 0.003", "rate: .inf", "learning_rate: .* finite number, got inf"),
-        ("ramp: 0.2", "weight_decay: -1", "weight_decay: .* greater than or equal to 0, got -1"),
-        ("ramp: 0.2", "seed: -1", "seed: .* greater than or equal to 0, got -1"),
-        ("ramp: 0.2", "patience: 0", "patience: .* greater than or equal to 1, got 0"),
-        ("ramp: 0.2", "optimizer: sgd", "optimizer: .* 'adam' or 'momentum', got 'sgd'"),
         ("holdout: 197", "holdout: 1290", "holdout: expected 0 to 1247, got 1290"),
         ("target: tiny/cnn", "target: nowhere/cnn", "target: expected FOLDER/NAME"),
         ("target: tiny/cnn", "target: locuslab/wk_mnist", "project can't train this network"),
