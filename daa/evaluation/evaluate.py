@@ -15,9 +15,9 @@ from daa.attacks.worst_case import margins
 from daa.errors import InputError, is_number, is_whole, require, shown, whole
 from daa.evaluation import checks
 from daa.evaluation.checks import ADVICE, Finding
-from daa.evaluation.report import Evaluation, check_folder, experiment_of
+from daa.evaluation.report import Evaluation, check_folder, slug
 from daa.runs import provenance, state
-from daa.runs.config import fraction
+from daa.runs.config import Experiment, Row, fraction
 from daa.runs.run import run
 from daa.target import Bounds, Dataset, Note, NoteWarning, check_images
 from daa.targets import Published, user_data, user_models
@@ -116,7 +116,13 @@ def evaluate(
     folder = None if out is None else Path(out)
     if folder is not None:
         check_folder(folder, config.method, force)
-    experiment = experiment_of(target, config, seed, folder)
+    experiment = Experiment(
+        name="evaluation" if folder is None else slug(folder.resolve().name),
+        title=f"{target.name} under {METHODS[config.method].title}",
+        target=target.name,
+        seed=seed,
+        rows=(Row(name=config.method, attack=config),),
+    )
     (row,) = run(experiment, target, data, folder=folder, force=force, progress=progress)
     report = row.report
     if report is None:  # an earlier call finished the attack

@@ -20,7 +20,7 @@ from daa.reports import stats, style, tables
 from daa.reports.results import ResultSet
 from daa.reports.wording import radius
 from daa.runs import config, records, state
-from daa.runs.config import Experiment, Row
+from daa.runs.config import Experiment
 from daa.runs.records import EVALUATION, Record, Settings
 from daa.target import Dataset, Note, Target
 from daa.targets.files import replaceable, write_atomically
@@ -141,7 +141,7 @@ class Evaluation:
             InputError: The folder holds the result of another run, or is not writable.
         """
         folder = Path(folder)
-        record = self.record.model_copy(update={"experiment": _slug(folder.resolve().name)})
+        record = self.record.model_copy(update={"experiment": slug(folder.resolve().name)})
         experiment = self.experiment.model_copy(update={"name": record.experiment})
         path = folder / f"{record.run}.json"
         with state.sole(folder):
@@ -215,26 +215,13 @@ class Evaluation:
 
 def folder_of(*parts: str | None) -> Path:
     """A folder for an evaluation, named after its model, data, attack and radius."""
-    return Path("evaluations") / "-".join(_slug(part) for part in parts if part)
+    return Path("evaluations") / "-".join(slug(part) for part in parts if part)
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
     """A text as part of a file name."""
     text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
     return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
-
-
-def experiment_of(
-    target: Target, attack: AttackConfig, seed: int, folder: Path | None
-) -> Experiment:
-    """The experiment of an evaluation, with one row."""
-    return Experiment(
-        name="evaluation" if folder is None else _slug(folder.resolve().name),
-        title=f"{target.name} under {METHODS[attack.method].title}",
-        target=target.name,
-        seed=seed,
-        rows=(Row(name=attack.method, attack=attack),),
-    )
 
 
 def check_folder(folder: Path, method: str, force: bool = False) -> None:

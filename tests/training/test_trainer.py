@@ -142,18 +142,6 @@ def test_crops_and_mirrors_preserve_the_pixels():
         assert any((image == a).all() or (image == a[:, ::-1]).all() for a in crops)
 
 
-def test_a_restored_state_continues_like_the_original():
-    (x, y), noise = data(), np.zeros((8, *SHAPE), np.float32)
-    one, other = make(total=4, optimizer="adam"), make(total=4, optimizer="adam")
-    for _ in range(2):
-        one._update(x, y, noise)
-    other.restore(one.state())
-    for trained in (one, other):
-        trained._update(x, y, noise)
-    for name, value in one.arrays().items():
-        np.testing.assert_array_equal(value, other.arrays()[name])
-
-
 @pytest.fixture
 def eagerly():
     """A graph of this deep network takes longer to build than a single update."""
