@@ -68,6 +68,10 @@ def rounded(x):
     return tf.round(x * 8) / 8, lambda upstream: tf.zeros_like(upstream)
 
 
+def straight_through(x):
+    return x + tf.stop_gradient(tf.round(x * 4) / 4 - x)
+
+
 def noise(stddev):
     return lambda x: NETWORK(x + tf.random.normal(tf.shape(x), stddev=stddev))
 
@@ -87,10 +91,7 @@ def test_a_sound_evaluation_has_no_warnings():
             lambda x: tf.nn.softmax(1000 * NETWORK(x)),
             {"softmax-removed", "scaled-logits", "vanishing-gradients"},
         ),
-        (
-            lambda x: opaque_softmax(1000 * NETWORK(x)),
-            {"softmax-logarithm", "vanishing-gradients"},
-        ),
+        (lambda x: opaque_softmax(1000 * NETWORK(x)), {"softmax-logarithm", "vanishing-gradients"}),
         (lambda x: NETWORK(rounded(x)), {"vanishing-gradients"}),
         (noise(0.1), {"random-outputs"}),
         (
@@ -100,10 +101,7 @@ def test_a_sound_evaluation_has_no_warnings():
         (in_training_mode(keras.layers.Dropout(0.3)), {"random-outputs"}),
         (in_training_mode(keras.layers.BatchNormalization()), {"batch-dependent"}),
         (lambda x: NETWORK(x / 255), {"bounds", "near-chance"}),
-        (
-            lambda x: tf.pad(NETWORK(x), [[0, 0], [0, 2]], constant_values=-100.0),
-            {"classes"},
-        ),
+        (lambda x: tf.pad(NETWORK(x), [[0, 0], [0, 2]], constant_values=-100.0), {"classes"}),
         (lambda x: tf.minimum(NETWORK(x), 2), {"tied-outputs"}),
     ],
 )
@@ -112,19 +110,16 @@ def test_a_mistake_in_the_model_is_reported_before_the_attack(network, expected)
 
 
 @pytest.mark.parametrize(
-    ("network", "options", "absent"),
+    ("network", "options", "code", "expected"),
     [
-        (lambda x: NETWORK(x / 255), {"bounds": Bounds(0, 255)}, "bounds"),
-        (
-            lambda x: NETWORK(x + tf.stop_gradient(tf.round(x * 4) / 4 - x)),
-            {},
-            "vanishing-gradients",
-        ),
-        (NETWORK, {"published": 0.97}, "clean-accuracy"),
+        (lambda x: NETWORK(x / 255), {"bounds": Bounds(0, 255)}, "bounds", False),
+        (lambda x: NETWORK(straight_through(x)), {}, "vanishing-gradients", False),
+        (NETWORK, {"published": 0.97}, "clean-accuracy", False),
+        (NETWORK, {"published": 0.6}, "clean-accuracy", True),
     ],
 )
-def test_a_sound_model_is_not_accused(network, options, absent):
-    assert absent not in codes_before(network, **options)
+def test_only_a_mistake_is_reported(network, options, code, expected):
+    assert (code in codes_before(network, **options)) is expected
 
 
 @pytest.mark.parametrize(
@@ -137,10 +132,6 @@ def test_a_sound_model_is_not_accused(network, options, absent):
 )
 def test_wrong_labels_are_reported(labels, code):
     assert code in codes_before(NETWORK, labels)
-
-
-def test_a_clean_accuracy_far_from_the_published_one_is_reported():
-    assert "clean-accuracy" in codes_before(NETWORK, published=0.6)
 
 
 @pytest.mark.parametrize(
