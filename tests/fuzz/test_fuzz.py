@@ -74,19 +74,19 @@ ARRAYS = KINDS.flatmap(lambda kind: hnp.arrays(kind, st.sampled_from(SHAPES)))
     st.one_of(damaged(GOOD), ARRAYS.map(npy), st.just(EVIL_NPY), st.binary(max_size=99)),
     st.sampled_from(["verify", "merge", "compare", "board"]),
     st.sampled_from(["a.npy", "pred.npy", "compare.png", "a.npz", "a"]),
-    st.sampled_from([[], ["--eps", "0.1"], ["--eps", "0"], ["--eps", "inf"], ["--eps", "nan"]]),
+    st.sampled_from(["", "--eps 0.1", "--eps 0", "--eps inf", "--eps nan"]),
     st.sampled_from([str(IMAGES), str(IMAGES), "500", "9999999999"]),
 )
 def test_arrays(content, command, file, eps, images):
     with world.folder({file: content, "good.npy": GOOD}):
-        about = ["--target", "tiny/cnn", *eps, "--images", images]
+        about = f"--target tiny/cnn --images {images} {eps}"
         arguments = {
-            "verify": [file, *about],
-            "merge": [file, "good.npy", "-o", "merged.npy", *about],
-            "compare": ["good.npy", file, "--picture", "shown.png", *about],
-            "board": [file, "--target", "madry_mnist/secret", "--board", "board"],
+            "verify": f"{file} {about}",
+            "merge": f"{file} good.npy -o merged.npy {about}",
+            "compare": f"good.npy {file} --picture shown.png {about}",
+            "board": f"{file} --target madry_mnist/secret --board board",
         }
-        run("submit", command, *arguments[command])
+        run("submit", command, *arguments[command].split())
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
@@ -106,6 +106,7 @@ def picture(form, mode="L"):
 
 PICTURES = [picture("PNG"), picture("JPEG"), picture("GIF"), picture("TIFF", "F")]
 DATA = npz(x=PIXELS, y=np.arange(4))
+PGD = "--eps 0.1 --method pgd --budget 2"
 
 
 @st.composite
@@ -142,10 +143,10 @@ def data_folders(draw):
 def test_data(data, bounds, layout, images):
     name, contents = data
     with world.folder(contents):
-        options = ["--eps", "0.1", "--method", "pgd", "--budget", "2", "--images", images]
-        options += ["--bounds", *bounds.split(), "--data-format", layout, "--data-dir", "."]
-        run("evaluate", "world:logits", "--data", name, *options, "--out", "out")
-        run("evaluate", "tiny/cnn", "--data", name, *options[:6], "--data-dir", ".", "--out", "o")
+        options = f"--data {name} --data-dir . {PGD}"
+        more = f"--images {images} --bounds {bounds} --data-format {layout} --out out"
+        run("evaluate", "world:logits", *options.split(), *more.split())
+        run("evaluate", "tiny/cnn", *options.split(), "--out", "o")
 
 
 @cache
@@ -164,21 +165,22 @@ def weights():
         }
 
 
-@given(st.data(), st.sampled_from(["keras", "npz", "checkpoint", "pth"]))
+READERS = {
+    "keras": f"evaluate m.keras --data d.npz --bounds 0 255 --out out {PGD}",
+    "npz": "check_targets locuslab/wk_mnist --images 1 --model-dir m",
+    "checkpoint": "check_targets madry_mnist/secret --images 1 --model-dir m",
+    "pth": "fetch locuslab/wk_mnist --from w.pth --model-dir m",
+}
+
+
+@given(st.data(), st.sampled_from(sorted(READERS)))
 def test_weights(data, kind):
     contents = dict(weights()[kind])
     name = data.draw(st.sampled_from(sorted(contents)))
     other = st.sampled_from([npz(a=np.ones(3)), npz(a=np.array([world.Evil()])), EVIL_PICKLE])
     contents[name] = data.draw(st.one_of(damaged(contents[name]), other))
     with world.folder({**contents, "d.npz": DATA}):
-        if kind == "keras":
-            options = ["--eps", "0.1", "--method", "pgd", "--budget", "2", "--bounds", "0", "255"]
-            run("evaluate", "m.keras", "--data", "d.npz", *options, "--out", "out")
-        elif kind == "pth":
-            run("fetch", "locuslab/wk_mnist", "--from", "w.pth", "--model-dir", "m")
-        else:
-            target = "locuslab/wk_mnist" if kind == "npz" else "madry_mnist/secret"
-            run("check_targets", target, "--images", "1", "--model-dir", "m")
+        run(*READERS[kind].split())
 
 
 @cache

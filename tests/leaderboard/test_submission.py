@@ -225,9 +225,6 @@ def test_the_radius_of_a_challenge_is_the_targets_or_an_option():
     assert submission.load_challenge("tiny/cnn", images=3).eps == 0.15
     challenge = submission.load_challenge("tiny/cnn", images=3, eps=0.2)
     assert (challenge.eps, len(challenge.data)) == (0.2, 3)
-
-
-@pytest.mark.parametrize("eps", [0, -0.1, np.inf, np.nan, 8])
-def test_an_impossible_radius_is_refused(eps):
-    with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, got"):
-        submission.load_challenge("tiny/cnn", images=3, eps=eps)
+    for wrong in (0, np.nan, 8):
+        with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, got"):
+            submission.load_challenge("tiny/cnn", images=3, eps=wrong)
