@@ -58,7 +58,7 @@ def check_device(target: Target, x: np.ndarray, y: np.ndarray, eps: float) -> li
     config = AttackConfig(
         "blob", eps=eps, step_size=eps / 10, steps=4, steps_per_shuffle=2, batch_size=len(x)
     )
-    half = _gradient(in_precision(target, "bfloat16"), x, y)
+    half = _gradient(in_precision(target, "bfloat16"), x, y, None)
     agree = 100 * float((np.sign(half) == np.sign(grad))[grad != 0].mean())
     speed = "fast" if device.fast_bfloat16() else "slower than float32"
     signs = f"{speed} on this device; {agree:.1f} % of the gradient's signs agree with float32"
@@ -73,9 +73,7 @@ def check_device(target: Target, x: np.ndarray, y: np.ndarray, eps: float) -> li
     ]
 
 
-def _gradient(
-    target: Target, x: np.ndarray, y: np.ndarray, processor: str | None = None
-) -> np.ndarray:
+def _gradient(target: Target, x: np.ndarray, y: np.ndarray, processor: str | None) -> np.ndarray:
     with tf.device(processor):
         return gradient_of(target, xent, tf.constant(x), tf.constant(y))[0].numpy()
 
@@ -103,9 +101,8 @@ def check_placement(
     """Checks that the steps between two shuffles have no operation that only the CPU has."""
     title = "operations that leave the GPU"
     # A copy of the target has no graph yet. A graph for XLA has the operations of a GPU.
-    attack = Attack(replace(target), config, jit=processor == "CPU:0")
+    attack, calls = Attack(replace(target), config, jit=processor == "CPU:0"), []
     steps: Any = attack.inner_loop
-    calls: list[Any] = []
 
     def record(*arguments: object) -> object:
         calls.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
@@ -115,8 +112,7 @@ def check_placement(
     attack(x, y)
     graph = steps.get_concrete_function(*calls[0]).graph.as_graph_def()
     nodes = [*graph.node, *(node for call in graph.library.function for node in call.node_def)]
-    host = {node.op for node in nodes} & HOST_OPERATIONS
-    if host:
+    if host := {node.op for node in nodes} & HOST_OPERATIONS:
         return DeviceCheck(title, f"{', '.join(sorted(host))} in the graph", passed=False)
     if processor == "CPU:0":
         return DeviceCheck(title, "none in the graph", passed=True)

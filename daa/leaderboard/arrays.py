@@ -99,12 +99,9 @@ class Verified:
 
 
 def build(challenge: Challenge, adv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Converts adversarial images in [0, 1] to an array for the challenge.
+    """The float32 array of images in [0, 1], clipped to the ball of the challenge's clean images.
 
-    Returns:
-        The float32 array, clipped to the exact ball around the challenge's clean images. And the
-        distance by which clipping moved the pixels of each image, in the network's unit; only a
-        rounding error if `adv` was inside the ball. [N].
+    And the distance by which clipping moved the pixels of each image, in the network's unit. [N].
     """
     bounds = challenge.target.bounds
     array = challenge.to_native(adv).reshape(challenge.shape(len(adv)))
@@ -164,9 +161,7 @@ def verify(challenge: Challenge, path: Path) -> Verified:
     return Verified(array, predictions, margins, accuracy, *measure(challenge, array))
 
 
-def _chunks(
-    challenge: Challenge, array: np.ndarray
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def _chunks(challenge: Challenge, array: np.ndarray) -> Iterator[tuple]:
     """Index of the first image, rows and clean images of each chunk."""
     for begin in range(0, len(array), _CHUNK):
         rows = slice(begin, begin + _CHUNK)
@@ -185,11 +180,9 @@ def measure(challenge: Challenge, array: np.ndarray) -> tuple[float, int]:
 
 
 def merge(verified: Sequence[Verified]) -> tuple[np.ndarray, np.ndarray]:
-    """Takes the version of each image with the lowest margin.
+    """The version of each image with the lowest margin, and the index of its array. [N].
 
-    Returns:
-        The array, in a type that holds the values of all arrays exactly, because rounding could
-        move them out of the ball. And the index of the array that each image comes from. [N].
+    The type holds all values exactly, because rounding could move them out of the ball.
     """
     arrays = [check.array for check in verified]
     source = np.argmin([check.margin for check in verified], axis=0)

@@ -61,10 +61,7 @@ class BoardEntry(BaseModel):
 
 
 class Entry(NamedTuple):
-    """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project.
-
-    Entries of the living board are `verified`.
-    """
+    """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project."""
 
     target: str
     name: str
@@ -75,10 +72,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Board:
-    """A leaderboard of a network `folder/name`.
-
-    `source` names the origin of MadryLab's entries and the day on which they were read.
-    """
+    """A leaderboard of a network; `source` is the origin of MadryLab's entries, or empty."""
 
     target: str
     title: str
@@ -97,10 +91,9 @@ class Board:
 def load() -> list[Board]:
     """MadryLab's leaderboards."""
     raw = config.read_yaml(_FILE)
-    boards = []
+    source, boards = f"{raw['source']}, read {raw['read']}", []
     for board in raw["boards"]:
         entries = tuple(Entry(board["target"], name, value) for name, value in board["entries"])
-        source = f"{raw['source']}, read {raw['read']}"
         boards.append(Board(board["target"], board["title"], source, entries))
     return boards
 
@@ -126,11 +119,7 @@ def markdown(boards: Sequence[Board], own: Sequence[Entry]) -> str:
 
 
 def load_living(folder: Path = FOLDER) -> list[Board]:
-    """The living board: one board per network; of equal accuracies the older entry comes first.
-
-    Raises:
-        InputError: A file is no entry, or lies in the folder of another network.
-    """
+    """The living board: one board per network; of equal accuracies the older entry comes first."""
     boards = []
     for target in TARGETS:
         verified = []
@@ -154,13 +143,10 @@ def make(**values: object) -> BoardEntry:
 
 
 def insert(entry: BoardEntry, folder: Path = FOLDER) -> tuple[Path, bool]:
-    """Writes a verified entry, unless the same array is on the board under the same name.
+    """Writes a verified entry; returns its file and whether it is new.
 
-    Returns:
-        File of the entry, and whether it is new. An existing entry never changes.
-
-    Raises:
-        InputError: The array is on the board under another name, or the name for another array.
+    An existing entry never changes. It is an error if the array is on the board under another name,
+    or the name for another array.
     """
     path = entry.path(folder)
     for other in _verified(entry.target, folder):
@@ -213,8 +199,7 @@ def board(
 ) -> str:
     """Shows all leaderboards, ranks an array, or enters it on the living board; returns text.
 
-    `words` are the name, by, method and url of an entry; without them nothing is written. `folders`
-    are the `data_dir` and `model_dir` of `load_challenge`.
+    `words` are the name, by, method and url of an entry; without them nothing is written.
     """
     if (array is None) != (target is None):
         raise InputError("board: give an array together with its target")

@@ -25,9 +25,8 @@ def make(results: Sequence[ResultSet], of_paper: bool) -> list[page.Board]:
         if not of_paper and board.target not in networks:
             continue
         about, entries = _LIVING, []
-        for rank, (_, name, accuracy, is_own, verified) in board.ranked(
-            ours if board.source else ()
-        ):
+        ranked = board.ranked(ours if board.source else ())
+        for rank, (_, name, accuracy, is_own, verified) in ranked:
             by, url = (verified.by, verified.url) if verified else ("", None)
             entries.append(page.Entry(rank, name, accuracy, by, url, is_own))
         if board.source:

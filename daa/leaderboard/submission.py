@@ -44,8 +44,7 @@ def load_challenge(
 def build(results: Sequence[Path], out: Path, **folders: Any) -> str:
     """Builds an array from records, or folders of records: the worst case of each image.
 
-    The network judges the images anew; the margins in the files of the runs don't count. `folders`
-    are the `data_dir` and `model_dir` of `load_challenge`.
+    The network judges the images anew; the margins in the files of the runs don't count.
     """
     paths: list[Path] = []
     for path in results:
@@ -55,8 +54,7 @@ def build(results: Sequence[Path], out: Path, **folders: Any) -> str:
         if not inside:
             raise InputError(f"{path}: no finished runs with images (.npz) in this folder")
         paths += inside
-    for path in paths:
-        apart(out, path, path.with_suffix(".npz"))
+    apart(out, *paths, *(path.with_suffix(".npz") for path in paths))
     runs = [records.load(path) for path in paths]
     first = runs[0]
     for path, record in zip(paths, runs, strict=True):
@@ -84,14 +82,12 @@ def build(results: Sequence[Path], out: Path, **folders: Any) -> str:
         array, moved = arrays.build(challenge, report.adv)
         margins = margin(challenge.logits(array), challenge.data.y).numpy()
         accuracies.append(float((margins > 0).mean()))
-        outside = moved > _ROUNDING * (bounds.upper - bounds.lower)
-        if outside.any():
+        if (outside := moved > _ROUNDING * (bounds.upper - bounds.lower)).any():
             notes.append(
                 f"{path}: {outside.sum():,} images outside the ball or range; moved to its edge, "
                 f"by up to {moved.max():g}"
             )
-        changed = (report.margin > 0) != (margins > 0)
-        if changed.any():
+        if (changed := (report.margin > 0) != (margins > 0)).any():
             notes.append(
                 f"{path}: {changed.sum():,} images that the network judges differently than in the "
                 "run; the new verdict counts"
@@ -109,23 +105,18 @@ def build(results: Sequence[Path], out: Path, **folders: Any) -> str:
 
 
 def verify(challenge: Challenge, path: Path, predictions: Path | None = None) -> str:
-    """Verifies an array as the challenge does, and checks the exact ball.
-
-    The network's predictions are written to pred.npy next to the array, or to `predictions`.
-    """
+    """Verifies an array as the challenge does, and writes the network's predictions to pred.npy."""
     predictions = predictions or path.with_name("pred.npy")
     apart(predictions, path)
     verified = arrays.verify(challenge, path)
     arrays.save(predictions, verified.predictions)
-    array = verified.array
-    return "\n".join(
-        [
-            f"{path}: {array.dtype} {array.shape}, accepted by the challenge's run_attack.py",
-            _exactness(challenge, verified.distance, verified.beyond),
-            "order of the images: official",
-            f"accuracy of {challenge.name} on {len(array):,} images: "
-            f"{_percent(verified.accuracy)}; predictions in {predictions}",
-        ]
+    array, accuracy = verified.array, _percent(verified.accuracy)
+    return (
+        f"{path}: {array.dtype} {array.shape}, accepted by the challenge's run_attack.py\n"
+        f"{_exactness(challenge, verified.distance, verified.beyond)}\n"
+        "order of the images: official\n"
+        f"accuracy of {challenge.name} on {len(array):,} images: {accuracy}; predictions in "
+        f"{predictions}"
     )
 
 
@@ -150,10 +141,7 @@ def merge(challenge: Challenge, paths: Sequence[Path], out: Path) -> str:
 
 
 def compare(challenge: Challenge, paths: Sequence[Path], picture: Path | None = None) -> str:
-    """Counts the images that two arrays break, and draws some of them.
-
-    The figure is written to compare.png next to the first array, or to `picture`.
-    """
+    """Counts the images that two arrays break, and draws some of them in compare.png."""
     picture = picture or paths[0].with_name("compare.png")
     for suffix in (".png", ".svg"):
         apart(picture.with_suffix(suffix), *paths)

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from daa.errors import InputError, shown
 from daa.runs import config
 from daa.runs.config import Length
 from daa.target import Precision
@@ -63,10 +62,5 @@ class TrainConfig(BaseModel):
 
 def load(path: Path) -> TrainConfig:
     """Reads a recipe. InputError names the file and the first wrong key."""
-    raw = config.read_yaml(path)
-    if not isinstance(raw, dict):
-        raise InputError(
-            f"{path}: must be a mapping with target, eps, steps, ..., got {shown(raw)}"
-        )
-    recipe: TrainConfig = config.check(TypeAdapter(TrainConfig), raw, str(path))
+    recipe: TrainConfig = config.check(TypeAdapter(TrainConfig), config.read_yaml(path), str(path))
     return recipe

@@ -81,10 +81,8 @@ def train(
 
 def _check_folder(folder: Path) -> None:
     """Refuses a folder with files that a training could overwrite."""
-    if not folder.exists():
-        return
-    require(folder.is_dir(), str(folder), "a folder", "a file")
-    names = {path.name for path in folder.iterdir() if path.suffix != ".partial"}
+    require(folder.is_dir() or not folder.exists(), str(folder), "a folder", "a file")
+    names = {path.name for path in folder.glob("*") if path.suffix != ".partial"}
     other = names - ({LOCK, OWNER, STATE, LOG} if STATE in names else {LOCK, OWNER})
     if other:
         raise InputError(
@@ -113,12 +111,8 @@ def fit(
 ) -> dict[str, np.ndarray]:
     """Trains the remaining epochs on the images `seen`.
 
-    After each epoch the state is written to `folder`, so that a kill loses at most one epoch, and
-    log.jsonl gets a line with epoch, loss, accuracies and seconds.
-
-    Returns:
-        The weights with the best PGD accuracy on the held-out images; without held-out images the
-        last weights.
+    Each epoch writes the state and a line of log.jsonl to `folder`. Returns the weights with the
+    best PGD accuracy on the held-out images; without held-out images the last weights.
     """
     config = trainer.config
     fingerprint = json.dumps(config.model_dump(), sort_keys=True)
@@ -140,25 +134,24 @@ def fit(
             if len(held):
                 clean, robust = accuracies(attack, held)
                 line |= {"clean": round(clean, 4), "pgd": round(robust, 4)}
-                bar.set_postfix_str(
-                    f"loss {loss:.3f}, clean {100 * clean:.1f} %, PGD {100 * robust:.1f} %"
-                )
+                text = f"loss {loss:.3f}, clean {100 * clean:.1f} %, PGD {100 * robust:.1f} %"
+                bar.set_postfix_str(text)
         line["seconds"] = round(time.perf_counter() - begin, 1)
         lines.append(line)
         if since_best(lines) == 0:
             best = trainer.arrays()
         arrays = {**trainer.state(), **{f"best/{name}": value for name, value in best.items()}}
-        about = {"log": np.array(json.dumps(lines)), "config": np.array(fingerprint)}
-        save_npz(folder / STATE, {**arrays, **about})
+        arrays |= {"log": np.array(json.dumps(lines)), "config": np.array(fingerprint)}
+        save_npz(folder / STATE, arrays)
         text = "".join(json.dumps(line) + "\n" for line in lines)
         write_atomically(folder / LOG, text.encode())
     return best
 
 
 def restore(trainer: Trainer, path: Path, fingerprint: str) -> tuple[list[dict], dict]:
-    """Loads the state of an interrupted training into the trainer, if there is one.
+    """Continues from a saved state, if there is one of the config with this `fingerprint`.
 
-    `fingerprint` is the config as text. Returns the lines of the log and the best weights so far.
+    Returns the lines of the log and the best weights so far.
     """
     if not path.exists():
         return [], {}

@@ -1,6 +1,7 @@
 """An interrupted evaluation resumes from its folder."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,17 +80,6 @@ def test_a_finished_evaluation_runs_again_only_if_forced(tmp_path, units):
         evaluate(TARGET, DATA, out=tmp_path, **SHORT)
 
 
-def test_another_attack_is_refused_unless_forced(tmp_path):
-    evaluate(TARGET, DATA, out=tmp_path, **SHORT)
-    with pytest.raises(InputError, match=r"contains adaptive\.json of another evaluation"):
-        evaluate(TARGET, DATA, method="pgd", out=tmp_path, **SHORT)
-    evaluate(TARGET, DATA, method="pgd", out=tmp_path, force=True, **SHORT)
-    assert not list(tmp_path.glob("adaptive.*"))
-    assert json.loads((tmp_path / "evaluation.json").read_text())["method"] == "pgd"
-    with pytest.raises(InputError, match=r"pgd\.json: seed: the record has 0, but this run has 1"):
-        evaluate(TARGET, DATA, method="pgd", seed=1, out=tmp_path, **SHORT)
-
-
 def test_an_attack_stops_when_its_minutes_are_over(tmp_path, units):
     options = {"eps": 0.1, "minutes": 0.02, "progress": False}
     first = evaluate(TARGET, DATA, out=tmp_path, **options)
@@ -109,5 +99,7 @@ def test_the_command_passes_quiet_and_force(monkeypatch, tmp_path, capsys, refus
     assert firsts == ["tiny/cnn", "clean", "robust", "cost", "checks", *more]
     assert ("robust accuracy" in err) == (not quiet)
     other = [*ARGUMENTS, "--method", "pgd", "--budget", "5", "--out", "out"]
-    assert "--force" in refused("evaluate", *other)
+    assert "contains fgsm.json of another evaluation" in refused("evaluate", *other)
     assert command.main([*other, "--force"]) == 0
+    assert not list(Path("out").glob("fgsm.*"))
+    assert json.loads(Path("out/evaluation.json").read_text())["method"] == "pgd"

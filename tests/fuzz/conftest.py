@@ -27,8 +27,6 @@ def isolated():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("socket.getaddrinfo", offline)
-        patch.setattr("urllib.request.urlopen", offline)
-        patch.setattr("socket.create_connection", offline)
         patch.setattr("tensorflow.config.set_visible_devices", lambda *_: None)
         patch.setattr("daa.runs.config.RESULTS", world.MISSING)
         patch.setenv("DAA_DATA", str(world.MISSING))

@@ -32,11 +32,12 @@ CONFIG = {
     "target": "tiny/cnn",
     "images": 8,
     "attack": {"eps": 0.15, "step_size": 0.05, "steps": 2, "batch_size": 4, "steps_per_shuffle": 1},
-    "sweep": {"eps": [0.1, "8/255"]},
+    "sweep": {"eps": [0.1]},
     "seeds": [0],
     "rows": [{"method": "pgd", "loss": "xent"}, {"method": "blob", "c": 0.5, "paper": 45.0}],
 }
-SMALL = {**CONFIG, "sweep": {"eps": [0.1]}, "rows": CONFIG["rows"][:1]}
+SMALL = {**CONFIG, "rows": CONFIG["rows"][:1]}
+REPRODUCE = "reproduce small.yaml --images 8 --out out --restarts"
 RECIPE = {"target": "tiny/cnn", "eps": 0.1, "step_size": 0.02, "steps": 1, "epochs": 1, "seed": 3}
 RECIPE |= {"batch_size": 50, "optimizer": "adam", "learning_rate": 0.001, "schedule": "cosine"}
 RECIPE |= {"holdout": 100, "patience": 2}
@@ -51,15 +52,13 @@ def as_yaml(content):
     st.sampled_from([[], ["--restarts", "2"], ["--target", "tiny/cnn"], ["--seed", "7"]]),
 )
 def test_configs(content, more):
-    with world.folder() as folder:
-        (folder / "small.yaml").write_bytes(content)
+    with world.folder({"small.yaml": content}):
         run("reproduce", "small.yaml", "--images", "8", "--minutes", "0.2", "--out", "out", *more)
 
 
 @given(st.one_of(changed(RECIPE).map(as_yaml), damaged(as_yaml(RECIPE))))
 def test_recipes(content):
-    with world.folder() as folder:
-        (folder / "train.yaml").write_bytes(content)
+    with world.folder({"train.yaml": content}):
         run("train", "train.yaml", "--out", "w.npz", "--quiet")
 
 
@@ -75,21 +74,19 @@ ARRAYS = KINDS.flatmap(lambda kind: hnp.arrays(kind, st.sampled_from(SHAPES)))
     st.one_of(damaged(GOOD), ARRAYS.map(npy), st.just(EVIL_NPY), st.binary(max_size=99)),
     st.sampled_from(["verify", "merge", "compare", "board"]),
     st.sampled_from(["a.npy", "pred.npy", "compare.png", "a.npz", "a"]),
-    st.sampled_from([[], ["--eps", "0.1"], ["--eps", "0"], ["--eps", "inf"], ["--eps", "nan"]]),
+    st.sampled_from(["", "--eps 0.1", "--eps 0", "--eps inf", "--eps nan"]),
     st.sampled_from([str(IMAGES), str(IMAGES), "500", "9999999999"]),
 )
 def test_arrays(content, command, file, eps, images):
-    with world.folder() as folder:
-        (folder / file).write_bytes(content)
-        (folder / "good.npy").write_bytes(GOOD)
-        about = ["--target", "tiny/cnn", *eps, "--images", images]
+    with world.folder({file: content, "good.npy": GOOD}):
+        about = f"--target tiny/cnn --images {images} {eps}"
         arguments = {
-            "verify": [file, *about],
-            "merge": [file, "good.npy", "-o", "merged.npy", *about],
-            "compare": ["good.npy", file, "--picture", "shown.png", *about],
-            "board": [file, "--target", "madry_mnist/secret", "--board", "board"],
+            "verify": f"{file} {about}",
+            "merge": f"{file} good.npy -o merged.npy {about}",
+            "compare": f"good.npy {file} --picture shown.png {about}",
+            "board": f"{file} --target madry_mnist/secret --board board",
         }
-        run("submit", command, *arguments[command])
+        run("submit", command, *arguments[command].split())
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
@@ -109,6 +106,7 @@ def picture(form, mode="L"):
 
 PICTURES = [picture("PNG"), picture("JPEG"), picture("GIF"), picture("TIFF", "F")]
 DATA = npz(x=PIXELS, y=np.arange(4))
+PGD = "--eps 0.1 --method pgd --budget 2"
 
 
 @st.composite
@@ -144,19 +142,11 @@ def data_folders(draw):
 )
 def test_data(data, bounds, layout, images):
     name, contents = data
-    with world.folder() as folder:
-        write(folder, contents)
-        options = ["--eps", "0.1", "--method", "pgd", "--budget", "2", "--images", images]
-        options += ["--bounds", *bounds.split(), "--data-format", layout, "--data-dir", "."]
-        run("evaluate", "world:logits", "--data", name, *options, "--out", "out")
-        run("evaluate", "tiny/cnn", "--data", name, *options[:6], "--data-dir", ".", "--out", "o")
-
-
-def write(folder, contents):
-    for name, content in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    with world.folder(contents):
+        options = f"--data {name} --data-dir . {PGD}"
+        more = f"--images {images} --bounds {bounds} --data-format {layout} --out out"
+        run("evaluate", "world:logits", *options.split(), *more.split())
+        run("evaluate", "tiny/cnn", *options.split(), "--out", "o")
 
 
 @cache
@@ -175,49 +165,39 @@ def weights():
         }
 
 
-@given(st.data(), st.sampled_from(["keras", "npz", "checkpoint", "pth"]))
+READERS = {
+    "keras": f"evaluate m.keras --data d.npz --bounds 0 255 --out out {PGD}",
+    "npz": "check_targets locuslab/wk_mnist --images 1 --model-dir m",
+    "checkpoint": "check_targets madry_mnist/secret --images 1 --model-dir m",
+    "pth": "fetch locuslab/wk_mnist --from w.pth --model-dir m",
+}
+
+
+@given(st.data(), st.sampled_from(sorted(READERS)))
 def test_weights(data, kind):
     contents = dict(weights()[kind])
     name = data.draw(st.sampled_from(sorted(contents)))
     other = st.sampled_from([npz(a=np.ones(3)), npz(a=np.array([world.Evil()])), EVIL_PICKLE])
     contents[name] = data.draw(st.one_of(damaged(contents[name]), other))
-    with world.folder() as folder:
-        write(folder, {**contents, "d.npz": DATA})
-        if kind == "keras":
-            options = ["--eps", "0.1", "--method", "pgd", "--budget", "2", "--bounds", "0", "255"]
-            run("evaluate", "m.keras", "--data", "d.npz", *options, "--out", "out")
-        elif kind == "pth":
-            run("fetch", "locuslab/wk_mnist", "--from", "w.pth", "--model-dir", "m")
-        else:
-            target = "locuslab/wk_mnist" if kind == "npz" else "madry_mnist/secret"
-            run("check_targets", target, "--images", "1", "--model-dir", "m")
+    with world.folder({**contents, "d.npz": DATA}):
+        run(*READERS[kind].split())
 
 
 @cache
 def results():
     """Files of a finished run with two restarts: records and states."""
-    with world.folder() as folder:
-        (folder / "small.yaml").write_bytes(as_yaml({**CONFIG, "sweep": {"eps": [0.1]}}))
-        command = ["reproduce", "small.yaml", "--images", "8", "--restarts", "2", "--out", "out"]
-        assert run(*command) == 0
-        names = {p: c for p, c in world.files(folder).items() if p.endswith((".json", ".npz"))}
-        return {**names, "small.yaml": (folder / "small.yaml").read_bytes()}
+    with world.folder({"small.yaml": as_yaml(CONFIG)}) as folder:
+        assert run(*REPRODUCE.split(), "2") == 0
+        ends = (".json", ".npz", "small.yaml")
+        return {p: c for p, c in world.files(folder).items() if p.endswith(ends)}
 
 
-@given(
-    st.data(),
-    st.sampled_from(
-        [
-            ["tables", "out/small"],
-            ["page", "out/small"],
-            ["figures", "out/small"],
-            ["submit", "build", "out/small", "-o", "a.npy"],
-            ["submit", "build", "out/small", "-o", "out/small/pgd-xent.npz"],
-            ["reproduce", "small.yaml", "--images", "8", "--restarts", "2", "--out", "out"],
-            ["reproduce", "small.yaml", "--images", "8", "--restarts", "3", "--out", "out"],
-        ]
-    ),
-)
+USES = ["tables out/small", "page out/small", "figures out/small", f"{REPRODUCE} 2"]
+USES += [f"{REPRODUCE} 3", "submit build out/small -o a.npy"]
+USES += ["submit build out/small -o out/small/pgd-xent.npz"]
+
+
+@given(st.data(), st.sampled_from(USES))
 def test_results(data, command):
     contents = dict(results())
     name = data.draw(st.sampled_from(sorted(contents)))
@@ -229,10 +209,9 @@ def test_results(data, command):
     if data.draw(st.booleans()):
         contents.pop(data.draw(st.sampled_from(sorted(contents))))
     # A longer run extends its valid records and states.
-    changes = (".json", ".npz") if command[0] == "reproduce" else ()
-    with world.folder() as folder:
-        write(folder, contents)
-        run(*command, changes=changes)
+    changes = (".json", ".npz") if command.startswith("reproduce") else ()
+    with world.folder(contents):
+        run(*command.split(), changes=changes)
 
 
 def archive(kind, names, content):
@@ -267,9 +246,8 @@ ARCHIVES = st.builds(
     st.sampled_from(["secret.zip", "a.tar.gz", "cifar-10-binary.tar.gz", "model.ckpt.index"]),
 )
 def test_archives(content, name, file):
-    with world.folder() as folder:
-        (folder / file).write_bytes(content)
-        there = ["--model-dir", "there", "--data-dir", "there"]
+    there = ["--model-dir", "there", "--data-dir", "there"]
+    with world.folder({file: content}):
         run("fetch", name, "--from", file, *there)
         run("fetch", "--list", *there)
 
@@ -298,10 +276,9 @@ def test_arguments(name, arguments):
     def stop(*_):
         raise InputError("fuzz: this command would run")
 
-    with world.folder() as folder, pytest.MonkeyPatch.context() as patch:
+    names = ("file", "folder/file", "file.npz", "file.yaml", "file.keras", "file.npy")
+    with world.folder(dict.fromkeys(names, b"a: [1")), pytest.MonkeyPatch.context() as patch:
         patch.setattr("daa.cli.options.start_tensorflow", stop)
-        names = ("file", "folder/file", "file.npz", "file.yaml", "file.keras", "file.npy")
-        write(folder, dict.fromkeys(names, b"a: [1"))
         Path("link").symlink_to("file")
         os.mkfifo("pipe")
         run(name, *(argument.replace("\0", "") for argument in arguments))

@@ -11,10 +11,11 @@ import contextlib
 import io
 import os
 import pickle
+import re
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,12 +30,16 @@ MISSING = Path("/missing")
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
-    """A new working folder; the folders around it must stay unchanged."""
+def folder(contents: Mapping[str, bytes] | None = None) -> Iterator[Path]:
+    """A new working folder with files; the folders around it must stay unchanged."""
     before, root = Path.cwd(), Path(tempfile.mkdtemp(prefix="fuzz-"))
     inside = root / "a" / "b"
     inside.mkdir(parents=True)
     (root / "x").write_text("unchanged")
+    for name, content in (contents or {}).items():
+        path = inside / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     os.chdir(inside)
     try:
         yield inside
@@ -60,7 +65,9 @@ def run(*arguments: str, changes: tuple[str, ...] = ()) -> int:
     out, error = io.StringIO(), io.StringIO()
     with deadline(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         status = main(list(arguments))
-    lines = [line for line in error.getvalue().splitlines() if not _aside(line)]
+    # Warnings and progress bars may stay.
+    aside = re.compile(r"\s*$|warning: |.*(%\||it/s)")
+    lines = [line for line in error.getvalue().splitlines() if not aside.match(line)]
     assert status in (0, 1, 2), (arguments, status, lines)
     if status == 2 and lines[0].startswith("usage: "):
         lines = lines[-1:]  # argparse prints its usage before the error
@@ -71,11 +78,6 @@ def run(*arguments: str, changes: tuple[str, ...] = ()) -> int:
     assert not [name for name in changed if not name.endswith(changes or "/")], changed
     assert not any("executed" in name for name in after), "a pickle was executed"
     return status
-
-
-def _aside(line: str) -> bool:
-    """Whether a line of stderr is a warning or a progress bar."""
-    return not line.strip() or line.startswith("warning: ") or "%|" in line or "it/s" in line
 
 
 class TooLate(BaseException):

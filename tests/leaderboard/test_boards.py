@@ -2,20 +2,18 @@
 
 import hashlib
 import json
-import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from toys import images, linear_target
 
-import madry_mnist
 from daa import Dataset, InputError, targets
 from daa.cli import submit
 from daa.leaderboard import arrays, boards, submission
 from daa.leaderboard.arrays import Challenge
 from daa.leaderboard.boards import Board, Entry
-from daa.targets import checkpoints, files, model_of
+from daa.targets import checkpoints, files
 
 MADRY = Board("a/b", "Title", "here", (Entry("a/b", "A", 88.0), Entry("a/b", "B", 89.0)))
 OWN = "locuslab/own_mnist"
@@ -232,21 +230,11 @@ def test_without_an_array_all_boards_are_shown(capsys, tmp_path):
     assert "# The living board" in out
 
 
-@pytest.mark.real
-@pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
-def test_an_array_for_madrylabs_network_is_ranked_on_its_board(tmp_path, capsys):
-    """Random weights under the secret network's name are right only by chance."""
-    weights = model_of("madry_mnist/secret").initialize(np.random.default_rng(0))
-    checkpoints.write(tmp_path / "models" / "madry_mnist" / "secret" / "model", weights)
-    models = {"model_dir": tmp_path / "models"}
-    target = madry_mnist.load_target("secret", **models)
-    data = madry_mnist.load_dataset("test")
-    path = tmp_path / "attack.npy"
-    arrays.save(path, arrays.build(Challenge(target, data, 0.3), data.x)[0])
-    options = ["--target", "madry_mnist/secret", "--model-dir", str(models["model_dir"])]
-    submit.main(["board", str(path), *options])
-    out = capsys.readouterr().out
-    line = next(line for line in out.splitlines() if "**" in line)
-    assert "attack.npy (verified here)" in line
-    assert line.startswith("|    1 |")
-    assert "|    2 | Guided Local Attack" in out
+def test_an_array_for_madrylabs_network_is_ranked_on_its_board(challenge, tmp_path):
+    path = tmp_path / "a.npy"
+    arrays.save(path, challenge.clean_images())
+    accuracy = 100 * arrays.verify(challenge, path).accuracy
+    text = boards.board(path, "madry_mnist/secret", words={})
+    line = next(line for line in text.splitlines() if "(verified here)" in line)
+    assert line.startswith("|    1 | **") and line.endswith(f"  {accuracy:.2f} % |")
+    assert "|    2 | Guided Local Attack" in text and "EWR-PGD" in text

@@ -1,7 +1,6 @@
 """From finished runs to a verified array: build, verify, merge, compare."""
 
 import json
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -19,21 +18,20 @@ from daa.runs.state import State
 CONFIG = """
 name: runs
 title: Runs
-target: {target}
-attack: {{eps: {eps}, step_size: 0.03, steps: 10, batch_size: 50, steps_per_shuffle: 5}}
+target: tiny/cnn
+attack: {eps: 0.15, step_size: 0.03, steps: 10, batch_size: 50, steps_per_shuffle: 5}
 rows:
-  - {{method: pgd}}
-  - {{method: blob}}
+  - {method: pgd}
+  - {method: blob}
 """
 
 
-def end_to_end(tmp_path, capsys, target, eps, images):
-    """Runs, builds, verifies, merges and compares; returns accuracies and the four counts."""
-    config = tmp_path / "runs.yaml"
-    config.write_text(CONFIG.format(target=target, eps=eps), encoding="utf-8")
-    out = ["--images", str(images), "--restarts", "2", "--out", str(tmp_path)]
+def test_from_runs_to_a_merged_array(tmp_path, capsys):
+    config, runs = tmp_path / "runs.yaml", tmp_path / "runs"
+    config.write_text(CONFIG, encoding="utf-8")
+    out = ["--images", "100", "--restarts", "2", "--out", str(tmp_path)]
     reproduce.main([str(config), *out])
-    runs, challenge = tmp_path / "runs", ["--target", target, "--images", str(images)]
+    challenge = ["--target", "tiny/cnn", "--images", "100"]
     a, b, both, merged = (str(tmp_path / f"{name}.npy") for name in ("a", "b", "both", "merged"))
     for built, array in ((runs / "pgd-xent.json", a), (runs / "blob-xent.json", b), (runs, both)):
         submit.main(["build", str(built), "-o", array])
@@ -47,25 +45,13 @@ def end_to_end(tmp_path, capsys, target, eps, images):
         assert "exact ball and range: satisfied" in out
         accuracy[path] = float(out.rpartition(" images: ")[2].partition(" %")[0])
     assert accuracy[merged] <= min(accuracy[a], accuracy[b])
-    assert np.load(tmp_path / "pred.npy").shape == (images,)
+    assert np.load(tmp_path / "pred.npy").shape == (100,)
     submit.main(["compare", a, b, *challenge])
     lines = capsys.readouterr().out.splitlines()[:4]
-    counts = [int(line.rpartition(" ")[2].replace(",", "")) for line in lines]
-    assert sum(counts) == images
-    assert accuracy[a] == pytest.approx(100 * (1 - (counts[0] + counts[1]) / images), abs=0.01)
+    counts = [int(line.rpartition(" ")[2]) for line in lines]
+    assert sum(counts) == 100
+    assert accuracy[a] == counts[2] + counts[3]
     assert Image.open(tmp_path / "compare.png").size[0] > 500
-
-
-def test_end_to_end_on_digits(tmp_path, capsys):
-    end_to_end(tmp_path, capsys, "tiny/cnn", 0.15, 100)
-
-
-@pytest.mark.real
-@pytest.mark.skipif(
-    not {"DAA_DATA", "DAA_MODELS"} <= set(os.environ), reason="DAA_DATA or DAA_MODELS is not set"
-)
-def test_end_to_end_on_real_mnist(tmp_path, capsys):
-    end_to_end(tmp_path, capsys, "locuslab/fast_pgd_mnist", 0.3, 300)
 
 
 @pytest.fixture(scope="module")
@@ -239,9 +225,6 @@ def test_the_radius_of_a_challenge_is_the_targets_or_an_option():
     assert submission.load_challenge("tiny/cnn", images=3).eps == 0.15
     challenge = submission.load_challenge("tiny/cnn", images=3, eps=0.2)
     assert (challenge.eps, len(challenge.data)) == (0.2, 3)
-
-
-@pytest.mark.parametrize("eps", [0, -0.1, np.inf, np.nan, 8])
-def test_an_impossible_radius_is_refused(eps):
-    with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, got"):
-        submission.load_challenge("tiny/cnn", images=3, eps=eps)
+    for wrong in (0, np.nan, 8):
+        with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, got"):
+            submission.load_challenge("tiny/cnn", images=3, eps=wrong)

@@ -72,47 +72,29 @@ def test_progress_is_shown_unless_quiet(config, tmp_path, capsys, monkeypatch, o
     assert ("batch" in err) == (not options)
 
 
-@pytest.fixture
-def kill(monkeypatch):
-    """Interrupts trainings before an epoch; returns the list of the epochs that run."""
-    ran, epoch = [], Trainer.epoch
+def test_a_killed_training_continues_to_the_same_weights(trained, config, tmp_path, monkeypatch):
+    out, ran, epoch = tmp_path / "cnn.npz", [], Trainer.epoch
 
-    def kill(before):
-        def interrupted(self, number, *args):
-            if number == before:
-                raise KeyboardInterrupt
-            ran.append(number)
-            return epoch(self, number, *args)
+    def killed(self, number, *args):
+        ran.append(number)
+        if ran == [0, 1, 2]:
+            raise KeyboardInterrupt
+        return epoch(self, number, *args)
 
-        monkeypatch.setattr(Trainer, "epoch", interrupted)
-        return ran
-
-    return kill
-
-
-def test_a_killed_training_continues_to_the_same_weights(trained, config, tmp_path, kill):
-    out = tmp_path / "cnn.npz"
-    kill(before=2)
+    monkeypatch.setattr(Trainer, "epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         run(config, out)
     assert not out.exists()
-    ran = kill(before=None)
-    ran.clear()
+    config.write_text(CONFIG.replace("eps: 0.1", "eps: 0.2"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"state.npz: this state belongs to .* another config"):
+        run(config, out)
+    config.write_text(CONFIG, encoding="utf-8")
     run(config, out)
-    assert ran == [2]
+    assert ran == [0, 1, 2, 2]
     with np.load(trained) as expected, np.load(out) as result:
         assert set(expected.files) == set(result.files)
         for name in expected.files:
             np.testing.assert_array_equal(expected[name], result[name])
-
-
-def test_the_state_of_another_config_is_refused(config, tmp_path, kill):
-    kill(before=1)
-    with pytest.raises(KeyboardInterrupt):
-        run(config, tmp_path / "cnn.npz")
-    config.write_text(CONFIG.replace("eps: 0.1", "eps: 0.2"), encoding="utf-8")
-    with pytest.raises(InputError, match=r"state.npz: this state belongs to .* another config"):
-        run(config, tmp_path / "cnn.npz")
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "state", "log.jsonl"])
@@ -179,12 +161,9 @@ def test_failed_weights_replace_nothing(config, tmp_path, diverge, holdout, valu
     ("name", "value", "message"),
     [
         ("network/VARIABLE", np.zeros(3), "network/.*: must be float32 of shape"),
-        ("network/VARIABLE", None, "network/.*: must be float32 of shape"),
         ("optimizer/0", np.array("a"), "optimizer/0: must be int64 of shape"),
         ("best/VARIABLE", np.zeros(3), "best/.*: must be float32 of shape"),
         ("log", np.array("{}"), "log: expected the lines of a log, got"),
-        ("log", None, "log: expected the lines of a log, got"),
-        ("config", None, "this state belongs to a training with another config"),
     ],
 )
 def test_a_damaged_state_is_refused(tmp_path, name, value, message):
@@ -202,15 +181,9 @@ def test_a_damaged_state_is_refused(tmp_path, name, value, message):
     [
         ("steps: 2", "step: 2", r"train.yaml: steps?: "),
         ("steps: 2", "steps: 2.0", "train.yaml: steps: .* valid integer, got 2.0"),
-        ("eps: 0.1", "eps: 0", "train.yaml: eps: .* greater than 0, got 0"),
         ("eps: 0.1", "eps: 8", "train.yaml: eps: .* less than or equal to 1, got 8"),
         ("eps: 0.1", "eps: 0.1\neps: 0.2", "'eps'"),
-        ("ramp: 0.2", "ramp: 2", "ramp: .* less than or equal to 1, got 2"),
         ("rate: 0.003", "rate: .inf", "learning_rate: .* finite number, got inf"),
-        ("ramp: 0.2", "weight_decay: -1", "weight_decay: .* greater than or equal to 0, got -1"),
-        ("ramp: 0.2", "seed: -1", "seed: .* greater than or equal to 0, got -1"),
-        ("ramp: 0.2", "patience: 0", "patience: .* greater than or equal to 1, got 0"),
-        ("ramp: 0.2", "optimizer: sgd", "optimizer: .* 'adam' or 'momentum', got 'sgd'"),
         ("holdout: 197", "holdout: 1290", "holdout: expected 0 to 1247, got 1290"),
         ("target: tiny/cnn", "target: nowhere/cnn", "target: expected FOLDER/NAME"),
         ("target: tiny/cnn", "target: locuslab/wk_mnist", "project can't train this network"),
