@@ -27,12 +27,10 @@ REPORT_EVERY = 60.0
 
 @dataclass(eq=False)
 class Job:
-    """A task that can run.
+    """A task that can run, with the folder of its records.
 
-    Args:
-        folder: folder of the records.
-        run_ids: {row: hash of its units}; rows with the same units share a state.
-        restarts: {row: restarts in its record}.
+    `run_ids` is {row: hash of its units}, which rows with a shared state have in common;
+    `restarts` is {row: restarts in its record}.
     """
 
     task: Task

@@ -63,9 +63,7 @@ def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) 
     selected = sorted(second - first)[:images]
 
     def pixels(x: np.ndarray) -> list:
-        return (
-            np.round(x[selected].astype(float), 4).reshape(len(selected), data.x[0].size).tolist()
-        )
+        return [np.round(image.astype(float), 4).ravel().tolist() for image in x[selected]]
 
     content = {
         "rows": experiment.examples,

@@ -91,53 +91,27 @@ class Section:
     """An experiment on the page.
 
     Args:
+        title: of the experiment, without the target.
+        record: a record, for the shared fields.
         link: path of the result folder, from the page.
+        settings: names of the columns of settings.
+        rows: cells, record and comparison with PGD of each row of the table.
         figures: SVG and data of the interactive plot, a pair per panel.
         images: SVG of the attacked images; empty for none.
     """
 
     results: ResultSet
+    id: str
+    title: str
+    record: Record
     link: str
-    table: tables.Table
     card: Card
+    table: tables.Table
+    folded: bool
+    settings: Sequence[str]
+    rows: Sequence[tuple[Mapping[str, str], Record | None, Comparison | None]]
     figures: Sequence[tuple[str, dict[str, Any]]]
     images: str
-
-    @property
-    def id(self) -> str:
-        """Anchor of the section."""
-        return self.results.folder.name
-
-    @property
-    def title(self) -> str:
-        """Title of the experiment, without the target."""
-        return (self.results.experiment or self.record).title
-
-    @property
-    def record(self) -> Record:
-        """A record, for the shared fields."""
-        return self.results.records[0]
-
-    @property
-    def folded(self) -> bool:
-        """Whether the table is folded."""
-        results = self.results
-        return bool(results.sweep) or results.has_curves or len(self.table.rows) > _LONG
-
-    @property
-    def settings(self) -> list[str]:
-        """Names of the columns of settings."""
-        return [name for name in self.table.columns if name in _SETTINGS]
-
-    @property
-    def rows(self) -> list[tuple[Mapping[str, str], Record | None, Comparison | None]]:
-        """Cells, record and comparison with PGD of each row of the table."""
-        budgeted = {pair.daa.run: pair for pair in self.results.budgeted}
-        pairs = [
-            pair or budgeted.get(record.run)
-            for record, pair in zip(self.results.records, self.results.comparisons, strict=True)
-        ]
-        return [*zip_longest(self.table.rows, self.results.records, pairs)]
 
 
 def write(
@@ -242,13 +216,25 @@ def _section(results: ResultSet, out: Path) -> Section:
         pictures.append((svg, curves.interactive(plot) | {"about": alt}))
     images = figures.attacked_images(results)
     alt = f"{results.title}: images before and after the attacks"
+    table, records = tables.table(results), results.records
+    budgeted = {pair.daa.run: pair for pair in results.budgeted}
+    pairs = [
+        pair or budgeted.get(record.run)
+        for record, pair in zip(records, results.comparisons, strict=True)
+    ]
     return Section(
-        results,
-        _path(out, results.folder),
-        tables.table(results),
-        summary.card(results),
-        pictures,
-        style.inline(images, f"{name}-images", alt) if images else "",
+        results=results,
+        id=results.folder.name,
+        title=(results.experiment or records[0]).title,
+        record=records[0],
+        link=_path(out, results.folder),
+        card=summary.card(results),
+        table=table,
+        folded=bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
+        settings=[name for name in table.columns if name in _SETTINGS],
+        rows=[*zip_longest(table.rows, records, pairs)],
+        figures=pictures,
+        images=style.inline(images, f"{name}-images", alt) if images else "",
     )
 
 

@@ -57,13 +57,7 @@ MEASURED = (
 
 @dataclass(frozen=True, eq=False)
 class ResultSet:
-    """Records of an experiment.
-
-    Args:
-        records: at least one, in the order of the experiment's rows.
-        missing: rows of the experiment without a record.
-        experiment: None for a folder without experiment.json.
-    """
+    """At least one record of an experiment, in the order of its rows, and the missing rows."""
 
     records: tuple[Record, ...]
     missing: tuple[Row, ...] = ()
@@ -161,13 +155,6 @@ def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
 
     Records that are damaged or contradict the experiment are left out with a warning. Values
     of the paper are read from the experiment.
-
-    Args:
-        folder: of the records.
-        experiment: instead of experiment.json.
-
-    Raises:
-        InputError: the folder has no record, or two records of one run.
     """
     folder = Path(folder)
     experiment = experiment or config.load_experiment(folder)

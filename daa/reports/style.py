@@ -82,12 +82,9 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def inline(figure: Figure | str, name: str, alt: str) -> str:
-    """A figure as an SVG element of a page.
+    """A figure, or the text of an SVG file by `save`, as an element of a page.
 
-    Args:
-        figure: a figure, or the text of an SVG file by `save`.
-        name: prefix of the ids, unique on the page.
-        alt: description for screen readers.
+    The prefix `name` makes the ids unique on the page; screen readers read `alt`.
     """
     text = figure if isinstance(figure, str) else _draw(figure, "svg").decode()
     text = text[text.index("<svg") :]
@@ -100,13 +97,8 @@ def inline(figure: Figure | str, name: str, alt: str) -> str:
 def render(template: str, **values: object) -> str:
     """A page from a template; values are escaped in HTML only."""
     loader = PackageLoader("daa.reports")
-    environment = Environment(
-        loader=loader,
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    strict: dict[str, Any] = {"autoescape": select_autoescape(), "undefined": StrictUndefined}
+    environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
     return environment.get_template(template).render(
         colours=f"{_variables(':root')}\n{_recolour()}\nsvg {_FONT}",
         file=lambda name: loader.get_source(environment, name)[0],

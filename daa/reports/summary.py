@@ -21,8 +21,7 @@ OUTCOMES = ("stronger", "no difference", "weaker")
 class Card(NamedTuple):
     """An experiment in brief: PGD, the strongest DAA and Adaptive DAA, as far as they exist.
 
-    `outcomes` counts all comparisons of DAA with PGD. `part` names the radius and the seed of the
-    records if the experiment has several.
+    `outcomes` counts all comparisons. `part` names the radius and the seed among several.
     """
 
     records: tuple[Record, ...]
