@@ -23,10 +23,9 @@ from daa.targets import checkpoints, fetch, files
 
 
 class NetworkCheck(BaseModel, frozen=True, extra="forbid"):
-    """The checks of a network, saved so that the next start need not repeat them.
+    """The saved checks of a network; `weights` are "third-party" after a failed check.
 
-    Accuracies are in percent; `weights` are "third-party" after a failed check; `ms_per_image` is
-    the time of one step of a minibatch of `particles`, divided by `particles`.
+    Accuracies are in percent. `ms_per_image` is the time of a step of `particles` per particle.
     """
 
     target: str

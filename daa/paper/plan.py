@@ -62,11 +62,10 @@ class Task:
     @property
     def needed(self) -> tuple[int, int]:
         """Images and restarts that a verdict needs: those of the paper, or of the substitute."""
-        images, restarts = self.entry.images, self.original.restarts
-        substitute = self.entry.substitute
+        restarts, substitute = self.original.restarts, self.entry.substitute
         if self.substituted and substitute is not None:
             return substitute.images, min(substitute.restarts, restarts)
-        return images, restarts
+        return self.entry.images, restarts
 
 
 def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:

@@ -38,9 +38,8 @@ WORDS = {
 class Verdict:
     """A row of the report; `word` is a key of `WORDS`, and `here` the result of this project.
 
-    The paper's accuracy should be in the 95 % interval from `low` to `high`, in percent. For a
-    claim about all runs of the config, `record` is the first. `paper_restarts` is 0 for a single
-    run. `doubt` is the reason to doubt that the network is the paper's; empty for none.
+    `low` and `high` are in percent. `record` is the first record for a claim about all of them.
+    `paper_restarts` is 0 for a single run. `doubt` says why a network is not the paper's.
     """
 
     claim: Claim

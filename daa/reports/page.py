@@ -88,16 +88,10 @@ Boards = Callable[[Sequence[ResultSet], bool], Sequence[Board]]
 
 @dataclass(frozen=True)
 class Section:
-    """An experiment on the page.
+    """An experiment on the page; `link` is the path of its folder, `record` any of its records.
 
-    Args:
-        title: of the experiment, without the target.
-        record: a record, for the shared fields.
-        link: path of the result folder, from the page.
-        settings: names of the columns of settings.
-        rows: cells, record and comparison with PGD of each row of the table.
-        figures: SVG and data of the interactive plot, a pair per panel.
-        images: SVG of the attacked images; empty for none.
+    `settings` are the names of columns. `figures` has the SVG and the data of the interactive plot
+    of each panel, `images` the SVG of the attacked images; empty for none.
     """
 
     results: ResultSet
@@ -135,11 +129,11 @@ def write(
 
 def in_order(experiments: Iterable[ResultSet]) -> list[ResultSet]:
     """Experiments in the order of the page: by group, then by the name of the folder."""
-    ranks = {name: k for k, name in enumerate(GROUPS)}
-    return sorted(
-        experiments,
-        key=lambda one: (ranks.get(one.group, len(ranks)), one.group, one.folder.name),
-    )
+
+    def rank(one: ResultSet) -> tuple[int, str, str]:
+        return (*GROUPS, one.group).index(one.group), one.group, one.folder.name
+
+    return sorted(experiments, key=rank)
 
 
 def of_paper(experiments: Sequence[ResultSet]) -> bool:
@@ -162,14 +156,17 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         "loss": [wording.loss(attack) for attack in attacks if attack.loss],
         "attack": [METHODS[attack.method].title for attack in attacks],
     }
+    paper = of_paper(experiments)
     papers = [section for section in groups.get(TABLES, ()) if section.results.compared]
     benchmark = root / "benchmark.svg"
-    alt = "Time of a step of each attack, and growth of time and memory"
+    drawn, alt = "", "Time of a step of each attack, and growth of time and memory"
+    if paper and benchmark.exists():
+        drawn = style.inline(benchmark.read_text(), "benchmark", alt)
     return style.render(
         "index.html",
         groups=groups,
         sections=sections,
-        of_paper=of_paper(experiments),
+        of_paper=paper,
         headlines=[line for results in experiments if (line := summary.headline(results))],
         papers=papers,
         counts=summary.outcomes(pair for part in papers for pair in part.results.compared),
@@ -178,11 +175,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         choices={name: dict.fromkeys(values) for name, values in choices.items()},
         reports=_paper_reports(experiments, out),
         boards=boards,
-        benchmark=(
-            style.inline(benchmark.read_text(), "benchmark", alt)
-            if of_paper(experiments) and benchmark.exists()
-            else ""
-        ),
+        benchmark=drawn,
         root=_path(out, root),
         METHODS=METHODS,
         WEIGHTS=WEIGHTS,

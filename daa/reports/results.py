@@ -177,9 +177,7 @@ def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
         by_run[record.run] = record
     if not by_run:
         raise InputError(f"{folder}: expected result records, got none")
-    if experiment is None:
-        return ResultSet(tuple(by_run.values()), folder=folder)
-    ours = tuple(by_run[name] for name in rows if name in by_run)
+    ours = tuple(by_run[name] for name in rows or by_run if name in by_run)
     if not ours:
         raise InputError(f"{folder}: no record of a row of experiment.json")
     missing = tuple(row for name, row in rows.items() if name not in by_run)

@@ -82,10 +82,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def inline(figure: Figure | str, name: str, alt: str) -> str:
-    """A figure, or the text of an SVG file by `save`, as an element of a page.
-
-    The prefix `name` makes the ids unique on the page; screen readers read `alt`.
-    """
+    """A figure, or the text of an SVG file, as an element of a page; `name` prefixes its ids."""
     text = figure if isinstance(figure, str) else _draw(figure, "svg").decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style>.*?</style>", "", text, flags=re.DOTALL)

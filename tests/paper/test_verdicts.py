@@ -119,13 +119,6 @@ def test_on_the_same_images_only_the_restarts_vary(kind, here, factor, share, wo
     assert judge(number, on_other_images(task), spread).word == "reproduced"
 
 
-def test_daa_does_not_reproduce_the_accuracy_of_momentum_pgd(task, results):
-    """Table 1 prints 88.79 and 89.29, which one interval over 10,000 images contains."""
-    results = changed(results, "blob-xent", broken=tuple(range(1121)))
-    words = [judge(claim("worst", value), task, results).word for value in (88.79, 89.29)]
-    assert words == ["reproduced", "stronger here"]
-
-
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -182,9 +175,7 @@ def test_a_worst_case_without_a_printed_order_has_the_test(substituted, task, re
 CW_EQUAL = {"blob-cw": "momentum-cw", "dgf-cw": "momentum-cw"}
 CW_SWAPPED = {"momentum-cw": "dgf-cw", "blob-cw": "pgd-cw", "dgf-cw": "pgd-cw"}
 SWAPPED = CW_SWAPPED | {
-    "momentum-xent": "dgf-xent",
-    "blob-xent": "pgd-xent",
-    "dgf-xent": "pgd-xent",
+    run.replace("cw", "xent"): source.replace("cw", "xent") for run, source in CW_SWAPPED.items()
 }
 METHODS = ("rand_fgsm", "pgd", "momentum", "blob", "dgf")
 EQUAL = {f"{method}-{loss}": "pgd-cw" for method in METHODS for loss in ("xent", "cw")}
@@ -201,7 +192,6 @@ EQUAL = {f"{method}-{loss}": "pgd-cw" for method in METHODS for loss in ("xent",
         (CW_EQUAL, "momentum-cw", "reproduced in part", (1, 0, 1), (1, 0)),
         (CW_SWAPPED, "", "weaker here", (1, 0, 1), (1, 1)),
         (SWAPPED, "", "opposite here", (0, 0, 2), (0, 2)),
-        (EQUAL, "", "no difference found", (0, 2, 0), (0, 0)),
         (EQUAL, "dgf-cw", "no difference found", (1, 1, 0), (0, 0)),
     ],
 )
@@ -229,10 +219,8 @@ def test_each_daa_is_tested_against_pgd(sources, word, means, tests, task, resul
 
 
 def assert_ranking(verdict, word, means, tests):
-    pattern = r"lower in (\d), equal in (\d), higher in (\d) .* stronger in (\d), weaker in (\d)"
-    numbers = re.search(pattern, verdict.reason).groups()
     assert verdict.word == word
-    assert tuple(map(int, numbers)) == (*means, *tests)
+    assert tuple(map(int, re.findall(r" in (\d)", verdict.reason))) == (*means, *tests)
     assert verdict.here == f"at {means[0]} of {sum(means)}"
 
 
@@ -286,8 +274,7 @@ def test_two_sided_verdicts_wait_for_all_restarts_and_runs(task, results):
     ]
     for number, restarts, found, reason in cases:
         verdict = judge(number, with_restarts(task, restarts), found)
-        assert verdict.word == "undecided yet", number
-        assert verdict.reason.startswith(reason)
+        assert (verdict.word, verdict.reason.startswith(reason)) == ("undecided yet", True), number
 
 
 def test_on_a_substitute_only_orders_get_a_verdict(task, results):
@@ -299,13 +286,9 @@ def test_on_a_substitute_only_orders_get_a_verdict(task, results):
     verdict = judge(order, on_substitute(fifty), results)
     assert verdict.word == "reproduced"
     assert verdict.reason.endswith(substitute)
-    for needed, reason in (
-        ({"restarts": 20}, "restarts are missing"),
-        ({"images": 20_000}, "10,0"),
-    ):
+    for needed, reason in (({"restarts": 20}, "restarts are"), ({"images": 20_000}, "10,0")):
         verdict = judge(order, on_substitute(fifty, **needed), results)
-        assert verdict.word == "undecided yet"
-        assert verdict.reason.startswith(reason)
+        assert (verdict.word, verdict.reason.startswith(reason)) == ("undecided yet", True)
 
 
 def test_doubts_missing_images_and_assumptions_are_reasons(task, results):
