@@ -99,7 +99,6 @@ def entries() -> tuple[Entry, ...]:
 
 
 def datasets() -> list[str]:
-    """The names that `--only` takes."""
     return list(dict.fromkeys(entry.dataset for entry in entries()))
 
 

@@ -55,7 +55,6 @@ class Network:
 
 
 def path_of(out: Path, reference: str) -> Path:
-    """File of the checks of a network."""
     return out / "networks" / f"{reference.replace('/', '-')}.json"
 
 

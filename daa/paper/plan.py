@@ -51,7 +51,6 @@ class Task:
 
     @property
     def missing(self) -> str:
-        """Why the experiment cannot run; empty if it can."""
         return self.missing_weights or self.missing_data
 
     @property

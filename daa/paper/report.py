@@ -124,7 +124,6 @@ def _unfinished(tasks: Mapping[str, Task], loaded: Mapping[str, ResultSet]) -> l
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:
-    """A paragraph for readers who do not know this project."""
     asked = list(dict.fromkeys(verdict.task.entry.dataset for verdict in verdicts))
     scope = "" if asked == claims.datasets() else f" for {', '.join(asked)}"
     groups: dict[str, list[Verdict]] = {}

@@ -151,7 +151,6 @@ def _judge_accuracy(verdict: Verdict, records: Sequence[Record], complete: bool)
 
 
 def _judge_pairs(verdict: Verdict, results: ResultSet) -> Verdict:
-    """Compares DAA with other attacks."""
     kind, pair, printed = verdict.claim.kind, verdict.comparison, verdict.claim.value
     if kind in RANKINGS:
         word, here, reason = _judge_ranking(kind, results)

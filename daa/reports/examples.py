@@ -48,15 +48,11 @@ class Examples(BaseModel, frozen=True, extra="forbid"):
 
 
 def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) -> None:
-    """Writes images that the second of the experiment's two rows breaks and the first does not.
-
-    Writes nothing without the states of the runs, which hold the adversarial images.
-    """
+    """Writes `Examples` of two rows, if their states, which hold adversarial images, are there."""
     if experiment.examples is None:
         return
     runs = [records.load(folder / f"{name}.json") for name in experiment.examples]
-    paths = [folder / f"{name}.npz" for name in experiment.examples]
-    reports = [state.load(p, r.identity).report for p, r in zip(paths, runs, strict=True)]
+    reports = [state.load(folder / f"{one.run}.npz", one.identity).report for one in runs]
     if None in reports:
         return
     first, second = (set(record.broken) for record in runs)

@@ -70,14 +70,11 @@ class Board(NamedTuple):
     @property
     def markdown(self) -> str:
         """The table in Markdown."""
-        cells = [
-            [
-                str(entry.rank or ""),
-                f"**{entry.name}**" if entry.own else entry.name,
-                "" if entry.accuracy is None else f"{entry.accuracy:.2f} %",
-            ]
-            for entry in self.entries
-        ]
+        cells = []
+        for entry in self.entries:
+            name = f"**{entry.name}**" if entry.own else entry.name
+            accuracy = "" if entry.accuracy is None else f"{entry.accuracy:.2f} %"
+            cells.append([str(entry.rank or ""), name, accuracy])
         align: list[tabular.Align] = ["right", "left", "right"]
         return "\n".join(tabular.markdown(["rank", "attack", "accuracy"], cells, align))
 
@@ -129,11 +126,10 @@ def write(
 
 def in_order(experiments: Iterable[ResultSet]) -> list[ResultSet]:
     """Experiments in the order of the page: by group, then by the name of the folder."""
-
-    def rank(one: ResultSet) -> tuple[int, str, str]:
-        return (*GROUPS, one.group).index(one.group), one.group, one.folder.name
-
-    return sorted(experiments, key=rank)
+    return sorted(
+        experiments,
+        key=lambda one: ((*GROUPS, one.group).index(one.group), one.group, one.folder.name),
+    )
 
 
 def of_paper(experiments: Sequence[ResultSet]) -> bool:

@@ -27,8 +27,7 @@ _OTHERS = {f"{name}.json" for name in config.TAKEN}
 COMPUTED = {
     "first_accuracy": "Accuracy after the first restart.",
     "robust_accuracy": "Worst-case accuracy after all restarts.",
-    "robust_accuracy_low": "Lower bound of Clopper and Pearson's 95 % interval of "
-    "`robust_accuracy`.",
+    "robust_accuracy_low": "Lower bound of its 95 % interval (Clopper and Pearson).",
     "robust_accuracy_high": "Upper bound of that interval.",
     "paper_accuracy": "Worst-case accuracy that the paper prints, for the paper's network.",
     "paper_top5_accuracy": "Top-5 accuracy that the paper prints.",
@@ -78,7 +77,6 @@ class ResultSet:
 
     @property
     def sweep(self) -> str | None:
-        """Name of the swept setting."""
         return self.experiment.sweep if self.experiment else None
 
     @cached_property

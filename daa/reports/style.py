@@ -61,7 +61,6 @@ def colour_of(method: str) -> str:
 
 
 def light(name: str) -> str:
-    """The colour of this name on a light background."""
     return COLOURS[name].light
 
 
@@ -111,10 +110,7 @@ def _variables(selector: str) -> str:
 
 
 def _recolour() -> str:
-    """CSS rules replace the light colours of an SVG by the variables.
-
-    Viewers without support for variables keep the light colours.
-    """
+    """CSS that replaces the light colours of an SVG, where a viewer supports variables."""
     # Text without a colour and matplotlib's defaults are black.
     drawn = [("ink", "#000000"), *((name, colour.light) for name, colour in COLOURS.items())]
     rules = [

@@ -61,8 +61,7 @@ def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
 class Headline(NamedTuple):
     """Adaptive DAA, PGD and the best other attack under the same budget.
 
-    Accuracies are in percent; they and the gradients per image are means over the seeds. `p` is
-    the largest p of the seeds, after Holm's correction.
+    Accuracies in percent and gradients are means over the seeds; `p` is the largest p.
     """
 
     results: ResultSet

@@ -34,11 +34,9 @@ class Table(NamedTuple):
 
     @property
     def cells(self) -> list[list[str]]:
-        """The texts of each row, in the order of the columns."""
         return [[row.get(name, "") for name in self.columns] for row in self.rows]
 
     def markdown(self) -> list[str]:
-        """The lines of the table in Markdown."""
         return tabular.markdown([*self.columns], self.cells, [*self.columns.values()])
 
 
