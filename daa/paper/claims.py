@@ -138,13 +138,10 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
         yield Claim(name, number.run, number.kind, text, number.source, value, number.assumed)
     for row in rows:
         tests = row.paper_tests or PaperTests()
-        unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
         assumed = "the texts don't say of which loss; taken for cross-entropy"
-        for kind, printed, source in (
-            ("t", tests.t_arxiv, unpaired),
-            ("p", tests.p_arxiv, unpaired),
-            ("p paired", tests.p_aaai, paired),
-        ):
+        arxiv, aaai = "text of arXiv, unpaired test", "text of AAAI, paired test"
+        values = (tests.t_arxiv, arxiv), (tests.p_arxiv, arxiv), (tests.p_aaai, aaai)
+        for kind, (printed, source) in zip(TESTS, values, strict=True):
             if printed is not None:
                 yield Claim(name, row.name, kind, printed, source, assumed=assumed)
     pgd = {_settings(row): row.paper for row in rows if row.attack.method == "pgd"}

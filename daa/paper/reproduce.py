@@ -190,7 +190,6 @@ def schedule(work: Sequence[Task], jobs: Sequence[Job]) -> str:
         left = f"{hours:.1f}" if hours >= 0.05 or not hours else f"{hours:.2f}"
         rows.append([*cells, f"{len(job.network.data):,}", finished, left, ""])
     header = ["config", "network", "images", "restarts finished", "hours left", "not run"]
-    align: list[tabular.Align] = ["left", "left", "right", "right", "right", "left"]
-    lines = tabular.markdown(header, rows, align)
+    lines = tabular.markdown(header, rows, ["left", "left", "right", "right", "right", "left"])
     text = f"{total:.1f} hours are left on this device. Units that configs share count once."
     return "\n".join(["", *lines, "", text])
