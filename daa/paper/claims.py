@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from daa.attacks.methods import METHODS
 from daa.errors import require
@@ -40,11 +40,7 @@ ORDERS = ("order", *RANKINGS)
 TESTS = ("t", "p", "p paired")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Substitute(_Model):
+class Substitute(BaseModel, extra="forbid", frozen=True):
     """The network that is attacked when the original weights are missing."""
 
     target: str
@@ -52,7 +48,7 @@ class Substitute(_Model):
     restarts: int
 
 
-class TextNumber(_Model):
+class TextNumber(BaseModel, extra="forbid", frozen=True):
     """A number that only the text of the paper has."""
 
     run: str
@@ -62,7 +58,7 @@ class TextNumber(_Model):
     assumed: str = ""
 
 
-class Entry(_Model):
+class Entry(BaseModel, extra="forbid", frozen=True):
     """A table, a figure or a sentence of the paper; claims.yaml explains the fields."""
 
     config: str
@@ -80,13 +76,10 @@ class Entry(_Model):
 
 @dataclass(frozen=True)
 class Claim:
-    """A number or a ranking that the paper prints.
+    """A number or a ranking that the paper prints; `run` is None for all runs of the config.
 
-    Args:
-        run: None for all runs of the config together.
-        text: the number as the paper prints it.
-        value: an accuracy in percent, or DAA minus PGD in percentage points for an order; None for
-            t-tests and rankings.
+    `value` is an accuracy in percent, or DAA minus PGD in percentage points for an order; None
+    for t-tests and rankings.
     """
 
     config: str
@@ -106,7 +99,6 @@ def entries() -> tuple[Entry, ...]:
 
 
 def datasets() -> list[str]:
-    """The names that `--only` takes."""
     return list(dict.fromkeys(entry.dataset for entry in entries()))
 
 
@@ -146,13 +138,10 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
         yield Claim(name, number.run, number.kind, text, number.source, value, number.assumed)
     for row in rows:
         tests = row.paper_tests or PaperTests()
-        unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
         assumed = "the texts don't say of which loss; taken for cross-entropy"
-        for kind, printed, source in (
-            ("t", tests.t_arxiv, unpaired),
-            ("p", tests.p_arxiv, unpaired),
-            ("p paired", tests.p_aaai, paired),
-        ):
+        arxiv, aaai = "text of arXiv, unpaired test", "text of AAAI, paired test"
+        values = (tests.t_arxiv, arxiv), (tests.p_arxiv, arxiv), (tests.p_aaai, aaai)
+        for kind, (printed, source) in zip(TESTS, values, strict=True):
             if printed is not None:
                 yield Claim(name, row.name, kind, printed, source, assumed=assumed)
     pgd = {_settings(row): row.paper for row in rows if row.attack.method == "pgd"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from daa import targets
 from daa.attacks.attack import Attack
@@ -22,14 +22,11 @@ from daa.target import Dataset, Precision, Provenance, Target
 from daa.targets import checkpoints, fetch, files
 
 
-class NetworkCheck(BaseModel):
-    """The checks of a network, saved so that the next start need not repeat them.
+class NetworkCheck(BaseModel, frozen=True, extra="forbid"):
+    """The saved checks of a network; `weights` are "third-party" after a failed check.
 
-    Accuracies are in percent; `weights` are "third-party" after a failed check; `ms_per_image` is
-    the time of one step of a minibatch of `particles`, divided by `particles`.
+    Accuracies are in percent. `ms_per_image` is the time of a step of `particles` per particle.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str
     weights: Provenance
@@ -58,7 +55,6 @@ class Network:
 
 
 def path_of(out: Path, reference: str) -> Path:
-    """File of the checks of a network."""
     return out / "networks" / f"{reference.replace('/', '-')}.json"
 
 
@@ -105,7 +101,7 @@ def _network(tasks: Sequence[Task], options: Options, log: Callable[[str], None]
         file = published_file(reference, options.model_dir)
         misses = result.misses
         if file.startswith("not the published"):
-            misses = (*misses, f"file: expected the published sha256, got another: {file}")
+            misses += (f"file: expected the published sha256, got another: {file}",)
         seconds = seconds_per_step(target, row.eps, particles, precision)
         check = NetworkCheck(
             target=reference,
@@ -151,11 +147,7 @@ def published_file(reference: str, model_dir: str | None) -> str:
 
 
 def seconds_per_step(target: Target, eps: float, particles: int, precision: Precision) -> float:
-    """Seconds of one DAA-BLOB step of a minibatch of random images, without the tracing.
-
-    Ten steps are timed together, because work around the steps counts in an attack, too. Steps of
-    more than a second are timed singly.
-    """
+    """Seconds of one DAA-BLOB step of a minibatch, without the tracing; ten if they are short."""
     rng = np.random.default_rng(0)
     x = rng.random((particles, *target.image_shape), dtype=np.float32)
     y = rng.integers(0, target.classes, particles)

@@ -19,14 +19,10 @@ from daa.targets import fetch
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the command.
+    """The options of the command; None for the numbers of the paper and of each config.
 
-    Args:
-        only: data sets, as in `claims.datasets`; empty for all.
-        precision: precision of the gradients; None for the precision of each config.
-        images, restarts: upper limits; None for the numbers of the paper.
-        substitutes: attack other networks if the original weights are missing.
-        here: the attacks run on this machine, so its processor must support their precision.
+    `only` names data sets. With `substitutes`, other networks replace those without weights. With
+    `here`, the attacks run on this machine, so its processor must support their precision.
     """
 
     out: Path
@@ -42,12 +38,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Task:
-    """An entry of the paper with the experiment that computes it.
+    """An entry of the paper with the experiment of this run, and the one that its config has.
 
-    Args:
-        experiment: experiment with the target, precision, images and restarts of this run.
-        original: experiment as its config describes it.
-        missing_weights, missing_data: why the experiment cannot run; empty if it can.
+    `missing_weights` and `missing_data` say why it cannot run; they are empty if it can.
     """
 
     entry: Entry
@@ -58,7 +51,6 @@ class Task:
 
     @property
     def missing(self) -> str:
-        """Why the experiment cannot run; empty if it can."""
         return self.missing_weights or self.missing_data
 
     @property
@@ -69,11 +61,10 @@ class Task:
     @property
     def needed(self) -> tuple[int, int]:
         """Images and restarts that a verdict needs: those of the paper, or of the substitute."""
-        images, restarts = self.entry.images, self.original.restarts
-        substitute = self.entry.substitute
+        restarts, substitute = self.original.restarts, self.entry.substitute
         if self.substituted and substitute is not None:
             return substitute.images, min(substitute.restarts, restarts)
-        return images, restarts
+        return self.entry.images, restarts
 
 
 def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:

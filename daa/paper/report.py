@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas
 
-from daa.errors import require
 from daa.leaderboard import boards
 from daa.paper import claims, networks
 from daa.paper.networks import NetworkCheck
@@ -19,28 +18,10 @@ from daa.reports import results, stats, style
 from daa.reports.results import ResultSet
 from daa.reports.tables import Table
 from daa.reports.wording import label, loss, plural, radius
-from daa.targets.files import write_atomically
+from daa.targets.files import replaceable, write_atomically
 
 PAGE = "index.html"
 TITLE = "Distributionally Adversarial Attack: what was reproduced"
-LEGEND = (
-    "Lower accuracy is a stronger attack. An accuracy is reproduced if all restarts of the paper "
-    "are finished and the paper's value is in the 95 % interval. On the paper's weights and images "
-    "this interval comes from the spread over restarts, and a single run is undecided unless its "
-    "value equals the paper's; elsewhere it is Clopper and Pearson's interval over images. Two "
-    "values in the interval may be equal; equality is not proved. The ten digits of Figure 1, "
-    "which DAA misleads and PGD does not, count as one of the accuracies.",
-    "McNemar's exact test on the images that only one attack breaks, with Holm's correction for "
-    "each table, decides whether DAA or PGD is stronger. An order is reproduced if the same attack "
-    "is stronger as in the paper and the paper's difference is in the 95 % interval of the "
-    "difference here (Agresti and Min, over pairs of images). No test shows that two attacks are "
-    "equal. The t-tests of the paper are judged by their sign.",
-    "Figure 2 and the provable network: the strongest DAA is tested against the strongest other "
-    "attack at each radius with each loss, with and without clipping to [0, 1]. Figure 3: each DAA "
-    "is tested against PGD. Reproduced then means: stronger in some comparison, weaker in none, no "
-    "higher mean; reproduced in part: some higher means.",
-    "The paper does not define Rand+FGSM; here it is one step of eps from a uniform start.",
-)
 _RIGHT_ALIGNED = {
     *("eps", "paper", "here", "95 % interval", "images", "restarts"),
     *("clean, %", "published", "ms per step", "images of a step"),
@@ -49,13 +30,7 @@ _RIGHT_ALIGNED = {
 
 @dataclass(frozen=True)
 class Report:
-    """The content of the report.
-
-    Args:
-        summary: one paragraph.
-        remarks: networks that failed a check, and experiments that cannot run.
-        figures: {title: path from the folder of the report}.
-    """
+    """The content of the report; `figures` is {title: path from the folder of the report}."""
 
     summary: str
     verdicts: tuple[Verdict, ...]
@@ -103,40 +78,23 @@ def write(work: Sequence[Task], out: Path) -> Report:
     """Writes index.html, report.md and report.csv."""
     report = make(work, out)
     table, checks = _verdict_table(report.verdicts), _network_table(report.networks)
-    values = {"title": TITLE, "legend": LEGEND, "report": report}
-    html = style.render("paper.html", table=table, networks=checks, **values)
-    parts = [f"# {TITLE}", "", report.summary]
-    for rows in (table, checks):
-        if rows.rows:
-            parts += ["", *rows.markdown()]
-    for text in (*LEGEND, *report.remarks):
-        parts += ["", text]
-    for title, path in report.figures.items():
-        parts += ["", f"{title}:", "", f"![{title}]({path})"]
-    texts = {PAGE: html, "report.md": "\n".join(parts) + "\n", "report.csv": _csv(report.verdicts)}
-    for name, text in texts.items():
-        write_atomically(out / name, text.encode())
+    values = {"title": TITLE, "report": report, "table": table, "networks": checks}
+    for name, template in ((PAGE, "paper.html"), ("report.md", "paper.md")):
+        write_atomically(out / name, style.render(template, **values).encode())
+    write_atomically(out / "report.csv", _csv(report.verdicts).encode())
     return report
 
 
 def check_folder(out: Path) -> None:
     """Refuses a folder in which the report would overwrite other files."""
     for name, mark in {PAGE: TITLE, "report.md": TITLE, "report.csv": "config,run,"}.items():
-        path = out / name
-        if path.exists():
-            with path.open(encoding="utf-8", errors="replace") as file:
-                is_report = mark in file.read(4000)
-            expected = "a report of this command or no file; choose another folder"
-            require(is_report, str(path), expected, "another file")
+        replaceable(out / name, mark)
 
 
 def _differences_from_boards(
     tasks: Mapping[str, Task], loaded: Mapping[str, ResultSet]
 ) -> dict[str, str]:
-    """Networks on which the leaderboard's attack has another result than on the leaderboard.
-
-    Both results are of one run; the interval over images bounds its noise, see `verdicts`.
-    """
+    """Networks on which one run of the leaderboard's attack has another result than there."""
     doubts = {}
     for name, result_set in loaded.items():
         task, record = tasks[name], result_set.records[0]
@@ -166,7 +124,6 @@ def _unfinished(tasks: Mapping[str, Task], loaded: Mapping[str, ResultSet]) -> l
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:
-    """A paragraph for readers who do not know this project."""
     asked = list(dict.fromkeys(verdict.task.entry.dataset for verdict in verdicts))
     scope = "" if asked == claims.datasets() else f" for {', '.join(asked)}"
     groups: dict[str, list[Verdict]] = {}

@@ -27,12 +27,10 @@ REPORT_EVERY = 60.0
 
 @dataclass(eq=False)
 class Job:
-    """A task that can run.
+    """A task that can run, with the folder of its records.
 
-    Args:
-        folder: folder of the records.
-        run_ids: {row: hash of its units}; rows with the same units share a state.
-        restarts: {row: restarts in its record}.
+    `run_ids` is {row: hash of its units}, which rows with a shared state have in common;
+    `restarts` is {row: restarts in its record}.
     """
 
     task: Task
@@ -192,7 +190,6 @@ def schedule(work: Sequence[Task], jobs: Sequence[Job]) -> str:
         left = f"{hours:.1f}" if hours >= 0.05 or not hours else f"{hours:.2f}"
         rows.append([*cells, f"{len(job.network.data):,}", finished, left, ""])
     header = ["config", "network", "images", "restarts finished", "hours left", "not run"]
-    align: list[tabular.Align] = ["left", "left", "right", "right", "right", "left"]
-    lines = tabular.markdown(header, rows, align)
+    lines = tabular.markdown(header, rows, ["left", "left", "right", "right", "right", "left"])
     text = f"{total:.1f} hours are left on this device. Units that configs share count once."
     return "\n".join(["", *lines, "", text])

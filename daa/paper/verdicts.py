@@ -36,15 +36,10 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """A row of the report.
+    """A row of the report; `word` is a key of `WORDS`, and `here` the result of this project.
 
-    Args:
-        word: the verdict, a key of `WORDS`.
-        here: the result of this project, as text.
-        low, high: 95 % interval in which the paper's accuracy should be, in percent.
-        paper_restarts: number of restarts in the paper; 0 if unknown, or for a single run.
-        record: the run, or the first run of the config for a claim about all of them.
-        doubt: the reason to doubt that the network is the paper's; empty if no check failed.
+    `low` and `high` are in percent. `record` is the first record for a claim about all of them.
+    `paper_restarts` is 0 for a single run. `doubt` says why a network is not the paper's.
     """
 
     claim: Claim
@@ -116,20 +111,13 @@ def judge(claim: Claim, task: Task, results: ResultSet | None, doubt: str = "") 
 def _judge_accuracy(verdict: Verdict, records: Sequence[Record], complete: bool) -> Verdict:
     """Compares the printed accuracy with a 95 % interval.
 
-    If the weights or the images differ from the paper's, the interval is Clopper and Pearson's over
-    the images. If both are the same, the images have no sampling noise, and this interval would
-    accept other attacks: 88.79 +- 0.63 contains the 89.29 of Momentum PGD. Only the restarts differ
-    then. The paper's value and the value here are draws with the standard deviation s of single
-    runs, so they differ by at most t s sqrt(1 + 1 / n) in 95 % of all cases; n is the number of
-    runs that are averaged here.
+    docs/paper.md explains the intervals. On the paper's weights and images, the paper's value and
+    the value here differ by at most t s sqrt(1 + 1 / n) in 95 % of all cases, with the standard
+    deviation s of single runs; n runs are averaged here.
 
     s also bounds the noise of a worst case: if an image survives a restart with probability q, and
     S(n) images are expected to survive n restarts, the variance is the sum of q^n (1 - q^n), which
     is S(n) - S(2n). Per run of results/robust_mnist, S(5) - S(10) is smaller than S(1) - S(2).
-
-    One restart shows no spread. The sum of q (1 - q) is at most the binomial variance, so a value
-    outside the interval over the images is a deviation, and a value inside is undecided. Further
-    restarts can only lower an accuracy, so "stronger here" does not wait for them.
     """
     claim, images, averaged = verdict.claim, records[0].images, 1
     paper = claim.value
@@ -163,7 +151,6 @@ def _judge_accuracy(verdict: Verdict, records: Sequence[Record], complete: bool)
 
 
 def _judge_pairs(verdict: Verdict, results: ResultSet) -> Verdict:
-    """Compares DAA with other attacks."""
     kind, pair, printed = verdict.claim.kind, verdict.comparison, verdict.claim.value
     if kind in RANKINGS:
         word, here, reason = _judge_ranking(kind, results)
@@ -186,10 +173,9 @@ def _mcnemar(pair: Comparison) -> str:
 def _judge_order(printed: float, pair: Comparison) -> tuple[str, str, str]:
     """Compares the order of DAA and PGD with the printed one by McNemar's test, and its size.
 
-    An order counts as reproduced only if the paper's difference is in the 95 % interval of the
-    difference here; 0.04 points in the paper do not explain 3 points here. The test and the
-    interval are over pairs of images, since the paper ranks attacks in general and not on its
-    images alone. The interval is Wald's with 0.5 added to each count (Agresti and Min 2005).
+    The test and the interval are over pairs of images, since the paper ranks attacks in general
+    and not on its images alone. The interval is Wald's with 0.5 added to each count (Agresti and
+    Min 2005).
     """
     images, down, up = pair.daa.images + 2, pair.only_daa + 0.5, pair.only_pgd + 0.5
     middle = (up - down) / images

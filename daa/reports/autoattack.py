@@ -28,13 +28,9 @@ class Point(BaseModel, frozen=True, extra="forbid"):
 
     attack: Line = Field(description="The part that just ended: an attack of AutoAttack or a unit.")
     accuracy: Share = Field(description="Robust accuracy so far, in [0, 1].")
-    gradients: Number = Field(
-        description="Forward-backward passes per image so far; a forward pass alone counts half."
-    )
+    gradients: Number = Field(description="Gradients per image; a forward pass counts half.")
     seconds: Number = Field(description="Time since the start of the attack.")
-    cpu_seconds: Number = Field(
-        description="Processor time of all threads since then; other programs hardly change it."
-    )
+    cpu_seconds: Number = Field(description="Processor time of all threads since then.")
 
 
 class Course(BaseModel, frozen=True, extra="forbid"):
@@ -71,9 +67,7 @@ class Race(BaseModel, frozen=True, extra="forbid"):
     cores: Count = Field(description="Number of CPU cores that both attacks could use.")
     clean_accuracy: Share = Field(description="Accuracy on the clean images.")
     autoattack: Course = Field(description="AutoAttack, standard version.")
-    adaptive: tuple[Course, ...] = Field(
-        min_length=1, description="Adaptive DAA, one run per seed."
-    )
+    adaptive: tuple[Course, ...] = Field(min_length=1, description="Adaptive DAA, by seed.")
     device: Line = Field(description="Device of both attacks.")
     versions: dict[str, str] = Field(description="Versions of Python and of the packages.")
     git_commit: str | None = Field(description="As in a record.")
@@ -119,15 +113,11 @@ def rows(race: Race) -> list[list[str]]:
             if point is not None:
                 named.append((f"Adaptive DAA at {name}", course.seed, point))
         named.append(("Adaptive DAA, end", course.seed, course.last))
-    return [
-        [
-            name,
-            str(seed),
-            f"{100 * point.accuracy:.2f}",
-            *(f"{n:,.1f}" for n in (point.gradients, point.seconds, point.cpu_seconds)),
-        ]
-        for name, seed, point in named
-    ]
+    cells = []
+    for name, seed, point in named:
+        costs = [f"{n:,.1f}" for n in (point.gradients, point.seconds, point.cpu_seconds)]
+        cells.append([name, str(seed), f"{100 * point.accuracy:.2f}", *costs])
+    return cells
 
 
 def about(race: Race) -> str:

@@ -25,12 +25,7 @@ _COUPLING = {"method", "batch_size", "shuffle"}
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run of DAA and the matching run of PGD.
-
-    Args:
-        p_holm: p of McNemar's test after Holm's correction for all comparisons of the experiment.
-        paper: t-tests of this run in the papers; None if the papers have none.
-    """
+    """A run of DAA and the matching run of PGD; `p_holm` is corrected for the experiment."""
 
     daa: Record
     pgd: Record
@@ -97,8 +92,7 @@ class Comparison:
 def compare(records: Sequence[Record]) -> list[Comparison | None]:
     """Compares each run of DAA with the run of PGD that has otherwise equal settings.
 
-    Returns:
-        One entry per record; None for other attacks, and for DAA without a matching run of PGD.
+    Other attacks, and runs of DAA without such a run of PGD, have None.
     """
     pairs = {}
     for k, record in enumerate(records):
@@ -112,17 +106,11 @@ def compare(records: Sequence[Record]) -> list[Comparison | None]:
 
 def budgeted(records: Sequence[Record]) -> list[Comparison]:
     """Compares runs with a gradient budget with the strongest PGD of the same seed and radius."""
-    pairs = []
+    pairs, pgd = [], [record for record in records if record.attack.method == "pgd"]
     for record in records:
-        if record.attack.reads("budget"):
-            same = [
-                other
-                for other in records
-                if (other.attack.method, other.attack.eps) == ("pgd", record.attack.eps)
-                and _same(_SHARED, record, other)
-            ]
-            if same:
-                pairs.append(Comparison(record, min(same, key=lambda other: other.worst)))
+        same = [r for r in pgd if r.attack.eps == record.attack.eps and _same(_SHARED, record, r)]
+        if same and record.attack.reads("budget"):
+            pairs.append(Comparison(record, min(same, key=lambda other: other.worst)))
     return corrected(pairs)
 
 

@@ -43,12 +43,8 @@ class Line:
 class Plot:
     """A panel.
 
-    Args:
-        log: whether x is logarithmic.
-        whole: whether the ticks of x are integers.
-        ticks: of x, as (value, text).
-        limits: of y.
-        level: a horizontal line with text.
+    `log`, `whole` (integers) and `ticks`, as (value, text), are of x; `limits` are of y; `level`
+    is a horizontal line with text.
     """
 
     title: str

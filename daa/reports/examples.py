@@ -48,24 +48,18 @@ class Examples(BaseModel, frozen=True, extra="forbid"):
 
 
 def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) -> None:
-    """Writes images that the second of the experiment's two rows breaks and the first does not.
-
-    Writes nothing without the states of the runs, which hold the adversarial images.
-    """
+    """Writes `Examples` of two rows, if their states, which hold adversarial images, are there."""
     if experiment.examples is None:
         return
     runs = [records.load(folder / f"{name}.json") for name in experiment.examples]
-    paths = [folder / f"{name}.npz" for name in experiment.examples]
-    reports = [state.load(p, r.identity).report for p, r in zip(paths, runs, strict=True)]
+    reports = [state.load(folder / f"{one.run}.npz", one.identity).report for one in runs]
     if None in reports:
         return
     first, second = (set(record.broken) for record in runs)
     selected = sorted(second - first)[:images]
 
     def pixels(x: np.ndarray) -> list:
-        return (
-            np.round(x[selected].astype(float), 4).reshape(len(selected), data.x[0].size).tolist()
-        )
+        return [np.round(image.astype(float), 4).ravel().tolist() for image in x[selected]]
 
     content = {
         "rows": experiment.examples,

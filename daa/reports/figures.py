@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -170,9 +171,8 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         groups.setdefault((record.attack.method, loss(record.attack)), []).append(record)
-    order = {method: k for k, method in enumerate(_ORDER)}
-    used: dict[str, int] = {}
-    for method, name in sorted(groups, key=lambda key: order.get(key[0], len(order))):
+    used: Counter[str] = Counter()
+    for method, name in sorted(groups, key=lambda key: (*_ORDER, key[0]).index(key[0])):
         several = sum(key[0] == method for key in groups) > 1
         runs = np.array([accuracy_after(record, gradients) for record in groups[method, name]])
         # A line of steps needs only the points where some run changes, and the ends.
@@ -181,8 +181,8 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
         points = there[np.concatenate([[True], changed[:-1], [True]])]
         runs = runs[:, points]
         colour = style.colour_of(method)
-        dash = _DASHES[used.get(colour, 0) % len(_DASHES)]
-        used[colour] = used.get(colour, 0) + 1
+        dash = _DASHES[used[colour] % len(_DASHES)]
+        used[colour] += 1
         yield Line(
             METHODS[method].title + (f", {name}" if several else ""),
             colour,
@@ -247,17 +247,12 @@ def kinds(
 ) -> Figure:
     """At most `count` images of each kind: clean and as two attacks changed them.
 
-    Args:
-        chosen: {kind: indices of images}.
-        clean: images in [0, 1]. [N, H, W, C].
-        adv: adversarial images of each attack. [N, H, W, C] each.
-        names: of the two attacks.
+    `chosen` is {kind: indices}, `clean` [N, H, W, C], and `adv` one such array for each attack.
     """
     selected = {name: images[:count] for name, images in chosen.items() if len(images)}
     with style.look():
-        figure = Figure(
-            figsize=(0.62 * 3 * count, 0.95 * len(selected) + 0.5), layout="constrained"
-        )
+        size = 0.62 * 3 * count, 0.95 * len(selected) + 0.5
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(selected), 3 * count, squeeze=False)
         for axis in axes.flat:
             axis.axis("off")

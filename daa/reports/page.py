@@ -70,14 +70,11 @@ class Board(NamedTuple):
     @property
     def markdown(self) -> str:
         """The table in Markdown."""
-        cells = [
-            [
-                str(entry.rank or ""),
-                f"**{entry.name}**" if entry.own else entry.name,
-                "" if entry.accuracy is None else f"{entry.accuracy:.2f} %",
-            ]
-            for entry in self.entries
-        ]
+        cells = []
+        for entry in self.entries:
+            name = f"**{entry.name}**" if entry.own else entry.name
+            accuracy = "" if entry.accuracy is None else f"{entry.accuracy:.2f} %"
+            cells.append([str(entry.rank or ""), name, accuracy])
         align: list[tabular.Align] = ["right", "left", "right"]
         return "\n".join(tabular.markdown(["rank", "attack", "accuracy"], cells, align))
 
@@ -88,56 +85,24 @@ Boards = Callable[[Sequence[ResultSet], bool], Sequence[Board]]
 
 @dataclass(frozen=True)
 class Section:
-    """An experiment on the page.
+    """An experiment on the page; `link` is the path of its folder, `record` any of its records.
 
-    Args:
-        link: path of the result folder, from the page.
-        figures: SVG and data of the interactive plot, a pair per panel.
-        images: SVG of the attacked images; empty for none.
+    `settings` are the names of columns. `figures` has the SVG and the data of the interactive plot
+    of each panel, `images` the SVG of the attacked images; empty for none.
     """
 
     results: ResultSet
+    id: str
+    title: str
+    record: Record
     link: str
-    table: tables.Table
     card: Card
+    table: tables.Table
+    folded: bool
+    settings: Sequence[str]
+    rows: Sequence[tuple[Mapping[str, str], Record | None, Comparison | None]]
     figures: Sequence[tuple[str, dict[str, Any]]]
     images: str
-
-    @property
-    def id(self) -> str:
-        """Anchor of the section."""
-        return self.results.folder.name
-
-    @property
-    def title(self) -> str:
-        """Title of the experiment, without the target."""
-        return (self.results.experiment or self.record).title
-
-    @property
-    def record(self) -> Record:
-        """A record, for the shared fields."""
-        return self.results.records[0]
-
-    @property
-    def folded(self) -> bool:
-        """Whether the table is folded."""
-        results = self.results
-        return bool(results.sweep) or results.has_curves or len(self.table.rows) > _LONG
-
-    @property
-    def settings(self) -> list[str]:
-        """Names of the columns of settings."""
-        return [name for name in self.table.columns if name in _SETTINGS]
-
-    @property
-    def rows(self) -> list[tuple[Mapping[str, str], Record | None, Comparison | None]]:
-        """Cells, record and comparison with PGD of each row of the table."""
-        budgeted = {pair.daa.run: pair for pair in self.results.budgeted}
-        pairs = [
-            pair or budgeted.get(record.run)
-            for record, pair in zip(self.results.records, self.results.comparisons, strict=True)
-        ]
-        return [*zip_longest(self.table.rows, self.results.records, pairs)]
 
 
 def write(
@@ -161,10 +126,9 @@ def write(
 
 def in_order(experiments: Iterable[ResultSet]) -> list[ResultSet]:
     """Experiments in the order of the page: by group, then by the name of the folder."""
-    ranks = {name: k for k, name in enumerate(GROUPS)}
     return sorted(
         experiments,
-        key=lambda one: (ranks.get(one.group, len(ranks)), one.group, one.folder.name),
+        key=lambda one: ((*GROUPS, one.group).index(one.group), one.group, one.folder.name),
     )
 
 
@@ -188,14 +152,17 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         "loss": [wording.loss(attack) for attack in attacks if attack.loss],
         "attack": [METHODS[attack.method].title for attack in attacks],
     }
+    paper = of_paper(experiments)
     papers = [section for section in groups.get(TABLES, ()) if section.results.compared]
     benchmark = root / "benchmark.svg"
-    alt = "Time of a step of each attack, and growth of time and memory"
+    drawn, alt = "", "Time of a step of each attack, and growth of time and memory"
+    if paper and benchmark.exists():
+        drawn = style.inline(benchmark.read_text(), "benchmark", alt)
     return style.render(
         "index.html",
         groups=groups,
         sections=sections,
-        of_paper=of_paper(experiments),
+        of_paper=paper,
         headlines=[line for results in experiments if (line := summary.headline(results))],
         papers=papers,
         counts=summary.outcomes(pair for part in papers for pair in part.results.compared),
@@ -204,11 +171,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         choices={name: dict.fromkeys(values) for name, values in choices.items()},
         reports=_paper_reports(experiments, out),
         boards=boards,
-        benchmark=(
-            style.inline(benchmark.read_text(), "benchmark", alt)
-            if of_paper(experiments) and benchmark.exists()
-            else ""
-        ),
+        benchmark=drawn,
         root=_path(out, root),
         METHODS=METHODS,
         WEIGHTS=WEIGHTS,
@@ -242,13 +205,25 @@ def _section(results: ResultSet, out: Path) -> Section:
         pictures.append((svg, curves.interactive(plot) | {"about": alt}))
     images = figures.attacked_images(results)
     alt = f"{results.title}: images before and after the attacks"
+    table, records = tables.table(results), results.records
+    budgeted = {pair.daa.run: pair for pair in results.budgeted}
+    pairs = [
+        pair or budgeted.get(record.run)
+        for record, pair in zip(records, results.comparisons, strict=True)
+    ]
     return Section(
-        results,
-        _path(out, results.folder),
-        tables.table(results),
-        summary.card(results),
-        pictures,
-        style.inline(images, f"{name}-images", alt) if images else "",
+        results=results,
+        id=results.folder.name,
+        title=(results.experiment or records[0]).title,
+        record=records[0],
+        link=_path(out, results.folder),
+        card=summary.card(results),
+        table=table,
+        folded=bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
+        settings=[name for name in table.columns if name in _SETTINGS],
+        rows=[*zip_longest(table.rows, records, pairs)],
+        figures=pictures,
+        images=style.inline(images, f"{name}-images", alt) if images else "",
     )
 
 

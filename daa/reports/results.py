@@ -27,8 +27,7 @@ _OTHERS = {f"{name}.json" for name in config.TAKEN}
 COMPUTED = {
     "first_accuracy": "Accuracy after the first restart.",
     "robust_accuracy": "Worst-case accuracy after all restarts.",
-    "robust_accuracy_low": "Lower bound of Clopper and Pearson's 95 % interval of "
-    "`robust_accuracy`.",
+    "robust_accuracy_low": "Lower bound of its 95 % interval (Clopper and Pearson).",
     "robust_accuracy_high": "Upper bound of that interval.",
     "paper_accuracy": "Worst-case accuracy that the paper prints, for the paper's network.",
     "paper_top5_accuracy": "Top-5 accuracy that the paper prints.",
@@ -57,13 +56,7 @@ MEASURED = (
 
 @dataclass(frozen=True, eq=False)
 class ResultSet:
-    """Records of an experiment.
-
-    Args:
-        records: at least one, in the order of the experiment's rows.
-        missing: rows of the experiment without a record.
-        experiment: None for a folder without experiment.json.
-    """
+    """At least one record of an experiment, in the order of its rows, and the missing rows."""
 
     records: tuple[Record, ...]
     missing: tuple[Row, ...] = ()
@@ -84,7 +77,6 @@ class ResultSet:
 
     @property
     def sweep(self) -> str | None:
-        """Name of the swept setting."""
         return self.experiment.sweep if self.experiment else None
 
     @cached_property
@@ -161,13 +153,6 @@ def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
 
     Records that are damaged or contradict the experiment are left out with a warning. Values
     of the paper are read from the experiment.
-
-    Args:
-        folder: of the records.
-        experiment: instead of experiment.json.
-
-    Raises:
-        InputError: the folder has no record, or two records of one run.
     """
     folder = Path(folder)
     experiment = experiment or config.load_experiment(folder)
@@ -190,9 +175,7 @@ def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
         by_run[record.run] = record
     if not by_run:
         raise InputError(f"{folder}: expected result records, got none")
-    if experiment is None:
-        return ResultSet(tuple(by_run.values()), folder=folder)
-    ours = tuple(by_run[name] for name in rows if name in by_run)
+    ours = tuple(by_run[name] for name in rows or by_run if name in by_run)
     if not ours:
         raise InputError(f"{folder}: no record of a row of experiment.json")
     missing = tuple(row for name, row in rows.items() if name not in by_run)

@@ -61,7 +61,6 @@ def colour_of(method: str) -> str:
 
 
 def light(name: str) -> str:
-    """The colour of this name on a light background."""
     return COLOURS[name].light
 
 
@@ -82,13 +81,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def inline(figure: Figure | str, name: str, alt: str) -> str:
-    """A figure as an SVG element of a page.
-
-    Args:
-        figure: a figure, or the text of an SVG file by `save`.
-        name: prefix of the ids, unique on the page.
-        alt: description for screen readers.
-    """
+    """A figure, or the text of an SVG file, as an element of a page; `name` prefixes its ids."""
     text = figure if isinstance(figure, str) else _draw(figure, "svg").decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style>.*?</style>", "", text, flags=re.DOTALL)
@@ -100,13 +93,8 @@ def inline(figure: Figure | str, name: str, alt: str) -> str:
 def render(template: str, **values: object) -> str:
     """A page from a template; values are escaped in HTML only."""
     loader = PackageLoader("daa.reports")
-    environment = Environment(
-        loader=loader,
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    strict: dict[str, Any] = {"autoescape": select_autoescape(), "undefined": StrictUndefined}
+    environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
     return environment.get_template(template).render(
         colours=f"{_variables(':root')}\n{_recolour()}\nsvg {_FONT}",
         file=lambda name: loader.get_source(environment, name)[0],
@@ -122,10 +110,7 @@ def _variables(selector: str) -> str:
 
 
 def _recolour() -> str:
-    """CSS rules replace the light colours of an SVG by the variables.
-
-    Viewers without support for variables keep the light colours.
-    """
+    """CSS that replaces the light colours of an SVG, where a viewer supports variables."""
     # Text without a colour and matplotlib's defaults are black.
     drawn = [("ink", "#000000"), *((name, colour.light) for name, colour in COLOURS.items())]
     rules = [

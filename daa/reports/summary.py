@@ -21,8 +21,7 @@ OUTCOMES = ("stronger", "no difference", "weaker")
 class Card(NamedTuple):
     """An experiment in brief: PGD, the strongest DAA and Adaptive DAA, as far as they exist.
 
-    `outcomes` counts all comparisons of DAA with PGD. `part` names the radius and the seed of the
-    records if the experiment has several.
+    `outcomes` counts all comparisons. `part` names the radius and the seed among several.
     """
 
     records: tuple[Record, ...]
@@ -62,8 +61,7 @@ def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
 class Headline(NamedTuple):
     """Adaptive DAA, PGD and the best other attack under the same budget.
 
-    Accuracies are in percent; they and the gradients per image are means over the seeds. `p` is
-    the largest p of the seeds, after Holm's correction.
+    Accuracies in percent and gradients are means over the seeds; `p` is the largest p.
     """
 
     results: ResultSet

@@ -34,11 +34,9 @@ class Table(NamedTuple):
 
     @property
     def cells(self) -> list[list[str]]:
-        """The texts of each row, in the order of the columns."""
         return [[row.get(name, "") for name in self.columns] for row in self.rows]
 
     def markdown(self) -> list[str]:
-        """The lines of the table in Markdown."""
         return tabular.markdown([*self.columns], self.cells, [*self.columns.values()])
 
 
@@ -51,7 +49,7 @@ class Line(NamedTuple):
 
 def _first_run(line: Line) -> str:
     # The units of a plan are not restarts.
-    return "" if line.record.gradients_after else _text(100 * line.record.robust_accuracy[0])
+    return "" if line.record.gradients_after else _percent(line.record.robust_accuracy[0])
 
 
 def _particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig], str]:
@@ -60,6 +58,10 @@ def _particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig],
 
 def _text(value: float | None, form: str = ".2f") -> str:
     return "" if value is None else format(value, form)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"
 
 
 def _interval(line: Line) -> str:
@@ -93,23 +95,15 @@ SEED = Column("seed", lambda line: str(line.record.seed))
 SETTINGS = (
     Column("c", _particles(lambda attack: f"{attack.c:.4g}")),
     Column("batch", _particles(lambda attack: str(attack.batch_size))),
-    Column(
-        "steps per shuffle",
-        _particles(lambda attack: attack.shuffle or str(attack.steps_per_shuffle)),
-    ),
-    Column(
-        "random start", lambda attack: {None: "", True: "yes", False: "no"}[attack.random_start]
-    ),
+    Column("steps per shuffle", _particles(lambda a: a.shuffle or str(a.steps_per_shuffle))),
+    Column("random start", lambda a: {None: "", True: "yes", False: "no"}[a.random_start]),
 )
 # Called with a `Line`. A column without any text is left out.
 NUMBERS = (
     Column("first run", _first_run),
-    Column("worst case", lambda line: _text(100 * line.record.worst)),
+    Column("worst case", lambda line: _percent(line.record.worst)),
     Column("95 % interval", _interval),
-    Column(
-        "top-5",
-        lambda line: _text(line.record.top5_accuracy and 100 * line.record.top5_accuracy),
-    ),
+    Column("top-5", lambda line: _percent(line.record.top5_accuracy)),
     Column("paper", lambda line: _text(line.record.paper_percent)),
     Column("difference", _difference),
     Column("paper top-5", lambda line: _text(line.record.paper_top5_percent)),
@@ -129,19 +123,15 @@ _MERGED = (
 )
 
 
-def _printed(name: str) -> Callable[[Comparison], str]:
-    return lambda pair: getattr(pair.paper, name, None) or ""
-
-
 # Called with a `Comparison` over at least two restarts. A column without any text is left out.
 TESTS = (
     Column("t unpaired", lambda pair: _text(pair.unpaired.t)),
     Column("p unpaired", lambda pair: _text(pair.unpaired.p, ".1e")),
     Column("t paired", lambda pair: _text(pair.paired.t)),
     Column("p paired", lambda pair: _text(pair.paired.p, ".1e")),
-    Column("t unpaired, arXiv", _printed("t_arxiv")),
-    Column("p unpaired, arXiv", _printed("p_arxiv")),
-    Column("p paired, AAAI", _printed("p_aaai")),
+    Column("t unpaired, arXiv", lambda pair: (pair.paper and pair.paper.t_arxiv) or ""),
+    Column("p unpaired, arXiv", lambda pair: (pair.paper and pair.paper.p_arxiv) or ""),
+    Column("p paired, AAAI", lambda pair: (pair.paper and pair.paper.p_aaai) or ""),
 )
 
 
@@ -162,9 +152,9 @@ def table(results: ResultSet) -> Table:
     attacks = [record.attack for record in records] + [row.attack for row in results.missing]
     settings = [*NAMES, *varied(attacks)]
     seeds = [SEED] if len({record.seed for record in records}) > 1 else []
-    lines = map(Line, records, results.comparisons)
     rows = [
-        _texts(settings, line.record.attack) | _texts([*seeds, *NUMBERS], line) for line in lines
+        _texts(settings, line.record.attack) | _texts([*seeds, *NUMBERS], line)
+        for line in map(Line, records, results.comparisons)
     ]
     rows += [_texts(settings, row.attack) | {"worst case": "missing"} for row in results.missing]
     if experiment and experiment.merged_paper is not None and not results.missing:
@@ -182,7 +172,6 @@ def _texts(columns: Iterable[Column], of: Any) -> dict[str, str]:
 def _filled(
     always: Sequence[Column], numbers: Sequence[Column], rows: Sequence[Mapping[str, str]]
 ) -> Table:
-    """A table without empty columns of numbers."""
     used = [column for column in numbers if any(row.get(column.name) for row in rows)]
     return Table({column.name: column.align for column in (*always, *used)}, rows)
 

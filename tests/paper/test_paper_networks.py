@@ -4,7 +4,6 @@ import pytest
 from toys import write_weights
 
 from daa import targets
-from daa.errors import InputError
 from daa.paper import claims, networks
 from daa.paper.plan import Options, Task
 from daa.runs import config
@@ -16,7 +15,7 @@ IMAGES = 8
 
 @pytest.fixture
 def secret(tmp_path) -> str:
-    """The network of Table 1 with random weights."""
+    """Table 1's network with random weights."""
     reference = claims.load("table1").target
     write_weights(reference, tmp_path)
     return reference
@@ -86,11 +85,3 @@ def test_checks_of_committed_reports_are_read():
     assert len(paths) == 5
     for path in paths:
         assert networks.load(path).target.replace("/", "-") == path.stem
-
-
-def test_a_damaged_file_is_named(load, secret, tmp_path):
-    path = networks.path_of(tmp_path, secret)
-    path.parent.mkdir(parents=True)
-    path.write_text("{")
-    with pytest.raises(InputError, match=r"secret.json: expected the checks of a network"):
-        load()

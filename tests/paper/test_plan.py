@@ -34,10 +34,8 @@ def test_a_missing_network_is_reported_once_with_the_command_that_gets_it(
         assert configs == ["table_fmnist", "figure3", "table2_fmnist"]
         assert {task.missing for task in tasks} == {f"no weights of {original}"}
         assert downloads == [original] * attempt
-        assert messages == [
-            f"missing: weights of {original}: {original}: no connection; "
-            f"get it with `daa fetch {original}`"
-        ]
+        (message,) = messages
+        assert message.endswith(f"no connection; get it with `daa fetch {original}`")
         assert networks.of_tasks(tasks, options) == {}
         # The folder that a failed download leaves is no network.
         folder = fetch.parcel(original, model_dir=options.model_dir).folder

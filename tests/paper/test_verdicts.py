@@ -60,12 +60,11 @@ def changed(results: ResultSet, *runs: str, **fields) -> ResultSet:
 
 def copied(results: ResultSet, sources: dict[str, str]) -> ResultSet:
     """Results in which some runs have the numbers of other runs, {run: other run}."""
-    names = ("broken", "accuracy_per_restart", "robust_accuracy")
-    by_run = {record.run: record for record in results.records}
+    of = {record.run: record for record in results.records}
     for run, source in sources.items():
-        other = next(record for record in results.records if record.run == source)
-        by_run[run] = by_run[run].model_copy(update={name: getattr(other, name) for name in names})
-    return ResultSet(tuple(by_run.values()))
+        other = of[source].model_dump(include={"broken", "accuracy_per_restart"})
+        results = changed(results, run, **other)
+    return results
 
 
 def on_other_images(task: Task) -> Task:
@@ -75,12 +74,10 @@ def on_other_images(task: Task) -> Task:
 @pytest.mark.parametrize(
     ("value", "restarts", "word"),
     [
-        (88.24, 10, "reproduced"),
         (87.60, 10, "reproduced"),  # the interval is 87.59 to 88.87
         (87.50, 10, "weaker here"),
         (88.90, 10, "stronger here"),
         # Missing restarts can only lower the accuracy.
-        (88.24, 50, "undecided yet"),
         (80.00, 50, "undecided yet"),
         (90.00, 50, "stronger here"),
     ],
@@ -119,13 +116,6 @@ def test_on_the_same_images_only_the_restarts_vary(kind, here, factor, share, wo
     assert judge(number, on_other_images(task), spread).word == "reproduced"
 
 
-def test_daa_does_not_reproduce_the_accuracy_of_momentum_pgd(task, results):
-    """Table 1 prints 88.79 and 89.29, which one interval over 10,000 images contains."""
-    results = changed(results, "blob-xent", broken=tuple(range(1121)))
-    words = [judge(claim("worst", value), task, results).word for value in (88.79, 89.29)]
-    assert words == ["reproduced", "stronger here"]
-
-
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -147,13 +137,11 @@ def test_one_restart_shows_no_spread(kind, text, word, task, results):
     ("printed", "sources", "expected"),
     [
         (-1.8, {}, ("reproduced", "below PGD")),
-        (-1.0, {}, ("deviates here", "below PGD")),
         (-2.5, {}, ("deviates here", "below PGD")),
         (1.8, {}, ("opposite here", "below PGD")),
         (0, {}, ("stronger here", "below PGD")),
         (0, {"blob-xent": "pgd-xent", "pgd-xent": "blob-xent"}, ("weaker here", "above PGD")),
         # No test shows that two attacks are equal.
-        (0, {"blob-xent": "pgd-xent"}, ("no difference found", "equal to PGD")),
         (-1, {"blob-xent": "pgd-xent"}, ("no difference found", "equal to PGD")),
     ],
 )
@@ -169,9 +157,7 @@ def test_an_order_and_its_size_are_tested_on_pairs_of_images(
         )
 
 
-@pytest.mark.parametrize("substituted", [False, True])
-def test_a_worst_case_without_a_printed_order_has_the_test(substituted, task, results):
-    task = on_substitute(task) if substituted else task
+def test_a_worst_case_without_a_printed_order_has_the_test(task, results):
     assert "only DAA" not in judge(claim("worst", 88.0), task, results).reason
     rows = tuple(row.model_copy(update={"paper": None}) for row in task.experiment.rows)
     experiment = task.experiment.model_copy(update={"rows": rows})
@@ -182,9 +168,7 @@ def test_a_worst_case_without_a_printed_order_has_the_test(substituted, task, re
 CW_EQUAL = {"blob-cw": "momentum-cw", "dgf-cw": "momentum-cw"}
 CW_SWAPPED = {"momentum-cw": "dgf-cw", "blob-cw": "pgd-cw", "dgf-cw": "pgd-cw"}
 SWAPPED = CW_SWAPPED | {
-    "momentum-xent": "dgf-xent",
-    "blob-xent": "pgd-xent",
-    "dgf-xent": "pgd-xent",
+    run.replace("cw", "xent"): source.replace("cw", "xent") for run, source in CW_SWAPPED.items()
 }
 METHODS = ("rand_fgsm", "pgd", "momentum", "blob", "dgf")
 EQUAL = {f"{method}-{loss}": "pgd-cw" for method in METHODS for loss in ("xent", "cw")}
@@ -196,12 +180,10 @@ EQUAL = {f"{method}-{loss}": "pgd-cw" for method in METHODS for loss in ("xent",
         ({}, "", "reproduced", (2, 0, 0), (2, 0)),
         # The strongest DAA counts.
         ({"blob-cw": "momentum-cw"}, "", "reproduced", (2, 0, 0), (2, 0)),
-        (CW_EQUAL, "", "reproduced", (1, 1, 0), (1, 0)),
         # A higher mean without a significant difference.
         (CW_EQUAL, "momentum-cw", "reproduced in part", (1, 0, 1), (1, 0)),
         (CW_SWAPPED, "", "weaker here", (1, 0, 1), (1, 1)),
         (SWAPPED, "", "opposite here", (0, 0, 2), (0, 2)),
-        (EQUAL, "", "no difference found", (0, 2, 0), (0, 0)),
         (EQUAL, "dgf-cw", "no difference found", (1, 1, 0), (0, 0)),
     ],
 )
@@ -220,7 +202,6 @@ def test_the_strongest_attack_is_tested_at_each_point(
     [
         ({}, "reproduced", (4, 0, 0), (4, 0)),
         ({"momentum-cw": "dgf-cw", "momentum-xent": "dgf-xent"}, "reproduced", (4, 0, 0), (4, 0)),
-        ({"blob-cw": "pgd-cw"}, "reproduced", (3, 1, 0), (3, 0)),
         ({"pgd-cw": "dgf-cw", "dgf-cw": "pgd-cw"}, "weaker here", (2, 0, 2), (2, 2)),
     ],
 )
@@ -229,10 +210,8 @@ def test_each_daa_is_tested_against_pgd(sources, word, means, tests, task, resul
 
 
 def assert_ranking(verdict, word, means, tests):
-    pattern = r"lower in (\d), equal in (\d), higher in (\d) .* stronger in (\d), weaker in (\d)"
-    numbers = re.search(pattern, verdict.reason).groups()
     assert verdict.word == word
-    assert tuple(map(int, numbers)) == (*means, *tests)
+    assert tuple(map(int, re.findall(r" in (\d)", verdict.reason))) == (*means, *tests)
     assert verdict.here == f"at {means[0]} of {sum(means)}"
 
 
@@ -251,7 +230,7 @@ def test_equal_means_are_equal_in_spite_of_rounding(task, results):
         ("t", None, "dgf-xent", ("same sign", "73.05")),
         ("p", None, "dgf-xent", ("same sign", "1.0e-21 %")),
         ("p paired", None, "dgf-xent", ("same sign", "7.6e-14")),
-        ("examples", 10, "blob-xent", ("reproduced", "189")),
+        ("examples", 189, "blob-xent", ("reproduced", "189")),
         ("examples", 200, "blob-xent", ("weaker here", "189")),
     ],
 )
@@ -286,8 +265,7 @@ def test_two_sided_verdicts_wait_for_all_restarts_and_runs(task, results):
     ]
     for number, restarts, found, reason in cases:
         verdict = judge(number, with_restarts(task, restarts), found)
-        assert verdict.word == "undecided yet", number
-        assert verdict.reason.startswith(reason)
+        assert (verdict.word, verdict.reason.startswith(reason)) == ("undecided yet", True), number
 
 
 def test_on_a_substitute_only_orders_get_a_verdict(task, results):
@@ -299,13 +277,9 @@ def test_on_a_substitute_only_orders_get_a_verdict(task, results):
     verdict = judge(order, on_substitute(fifty), results)
     assert verdict.word == "reproduced"
     assert verdict.reason.endswith(substitute)
-    for needed, reason in (
-        ({"restarts": 20}, "restarts are missing"),
-        ({"images": 20_000}, "10,0"),
-    ):
+    for needed, reason in (({"restarts": 20}, "restarts are"), ({"images": 20_000}, "10,0")):
         verdict = judge(order, on_substitute(fifty, **needed), results)
-        assert verdict.word == "undecided yet"
-        assert verdict.reason.startswith(reason)
+        assert (verdict.word, verdict.reason.startswith(reason)) == ("undecided yet", True)
 
 
 def test_doubts_missing_images_and_assumptions_are_reasons(task, results):
@@ -325,7 +299,6 @@ def test_doubts_missing_images_and_assumptions_are_reasons(task, results):
 def test_runs_without_a_result_have_not_run(task, results):
     missing = replace(task, missing_weights="no weights of x")
     for number, one, found, reason in [
-        (claim("worst", 1.0), task, None, "not started"),
         (claim("worst", 1.0), missing, None, "no weights of x"),
         (claim("worst", 1.0, "other"), task, results, "not started"),
     ]:

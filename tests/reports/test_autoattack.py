@@ -1,5 +1,3 @@
-"""Adaptive DAA and AutoAttack: the file, its table and its verdict."""
-
 import pytest
 
 from daa import InputError
