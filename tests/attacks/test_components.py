@@ -1,11 +1,9 @@
-"""What each addition touches: one function and one row."""
-
 from typing import Literal
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import images, linear_target
+from toys import images
 
 from daa import AttackConfig, InputError, worst_case
 from daa.attacks import ball
@@ -47,8 +45,7 @@ def dummy(monkeypatch):
     return row
 
 
-def test_an_attack_of_new_parts_is_one_row(dummy):
-    target, _ = linear_target()
+def test_an_attack_of_new_parts_is_one_row(dummy, target):
     x, y = images(10)
     settings = AttackConfig("dummy", "square", eps=0.1, steps=3, batch_size=4, side="down")
     found = settings.settings()
