@@ -53,9 +53,8 @@ def test_an_interrupted_attack_continues():
     for name in ("adv", "margin", "gradients"):
         np.testing.assert_array_equal(getattr(resumed, name), getattr(last.report, name))
     history = (replace(part.history[0], images=part.history[1].images), *part.history[1:])
-    with pytest.raises(
-        InputError, match=r"adaptive: unit 1: the stored results are for other .*start anew"
-    ):
+    message = "adaptive: unit 1: the stored results are for other .*start anew"
+    with pytest.raises(InputError, match=message):
         worst_case(TARGET, SETTINGS, x, y, so_far=replace(part, history=history))
 
 
