@@ -156,9 +156,7 @@ def test_xla_compiles_every_method_and_agrees(method):
     """What a GPU runs by default, compiled here for the CPU."""
     target, _ = linear_target(classes=4)
     x, y = images(16)
-    settings = config(method)
-    plain = Attack(target, settings, jit=False)(x, y)
-    compiled = Attack(target, settings, jit=True)(x, y)
+    plain, compiled = (Attack(target, config(method), jit=jit)(x, y) for jit in (False, True))
     assert (np.abs(plain - compiled) < 1e-6).mean() > 0.99
 
 

@@ -29,6 +29,14 @@ def test_both_medians_are_the_same_on_a_gpu(m, lower, gpu, monkeypatch):
     np.testing.assert_allclose(kernels.median(d, lower=lower), expected, rtol=0 if lower else 1e-6)
 
 
+def test_padding_rows_are_far_from_all_other_rows():
+    x = tf.constant(np.random.default_rng(0).random((6, 20)), tf.float32)
+    u, _ = kernels.scaled_distances(x, real=tf.range(6) < 4)
+    far = ~np.eye(6, dtype=bool)
+    far[:4, :4] = False
+    np.testing.assert_array_equal(u > 1e3, far)
+
+
 def test_a_graph_for_xla_has_no_selection_and_the_next_one_has():
     x = tf.constant(np.random.default_rng(0).random((6, 20)), tf.float32)
 

@@ -87,14 +87,10 @@ def test_accuracy_after_200_steps_equals_the_released_accuracy(robust, method, d
 
 def test_daa_breaks_more_real_digits_than_pgd(robust):
     target, data = robust
-    data = data.first(200)
-    accuracy = {
-        method: clean_accuracy(target, Attack(target, config)(data.x, data.y), data.y)
-        for method in ("pgd", "blob", "dgf")
-        for config in [AttackConfig(method, steps=150)]
-    }
-    assert accuracy["blob"] < accuracy["pgd"] - 0.01
-    assert accuracy["dgf"] < accuracy["pgd"] - 0.01
+    x, y = data.x[:200], data.y[:200]
+    attacks = [Attack(target, AttackConfig(name, steps=150)) for name in ("pgd", "blob", "dgf")]
+    pgd, blob, dgf = (clean_accuracy(target, attack(x, y), y) for attack in attacks)
+    assert max(blob, dgf) < pgd - 0.01
 
 
 def test_adaptive_daa_beats_pgd_at_a_fraction_of_its_gradients(robust):
