@@ -48,6 +48,12 @@ def images(
     return rng.random((n, *shape)).astype(np.float32), rng.integers(0, classes, n)
 
 
+def optimum(x: np.ndarray, y: np.ndarray, w: np.ndarray, eps: float = 0.1) -> np.ndarray:
+    """The worst case of a linear network of two classes."""
+    away = np.where(y == 0, 1, -1)[:, None] * np.sign(w[:, 1] - w[:, 0])
+    return np.clip(x + np.float32(eps) * away.reshape(x.shape).astype(np.float32), 0, 1)
+
+
 def network(seed: int = 0, factor: float = 1.0) -> Target:
     """A small network with ReLU; `factor` scales its logits."""
     rng = np.random.default_rng(seed)

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from daa import memory
 from daa.attacks import starts
 from daa.attacks.bandit import AdaptiveSettings, allocate, make_arms, update
+from daa.attacks.components import Config
 from daa.attacks.plans import Plan, Report, Unit
-
-if TYPE_CHECKING:
-    from daa.attacks.methods import AttackConfig
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Reach:
 
 
 def adaptive(
-    config: AttackConfig,
+    config: Config,
     x: np.ndarray,
     y: np.ndarray,
     seed: int,

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from daa.attacks.components import Config
 from daa.attacks.plans import Outcome
-
-if TYPE_CHECKING:
-    from daa.attacks.methods import AttackConfig
-
 
 _Lengths = tuple[float, float] | None
 
@@ -76,7 +73,7 @@ class Arm:
     gradients: float = 0.0  # cost of the reward, decayed per round
     owed: float = 0.0  # minibatches lost to rounding so far
 
-    def config(self, base: AttackConfig, steps: int, lengths: _Lengths) -> AttackConfig:
+    def config(self, base: Config, steps: int, lengths: _Lengths) -> Config:
         """The attack of the arm with this many gradients; `lengths` replace its step lengths."""
         options = dict(self.options, steps=steps)
         if options["method"] == "square":
@@ -86,9 +83,7 @@ class Arm:
         return type(base)(**options)
 
 
-def make_arms(
-    config: AttackConfig, batch: int, margin: float, settings: AdaptiveSettings
-) -> list[Arm]:
+def make_arms(config: Config, batch: int, margin: float, settings: AdaptiveSettings) -> list[Arm]:
     """The arms of an attack; random search is the last arm.
 
     `margin` is the median margin of the correctly classified clean images, in logits.

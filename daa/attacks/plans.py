@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from daa.attacks.methods import AttackConfig
+from daa.attacks.components import Config
 
 # A larger number is a typing error: even the smallest attack would need weeks.
 MOST_RESTARTS = 1_000_000
@@ -24,7 +22,7 @@ MOST_RESTARTS = 1_000_000
 class Unit:
     """A piece of work that can run anywhere: one attack on n images; see `Attack.__call__`."""
 
-    config: AttackConfig
+    config: Config
     seed: int
     restart: int
     images: np.ndarray | None = None  # indices, [n]; None for all images
@@ -120,7 +118,7 @@ Plan = Generator[Unit | None, Report, None]
 
 
 def repeat(
-    config: AttackConfig, seed: int, restarts: int, target_labels: np.ndarray | None = None
+    config: Config, seed: int, restarts: int, target_labels: np.ndarray | None = None
 ) -> Plan:
     """The same attack on all images, `restarts` times; restart r depends only on (seed, r).
 
@@ -131,7 +129,7 @@ def repeat(
 
 
 def on_robust(
-    config: AttackConfig,
+    config: Config,
     seed: int,
     restarts: int,
     report: Report,

@@ -88,7 +88,8 @@ def local(
     def run(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:
         for unit in units:
             if unit is not None:
-                yield unit, run_unit(Attack(target, unit.config, jit), x, y, unit, on_steps)
+                attack = Attack(target, cast(AttackConfig, unit.config), jit)
+                yield unit, run_unit(attack, x, y, unit, on_steps)
 
     return run
 
