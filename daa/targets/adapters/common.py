@@ -16,7 +16,7 @@ from daa.target import Bounds, Note, NoteWarning, Target
 from daa.targets.adapters import graphs, layouts, logits
 from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.targets.adapters.logits import Candidate, Network
-from daa.targets.files import reason
+from daa.targets.files import reading
 from daa.tensorflow import tf
 
 _PROBES = 10  # images in the first call of a model
@@ -43,11 +43,9 @@ def target_of(
         call: native pixels in its layout -> logits, probabilities or outputs of sigmoids, [N, K] of
             any float.
         image_shape: (H, W, C), or None for the shape in `spec`.
-        bounds: native range of the pixels; None for (0, 1), or for (0, 255) with integer inputs.
-        weights_sha256: returns the hash of the weights, or None; called after the function.
+        weights_sha256: called after the function.
         spec: shape and type of the function's input; None for float32 images of `image_shape`.
         candidates: versions of the function without its end, in addition to the usual ones.
-        xla: whether XLA can compile the function.
     """
     sizes = spec.shape.as_list() if spec is not None and spec.shape.rank is not None else None
     shape = layouts.image_shape_of(sizes, image_shape, data_format, name)
@@ -111,15 +109,9 @@ def _probes(image_shape: Shape, bounds: Bounds) -> tf.Tensor:
 
 
 def _outputs(network: Network, pixels: tf.Tensor, image_shape: Shape, name: str) -> tf.Tensor:
-    try:
+    sizes = ", ".join(map(str, ["N", *image_shape]))
+    with reading(name, f"a model that takes images of shape [{sizes}]", (Exception,)):
         return tf.convert_to_tensor(network(pixels))
-    except InputError:
-        raise
-    except Exception as error:
-        sizes = ", ".join(map(str, ["N", *image_shape]))
-        raise InputError(
-            f"{name}: expected a model that takes images of shape [{sizes}], got {reason(error)}"
-        ) from error
 
 
 def _check_gradient(target: Target) -> None:

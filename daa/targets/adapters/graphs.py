@@ -13,7 +13,7 @@ from typing import Any
 from daa.errors import InputError
 from daa.target import Note
 from daa.targets.adapters.logits import ENDS, THROUGH, Candidate, Network
-from daa.targets.files import reason
+from daa.targets.files import reading
 from daa.tensorflow import tf
 
 
@@ -34,13 +34,9 @@ def _flat(call: Network, spec: tf.TensorSpec, name: str) -> _Flat:
     """The graph of a function, with weights as constants."""
     from tensorflow.python.framework import convert_to_constants
 
-    try:
+    with reading(name, "a graph whose weights can be frozen", (Exception,)):
         traced = tf.function(call, autograph=False).get_concrete_function(spec)
         frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
-    except Exception as error:
-        raise InputError(
-            f"{name}: expected a graph whose weights can be frozen, got {reason(error)}"
-        ) from error
     (start,), (end,) = frozen.inputs, frozen.outputs
     return _Flat(frozen.graph.as_graph_def(), start.dtype, start.op.name, end.name)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from daa.errors import InputError, require
+from daa.errors import require
 from daa.target import Bounds, Target
 from daa.targets import files
 from daa.targets.adapters import common
@@ -80,10 +80,6 @@ def _load(path: Path) -> Any:
     valid = path.suffix == ".keras" and zipfile.is_zipfile(path)
     expected = "a .keras file (load another file with keras.models.load_model, give the model)"
     require(valid, str(path), expected, path.name)
-    try:
+    expected = "a model that Keras loads without code (load it in your own code, give the model)"
+    with files.reading(path, expected, (Exception,)):
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise InputError(
-            f"{path}: expected a model that Keras loads without code of yours, got "
-            f"{files.reason(error)}; load such a model in your own code and give the model"
-        ) from error
