@@ -37,7 +37,7 @@ def _units(filters: tuple[int, ...]) -> list[tuple[str, int, int, int]]:
     return [
         (
             f"unit_{group}_{unit}",
-            filters[group - 1] if unit == 0 else filters[group],
+            filters[group - (unit == 0)],
             filters[group],
             2 if unit == 0 and group > 1 else 1,
         )
@@ -53,9 +53,7 @@ def _first_activation(scope: str) -> str:
 def network(variables: Variables) -> Network:
     """Per-image standardization, three groups of five pre-activation residual units, dense 10.
 
-    The shapes of the variables determine the width. The standardization is always in float32.
-
-    Source: MadryLab/cifar10_challenge, model.py.
+    The standardization is always in float32. Source: MadryLab/cifar10_challenge, model.py.
     """
 
     def logits(x: tf.Tensor) -> tf.Tensor:
@@ -87,9 +85,8 @@ def training_network(variables: Variables, on_moments: OnMoments) -> Network:
 def _folded(v: Variables) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Folds the second normalisation of each unit into the convolution before it.
 
-    Returns the variables with scaled convolutions, and {scope: shift after the convolution}. Half
-    of the normalisations become additions. Together with `_leaky_relu`, this makes a gradient in
-    bfloat16 on a CPU a quarter faster (measured).
+    Returns the variables with scaled convolutions, and {scope: shift after the convolution}. With
+    `_leaky_relu`, this makes a gradient in bfloat16 on a CPU a quarter faster.
     """
     folded, shifts = dict(v), {}
     for name in v:

@@ -72,16 +72,15 @@ def sha256(path: str | Path) -> str:
 
 def exists(path: Path) -> bool:
     """Whether a path is a file, the prefix of a checkpoint or a folder with a checkpoint."""
-    return path.is_file() or _index(path).exists() or any(path.glob("*.index"))
+    return any(map(Path.is_file, [path, Path(f"{path}.index"), *path.glob("*.index")]))
 
 
 def find_prefix(path: Path) -> Path:
     """The prefix of a checkpoint from its prefix, its index or its folder."""
     if not path.is_dir():
         path = path.with_suffix("") if path.suffix == ".index" else path
-        index = _index(path)
-        if not index.exists():
-            raise InputError(f"{path}: expected a TF1 checkpoint, got no file {index.name}")
+        if not Path(f"{path}.index").exists():
+            raise InputError(f"{path}: expected a TF1 checkpoint, got no file {path.name}.index")
         return path
     prefixes = sorted(file.with_suffix("") for file in path.glob("*.index"))
     record = path / "checkpoint"
@@ -96,10 +95,6 @@ def find_prefix(path: Path) -> Path:
         names = ", ".join(file.name for file in prefixes) or "none"
         raise InputError(f"{path}: expected a folder with one TF1 checkpoint, got {names}")
     return prefixes[0]
-
-
-def _index(prefix: Path) -> Path:
-    return prefix.with_name(f"{prefix.name}.index")
 
 
 def data_files(prefix: Path) -> list[Path]:

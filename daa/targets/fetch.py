@@ -139,12 +139,7 @@ def parcel(
 
 
 def fetch(asked: Parcel, local: Path | None = None, progress: bool = False) -> None:
-    """Downloads files, or takes them from a `local` file, archive or folder; verifies and stores.
-
-    Raises:
-        NoDownload: no address, no connection, or no such file on the server.
-        InputError: damaged files, or another hash than published.
-    """
+    """Downloads files, or takes them from a `local` file, archive or folder; verifies and stores."""
     import pooch  # only here, as the list of targets needs no network
 
     pooch.get_logger().setLevel("WARNING")

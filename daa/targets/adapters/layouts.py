@@ -22,11 +22,7 @@ def image_shape_of(
     data_format: DataFormat,
     name: str,
 ) -> Shape:
-    """(H, W, C) of the images of a model.
-
-    `image_shape` comes from the user; None to read it from the `shape` of the model's input, which
-    begins with the batch.
-    """
+    """(H, W, C) from the user, else from the `shape` of the model's input, with the batch first."""
     formats = get_args(DataFormat)
     valid = data_format in formats
     require(valid, f"{name}: data_format", f"one of {', '.join(formats)}", data_format)
@@ -57,10 +53,7 @@ def input_shape(image_shape: Shape, data_format: DataFormat) -> Shape:
 def in_layout(
     call: Network, shape: Sequence[int | None] | None, image_shape: Shape, data_format: DataFormat
 ) -> Network:
-    """A function of images [N, H, W, C] from a model with another layout.
-
-    Images are reshaped to an input `shape` of another rank than 4.
-    """
+    """A function of images [N, H, W, C] from a model with another layout or rank of the input."""
     sizes = [size or 0 for size in list(shape or ())[1:]]  # 0 for a size that varies
     reshaped = len(sizes) not in (0, 3) and np.prod(sizes) == np.prod(image_shape)
 
