@@ -139,7 +139,7 @@ def parcel(
 
 
 def fetch(asked: Parcel, local: Path | None = None, progress: bool = False) -> None:
-    """Downloads files, or takes them from a `local` file, archive or folder; verifies and stores."""
+    """Downloads, verifies and stores files, or takes a `local` file, archive or folder."""
     import pooch  # only here, as the list of targets needs no network
 
     pooch.get_logger().setLevel("WARNING")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from daa import AttackConfig, Bounds, InputError, Target, worst_case
+from daa import Bounds, InputError, Target
 from daa.attacks.losses import xent
 from daa.target import input_gradient, predict
 from daa.targets.adapters import saved_model
@@ -159,16 +159,6 @@ def test_inputs_of_another_layout(shape):
     assert Target.from_keras(any_size(), image_shape=(9, 7, 3)).image_shape == (9, 7, 3)
 
 
-def test_outputs_of_another_type_are_cast():
-    policy = keras.dtype_policies.DTypePolicy("mixed_float16")
-    model = keras.Sequential(
-        [keras.Input(SHAPE), layers.Flatten(), layers.Dense(CLASSES, dtype=policy)]
-    )
-    target, (message,) = quiet(lambda: Target.from_keras(model))
-    assert codes(target) == ["output-cast"] and "float16" in message
-    assert predict(target, X).dtype == np.float32
-
-
 def test_several_outputs():
     inputs = keras.Input(SHAPE)
     flat = layers.Flatten()(inputs)
@@ -204,19 +194,14 @@ def test_integer_inputs_have_a_gradient(end, tmp_path):
 
 
 @pytest.mark.parametrize("end", ["none", "dense", "sigmoid"])
-def test_a_saved_model_and_its_model_give_the_same_attack(end, tmp_path):
+def test_a_saved_model_and_its_model_give_the_same_logits_and_gradients(end, tmp_path):
     model = network(end)
     model.export(tmp_path / "saved", verbose=False)
-    config = AttackConfig("blob", eps=0.1, steps=10, steps_per_shuffle=5, step_size=0.02)
-    reports = []
-    for make in (
-        lambda: Target.from_keras(model, bounds=(0, 255)),
-        lambda: Target.from_saved_model(tmp_path / "saved", bounds=(0, 255)),
-    ):
-        target, _ = quiet(make)
-        reports.append(worst_case(target, config, X, Y))
-    np.testing.assert_allclose(reports[0].margin, reports[1].margin, rtol=1e-3, atol=1e-4)
-    assert reports[0].margin.mean() < reports[0].natural.mean() - 0.01
+    one, _ = quiet(lambda: Target.from_keras(model, bounds=(0, 255)))
+    two, _ = quiet(lambda: Target.from_saved_model(tmp_path / "saved", bounds=(0, 255)))
+    np.testing.assert_allclose(predict(one, X), predict(two, X), rtol=1e-3, atol=1e-4)
+    grads = [input_gradient(target, X, Y, xent) for target in (one, two)]
+    np.testing.assert_allclose(grads[0], grads[1], rtol=1e-3, atol=1e-4)
 
 
 class Module(tf.Module):
