@@ -3,25 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from small import EPS, digits_network
 
 from daa import AttackConfig, InputError, worst_case
 
 foolbox = pytest.importorskip("foolbox", reason="Foolbox is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-FAST = {"steps": 20, "steps_per_shuffle": 10, "batch_size": 20}
-
-
-@pytest.fixture(scope="module")
-def plugin():
-    from daa.plugins import foolbox
-
-    return foolbox
-
-
-@pytest.fixture(scope="module")
-def network():
-    return digits_network(50)
+EPS, FAST = 0.15, {"steps": 20, "steps_per_shuffle": 10, "batch_size": 20}
 
 
 def model_of(target, high=1.0):
