@@ -34,13 +34,11 @@ def to_tensorflow(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     The inputs of the first dense layer change their order from flattened NCHW to flattened NHWC.
     """
-    converted = dict(arrays)
-    for name in ("0.weight", "2.weight"):
-        converted[name] = arrays[name].transpose(2, 3, 1, 0)
-    fc = arrays["5.weight"].reshape(100, 32, 7, 7).transpose(2, 3, 1, 0)
-    converted["5.weight"] = fc.reshape(1568, 100)
-    converted["7.weight"] = arrays["7.weight"].T
-    return {name: np.ascontiguousarray(converted[name]) for name in VARIABLES}
+    fc = arrays["5.weight"].reshape(100, 32, 7, 7).transpose(0, 2, 3, 1)
+    arrays = {**arrays, "5.weight": fc.reshape(100, 1568)}
+    order = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}
+    arrays = {name: array.transpose(order[array.ndim]) for name, array in arrays.items()}
+    return {name: np.ascontiguousarray(arrays[name]) for name in VARIABLES}
 
 
 def network(variables: Variables) -> Network:

@@ -80,9 +80,8 @@ def _idx_images(folder: Path, split: str, name: str, hashes: Mapping[str, str]) 
             warnings.warn(f"{path}: not the official file of {name}", stacklevel=2)
         arrays.append(_read_idx(content, path, rank))
     images, labels = arrays
-    if len(images) != len(labels):
-        got = f"{len(images)} images and {len(labels)} labels"
-        raise InputError(f"{folder}: expected one label per image, got {got}")
+    got = f"{len(images)} images and {len(labels)} labels"
+    require(len(images) == len(labels), str(folder), "one label per image", got)
     labels = _labels(labels, folder)
     x = images[..., None].astype(np.float32) / np.float32(255)
     return Dataset(f"{name}/{split}", x, labels, digest.hexdigest())
@@ -122,10 +121,8 @@ def _cifar10_images(folder: Path, split: str, name: str) -> Dataset:
     for path in filter(Path.exists, paths):
         content = files.read_bytes(path, "a file of images")
         digest.update(content)
-        if len(content) % _CIFAR_RECORD or not content:
-            raise InputError(
-                f"{path}: expected records of {_CIFAR_RECORD} bytes, got {len(content)} bytes"
-            )
+        valid = len(content) > 0 and len(content) % _CIFAR_RECORD == 0
+        require(valid, str(path), f"records of {_CIFAR_RECORD} bytes", len(content))
         arrays.append(np.frombuffer(content, np.uint8).reshape(-1, _CIFAR_RECORD))
     records = np.concatenate(arrays)
     labels = _labels(records[:, 0], folder)

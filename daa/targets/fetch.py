@@ -190,10 +190,8 @@ def _store(asked: Parcel, parts: Mapping[str, Path]) -> None:
     pins = load_pins(folder)
     for file, path in parts.items():
         digest = files.sha256(path)
-        if not source.verified(file, path):
-            raise InputError(
-                f"{path}: expected {source.hashes[file]} as published, got another hash"
-            )
+        published = f"{source.hashes.get(file)} as published"
+        require(source.verified(file, path), str(path), published, "another hash")
         if pins.get(file, digest) != digest:
             raise InputError(
                 f"{path}: expected sha256 {pins[file]} as at the first time, got {digest}; "

@@ -129,11 +129,8 @@ def _labels(y: np.ndarray, images: int) -> np.ndarray:
         y = y[:, 0]
     if y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
         y = y.argmax(axis=1)
-    if y.shape != (images,) or y.dtype.kind not in "iu":
-        raise InputError(
-            f"y: expected {images} whole numbers, one for each image, "
-            f"got {y.dtype} of shape {list(y.shape)}"
-        )
+    valid, got = y.shape == (images,) and y.dtype.kind in "iu", f"{y.dtype} of shape {y.shape}"
+    require(valid, "y", f"{images} whole numbers, one for each image", got)
     require(y.min() >= 0, "y", "labels from 0 on", int(y.min()))
     require(y.max() < 2**31, "y", f"labels below {2**31}", int(y.max()))
     return y.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Without its package, a plugin says in one line what to install."""
+"""Without its package, a plugin or an adapter says in one line what to install."""
 
 import subprocess
 import sys
@@ -7,26 +7,32 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "plugin, module, message",
+    "module, package, message",
     [
-        ("foolbox", "foolbox", "foolbox, got none; pip install foolbox"),
+        ("daa.plugins.foolbox", "foolbox", "foolbox, got none; pip install foolbox"),
         (
-            "art",
+            "daa.plugins.art",
             "art",
             "adversarial-robustness-toolbox, got none; pip install adversarial-robustness-toolbox",
         ),
-        ("autoattack", "torch", "pyautoattack, got none; pip install torch pyautoattack"),
+        (
+            "daa.plugins.autoattack",
+            "torch",
+            "pyautoattack, got none; pip install torch pyautoattack",
+        ),
+        ("daa.targets.adapters.torch", "torch", "torch, got none; pip install torch"),
     ],
 )
-def test_one_line_names_the_package(plugin, module, message):
+def test_one_line_names_the_package(module, package, message):
     code = f"""
 import sys
-sys.modules["{module}"] = None
+sys.modules["{package}"] = None
 from daa import InputError
 try:
-    import daa.plugins.{plugin}
+    import {module}
 except InputError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == f"daa.plugins.{plugin}: expected the package {message}\n"
+    name = "from_torch" if module.endswith("adapters.torch") else module
+    assert done.stdout == f"{name}: expected the package {message}\n"

@@ -78,7 +78,8 @@ def test_a_wheel_finds_the_surrogates_in_the_folder_of_all_weights(tmp_path):
     family = madry_mnist.FAMILY
     arrays = family.row("surrogate").model.initialize(np.random.default_rng(0))
     installed = type(family)(tmp_path / "madry_mnist", family.dataset, family.targets)
-    with pytest.raises(InputError, match="expected the weights of madry_mnist/surrogate"):
+    message = "expected the weights of madry_mnist/surrogate, got none; set DAA_MODELS .* daa fetch"
+    with pytest.raises(InputError, match=message):
         installed.load_target("surrogate", model_dir=tmp_path)
     prefix = tmp_path / "madry_mnist" / "surrogate" / "model"
     checkpoints.write(prefix, arrays)

@@ -6,8 +6,6 @@ import hashlib
 import http.server
 import io
 import json
-import subprocess
-import sys
 import tarfile
 import threading
 import zipfile
@@ -199,7 +197,9 @@ def test_a_local_file_of_no_use_is_refused(tmp_path, secret):
     with pytest.raises(InputError, match=r"weights.npz: expected the files of a checkpoint or an"):
         run(tmp_path, "fmnist/authors", "--from", tmp_path / "weights.npz")
     (tmp_path / "x.bin").write_bytes(b"")
-    with pytest.raises(InputError, match=r"x.bin: expected md5:\w+ as published, got another hash"):
+    with pytest.raises(
+        InputError, match=r"x.bin: expected md5:\w+ as published, got 'another hash'"
+    ):
         run(tmp_path, "cifar10", "--from", tmp_path / "x.bin")
     with pytest.raises(InputError, match=r"expected one of train-images.*, got 'x.bin'"):
         run(tmp_path, "mnist", "--from", tmp_path / "x.bin")
@@ -266,15 +266,6 @@ def test_damaged_pins_are_refused(tmp_path, text, got):
     (tmp_path / "pins.json").write_text(text)
     with pytest.raises(InputError, match=rf"pins.json: expected a JSON mapping, got {got}"):
         fetch.load_pins(tmp_path)
-
-
-def test_the_list_needs_no_tensorflow_and_no_network():
-    code = (
-        "import sys; from daa.cli.fetch import main\n"
-        "assert main(['--list']) == 0\n"
-        "assert not {'tensorflow', 'keras', 'pooch', 'requests'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_the_state_of_a_data_set_by_names_and_first_hashes(tmp_path):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from daa import targets
-from daa.cli import main as console
 from daa.errors import InputError
 
 # The package of the documentation: a network of one's own on the MNIST images that come with daa.
@@ -79,13 +78,6 @@ def test_a_package_of_ones_own_is_a_target_folder_like_ours(install, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("mine/linear on mnist/test, 20 images, eps 0.1, Adaptive DAA")
-
-
-def test_the_list_of_targets_reads_no_weights(install, capsys):
-    install(PACKAGE)
-    assert console.main(["reproduce", "--list-targets"]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "mine/linear" in line]
-    assert line.split(maxsplit=4) == ["mine/linear", "0.1", "own", "no", "a linear network"]
 
 
 @pytest.mark.parametrize("case", BROKEN)

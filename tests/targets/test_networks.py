@@ -1,7 +1,6 @@
 """Every architecture against an independent float64 computation from its description."""
 
 import csv
-import importlib
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,7 @@ import tensorflow as tf
 import fmnist
 import madry_cifar10
 import madry_mnist
-from daa import InputError
-from daa.targets import FOLDERS, checkpoints
+from daa.targets import checkpoints
 from madry_cifar10.model import NARROW, WIDE, training_network
 
 LISTS = Path(__file__).parent / "variables"
@@ -195,16 +193,3 @@ def test_training_mode_normalises_with_the_moments_of_the_batch():
     for scope, (mean, variance) in seen.items():
         frozen[f"{scope}/moving_mean"], frozen[f"{scope}/moving_variance"] = mean, variance
     np.testing.assert_allclose(madry_cifar10.model.network(frozen)(x), trained, atol=1e-3)
-
-
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_unknown_names_and_missing_weights(folder, tmp_path):
-    module = importlib.import_module(folder)
-    with pytest.raises(InputError, match=f"{folder}: expected one of .* got 'x'"):
-        module.load_target("x")
-    # Weights that were trained here come with the project.
-    rows = module.FAMILY.targets
-    name = next(n for n, row in rows.items() if row.provenance not in ("own", "surrogate"))
-    message = rf"expected the weights of {folder}/{name}, got none; set DAA_MODELS.* daa fetch"
-    with pytest.raises(InputError, match=message):
-        module.load_target(name, model_dir=tmp_path)

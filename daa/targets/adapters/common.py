@@ -63,10 +63,8 @@ def target_of(
     outputs = list(out.shape)
     valid = len(outputs) == 2 and outputs[0] == _PROBES and outputs[1] >= 2
     require(valid, f"{name}: output", f"logits [{_PROBES}, K >= 2] of {_PROBES} images", outputs)
-    if not out.dtype.is_floating:
-        raise InputError(
-            f"{name}: output: expected logits, got {out.dtype.name}, which have no gradient"
-        )
+    floats = out.dtype.is_floating
+    require(floats, f"{name}: output", "logits with a gradient", out.dtype.name)
     if out.dtype != tf.float32:
         cast = f"The outputs of the model are {out.dtype.name}; they are cast to float32."
         notes.append(Note("output-cast", cast))

@@ -54,12 +54,8 @@ def from_keras(
     expected = "a Keras model or the path of a .keras file"
     require(isinstance(model, keras.Model), "model", expected, model)
     name = name or (str(model.name) if path is None else path.stem)
-    try:
-        inputs = model.inputs
-    except (AttributeError, ValueError):  # a subclassed model, or a model before the first call
-        inputs = None
     spec = None
-    if inputs:
+    if inputs := getattr(model, "inputs", None):  # none in a model before the first call
         require(len(inputs) == 1, f"{name}: inputs", "1", [x.name for x in inputs])
         spec = tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
     return common.target_of(

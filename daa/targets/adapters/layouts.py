@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from daa.errors import InputError, is_number, is_whole, require
+from daa.errors import is_number, is_whole, require
 from daa.target import Bounds
 from daa.targets.adapters.logits import Network
 from daa.tensorflow import tf
@@ -34,11 +34,9 @@ def image_shape_of(
     inputs = tuple(shape or ())[1:]
     if len(inputs) == 2:
         inputs = (*inputs, 1) if data_format == "channels_last" else (1, *inputs)
-    if len(inputs) != 3 or None in inputs:
-        raise InputError(
-            f"{name}: image_shape: expected (H, W, C), got none, and the input of the model has no "
-            f"such shape: {shape and tuple(shape)}"
-        )
+    valid = len(inputs) == 3 and None not in inputs
+    expected = f"(H, W, C), as the input of the model has the shape {shape and tuple(shape)}"
+    require(valid, f"{name}: image_shape", expected, image_shape)
     if data_format == "channels_first":
         inputs = (*inputs[1:], inputs[0])
     return inputs  # type: ignore[return-value]

@@ -57,10 +57,8 @@ def from_torch(
     shape = list(getattr(out, "shape", [type(out).__name__]))
     valid = isinstance(out, torch.Tensor) and len(shape) == 2
     require(valid, f"{name}: output", "logits [1, K] of one image", shape)
-    if not (out.is_floating_point() and out.requires_grad):
-        raise InputError(
-            f"{name}: expected logits with a gradient at the images, got {out.dtype} without one"
-        )
+    valid = out.is_floating_point() and out.requires_grad
+    require(valid, name, "logits with a gradient at the images", f"{out.dtype} without one")
 
     def network(module: Any) -> Network:
         return _bridge(lambda x: common.output_of(module(x), output, name), shape[1])
