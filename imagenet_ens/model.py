@@ -146,9 +146,8 @@ def mapping(keras: tf.keras.Model) -> dict[str, tf.Variable]:
 
 
 def _numbered(layers: Mapping[str, tf.keras.Layer], kind: str) -> list[tf.keras.Layer]:
-    matches = (re.fullmatch(rf"{kind}(?:_(\d+))?", name) for name in layers)
-    numbers = {match[0]: int(match[1] or 0) for match in matches if match}
-    return [layers[name] for name in sorted(numbers, key=lambda name: numbers[name])]
+    names = [name for name in layers if re.fullmatch(rf"{kind}(_\d+)?", name)]
+    return [layers[name] for name in sorted(names, key=lambda name: (len(name), name))]
 
 
 MODEL = Model(

@@ -1,7 +1,5 @@
 """Models of a user as targets: a final softmax or sigmoid is removed or inverted."""
 
-import warnings
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,15 +11,14 @@ from daa.target import input_gradient, predict
 from daa.targets import user_models as models
 from daa.targets.adapters import logits
 
+pytestmark = pytest.mark.filterwarnings("ignore::daa.target.NoteWarning")
 DATA = tiny.load_dataset("test").first(200)
 NETWORK = tiny.load_target("cnn").network
 Z = NETWORK(DATA.x).numpy()
 
 
 def target_of(network):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return models.load(network, image_shape=(8, 8, 1))
+    return models.load(network, image_shape=(8, 8, 1))
 
 
 def opaque_sigmoid(z):

@@ -126,10 +126,7 @@ def _check_gradient(target: Target) -> None:
 
 
 def output_of(outputs: Any, output: str | None, name: str) -> Any:
-    """The output to attack, from a tensor, a sequence of a tensor or a mapping of tensors.
-
-    `output` is its name in a mapping; None for a single output or for "logits".
-    """
+    """The output to attack; `output` names it in a mapping, None for "logits" or a single one."""
     if isinstance(outputs, Mapping):
         names = [str(key) for key in outputs]
         if output is None:

@@ -1,8 +1,4 @@
-"""Changes of TensorFlow graphs for models without a gradient or without logits.
-
-A SavedModel has graphs instead of layers. So its final softmax is removed in the graph, and so is
-the cast of an integer input, as no gradient passes it.
-"""
+"""TensorFlow graphs without a final softmax, or without a cast of an integer input to floats."""
 
 from __future__ import annotations
 
@@ -19,10 +15,7 @@ from daa.tensorflow import tf
 
 @dataclass(frozen=True, eq=False)
 class _Flat:
-    """A function of a single tensor as a graph without variables and calls.
-
-    `dtype` is the type of the input, `input` an operation, `output` a tensor.
-    """
+    """A graph without variables and calls; `input` names an operation, `output` a tensor."""
 
     graph: Any
     dtype: tf.DType
@@ -44,10 +37,7 @@ def _flat(call: Network, spec: tf.TensorSpec, name: str) -> _Flat:
 def of_integers(
     call: Network, spec: tf.TensorSpec, name: str
 ) -> tuple[Network, Iterator[Candidate], Note]:
-    """A function of integers as a function of floats, which it rounds; the gradient ignores this.
-
-    Returns the function, versions without a softmax or sigmoid at its end, and a note.
-    """
+    """A function of floats which rounds them for a function of integers; candidates; a note."""
     integer, flat = spec.dtype, _flat(call, spec, name)
     inputs, real = {flat.input}, tf.float32.as_datatype_enum
     for node in flat.graph.node:  # in the order of computation
