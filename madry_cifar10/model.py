@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,16 +35,11 @@ def variables_of(filters: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
 
 def _units(filters: tuple[int, ...]) -> list[tuple[str, int, int, int]]:
     """(scope, input channels, output channels, stride) of each residual unit."""
-    return [
-        (
-            f"unit_{group}_{unit}",
-            filters[group - (unit == 0)],
-            filters[group],
-            2 if unit == 0 and group > 1 else 1,
-        )
-        for group in (1, 2, 3)
-        for unit in range(UNITS)
-    ]
+    units = []
+    for group, (inputs, outputs) in enumerate(pairwise(filters), start=1):
+        units.append((f"unit_{group}_0", inputs, outputs, 1 if group == 1 else 2))
+        units += [(f"unit_{group}_{unit}", outputs, outputs, 1) for unit in range(1, UNITS)]
+    return units
 
 
 def _first_activation(scope: str) -> str:

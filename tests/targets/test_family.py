@@ -10,7 +10,6 @@ import locuslab
 import madry_cifar10
 import madry_mnist
 from daa import InputError, targets
-from daa.target import in_precision
 from daa.targets import checkpoints
 
 # Radii and clean accuracies of the challenges and papers.
@@ -33,9 +32,6 @@ def test_a_loaded_target_has_the_fields_of_its_row_and_model(tmp_path):
     assert loaded.bounds == row.model.bounds
     assert loaded.weights_sha256 == checkpoints.sha256(tmp_path / "w.npz")
     assert row.model.training_network is madry_cifar10.model.training_network
-    x = np.random.default_rng(1).random((2, 32, 32, 3), dtype=np.float32)
-    exact, half = loaded(x).numpy(), in_precision(loaded, "bfloat16")(x).numpy()
-    assert 1e-5 < np.abs(half - exact).max() / np.abs(exact).max() < 0.1
 
 
 def test_every_row_is_complete():
