@@ -13,17 +13,17 @@ pytest.importorskip("art", reason="adversarial-robustness-toolbox is not install
 EPS, FAST = 0.15, {"steps": 20, "steps_per_shuffle": 10, "batch_size": 20}
 
 
-def classifier_of(target, high=1.0, **options):
+def classifier_of(target, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from art.estimators.classification import TensorFlowV2Classifier
 
     return TensorFlowV2Classifier(
-        model=lambda x, training=False: target(x / high),
+        model=lambda x, training=False: target(x),
         nb_classes=10,
         input_shape=target.image_shape,
         loss_object=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **{"clip_values": (0, high), **options},
+        **{"clip_values": (0, 1), **options},
     )
 
 

@@ -11,12 +11,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 EPS, FAST = 0.15, {"steps": 20, "steps_per_shuffle": 10, "batch_size": 20}
 
 
-def model_of(target, high=1.0):
-    return foolbox.TensorFlowModel(lambda x: target(x / high), bounds=(0, high), device="/CPU:0")
+def model_of(target):
+    return foolbox.TensorFlowModel(target, bounds=(0, 1), device="/CPU:0")
 
 
-def tensors(data, high=1.0):
-    return tf.constant(high * data.x), tf.constant(data.y)
+def tensors(data):
+    return tf.constant(data.x), tf.constant(data.y)
 
 
 def test_several_epsilons_and_restarts(plugin, network):

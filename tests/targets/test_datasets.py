@@ -63,6 +63,7 @@ def test_the_first_500_test_images_of_mnist_need_no_files(tmp_path):
 
 @real
 @needs_data
+@pytest.mark.filterwarnings("error")
 def test_the_first_images_are_those_of_the_official_files(tmp_path):
     embedded = DATASETS["mnist"].load("test", tmp_path, images=500)
     official = DATASETS["mnist"].load("test", images=500)
@@ -95,19 +96,14 @@ def test_damaged_files_are_named(folder, kind, content, message):
     write(folder, kind, content)
     with pytest.raises(InputError, match=message):
         DATASETS["mnist"].load("test", folder)
-    (folder / "mnist" / f"t10k-{kind}-ubyte.gz").write_bytes(b"no gzip")
-    with pytest.raises(InputError, match="expected a complete gzip file"):
-        DATASETS["mnist"].load("test", folder)
 
 
 @pytest.fixture
 def cifar(tmp_path):
     """Two records of CIFAR-10, labels 3 and 9."""
-    (tmp_path / "cifar-10-batches-bin").mkdir()
-    records = np.arange(2 * 3073).reshape(2, 3073) % 256
-    records[:, 0] = 3, 9
     path = tmp_path / "cifar-10-batches-bin" / "test_batch.bin"
-    path.write_bytes(records.astype(np.uint8).tobytes())
+    path.parent.mkdir()
+    path.write_bytes(bytes([3]) + bytes(3072) + bytes([9]) + bytes(3072))
     return path
 
 

@@ -91,19 +91,14 @@ def test_paths_for_the_weights_of_a_training():
         targets.own_weights("locuslab/wk_mnist")
 
 
-def test_weights_may_be_an_npz_or_a_pth_file(tmp_path):
-    (tmp_path / "locuslab").mkdir()
-    for suffix in (".pth", ".npz"):
-        path = tmp_path / "locuslab" / f"wk_mnist{suffix}"
-        path.write_bytes(b"")
-        assert locuslab.FAMILY.find_weights("wk_mnist", tmp_path) == path
-
-
-def test_the_folder_of_a_failed_download_holds_no_weights(tmp_path):
-    place = tmp_path / "locuslab" / "wk_mnist"
-    place.mkdir(parents=True)
-    (place / "weights.zip.partial").write_bytes(b"some")
+def test_weights_may_be_a_file_or_a_folder_but_not_that_of_a_failed_download(tmp_path):
+    folder = tmp_path / "locuslab" / "wk_mnist"
+    folder.mkdir(parents=True)
+    (folder / "weights.zip.partial").write_bytes(b"some")
     with pytest.raises(InputError, match="expected the weights of locuslab/wk_mnist, got none"):
         locuslab.FAMILY.find_weights("wk_mnist", tmp_path)
-    checkpoints.write(place / "model", {"v": np.zeros(2, "f4")})
-    assert locuslab.FAMILY.find_weights("wk_mnist", tmp_path) == place
+    for path in (folder.with_suffix(".pth"), folder.with_suffix(".npz")):
+        path.write_bytes(b"")
+        assert locuslab.FAMILY.find_weights("wk_mnist", tmp_path) == path
+    checkpoints.write(folder / "model", {"v": np.zeros(2, "f4")})
+    assert locuslab.FAMILY.find_weights("wk_mnist", tmp_path) == folder
