@@ -48,15 +48,27 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def _atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Opens a file in a temporary folder; the file moves to `path` if the block succeeds."""
-    with together(path.parent) as folder, (folder / path.name).open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
+    """Opens a temporary file in the folder of `path`; renames it if the block succeeds."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(f"{path}: expected to write there, got {reason(error)}") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file in a temporary folder, then moves it to `path`."""
+    """Writes a temporary file in the same folder, then renames it to `path`."""
     with _atomically(path) as file:
         file.write(content)
 

@@ -18,7 +18,7 @@ NUMBERS = np.arange(12, dtype=np.float32).reshape(3, 4)
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (OSError(28, "No space left on device"), "new: expected to write there, got No space"),
+        (OSError(28, "No space left on device"), "record.json: expected to write there, got No sp"),
         (KeyboardInterrupt(), "^$"),
     ],
 )
