@@ -166,7 +166,7 @@ def test_logits_and_gradients_equal_the_description(
     assert np.abs(gradient[1]).max() > 0
     half = in_precision(target, "bfloat16")(x)
     assert half.dtype == tf.float32
-    assert 1e-5 < np.abs(half - theirs).max() / np.abs(theirs).max() < 0.1
+    assert 1e-5 < np.abs(half - ours).max() / np.abs(ours).max() < 0.1
 
 
 @pytest.mark.parametrize(
