@@ -32,10 +32,7 @@ def network(variables: Variables) -> Network:
     """conv, conv, pool, conv, conv, pool, dense 1024, batch norm, dense 10.
 
     ReLU follows each convolution and the dense layer of 1024, before the batch normalisation. The
-    original never runs batch normalisation in training mode, so it uses the stored statistics, as
-    here.
-
-    Source: the released scripts' fashion-mnist-master/model.py.
+    original always uses the stored statistics. Source: its fashion-mnist-master/model.py.
     """
     v = variables
 

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from daa import Dataset, InputError, memory
+from daa import Dataset, memory
 from daa.errors import require
 from daa.targets import files
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
-
-_JPEG = b"\xff\xd8\xff"
 
 
 def imagenet(folder: Path, images: int | None = None) -> Dataset:
@@ -57,15 +55,11 @@ def preprocess(content: bytes, path: str | Path) -> np.ndarray:
     Source: tensorflow/models, slim/preprocessing/inception_preprocessing.py, preprocess_for_eval;
     TensorFlow 1's resize, which does not align pixel centres.
     """
+    expected = "a complete JPEG file"
     # TensorFlow would also decode PNG and GIF files, which are not ImageNet's.
-    if content[:3] != _JPEG:
-        raise InputError(
-            f"{path}: expected a complete JPEG file, got one that begins with {content[:4]!r}"
-        )
-    try:
+    require(content[:3] == b"\xff\xd8\xff", str(path), expected, content[:4])
+    with files.reading(path, expected, (tf.errors.InvalidArgumentError,)):
         image = tf.io.decode_jpeg(content, channels=3)
-    except tf.errors.InvalidArgumentError as error:
-        raise InputError(f"{path}: expected a complete JPEG file, got a damaged one") from error
     image = tf.image.convert_image_dtype(image, tf.float32)
     image = tf.image.central_crop(image, 0.875)
     image = tf.compat.v1.image.resize_bilinear(image[None], [SIZE, SIZE], align_corners=False)

@@ -62,7 +62,7 @@ _BLOCKS = [
 
 
 def _convolutions() -> list:
-    """All convolutions with batch norm, in the order of Keras' unnamed layers."""
+    """All convolutions with batch norm; the last has a name in Keras, the others are in order."""
 
     def inside(scope: str, layers: list) -> list:
         return [(f"{scope}/{name}", *rest) for name, *rest in layers]
@@ -75,12 +75,12 @@ def _convolutions() -> list:
         if scope == "Repeat_2/block8_1":
             convolutions += inside("Mixed_7a", _MIXED_7A)
         convolutions += layers
-    return convolutions
+    return [*convolutions, ("Conv2d_7b_1x1", 2080, 1536)]
 
 
 def _variables() -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
-    for scope, inputs, outputs in [*_convolutions(), ("Conv2d_7b_1x1", 2080, 1536)]:
+    for scope, inputs, outputs in _convolutions():
         kernel = map(int, scope[-3:].split("x"))  # as in Conv2d_0b_1x7
         shapes[f"{_ROOT}/{scope}/weights"] = (*kernel, inputs, outputs)
         for kind in ("beta", "moving_mean", "moving_variance"):
@@ -132,10 +132,12 @@ def mapping(keras: tf.keras.Model) -> dict[str, tf.Variable]:
     """
     layers = {layer.name: layer for layer in keras.layers}
     variables: dict[str, tf.Variable] = {}
-    convolutions, norms = (_numbered(layers, kind) for kind in ("conv2d", "batch_normalization"))
+    convolutions = [*_numbered(layers, "conv2d"), layers["conv_7b"]]
+    norms = [*_numbered(layers, "batch_normalization"), layers["conv_7b_bn"]]
     for (scope, *_), conv, norm in zip(_convolutions(), convolutions, norms, strict=True):
-        variables |= _convolution(scope, conv, norm)
-    variables |= _convolution("Conv2d_7b_1x1", layers["conv_7b"], layers["conv_7b_bn"])
+        variables[f"{_ROOT}/{scope}/weights"] = conv.kernel
+        for kind in ("beta", "moving_mean", "moving_variance"):
+            variables[f"{_ROOT}/{scope}/BatchNorm/{kind}"] = getattr(norm, kind)
     ends = [(f"{scope}/Conv2d_1x1", layers[name]) for scope, name, *_ in _BLOCKS]
     for scope, layer in [*ends, ("Logits/Logits", layers["predictions"])]:
         variables[f"{_ROOT}/{scope}/weights"] = layer.kernel
@@ -144,18 +146,8 @@ def mapping(keras: tf.keras.Model) -> dict[str, tf.Variable]:
 
 
 def _numbered(layers: Mapping[str, tf.keras.Layer], kind: str) -> list[tf.keras.Layer]:
-    matches = (re.fullmatch(rf"{kind}(?:_(\d+))?", name) for name in layers)
-    numbers = {match[0]: int(match[1] or 0) for match in matches if match}
-    return [layers[name] for name in sorted(numbers, key=lambda name: numbers[name])]
-
-
-def _convolution(scope: str, conv: tf.keras.Layer, norm: tf.keras.Layer) -> dict[str, tf.Variable]:
-    return {
-        f"{_ROOT}/{scope}/weights": conv.kernel,
-        f"{_ROOT}/{scope}/BatchNorm/beta": norm.beta,
-        f"{_ROOT}/{scope}/BatchNorm/moving_mean": norm.moving_mean,
-        f"{_ROOT}/{scope}/BatchNorm/moving_variance": norm.moving_variance,
-    }
+    names = [name for name in layers if re.fullmatch(rf"{kind}(_\d+)?", name)]
+    return [layers[name] for name in sorted(names, key=lambda name: (len(name), name))]
 
 
 MODEL = Model(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,16 +35,11 @@ def variables_of(filters: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
 
 def _units(filters: tuple[int, ...]) -> list[tuple[str, int, int, int]]:
     """(scope, input channels, output channels, stride) of each residual unit."""
-    return [
-        (
-            f"unit_{group}_{unit}",
-            filters[group - 1] if unit == 0 else filters[group],
-            filters[group],
-            2 if unit == 0 and group > 1 else 1,
-        )
-        for group in (1, 2, 3)
-        for unit in range(UNITS)
-    ]
+    units = []
+    for group, (inputs, outputs) in enumerate(pairwise(filters), start=1):
+        units.append((f"unit_{group}_0", inputs, outputs, 1 if group == 1 else 2))
+        units += [(f"unit_{group}_{unit}", outputs, outputs, 1) for unit in range(1, UNITS)]
+    return units
 
 
 def _first_activation(scope: str) -> str:
@@ -53,9 +49,7 @@ def _first_activation(scope: str) -> str:
 def network(variables: Variables) -> Network:
     """Per-image standardization, three groups of five pre-activation residual units, dense 10.
 
-    The shapes of the variables determine the width. The standardization is always in float32.
-
-    Source: MadryLab/cifar10_challenge, model.py.
+    The standardization is always in float32. Source: MadryLab/cifar10_challenge, model.py.
     """
 
     def logits(x: tf.Tensor) -> tf.Tensor:
@@ -87,9 +81,8 @@ def training_network(variables: Variables, on_moments: OnMoments) -> Network:
 def _folded(v: Variables) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Folds the second normalisation of each unit into the convolution before it.
 
-    Returns the variables with scaled convolutions, and {scope: shift after the convolution}. Half
-    of the normalisations become additions. Together with `_leaky_relu`, this makes a gradient in
-    bfloat16 on a CPU a quarter faster (measured).
+    Returns the variables with scaled convolutions, and {scope: shift after the convolution}. With
+    `_leaky_relu`, this makes a gradient in bfloat16 on a CPU a quarter faster.
     """
     folded, shifts = dict(v), {}
     for name in v:

@@ -17,11 +17,9 @@ _SLOTS = re.compile(r"(^|/)(global_step|beta[12]_power)$|/(Adam(_1)?|Momentum|RM
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a file of weights, without optimizer slots.
+    """The arrays of an .npz or .pth file or a TF1 checkpoint, without optimizer slots.
 
-    Args:
-        path: an .npz file, a .pth file of PyTorch, the prefix of a TF1 checkpoint, or a folder with
-            a checkpoint. Among several checkpoints the file `checkpoint` decides.
+    A checkpoint has a prefix or a folder, whose file `checkpoint` decides among several.
     """
     path = Path(path)
     if path.suffix == ".npz":
@@ -29,17 +27,10 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     if path.suffix == ".pth":
         return _read_pth(path)
     prefix = find_prefix(path)
-    expected = "a complete TF1 checkpoint"
-    data = data_files(prefix)
-    if not data:
-        name = f"{prefix.name}.data-00000-of-00001"
-        raise InputError(f"{prefix}: expected {expected}, got no {name}")
-    try:
+    with files.reading(prefix, "a complete TF1 checkpoint", (Exception,)):
         reader = tf.train.load_checkpoint(str(prefix))
         names = sorted(reader.get_variable_to_shape_map())
         return {k: np.asarray(reader.get_tensor(k)) for k in names if not _SLOTS.search(k)}
-    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
-        raise InputError(f"{prefix}: expected {expected}, got {files.reason(error)}") from error
 
 
 def _read_pth(path: Path) -> dict[str, np.ndarray]:
@@ -51,7 +42,8 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             f"{path}: expected PyTorch for reading a .pth file, got no module torch; "
             "pip install torch, or use an .npz file with the same arrays"
         ) from error
-    try:
+    # Damaged pickles and unusual tensors fail in many ways.
+    with files.reading(path, "PyTorch weights by name", (Exception,)):
         state = torch.load(path, map_location="cpu", weights_only=True)
         if isinstance(state, dict) and "state_dict" in state:
             state = state["state_dict"]
@@ -64,10 +56,7 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
                 tensor = tensor.float()
             arrays[str(name)] = tensor.numpy()
-    except Exception as error:  # damaged pickles and unusual tensors fail in many ways
-        got = files.reason(error)
-        raise InputError(f"{path}: expected PyTorch weights by name, got {got}") from error
-    return arrays
+        return arrays
 
 
 def cast(arrays: Mapping[str, np.ndarray | tf.Tensor], dtype: str) -> dict[str, tf.Tensor]:
@@ -83,16 +72,15 @@ def sha256(path: str | Path) -> str:
 
 def exists(path: Path) -> bool:
     """Whether a path is a file, the prefix of a checkpoint or a folder with a checkpoint."""
-    return path.is_file() or _index(path).exists() or any(path.glob("*.index"))
+    return any(map(Path.is_file, [path, Path(f"{path}.index"), *path.glob("*.index")]))
 
 
 def find_prefix(path: Path) -> Path:
     """The prefix of a checkpoint from its prefix, its index or its folder."""
     if not path.is_dir():
         path = path.with_suffix("") if path.suffix == ".index" else path
-        index = _index(path)
-        if not index.exists():
-            raise InputError(f"{path}: expected a TF1 checkpoint, got no file {index.name}")
+        if not Path(f"{path}.index").exists():
+            raise InputError(f"{path}: expected a TF1 checkpoint, got no file {path.name}.index")
         return path
     prefixes = sorted(file.with_suffix("") for file in path.glob("*.index"))
     record = path / "checkpoint"
@@ -107,10 +95,6 @@ def find_prefix(path: Path) -> Path:
         names = ", ".join(file.name for file in prefixes) or "none"
         raise InputError(f"{path}: expected a folder with one TF1 checkpoint, got {names}")
     return prefixes[0]
-
-
-def _index(prefix: Path) -> Path:
-    return prefix.with_name(f"{prefix.name}.index")
 
 
 def data_files(prefix: Path) -> list[Path]:
@@ -144,10 +128,7 @@ def select(
 
 
 def write(prefix: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """Writes a TF1 checkpoint and its file `checkpoint` atomically; returns the prefix.
-
-    The original code restores the checkpoint with `tf.train.Saver`.
-    """
+    """Writes a TF1 checkpoint and its file `checkpoint` atomically; returns the prefix."""
     prefix = Path(prefix)
     names = list(arrays)
     with files.together(prefix.parent) as folder:

@@ -36,10 +36,6 @@ _FIRST_HASHES = {
 }
 # `_idx_images` computes this hash of the two official test files.
 _MNIST_TEST = "18489308deedfe2f7bd3a11e599a597126f161d991b1ffcffb71642aa76f7f62"
-_IDX_FILES = {
-    split: (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte")
-    for split, prefix in {"train": "train", "test": "t10k"}.items()
-}
 # A record has the label, then the red, green and blue planes of 32 x 32 pixels.
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 _CIFAR_FILES = {
@@ -64,14 +60,13 @@ def _mnist(folder: Path, split: str, images: int | None) -> Dataset:
 def _idx_images(folder: Path, split: str, name: str, hashes: Mapping[str, str]) -> Dataset:
     """Grey images from two idx files, compressed with gzip or not.
 
-    Args:
-        folder, split, name: the data set; the split is "train" or "test".
-        hashes: {file name: sha256 of the official file}; other contents cause a warning.
+    A file with another sha256 than in `hashes` causes a warning.
 
     Source: yann.lecun.com/exdb/mnist.
     """
     arrays, digest = [], hashlib.sha256()
-    for rank, file in zip((3, 1), _IDX_FILES[split], strict=True):
+    for rank, kind in ((3, "images"), (1, "labels")):
+        file = f"{'train' if split == 'train' else 't10k'}-{kind}-idx{rank}-ubyte"
         path = folder / file
         if path.exists():
             content = files.read_bytes(path, "an idx file")
@@ -85,9 +80,8 @@ def _idx_images(folder: Path, split: str, name: str, hashes: Mapping[str, str]) 
             warnings.warn(f"{path}: not the official file of {name}", stacklevel=2)
         arrays.append(_read_idx(content, path, rank))
     images, labels = arrays
-    if len(images) != len(labels):
-        got = f"{len(images)} images and {len(labels)} labels"
-        raise InputError(f"{folder}: expected one label per image, got {got}")
+    got = f"{len(images)} images and {len(labels)} labels"
+    require(len(images) == len(labels), str(folder), "one label per image", got)
     labels = _labels(labels, folder)
     x = images[..., None].astype(np.float32) / np.float32(255)
     return Dataset(f"{name}/{split}", x, labels, digest.hexdigest())
@@ -107,7 +101,6 @@ def _labels(labels: np.ndarray, folder: Path) -> np.ndarray:
 
 
 def _read_idx(content: bytes, path: str | Path, rank: int) -> np.ndarray:
-    """The uint8 array with `rank` dimensions in the content of the idx file `path`."""
     magic, header = bytes([0, 0, 8, rank]), 4 + 4 * rank
     if content[:4] != magic:
         raise InputError(f"{path}: expected idx magic {magic.hex()}, got {content[:4].hex()}")
@@ -120,10 +113,7 @@ def _read_idx(content: bytes, path: str | Path, rank: int) -> np.ndarray:
 
 
 def _cifar10_images(folder: Path, split: str, name: str) -> Dataset:
-    """CIFAR-10 from its binary version; an incomplete copy gives its images and a warning.
-
-    Source: www.cs.toronto.edu/~kriz/cifar.html.
-    """
+    """CIFAR-10 from its binary version; an incomplete copy gives its images and a warning."""
     paths = [folder / file for file in _CIFAR_FILES[split]]
     if not any(path.exists() for path in paths):
         raise _missing(paths[0], name)
@@ -131,10 +121,8 @@ def _cifar10_images(folder: Path, split: str, name: str) -> Dataset:
     for path in filter(Path.exists, paths):
         content = files.read_bytes(path, "a file of images")
         digest.update(content)
-        if len(content) % _CIFAR_RECORD or not content:
-            raise InputError(
-                f"{path}: expected records of {_CIFAR_RECORD} bytes, got {len(content)} bytes"
-            )
+        valid = len(content) > 0 and len(content) % _CIFAR_RECORD == 0
+        require(valid, str(path), f"records of {_CIFAR_RECORD} bytes", len(content))
         arrays.append(np.frombuffer(content, np.uint8).reshape(-1, _CIFAR_RECORD))
     records = np.concatenate(arrays)
     labels = _labels(records[:, 0], folder)

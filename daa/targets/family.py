@@ -190,10 +190,7 @@ class Family:
 def he_normal(
     rng: np.random.Generator, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-    """He-normal kernels and zero biases in TensorFlow's layout, with the outputs last.
-
-    Source: He et al. 2015.
-    """
+    """He-normal kernels (He et al. 2015) and zero biases in TensorFlow's layout."""
     arrays: dict[str, np.ndarray] = {}
     for name, shape in shapes.items():
         scale = np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.0

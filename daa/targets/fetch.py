@@ -139,12 +139,7 @@ def parcel(
 
 
 def fetch(asked: Parcel, local: Path | None = None, progress: bool = False) -> None:
-    """Downloads files, or takes them from a `local` file, archive or folder; verifies and stores.
-
-    Raises:
-        NoDownload: no address, no connection, or no such file on the server.
-        InputError: damaged files, or another hash than published.
-    """
+    """Downloads, verifies and stores files, or takes a `local` file, archive or folder."""
     import pooch  # only here, as the list of targets needs no network
 
     pooch.get_logger().setLevel("WARNING")
@@ -195,10 +190,8 @@ def _store(asked: Parcel, parts: Mapping[str, Path]) -> None:
     pins = load_pins(folder)
     for file, path in parts.items():
         digest = files.sha256(path)
-        if not source.verified(file, path):
-            raise InputError(
-                f"{path}: expected {source.hashes[file]} as published, got another hash"
-            )
+        published = f"{source.hashes.get(file)} as published"
+        require(source.verified(file, path), str(path), published, "another hash")
         if pins.get(file, digest) != digest:
             raise InputError(
                 f"{path}: expected sha256 {pins[file]} as at the first time, got {digest}; "

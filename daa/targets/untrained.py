@@ -8,10 +8,7 @@ from daa.targets.family import Model
 
 
 def arrays(model: Model, seed: int = 0) -> dict[str, np.ndarray]:
-    """Random weights {name: array} which keep the scale of the signal, so no softmax saturates.
-
-    Source: He et al. 2015.
-    """
+    """He-normal weights {name: array}, so no softmax saturates."""
     rng, weights = np.random.default_rng(seed), {}
     for name, shape in model.variables.items():
         # PyTorch's layout has the outputs first, TensorFlow's last.

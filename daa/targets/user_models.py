@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import warnings
 from collections.abc import Callable
@@ -37,14 +36,7 @@ def load(
     signature: str | None = None,
     model_dir: str | Path | None = None,
 ) -> Target:
-    """A target from a model or its name; options as for `daa.evaluate`.
-
-    Args:
-        model: a `Target`; a Keras model; a PyTorch module; a function of native pixels [N, H, W, C]
-            that returns logits [N, K]; or a text: `folder/name` of a target folder, the path of a
-            .keras file, the folder of a SavedModel, or `package.module:function`. This function
-            takes no arguments and returns such an object. Modules may be in the working directory.
-    """
+    """A target from a model or its name; the model and the options are those of `daa.evaluate`."""
     layout = {"bounds": bounds, "data_format": data_format}
     if isinstance(model, (str, Path)):
         reference, path = str(model), Path(model)
@@ -158,13 +150,7 @@ def _called(reference: str) -> Any:
     module, _, attribute = reference.partition(":")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    try:
-        loaded: Any = importlib.import_module(module)
-    except Exception as error:
-        raise InputError(
-            f"{reference}: expected a module that can be imported, got "
-            f"{type(error).__name__}: {reason(error)}"
-        ) from error
+    loaded = targets.import_module(module, reference, "module")
     for part in attribute.split("."):
         names = [key for key, value in vars(loaded).items() if key[0] != "_" and callable(value)]
         expected = f"one of {', '.join(names)}"

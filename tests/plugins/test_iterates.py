@@ -3,16 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from small import EPS, digits_network
 
 from daa import Attack, AttackConfig
 
-STEP, STEPS = 0.02, range(1, 9)
-
-
-@pytest.fixture(scope="module")
-def network():
-    return digits_network(60)
+EPS, STEP, STEPS = 0.15, 0.02, range(1, 9)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +50,7 @@ def test_art(network, iterates):
     classifier = classifier_of(target)
     shared = {"eps": EPS, "eps_step": STEP}
     theirs = [
-        ProjectedGradientDescent(classifier, max_iter=steps, batch_size=60, verbose=False, **shared)
+        ProjectedGradientDescent(classifier, max_iter=steps, batch_size=50, verbose=False, **shared)
         for steps in STEPS
     ]
     options = {"c": 0.0, "random_start": False, "steps_per_shuffle": 1}

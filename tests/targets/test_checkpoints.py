@@ -1,10 +1,7 @@
 """TF1 checkpoints, .npz and .pth files."""
 
-import pickle
 import shutil
 import sys
-from types import SimpleNamespace
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -85,7 +82,7 @@ def test_missing_files_are_named(tmp_path, prefix):
     with pytest.raises(InputError, match="expected a folder with one TF1 checkpoint, got none"):
         checkpoints.read(tmp_path / "empty")
     checkpoints.data_files(prefix)[0].unlink()
-    with pytest.raises(InputError, match=r"got no checkpoint-7.data-00000-of-00001"):
+    with pytest.raises(InputError, match=r"got \S*checkpoint-7.data-00000-of-00001; No such file"):
         checkpoints.read(prefix)
 
 
@@ -96,15 +93,6 @@ def test_truncated_files_are_named(prefix, suffix, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError, match=r"^\S*checkpoint-7.*: expected a complete TF1 [^\n]*$"):
-        checkpoints.read(prefix)
-
-
-def test_altered_numbers_are_noticed(prefix):
-    path = checkpoints.data_files(prefix)[0]
-    content = bytearray(path.read_bytes())
-    content[5] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=r"expected a complete TF1 checkpoint, got .*hecksum"):
         checkpoints.read(prefix)
 
 
@@ -140,41 +128,6 @@ def test_a_pth_file_without_pytorch_asks_for_it(tmp_path, monkeypatch):
         checkpoints.read(tmp_path / "weights.pth")
 
 
-def fake_torch(monkeypatch, state):
-    """A module torch which loads `state`; returns the options of the call."""
-    load = Mock(side_effect=[state])
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load))
-    return load
-
-
-@pytest.mark.parametrize("form", ["mapping", "state_dict", "list"])
-def test_a_pth_file_is_read_without_running_code(tmp_path, arrays, monkeypatch, form):
-    """With a fake PyTorch, for machines without it."""
-    tensors = {
-        name: SimpleNamespace(detach=lambda a=a: SimpleNamespace(dtype=a.dtype, numpy=lambda: a))
-        for name, a in arrays.items()
-    }
-    state = {"mapping": tensors, "state_dict": {"state_dict": tensors}, "list": [tensors]}
-    load = fake_torch(monkeypatch, state[form])
-    assert_same(checkpoints.read(tmp_path / "w.pth"), arrays)
-    load.assert_called_once_with(tmp_path / "w.pth", map_location="cpu", weights_only=True)
-
-
-@pytest.mark.parametrize(
-    ("state", "message"),
-    [
-        ([], "got a list"),
-        ({"a": 3}, "got 'int' object has no attribute 'detach'"),
-        (RuntimeError("bad\nfile"), "got bad file"),
-        (pickle.UnpicklingError("code"), "got code"),
-    ],
-)
-def test_a_damaged_pth_file_is_refused(tmp_path, monkeypatch, state, message):
-    fake_torch(monkeypatch, state)
-    with pytest.raises(InputError, match=f"expected PyTorch weights by name, {message}"):
-        checkpoints.read(tmp_path / "w.pth")
-
-
 @pytest.mark.parametrize("zipped", [True, False])
 def test_pytorchs_own_files_in_both_formats(tmp_path, arrays, zipped):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -189,7 +142,7 @@ def test_pytorchs_own_files_in_both_formats(tmp_path, arrays, zipped):
         assert_same(checkpoints.read(path), arrays)
     save({"half": torch.ones(2, dtype=torch.bfloat16)})
     assert checkpoints.read(path)["half"].tolist() == [1, 1]
-    for state in ({"sparse": torch.eye(3).to_sparse()}, {"code": print}):
-        save(state)
-        with pytest.raises(InputError, match="expected PyTorch weights by name, got"):
+    for state in ({"sparse": torch.eye(3).to_sparse()}, {"code": print}, {"a": 3}, [], None):
+        save(state) if state is not None else path.write_bytes(path.read_bytes()[:-30])
+        with pytest.raises(InputError, match=r"expected PyTorch weights by name, got [^\n]+$"):
             checkpoints.read(path)

@@ -1,6 +1,5 @@
 """Inception-ResNet-v2 against slim's description, and ImageNet's preprocessing."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +8,9 @@ import tensorflow as tf
 from test_networks import conv, count, listed, random_arrays
 
 import imagenet_ens
-from daa import Attack, AttackConfig, InputError, memory
-from daa.attacks.losses import xent
+from daa import InputError, memory
 from daa.targets import checkpoints
 from imagenet_ens import images, model
-
-needs_data = pytest.mark.skipif("DAA_DATA" not in os.environ, reason="DAA_DATA is not set")
 
 
 @pytest.fixture(scope="module")
@@ -150,19 +146,6 @@ def output(keras, name):
     return layer.input if name == "block8_10" else layer.output
 
 
-@pytest.mark.real
-@needs_data
-def test_the_pipeline_on_real_photographs(target):
-    """Targeted at the least likely class, as in the paper's table, with random weights."""
-    data = imagenet_ens.load_dataset(images=1)
-    assert data.x.shape == (1, 299, 299, 3)
-    assert 1 <= data.y[0] <= 1000
-    least = target(data.x).numpy().argmin(1)
-    adv = Attack(target, AttackConfig("fgsm", eps=2 / 255, targeted="least_likely"))(data.x, data.y)
-    before, after = (xent(target(x), tf.constant(least)).numpy() for x in (data.x, adv))
-    assert after < before
-
-
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "imagenet").mkdir()
@@ -236,14 +219,10 @@ def test_other_files_than_jpeg_are_named(folder):
     path = folder / "imagenet" / "a.JPEG"
     whole = path.read_bytes()
     other = tf.io.encode_png(np.zeros((9, 9, 3), np.uint8)).numpy()
-    gif = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;"
-    for content in (b"not an image", whole[: len(whole) // 20], other, gif, b""):
+    for content in (whole[: len(whole) // 20], other, b""):
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"a.JPEG: expected a complete JPEG file"):
             imagenet_ens.load_dataset(data_dir=folder)
-    path.write_bytes(whole)
-    with pytest.raises(InputError, match="images: expected 1 to 1, got 2"):
-        imagenet_ens.load_dataset(data_dir=folder, images=2)
     with pytest.raises(InputError, match="imagenet: split: expected test, got 'train'"):
         imagenet_ens.load_dataset("train", data_dir=folder)
 

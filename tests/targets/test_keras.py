@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from daa import AttackConfig, Bounds, InputError, Target, worst_case
+from daa import Bounds, InputError, Target
 from daa.attacks.losses import xent
 from daa.target import input_gradient, predict
 from daa.targets.adapters import saved_model
@@ -91,19 +91,12 @@ def test_a_final_softmax_or_sigmoid_is_removed(end):
 
 def test_softmax_in_the_code_of_a_model_is_removed():
     class Model(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.flatten, self.dense = layers.Flatten(), layers.Dense(CLASSES)
-
         def call(self, x, training=None):
-            assert not training
-            return tf.nn.softmax(self.dense(self.flatten(x)))
+            return tf.nn.softmax(tf.reshape(9 * x, [-1, 108])[:, :CLASSES])
 
-    model = Model()
-    target, _ = quiet(lambda: Target.from_keras(model, image_shape=SHAPE))
+    target, _ = quiet(lambda: Target.from_keras(Model(), image_shape=SHAPE))
     assert codes(target) == ["softmax-removed"]
-    expected = model.dense(model.flatten(X)).numpy()
-    np.testing.assert_allclose(predict(target, X), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(predict(target, X), 9 * X.reshape(8, -1)[:, :CLASSES], rtol=1e-5)
 
 
 def mean_of_two():
@@ -159,16 +152,6 @@ def test_inputs_of_another_layout(shape):
     assert Target.from_keras(any_size(), image_shape=(9, 7, 3)).image_shape == (9, 7, 3)
 
 
-def test_outputs_of_another_type_are_cast():
-    policy = keras.dtype_policies.DTypePolicy("mixed_float16")
-    model = keras.Sequential(
-        [keras.Input(SHAPE), layers.Flatten(), layers.Dense(CLASSES, dtype=policy)]
-    )
-    target, (message,) = quiet(lambda: Target.from_keras(model))
-    assert codes(target) == ["output-cast"] and "float16" in message
-    assert predict(target, X).dtype == np.float32
-
-
 def test_several_outputs():
     inputs = keras.Input(SHAPE)
     flat = layers.Flatten()(inputs)
@@ -204,19 +187,14 @@ def test_integer_inputs_have_a_gradient(end, tmp_path):
 
 
 @pytest.mark.parametrize("end", ["none", "dense", "sigmoid"])
-def test_a_saved_model_and_its_model_give_the_same_attack(end, tmp_path):
+def test_a_saved_model_and_its_model_give_the_same_logits_and_gradients(end, tmp_path):
     model = network(end)
     model.export(tmp_path / "saved", verbose=False)
-    config = AttackConfig("blob", eps=0.1, steps=10, steps_per_shuffle=5, step_size=0.02)
-    reports = []
-    for make in (
-        lambda: Target.from_keras(model, bounds=(0, 255)),
-        lambda: Target.from_saved_model(tmp_path / "saved", bounds=(0, 255)),
-    ):
-        target, _ = quiet(make)
-        reports.append(worst_case(target, config, X, Y))
-    np.testing.assert_allclose(reports[0].margin, reports[1].margin, rtol=1e-3, atol=1e-4)
-    assert reports[0].margin.mean() < reports[0].natural.mean() - 0.01
+    one, _ = quiet(lambda: Target.from_keras(model, bounds=(0, 255)))
+    two, _ = quiet(lambda: Target.from_saved_model(tmp_path / "saved", bounds=(0, 255)))
+    np.testing.assert_allclose(predict(one, X), predict(two, X), rtol=1e-3, atol=1e-4)
+    grads = [input_gradient(target, X, Y, xent) for target in (one, two)]
+    np.testing.assert_allclose(grads[0], grads[1], rtol=1e-3, atol=1e-4)
 
 
 class Module(tf.Module):
@@ -290,14 +268,14 @@ def any_size():
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
-        (Integers, {}, "output: expected logits, got int32, which have no gradient"),
+        (Integers, {}, "output: expected logits with a gradient, got 'int32'"),
         (Lookup, {}, "expected logits with a gradient at the images, got none; something"),
         (Fixed, {}, r"expected a model that takes images of shape \[N, 6, 6, 3\], got .*reshape"),
         (object, {}, "model: expected a Keras model or the path of a .keras file, got <object"),
         (lambda: "no.keras", {}, "no.keras: expected a .keras file .*, got 'no.keras'"),
         (lambda: "net.h5", {}, r"net.h5: expected a .keras file \(load another file with keras"),
         (two_inputs, {}, "inputs: expected 1, got"),
-        (any_size, {"image_shape": None}, r"image_shape: expected \(H, W, C\), got none, and the"),
+        (any_size, {"image_shape": None}, r"image_shape: expected \(H, W, C\), as the input"),
         (network, {"bounds": (255, 0)}, "bounds: expected the lowest and the highest value"),
         (network, {"bounds": 255}, "bounds: expected the lowest and the highest value .* got 255"),
         (network, {"data_format": "NCHW"}, "data_format: expected one of channels_last, channels"),

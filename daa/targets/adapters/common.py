@@ -16,7 +16,7 @@ from daa.target import Bounds, Note, NoteWarning, Target
 from daa.targets.adapters import graphs, layouts, logits
 from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.targets.adapters.logits import Candidate, Network
-from daa.targets.files import reason
+from daa.targets.files import reading
 from daa.tensorflow import tf
 
 _PROBES = 10  # images in the first call of a model
@@ -43,11 +43,9 @@ def target_of(
         call: native pixels in its layout -> logits, probabilities or outputs of sigmoids, [N, K] of
             any float.
         image_shape: (H, W, C), or None for the shape in `spec`.
-        bounds: native range of the pixels; None for (0, 1), or for (0, 255) with integer inputs.
-        weights_sha256: returns the hash of the weights, or None; called after the function.
+        weights_sha256: called after the function.
         spec: shape and type of the function's input; None for float32 images of `image_shape`.
         candidates: versions of the function without its end, in addition to the usual ones.
-        xla: whether XLA can compile the function.
     """
     sizes = spec.shape.as_list() if spec is not None and spec.shape.rank is not None else None
     shape = layouts.image_shape_of(sizes, image_shape, data_format, name)
@@ -65,10 +63,8 @@ def target_of(
     outputs = list(out.shape)
     valid = len(outputs) == 2 and outputs[0] == _PROBES and outputs[1] >= 2
     require(valid, f"{name}: output", f"logits [{_PROBES}, K >= 2] of {_PROBES} images", outputs)
-    if not out.dtype.is_floating:
-        raise InputError(
-            f"{name}: output: expected logits, got {out.dtype.name}, which have no gradient"
-        )
+    floats = out.dtype.is_floating
+    require(floats, f"{name}: output", "logits with a gradient", out.dtype.name)
     if out.dtype != tf.float32:
         cast = f"The outputs of the model are {out.dtype.name}; they are cast to float32."
         notes.append(Note("output-cast", cast))
@@ -111,15 +107,9 @@ def _probes(image_shape: Shape, bounds: Bounds) -> tf.Tensor:
 
 
 def _outputs(network: Network, pixels: tf.Tensor, image_shape: Shape, name: str) -> tf.Tensor:
-    try:
+    sizes = ", ".join(map(str, ["N", *image_shape]))
+    with reading(name, f"a model that takes images of shape [{sizes}]", (Exception,)):
         return tf.convert_to_tensor(network(pixels))
-    except InputError:
-        raise
-    except Exception as error:
-        sizes = ", ".join(map(str, ["N", *image_shape]))
-        raise InputError(
-            f"{name}: expected a model that takes images of shape [{sizes}], got {reason(error)}"
-        ) from error
 
 
 def _check_gradient(target: Target) -> None:
@@ -136,10 +126,7 @@ def _check_gradient(target: Target) -> None:
 
 
 def output_of(outputs: Any, output: str | None, name: str) -> Any:
-    """The output to attack, from a tensor, a sequence of a tensor or a mapping of tensors.
-
-    `output` is its name in a mapping; None for a single output or for "logits".
-    """
+    """The output to attack; `output` names it in a mapping, None for "logits" or a single one."""
     if isinstance(outputs, Mapping):
         names = [str(key) for key in outputs]
         if output is None:

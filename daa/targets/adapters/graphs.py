@@ -1,8 +1,4 @@
-"""Changes of TensorFlow graphs for models without a gradient or without logits.
-
-A SavedModel has graphs instead of layers. So its final softmax is removed in the graph, and so is
-the cast of an integer input, as no gradient passes it.
-"""
+"""TensorFlow graphs without a final softmax, or without a cast of an integer input to floats."""
 
 from __future__ import annotations
 
@@ -13,16 +9,13 @@ from typing import Any
 from daa.errors import InputError
 from daa.target import Note
 from daa.targets.adapters.logits import ENDS, THROUGH, Candidate, Network
-from daa.targets.files import reason
+from daa.targets.files import reading
 from daa.tensorflow import tf
 
 
 @dataclass(frozen=True, eq=False)
 class _Flat:
-    """A function of a single tensor as a graph without variables and calls.
-
-    `dtype` is the type of the input, `input` an operation, `output` a tensor.
-    """
+    """A graph without variables and calls; `input` names an operation, `output` a tensor."""
 
     graph: Any
     dtype: tf.DType
@@ -34,13 +27,9 @@ def _flat(call: Network, spec: tf.TensorSpec, name: str) -> _Flat:
     """The graph of a function, with weights as constants."""
     from tensorflow.python.framework import convert_to_constants
 
-    try:
+    with reading(name, "a graph whose weights can be frozen", (Exception,)):
         traced = tf.function(call, autograph=False).get_concrete_function(spec)
         frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
-    except Exception as error:
-        raise InputError(
-            f"{name}: expected a graph whose weights can be frozen, got {reason(error)}"
-        ) from error
     (start,), (end,) = frozen.inputs, frozen.outputs
     return _Flat(frozen.graph.as_graph_def(), start.dtype, start.op.name, end.name)
 
@@ -48,10 +37,7 @@ def _flat(call: Network, spec: tf.TensorSpec, name: str) -> _Flat:
 def of_integers(
     call: Network, spec: tf.TensorSpec, name: str
 ) -> tuple[Network, Iterator[Candidate], Note]:
-    """A function of integers as a function of floats, which it rounds; the gradient ignores this.
-
-    Returns the function, versions without a softmax or sigmoid at its end, and a note.
-    """
+    """A function of floats which rounds them for a function of integers; candidates; a note."""
     integer, flat = spec.dtype, _flat(call, spec, name)
     inputs, real = {flat.input}, tf.float32.as_datatype_enum
     for node in flat.graph.node:  # in the order of computation

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from daa.errors import InputError, require
+from daa.errors import require
 from daa.target import Bounds, Target
 from daa.targets import files
 from daa.targets.adapters import common
@@ -54,12 +54,8 @@ def from_keras(
     expected = "a Keras model or the path of a .keras file"
     require(isinstance(model, keras.Model), "model", expected, model)
     name = name or (str(model.name) if path is None else path.stem)
-    try:
-        inputs = model.inputs
-    except (AttributeError, ValueError):  # a subclassed model, or a model before the first call
-        inputs = None
     spec = None
-    if inputs:
+    if inputs := getattr(model, "inputs", None):  # none in a model before the first call
         require(len(inputs) == 1, f"{name}: inputs", "1", [x.name for x in inputs])
         spec = tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
     return common.target_of(
@@ -80,10 +76,6 @@ def _load(path: Path) -> Any:
     valid = path.suffix == ".keras" and zipfile.is_zipfile(path)
     expected = "a .keras file (load another file with keras.models.load_model, give the model)"
     require(valid, str(path), expected, path.name)
-    try:
+    expected = "a model that Keras loads without code (load it in your own code, give the model)"
+    with files.reading(path, expected, (Exception,)):
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise InputError(
-            f"{path}: expected a model that Keras loads without code of yours, got "
-            f"{files.reason(error)}; load such a model in your own code and give the model"
-        ) from error

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from daa.errors import InputError, is_number, is_whole, require
+from daa.errors import is_number, is_whole, require
 from daa.target import Bounds
 from daa.targets.adapters.logits import Network
 from daa.tensorflow import tf
@@ -22,11 +22,7 @@ def image_shape_of(
     data_format: DataFormat,
     name: str,
 ) -> Shape:
-    """(H, W, C) of the images of a model.
-
-    `image_shape` comes from the user; None to read it from the `shape` of the model's input, which
-    begins with the batch.
-    """
+    """(H, W, C) from the user, else from the `shape` of the model's input, with the batch first."""
     formats = get_args(DataFormat)
     valid = data_format in formats
     require(valid, f"{name}: data_format", f"one of {', '.join(formats)}", data_format)
@@ -38,11 +34,9 @@ def image_shape_of(
     inputs = tuple(shape or ())[1:]
     if len(inputs) == 2:
         inputs = (*inputs, 1) if data_format == "channels_last" else (1, *inputs)
-    if len(inputs) != 3 or None in inputs:
-        raise InputError(
-            f"{name}: image_shape: expected (H, W, C), got none, and the input of the model has no "
-            f"such shape: {shape and tuple(shape)}"
-        )
+    valid = len(inputs) == 3 and None not in inputs
+    expected = f"(H, W, C), as the input of the model has the shape {shape and tuple(shape)}"
+    require(valid, f"{name}: image_shape", expected, image_shape)
     if data_format == "channels_first":
         inputs = (*inputs[1:], inputs[0])
     return inputs  # type: ignore[return-value]
@@ -57,10 +51,7 @@ def input_shape(image_shape: Shape, data_format: DataFormat) -> Shape:
 def in_layout(
     call: Network, shape: Sequence[int | None] | None, image_shape: Shape, data_format: DataFormat
 ) -> Network:
-    """A function of images [N, H, W, C] from a model with another layout.
-
-    Images are reshaped to an input `shape` of another rank than 4.
-    """
+    """A function of images [N, H, W, C] from a model with another layout or rank of the input."""
     sizes = [size or 0 for size in list(shape or ())[1:]]  # 0 for a size that varies
     reshaped = len(sizes) not in (0, 3) and np.prod(sizes) == np.prod(image_shape)
 

@@ -23,10 +23,6 @@ Candidate = tuple[str, Network]
 ENDS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 # Operations after such an end which keep all values.
 THROUGH = ("Cast", "Identity", "Reshape", "Squeeze", "StopGradient")
-_REMOVED = {
-    "softmax": Note("softmax-removed", "The final softmax of the model is taken off."),
-    "sigmoid": Note("sigmoid-removed", "The final sigmoid of the model is taken off."),
-}
 _TINY = 1e-30  # added to probabilities, as log(0) is infinite
 _LEAST = 20  # fewer logits may all lie in [0, 1] by chance
 
@@ -36,11 +32,9 @@ def of(
 ) -> tuple[Network, list[Note]]:
     """The model itself if its outputs leave [0, 1], else a function with logits; and notes.
 
-    Args:
-        call: native pixels [N, H, W, C] -> outputs [N, K] of any float.
-        pixels, out: some very different images, and the outputs of the model for them.
-        candidates: versions of the model without its end. The first candidate with the same outputs
-            after the activation wins.
+    `pixels` are very different images [N, H, W, C], `out` are their outputs [N, K]. `candidates`
+    are versions of the model without its end; the first with the same outputs after the activation
+    wins.
     """
     precise = out.dtype.size >= 4
     values = tf.cast(out, tf.float64).numpy()
@@ -48,7 +42,7 @@ def of(
         return call, []
     for end, network in chain(_cut(call), candidates):  # lazily, as each costs time
         if _same(end, network, pixels, values, 1e-5 if precise else 1e-2):
-            return network, [_REMOVED[end]]
+            return network, [Note(f"{end}-removed", f"The final {end} of the model is taken off.")]
     if np.abs(values.sum(axis=1) - 1).max() < (1e-4 if precise else 1e-2):
         return (lambda x: tf.math.log(tf.cast(call(x), tf.float32) + _TINY)), [
             Note(

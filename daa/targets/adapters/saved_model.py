@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from daa.errors import InputError, require
+from daa.errors import require
 from daa.target import Bounds, Target
 from daa.targets import files
 from daa.targets.adapters import common
@@ -46,11 +46,8 @@ def from_saved_model(
     is_model = (folder / "saved_model.pb").is_file()
     require(is_model, str(folder), "a SavedModel folder with saved_model.pb", folder.name)
     name = name or folder.resolve().name
-    try:
+    with files.reading(folder, "a SavedModel that loads", (Exception,)):
         loaded = tf.saved_model.load(str(folder))
-    except Exception as error:
-        reason = files.reason(error)
-        raise InputError(f"{folder}: expected a SavedModel that loads, got {reason}") from error
     function = _function(loaded, signature, str(folder))
     positional, named = function.structured_input_signature
     specs = {**dict(enumerate(positional)), **named}

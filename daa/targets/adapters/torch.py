@@ -50,23 +50,15 @@ def from_torch(
     image_shape = layouts.image_shape_of(None, image_shape, data_format, name)
     module = copy.deepcopy(module).cpu().eval().requires_grad_(False)
     size = layouts.input_shape(image_shape, data_format)
-    try:
+    expected = f"a module that takes images of shape {['N', *size]}"
+    with files.reading(name, expected, (Exception,)):
         image = torch.rand(1, *size, requires_grad=True)
         out = common.output_of(module(image), output, name)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{name}: expected a module that takes images of shape {['N', *size]}, "
-            f"got {files.reason(error)}"
-        ) from error
     shape = list(getattr(out, "shape", [type(out).__name__]))
     valid = isinstance(out, torch.Tensor) and len(shape) == 2
     require(valid, f"{name}: output", "logits [1, K] of one image", shape)
-    if not (out.is_floating_point() and out.requires_grad):
-        raise InputError(
-            f"{name}: expected logits with a gradient at the images, got {out.dtype} without one"
-        )
+    valid = out.is_floating_point() and out.requires_grad
+    require(valid, name, "logits with a gradient at the images", f"{out.dtype} without one")
 
     def network(module: Any) -> Network:
         return _bridge(lambda x: common.output_of(module(x), output, name), shape[1])
