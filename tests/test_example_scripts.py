@@ -52,7 +52,7 @@ def test_a_script(name, tmp_path):
         pytest.skip(f"{library} is not installed")
     numbers = [float(number) for number in re.findall(pattern, run(name, tmp_path))]
     assert len(numbers) == count
-    assert 0 < min(numbers) and max(numbers) < 95
+    assert min(numbers) > 0 and max(numbers) < 95
     if name == "adversarial_training":
         plain, robust = numbers
         assert plain + 20 < robust
