@@ -4,10 +4,13 @@ BIN := .venv/bin
 API := daa daa.attacks.attack daa.errors daa.attacks.methods daa.attacks.plans daa.attacks.worst_case daa.target \
 	daa.targets.adapters.keras daa.targets.adapters.saved_model daa.evaluation.checks daa.evaluation.evaluate
 
-.PHONY: quickstart paper test fuzz mutants lint format docs clean
+.PHONY: quickstart setup paper test fuzz mutants lint format docs clean
 
 quickstart: .venv/ready
 	$(BIN)/python scripts/quickstart.py --force
+
+# The environment of developers: .venv with the pinned versions.
+setup: .venv/tested
 
 # Both versions of the paper. DAA_DATA and DAA_MODELS name the folders of data sets and weights.
 paper: .venv/ready
