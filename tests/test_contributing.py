@@ -34,9 +34,8 @@ def direction(monkeypatch):
 def test_the_test_of_the_recipe_passes(direction):
     mine = {"__name__": "recipe"}
     exec((Path(__file__).parent / "attacks" / "test_directions.py").read_text(), mine)
-    before = set(mine)
     exec(CODE["tests/attacks/test_directions.py"], mine)
-    (name,) = set(mine) - before
+    (name,) = re.findall(r"^def (\w+)", CODE["tests/attacks/test_directions.py"], re.MULTILINE)
     mine[name]()
 
 
@@ -47,9 +46,9 @@ def test_a_config_runs_the_direction(direction, tmp_path):
     assert main(["reproduce", str(config), *options]) == 0
     (folder,) = [path for path in tmp_path.iterdir() if path.is_dir()]
     table = (folder / "table.md").read_text(encoding="utf-8")
-    assert table.count("| Averaged PGD ") == 2
+    assert table.count("| Averaged PGD ") == 1
     frame = daa.load_results(folder)
-    assert frame["decay"].dropna().tolist() == [0.5, 0.9]
+    assert frame["decay"].dropna().tolist() == [0.5]
 
 
 def test_an_evaluation_runs_the_direction(direction):
