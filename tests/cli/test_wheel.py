@@ -43,13 +43,13 @@ def installed(tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_package_contains_all_files(installed):
-    names = {str(p.relative_to(installed)) for p in installed.rglob("*") if p.is_file()}
+    names = {p.relative_to(installed).as_posix() for p in installed.rglob("*") if p.is_file()}
     assert f"daa_reproduction-{daa.__version__}.dist-info/METADATA" in names
     assert {"daa/py.typed", "daa/__init__.pyi", "locuslab/weights/own_mnist.npz"} <= names
     for folder, pattern in [("daa", "*"), *((folder, "*.py") for folder in FOLDERS)]:
         for path in (ROOT / folder).rglob(pattern):
             if path.is_file() and path.suffix != ".pyc":
-                assert str(path.relative_to(ROOT)) in names
+                assert path.relative_to(ROOT).as_posix() in names
     for path in (ROOT / "configs").glob("*.yaml"):
         assert f"daa/configs/{path.name}" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "scripts"))]

@@ -2,7 +2,6 @@
 
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import survive
 
 from daa.runs import records, state
 
+resource = pytest.importorskip("resource", reason="Windows has no such limits and signals")
 PATIENCE = 900  # seconds; far more than any of these processes needs
 QUICK = ("pgd-xent", "blob-xent", "dgf-xent", "adaptive")
 
