@@ -1,10 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart paper test fuzz mutants lint format docs clean
+.PHONY: quickstart setup paper test fuzz mutants lint format docs clean
 
 quickstart: .venv/ready
 	$(BIN)/python scripts/quickstart.py --force
+
+# The environment of developers: .venv with the pinned versions.
+setup: .venv/tested
 
 # Both versions of the paper. DAA_DATA and DAA_MODELS name the folders of data sets and weights.
 paper: .venv/ready

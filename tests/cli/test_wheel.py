@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 import daa
 from daa.targets import FOLDERS
@@ -42,13 +43,13 @@ def installed(tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_package_contains_all_files(installed):
-    names = {str(p.relative_to(installed)) for p in installed.rglob("*") if p.is_file()}
+    names = {p.relative_to(installed).as_posix() for p in installed.rglob("*") if p.is_file()}
     assert f"daa_reproduction-{daa.__version__}.dist-info/METADATA" in names
     assert {"daa/py.typed", "daa/__init__.pyi", "locuslab/weights/own_mnist.npz"} <= names
     for folder, pattern in [("daa", "*"), *((folder, "*.py") for folder in FOLDERS)]:
         for path in (ROOT / folder).rglob(pattern):
             if path.is_file() and path.suffix != ".pyc":
-                assert str(path.relative_to(ROOT)) in names
+                assert path.relative_to(ROOT).as_posix() in names
     for path in (ROOT / "configs").glob("*.yaml"):
         assert f"daa/configs/{path.name}" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "scripts"))]
@@ -68,13 +69,34 @@ def test_the_package_runs_outside_the_checkout(installed, tmp_path):
 
 
 def test_requirements_pin_exactly_the_dependencies():
+    dependencies, used = declared(), pinned("requirements.txt")
+    assert set(dependencies) == set(used)
+    for name, specifier in dependencies.items():
+        assert specifier.contains(used[name]), name
+        assert specifier.contains(version(name)), name
+
+
+def test_the_lowest_versions_are_the_lower_bounds():
+    bounds = {}
+    for name, specifier in declared().items():
+        (bounds[name],) = [one.version for one in specifier if one.operator == ">="]
+    assert {name: Version(bound) for name, bound in bounds.items()} == {
+        name: Version(number) for name, number in pinned("requirements-lowest.txt").items()
+    }
+
+
+def declared():
+    """{dependency: versions} of pyproject.toml."""
     tomllib = pytest.importorskip("tomllib")  # Python 3.11
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    requirements = [Requirement(text) for text in project["dependencies"]]
+    assert len({one.name for one in requirements}) == len(requirements)
+    return {one.name: one.specifier for one in requirements}
+
+
+def pinned(file):
+    """{dependency: version} of a file of pins, for this Python."""
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
     pins = [Requirement(re.sub(r"\s*#.*", "", line)) for line in lines if line[0] != "#"]
-    used = {pin.name: pin.specifier for pin in pins if not pin.marker or pin.marker.evaluate()}
-    assert {Requirement(text).name for text in project["dependencies"]} == set(used)
-    for requirement in map(Requirement, project["dependencies"]):
-        number = version(requirement.name)
-        assert requirement.specifier.contains(number), requirement
-        assert used[requirement.name].contains(number), requirement
+    used = [pin for pin in pins if not pin.marker or pin.marker.evaluate()]
+    return {pin.name: str(pin.specifier).removeprefix("==") for pin in used}

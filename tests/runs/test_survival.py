@@ -15,6 +15,7 @@ import survive
 
 from daa.runs import records, state
 
+resource = pytest.importorskip("resource", reason="Windows has no such limits and signals")
 QUICK = ("pgd-xent", "blob-xent", "dgf-xent", "adaptive")
 
 
