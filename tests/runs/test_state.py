@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from dataclasses import asdict
 from unittest.mock import Mock
 
 import numpy as np
@@ -37,14 +38,8 @@ def test_a_state_is_read_as_it_was_written(tmp_path, outcomes):
     after = state.load(path, {**IDENT, "restarts": 9, "experiment": "other", "run": "q"})
     assert (after.seconds, after.origin) == (2.5, {"device": ["CPU A"], "git_commit": ["abc"]})
     assert (after.units, after.gradients) == (len(outcomes), before.report.gradients.sum() // 1)
-    for name in ("adv", "margin", "natural", "gradients", "correct_per_restart"):
-        a, b = getattr(before.report, name), getattr(after.report, name)
-        assert a.dtype == b.dtype
-        np.testing.assert_array_equal(a, b)
-    for a, b in zip(before.report.history, after.report.history, strict=True):
-        assert (a.images is None) == (b.images is None)
-        assert a.images is None or a.images.tolist() == b.images.tolist()
-        assert (a.margin.tolist(), a.gradients) == (b.margin.tolist(), b.gradients)
+    assert after.report.adv.dtype == after.report.history[0].margin.dtype == np.float32
+    np.testing.assert_equal(asdict(after.report), asdict(before.report))
 
 
 def test_a_state_names_every_device_and_commit():
@@ -109,8 +104,6 @@ def test_one_process_at_a_time_locks_a_folder(tmp_path):
             with pytest.raises(InputError, match=message), state.sole(folder):
                 pytest.fail("the folder is locked")
             (folder / state.OWNER).unlink(missing_ok=True)
-    with state.sole(folder):
-        pass
     assert [path.name for path in folder.iterdir()] == [state.LOCK]
 
 
