@@ -1,8 +1,6 @@
 """A Ray cluster computes the results of one process, also after the death of a worker."""
 
 import contextlib
-import threading
-import time
 from collections import deque
 from functools import partial
 from types import SimpleNamespace
@@ -118,31 +116,24 @@ def test_ray_that_loses_a_worker_gives_the_records_of_one_process(tmp_path):
     experiment = experiment.model_copy(update={"rows": experiment.rows[::2]})
     target, data = tiny.load_target("cnn"), tiny.load_dataset("test").first(100)
     list(run(experiment, target, data, folder=tmp_path / "local"))
-    victims: list[int] = []
-    finished = threading.Event()
-    killer = threading.Thread(target=kill_one_worker, args=[victims, finished])
-    killer.start()
+    victims = []
     cluster = on_ray(targets.loader("tiny/cnn"), target.weights_sha256, data.x, data.y)
-    try:
-        rows = list(run(experiment, target, data, folder=tmp_path / "ray", engine=cluster))
-    finally:
-        finished.set()
-        killer.join()
+
+    def engine(units):
+        """Kills a worker after the first result, while the next units are computed."""
+        for result in cluster(units):
+            for process in psutil.Process().children(recursive=True):
+                # Ray names a worker after the function.
+                with contextlib.suppress(psutil.Error):
+                    if not victims and "ray::_work" in " ".join(process.cmdline()):
+                        process.kill()
+                        victims.append(process.pid)
+            yield result
+
+    rows = list(run(experiment, target, data, folder=tmp_path / "ray", engine=engine))
     assert len(victims) == 1
     survive.compare(tmp_path / "local", tmp_path / "ray")
     assert all(row.record.seconds > 0 for row in rows)
-
-
-def kill_one_worker(victims, finished):
-    """Sends SIGKILL to the first process of this test that computes a unit."""
-    while not victims and not finished.is_set():
-        for process in psutil.Process().children(recursive=True):
-            # Ray names a worker after the function.
-            with contextlib.suppress(psutil.Error):
-                if not victims and "ray::_work" in " ".join(process.cmdline()):
-                    process.kill()
-                    victims.append(process.pid)
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

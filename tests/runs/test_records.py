@@ -53,6 +53,8 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
 
 
 def test_optional_fields():
+    adaptive = Row(name="adaptive", attack=AttackConfig("adaptive"))
+    assert (identity(adaptive)["restarts"], identity()["restarts"]) == (1, 2)
     record = finished_run(report=report(0.25), top5=0.5, instead_of="madry_mnist/secret")
     content = record.model_dump(by_alias=True, exclude_unset=True)
     assert (content["top5_accuracy"], content["paper_top5_percent"]) == (0.5, None)
@@ -138,11 +140,6 @@ def test_rows_with_the_same_units_have_the_same_run_id():
     attack = Row(name="pgd-xent", attack=AttackConfig("pgd", steps=7))
     for different in (identity(seed=1), identity(attack), identity(data=DATA.first(3))):
         assert records.run_id(different) != first
-
-
-def test_a_method_with_a_budget_makes_one_run():
-    row = Row(name="adaptive", attack=AttackConfig("adaptive"))
-    assert (identity(row)["restarts"], identity()["restarts"]) == (1, 2)
 
 
 def test_the_commit_is_marked_if_the_code_differs(tmp_path):

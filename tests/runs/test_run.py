@@ -356,10 +356,7 @@ def test_a_full_disk_is_named_before_the_first_unit(tmp_path, units, monkeypatch
     assert not units
 
 
-def test_a_second_run_inside_the_first_one_changes_no_result(
-    tmp_path, units, expected, monkeypatch
-):
-    """Two machines whose file system has no common lock."""
+def test_a_second_run_inside_the_first_changes_no_result(tmp_path, units, expected, monkeypatch):
     monkeypatch.setattr(state, "sole", lambda _: contextlib.nullcontext())
     units.before[1] = lambda: go(tmp_path, restarts=3)
     go(tmp_path, restarts=3)

@@ -52,7 +52,6 @@ def test_a_second_process_is_locked_out_and_an_interrupt_saves_the_finished_unit
 
 
 def test_a_full_disk_is_named_and_older_files_stay(config, tmp_path):
-    """A limit on the size of files, into which records fit, but no images."""
     process = survive.start(config, tmp_path, "--images", "250", largest_file=2**15)
     process.join()
     assert process.exitcode == 2
