@@ -44,7 +44,7 @@ rows:
 
 
 def start(config: Path, out: Path, *options: str, largest_file: int = -1) -> Process:
-    """Starts the command `reproduce` in a new process, whose errors go to `errors(out)`."""
+    """Starts `reproduce` in a new process, whose errors go to `errors(out)`."""
     arguments = [str(config), "--out", str(out), *options]
     process = SERVER.Process(target=_reproduce, args=(arguments, out, largest_file))
     process.start()
@@ -62,7 +62,7 @@ def _reproduce(arguments: list[str], out: Path, largest_file: int) -> None:
 
 
 def errors(out: Path) -> str:
-    return (out / "errors.txt").read_text(encoding="utf-8")
+    return (out / "errors.txt").read_text()
 
 
 def survive(folder: Path, kills: int, rng: random.Random) -> int:
@@ -103,13 +103,9 @@ def survive(folder: Path, kills: int, rng: random.Random) -> int:
 
 def restarts(out: Path) -> dict[str, int]:
     """Finished restarts of each run."""
-    counts = {}
-    for path in out.glob("*/*.npz"):
-        with np.load(path) as arrays:
-            counts[path.stem] = len(arrays["unit_size"])
-    for path in out.glob("*/*-*.json"):
-        counts[path.stem] = len(json.loads(path.read_text())["accuracy_per_restart"])
-    return counts
+    states = {path.stem: len(np.load(path)["unit_size"]) for path in out.glob("*/*.npz")}
+    loaded = {path.stem: json.loads(path.read_text()) for path in out.glob("*/*-*.json")}
+    return states | {run: len(record["accuracy_per_restart"]) for run, record in loaded.items()}
 
 
 def compare(expected: Path, folder: Path) -> None:

@@ -23,9 +23,9 @@ rows:
 @pytest.fixture
 def load(tmp_path):
     """Loads a YAML text."""
-    path = tmp_path / "small.yaml"
 
     def load(text, target=None):
+        path = tmp_path / "small.yaml"
         path.write_text(text, encoding="utf-8")
         return config.load(path, target)
 
@@ -159,10 +159,9 @@ def test_all_fields_survive_json(load, tmp_path):
 
 def test_a_folder_without_an_experiment_and_a_damaged_one(tmp_path):
     assert load_experiment(tmp_path) is None
-    for text, message in (("{", "Invalid JSON"), ('{"rows": [{}]}', "experiment.json: name: is")):
-        (tmp_path / config.EXPERIMENT).write_text(text)
-        with pytest.raises(InputError, match=message):
-            load_experiment(tmp_path)
+    (tmp_path / config.EXPERIMENT).write_text('{"rows": [{}]}')
+    with pytest.raises(InputError, match=r"experiment.json: name: is missing"):
+        load_experiment(tmp_path)
 
 
 def test_rows_cannot_have_the_names_of_other_files():

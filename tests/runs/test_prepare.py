@@ -71,11 +71,10 @@ def test_bfloat16_becomes_float32_on_a_device_without_instructions(config, tmp_p
     with pytest.warns(UserWarning, match="bfloat16: this device has no instructions for it"):
         ready = prepare(config, tmp_path, precision="bfloat16")
     assert {row.attack.precision for row in ready.experiment.rows} == {"float32"}
-    elsewhere = in_precision(configs.load(config), "bfloat16", here=False)
-    assert {row.attack.precision for row in elsewhere.rows} == {"bfloat16"}
-    monkeypatch.setattr(device, "fast_bfloat16", lambda: True)
-    ready = prepare(config, tmp_path, precision="bfloat16")
-    assert {row.attack.precision for row in ready.experiment.rows} == {"bfloat16"}
+    for here, fast in ((False, False), (True, True)):
+        monkeypatch.setattr(device, "fast_bfloat16", lambda fast=fast: fast)
+        experiment = in_precision(configs.load(config), "bfloat16", here)
+        assert {row.attack.precision for row in experiment.rows} == {"bfloat16"}
 
 
 @pytest.mark.parametrize("eps", ["0.15", "0.01"])

@@ -27,6 +27,7 @@ OPTIONS = {"eps": 0.15, "step_size": 0.05, "steps": 4, "batch_size": 20}
 PGD = Row(name="pgd-xent", attack=AttackConfig("pgd", **OPTIONS), paper=60.0)
 BLOB = Row(name="blob-xent", attack=AttackConfig("blob", steps_per_shuffle=2, **OPTIONS))
 NAMES = ("pgd-xent", "blob-xent")
+interrupt = Mock(side_effect=KeyboardInterrupt)
 
 
 def experiment(*rows, restarts=2, **fields):
@@ -72,10 +73,6 @@ def units(monkeypatch):
     return seen
 
 
-def interrupt():
-    raise KeyboardInterrupt
-
-
 def ahead(requested):
     """An engine that requests up to four units before it runs the first one, as Ray does."""
 
@@ -102,10 +99,8 @@ def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
 
 
 def test_a_folder_gets_records_states_and_the_experiment(expected):
-    files = sorted(path.name for path in expected.iterdir() if path.name != ".lock")
-    assert files == sorted(
-        ["experiment.json", *(f"{name}.{kind}" for name in NAMES for kind in ("json", "npz"))]
-    )
+    files = {f"{name}.{kind}" for name in NAMES for kind in ("json", "npz")}
+    assert {path.name for path in expected.iterdir()} == {".lock", "experiment.json", *files}
     assert load_experiment(expected) == experiment(restarts=3)
     for name in NAMES:
         record = records.load(expected / f"{name}.json")
