@@ -1,7 +1,6 @@
 """A Ray cluster computes the results of one process, also after the death of a worker."""
 
 import contextlib
-from collections import deque
 from functools import partial
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -58,7 +57,7 @@ def test_twice_as_many_units_as_slots_are_submitted(fake, resources):
 
 
 def test_a_plan_that_waits_gets_its_result_first(fake):
-    results = deque()
+    results = []
 
     def units():
         for restart in range(3):
@@ -67,8 +66,8 @@ def test_a_plan_that_waits_gets_its_result_first(fake):
                 yield None
 
     for _, result in engine()(units()):
-        results.append(int(result.margin[0]))
-    assert list(results) == [0, 1, 2]
+        results.append(result.margin[0])
+    assert results == [0, 1, 2]
 
 
 @pytest.mark.parametrize("call", ["wait", "get"])
@@ -136,9 +135,7 @@ def test_ray_that_loses_a_worker_gives_the_records_of_one_process(tmp_path):
     assert all(row.record.seconds > 0 for row in rows)
 
 
-@pytest.mark.parametrize(
-    "address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port", "127.0.0.1:99999"]
-)
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:port", "127.0.0.1:99999"])
 def test_a_missing_cluster_is_named_at_once(address):
     pytest.importorskip("ray", reason="the optional package ray is not installed")
     with pytest.raises(InputError, match=f"address: there is no Ray cluster at {address}: "):
