@@ -12,13 +12,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = options.parser(__doc__, "fetch mnist cifar10")
     parser.add_argument("names", nargs="*", metavar="NAME", help="names of --list")
     parser.add_argument("--list", action="store_true", help="print what is installed or missing")
-    parser.add_argument(
-        "--from",
-        dest="source",
-        metavar="FILE",
-        type=Path,
-        help="install a local file or folder instead of a download, for one NAME",
-    )
+    source = "install a local file or folder instead of a download, for one NAME"
+    parser.add_argument("--from", dest="source", metavar="FILE", type=Path, help=source)
     options.add_folders(parser)
     options.add_quiet(parser)
     args = parser.parse_args(arguments)

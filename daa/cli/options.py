@@ -5,21 +5,19 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from daa.attacks.worst_case import Engine
 from daa.errors import InputError
-from daa.target import Dataset, Target
+from daa.target import Dataset, Precision, Target
 
 _JIT = {"auto": None, "on": True, "off": False}
 
 
 def parser(text: str | None, example: str) -> argparse.ArgumentParser:
     """Parser of a command, from the docstring of its module and an example call."""
-    return argparse.ArgumentParser(
-        prog=f"daa {example.split()[0]}",
-        description=(text or "").partition("\n")[0],
-        **example_last(example),
-    )
+    name, about = example.split()[0], (text or "").partition("\n")[0]
+    return argparse.ArgumentParser(f"daa {name}", description=about, **example_last(example))
 
 
 def example_last(example: str) -> dict:
@@ -39,6 +37,7 @@ def add_device(to: argparse.ArgumentParser) -> None:
 
 def add_engine(to: argparse.ArgumentParser) -> None:
     add_device(to)
+    to.add_argument("--precision", choices=get_args(Precision), help="type of the gradients")
     to.add_argument("--jit", choices=_JIT, default="auto", help="XLA; auto: only on a GPU")
     to.add_argument("--engine", choices=("local", "ray"), default="local")
     to.add_argument("--address", help="Ray cluster (default: start a local cluster)")
@@ -112,28 +111,25 @@ class _ListTargets(argparse.Action):
         parser.exit()
 
 
-def positive(text: str) -> int:
-    return integer(text, least=1)
-
-
 def integer(text: str, least: int = 0) -> int:
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"must be an integer of at least {least}, got {text!r}")
     return int(text)
 
 
+positive = partial(integer, least=1)
+
+
 def find_config(text: str) -> Path:
     """Path of a config, from a path or from the name of a config of this project."""
     from daa.runs.config import FOLDER
 
-    path = Path(text)
-    if path.suffix or path.exists():
-        return path
-    named = FOLDER / f"{text}.yaml"
-    if not named.exists():
-        names = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
-        raise InputError(f"config: must be a YAML file or one of {names}; got {text!r}")
-    return named
+    if Path(text).suffix or Path(text).exists():
+        return Path(text)
+    names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    if text not in names:
+        raise InputError(f"config: must be a YAML file or one of {', '.join(names)}; got {text!r}")
+    return FOLDER / f"{text}.yaml"
 
 
 def start_tensorflow(device: str = "auto") -> None:

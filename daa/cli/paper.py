@@ -2,11 +2,9 @@
 
 import functools
 from pathlib import Path
-from typing import get_args
 
 from daa.cli import options
 from daa.cli.main import command
-from daa.target import Precision
 
 
 @command
@@ -15,7 +13,6 @@ def main(arguments: list[str] | None = None) -> None:
     options.add_folders(parser)
     parser.add_argument("--only", help="some data sets of mnist,fmnist,cifar10,imagenet")
     parser.add_argument("--hours", type=float, help="time limit; the same command continues")
-    parser.add_argument("--precision", choices=get_args(Precision), help="type of the gradients")
     parser.add_argument("--images", type=options.positive, help="limit per data set")
     parser.add_argument("--restarts", type=options.positive, help="limit per run")
     parser.add_argument("--surrogates", action="store_true", help="replace missing networks")
@@ -27,6 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     from daa import targets
     from daa.paper import plan, reproduce
 
+    load = functools.partial(targets.loader, model_dir=args.model_dir)
     same = ("data_dir", "model_dir", "precision", "images", "restarts")
     reproduce.reproduce(
         plan.Options(
@@ -38,10 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
         ),
         hours=args.hours,
         engines=lambda network: options.engine(
-            args,
-            targets.loader(network.reference, args.model_dir),
-            network.check.weights_sha256,
-            network.data,
+            args, load(network.reference), network.check.weights_sha256, network.data
         ),
         jit=options.jit(args),
         log=functools.partial(print, flush=True),

@@ -20,16 +20,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     records = results.load(folder).records
     header = ["attack", "breaks", "robust accuracy", "gradients per image", "seconds"]
-    rows = [
-        [
-            label(record.attack),
-            f"{len(record.broken)} of {record.images}",
-            f"{100 * record.worst:.1f} %",
-            f"{record.gradients_per_image:.0f}",
-            f"{record.seconds:.0f}",
-        ]
-        for record in records
-    ]
+    rows = []
+    for record in records:
+        broken, worst = f"{len(record.broken)} of {record.images}", f"{100 * record.worst:.1f} %"
+        numbers = (f"{record.gradients_per_image:.0f}", f"{record.seconds:.0f}")
+        rows.append([label(record.attack), broken, worst, *numbers])
     index, _ = page.write([folder], folder)
     print(*tabular.markdown(header, rows), "", sep="\n")
     by_method = {record.attack.method: record for record in records}

@@ -4,12 +4,10 @@ import argparse
 import math
 import time
 from pathlib import Path
-from typing import get_args
 
 from daa.cli import options
 from daa.cli.main import command
 from daa.errors import InputError
-from daa.target import Precision
 
 
 @command
@@ -25,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_folders(parser)
     options.add_targets(parser)
     parser.add_argument("--target", help="attack this target, such as madry_mnist/surrogate")
-    parser.add_argument("--precision", choices=get_args(Precision), help="type of the gradients")
     parser.add_argument("--images", type=options.positive, help="attack the first IMAGES")
     parser.add_argument("--restarts", type=options.positive, help="default: from the config")
     parser.add_argument("--seed", type=options.integer, help="default: from the config")

@@ -14,7 +14,6 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(example: str, text: str) -> argparse.ArgumentParser:
-        """Adds a subcommand; its name is the first word of the example."""
         more = options.example_last(f"submit {example}")
         sub = commands.add_parser(example.split()[0], help=text, description=text, **more)
         options.add_folders(sub)

@@ -86,10 +86,7 @@ class PaperTests(BaseModel, extra="forbid", strict=True, frozen=True):
 
 
 class Row(BaseModel, extra="forbid", strict=True, frozen=True):
-    """One run of an experiment; `paper` is the worst-case accuracy in the paper.
-
-    `name` is the file name of the record without `.json`, and `seed` replaces the experiment's.
-    """
+    """One run of an experiment; `seed` replaces the experiment's."""
 
     name: Name
     attack: Settings
@@ -108,8 +105,6 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
     radius.
 
     Args:
-        name: name of the folder of the results.
-        title: title of the table and the figure.
         group: section of the results page.
         target: `folder/name`; or a model of the user: the path of a .keras file or of a SavedModel,
             relative to the working directory, or `package.module:function`.
@@ -117,7 +112,6 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
         bounds, data_format, signature: options of a model of the user, as in
             `daa.targets.user_models.load`.
         images: number of images attacked, from the first on; None for all.
-        sweep: the swept option.
         merged_paper: worst-case accuracy of all rows together in the paper, in percent.
         certified: lower bound of the accuracy under every attack in the ball, in percent.
         examples: names of two rows. The figure shows images broken only by the second row.
@@ -173,10 +167,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def load(path: str | Path, target: str | None = None) -> Experiment:
-    """Reads and checks a YAML experiment; errors name file, row and field.
-
-    `target` replaces the target of the file in `eps: target`.
-    """
+    """Reads a YAML experiment; `target` replaces its target in `eps: target`."""
     path = Path(path)
     require(path.name.isprintable(), "config", "a file with a printable name", path.name)
     raw = read_yaml(path)
@@ -204,10 +195,8 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     names = [row.name for row in experiment.rows]
     for i, name in enumerate(names):
         if name in TAKEN:
-            raise InputError(
-                f"{path}: rows[{i}].name: must not be {', '.join(TAKEN)}, the names of other "
-                f"files in the results, got {name!r}"
-            )
+            taken = ", ".join(TAKEN)
+            raise InputError(f"{path}: rows[{i}].name: must not be {taken}, got {name!r}")
         if name in names[:i]:
             raise InputError(f"{path}: rows[{i}].name: {name!r} is already the name of a row")
     for name in experiment.examples or ():
@@ -233,11 +222,10 @@ def _repeated(
 
 def _name(entry: dict[str, Any]) -> Any:
     """The name of a row: as set, or of its method and loss."""
-    method = entry.get("method")
-    row = METHODS.get(method) if isinstance(method, str) else None
-    default = (row.loss or "") if row else "xent"
-    loss = entry.get("loss", default) if default else ""
-    return entry.get("name") or f"{method}-{loss}".removesuffix("-")
+    method = str(entry.get("method"))
+    default = METHODS[method].loss if method in METHODS else "xent"
+    suffix = f"-{entry.get('loss', default)}" if default else ""
+    return entry.get("name") or f"{method}{suffix}"
 
 
 def _row(entry: dict[str, Any], shared: dict[str, Any], source: str, target: str | None) -> Row:
@@ -278,10 +266,7 @@ def _settings(settings: dict[str, Any], source: str, target: str | None) -> dict
 
 
 def check(adapter: TypeAdapter, value: object, source: str) -> Any:
-    """Validates Python objects, or JSON as bytes.
-
-    The first mistake becomes a line such as `source: field: must be ...`.
-    """
+    """Validates objects, or JSON as bytes; the first mistake is `source: field: must be ...`."""
     try:
         if isinstance(value, bytes):
             return adapter.validate_json(value)
@@ -298,9 +283,7 @@ def check(adapter: TypeAdapter, value: object, source: str) -> Any:
         raise InputError(f"{source}: unknown key")
     if error["type"] in ("missing", "missing_argument"):
         raise InputError(f"{source}: is missing")
-    rule = re.sub(
-        r"^(Input|Value|String|Tuple|Number|List|Dictionary) should ", "must ", error["msg"]
-    )
+    rule = re.sub(r"^[A-Z]\w+ should ", "must ", error["msg"])
     raise InputError(f"{source}: {rule}, got {shown(error['input'])}")
 
 

@@ -17,11 +17,7 @@ from daa.targets import user_data, user_models
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An experiment, ready to run.
-
-    `load` loads the target in another process, `folder` is the folder of the results, and `about`
-    has the fields `config` and `instead_of` of the records.
-    """
+    """An experiment, ready to run; `load` loads the target in another process."""
 
     experiment: Experiment
     target: Target
@@ -44,11 +40,7 @@ def prepare(
     model_dir: str | None = None,
     here: bool = True,
 ) -> Prepared:
-    """Reads a config, and loads the target and the images.
-
-    `out` is the parent folder of the results; `target` to `seed` replace those of the file.
-    Without `here`, the attack runs on another machine.
-    """
+    """Reads a config, and loads the target and the images; results go into a folder of `out`."""
     if target == "":
         raise InputError("target: must be FOLDER/NAME or a model of your own, got ''")
     replaced = {"restarts": restarts, "seed": seed, "images": images}
@@ -67,8 +59,8 @@ def prepare(
             data_dir=data_dir,
         )
         for note in notes:
-            message = f"{experiment.data}: {note.message} [{note.code}]"
-            warnings.warn(message, NoteWarning, stacklevel=2)
+            text = f"{experiment.data}: {note.message} [{note.code}]"
+            warnings.warn(text, NoteWarning, stacklevel=2)
     options = {name: fields[name] for name in ("bounds", "data_format", "signature")}
     if user_models.of_project(reference):
         load = targets.loader(reference, model_dir)
@@ -111,9 +103,8 @@ def in_precision(experiment: Experiment, precision: Precision | None, here: bool
     for row in experiment.rows:
         value = precision or row.attack.precision
         if value == "bfloat16" and here and not device.fast_bfloat16():
-            warnings.warn(
-                "bfloat16: this device has no instructions for it; float32 is used", stacklevel=2
-            )
+            text = "bfloat16: this device has no instructions for it; float32 is used"
+            warnings.warn(text, stacklevel=2)
             value = "float32"
         rows.append(row.model_copy(update={"attack": row.attack.replace(precision=value)}))
     return experiment.model_copy(update={"rows": tuple(rows)})

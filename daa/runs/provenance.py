@@ -17,10 +17,9 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def git_commit(folder: Path = Path(daa.__file__).parent.parent) -> str | None:
-    """The commit of the code, followed by `-dirty` if code or configs differ from it.
+    """The commit of the code, with `-dirty` if code or configs differ; None outside a checkout.
 
-    None outside the root of a checkout, as in an installed package. The first answer is cached,
-    because a later commit is not the running code.
+    The first answer is cached, because a later commit is not the running code.
     """
 
     def git(*arguments: str) -> str:

@@ -41,16 +41,9 @@ def on_ray(
     """Makes an engine of a Ray cluster: one unit per GPU, or per `cpus_per_unit` without GPUs.
 
     The engine submits twice as many units as the cluster has slots, so no worker waits. A unit
-    whose worker dies runs again on another worker. The engine connects when the first result is
-    requested.
-
-    Args:
-        load: loads the target with a function of an installed package. Every worker calls it, so
-            each machine needs the weights; `sha256` is their hash.
-        x, y: images [N, H, W, C] float32 in [0, 1] and labels [N] int64.
-        jit: whether XLA compiles the attack, as in `Attack`.
-        address: the cluster, as in `ray.init`; None starts a cluster on this machine.
-        cpus_per_unit: processor cores and threads of a unit.
+    whose worker dies runs again on another worker. Every worker calls `load`, a function of an
+    installed package, so each machine needs the weights with the hash `sha256`. `address` is as in
+    `ray.init`; None starts a cluster on this machine.
     """
 
     def engine(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:

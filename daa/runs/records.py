@@ -29,6 +29,7 @@ EXAMPLES, EVALUATION = "examples.json", "evaluation.json"
 Whole = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Shares = Annotated[tuple[Share, ...], Field(min_length=1)]
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 FileName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(config.printable)]
 
@@ -37,13 +38,9 @@ class Identity(BaseModel, frozen=True):
     """Everything that decides the numbers of a run; records with the same identity agree."""
 
     schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
-    experiment: FileName = Field(
-        description="Name of the experiment, and of the folder of the record."
-    )
+    experiment: FileName = Field(description="Name of the experiment, and of its folder.")
     run: FileName = Field(description="Name of the run, and of the file without `.json`.")
-    attack: Settings = Field(
-        description="Options of the attack. Older records list the options of all methods."
-    )
+    attack: Settings = Field(description="Options of the attack; in older records, of all methods.")
     target: Line = Field(description="The attacked classifier, `folder/name`.")
     weights: Line = Field(
         description='Origin of the weights: "original" (from the paper), "third-party", '
@@ -62,25 +59,14 @@ class Record(Identity, frozen=True):
 
     title: Line = Field(description="Title of the experiment.")
     clean_accuracy: Share = Field(description="Accuracy on the clean images.")
-    accuracy_per_restart: tuple[Share, ...] = Field(
-        min_length=1, description="Accuracy under each single restart."
-    )
-    robust_accuracy: tuple[Share, ...] = Field(
-        min_length=1,
-        description="Worst-case accuracy after restart 1, 2, ...; the last one is the result.",
-    )
-    paper_percent: Percent | None = Field(
-        description="Worst-case accuracy in the paper, in percent."
-    )
+    accuracy_per_restart: Shares = Field(description="Accuracy under each single restart.")
+    robust_accuracy: Shares = Field(description="Worst-case accuracy after restart 1, 2, ...")
+    paper_percent: Percent | None = Field(description="Accuracy in the paper, in percent.")
     top5_accuracy: Share | None = Field(
         None, description="Top-5 accuracy on the worst images, for data sets with many classes."
     )
-    paper_top5_percent: Percent | None = Field(
-        None, description="Top-5 accuracy in the paper, in percent."
-    )
-    gradients_per_image: Whole | Number = Field(
-        description="Forward-backward passes per image in all restarts, or their mean."
-    )
+    paper_top5_percent: Percent | None = Field(None, description="Top-5 percent in the paper.")
+    gradients_per_image: Whole | Number = Field(description="Forward-backward passes per image.")
     gradients_after: tuple[Number, ...] | None = Field(
         None,
         description="Mean forward-backward passes per image after unit 1, 2, ... of attacks "
@@ -89,16 +75,10 @@ class Record(Identity, frozen=True):
     seconds: Number = Field(description="Working time of all restarts.")
     device: Line = Field(description="Device that computed the restarts.")
     versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
-    git_commit: Line | None = Field(
-        description="Commit of the code, followed by `-dirty` if the code differed from it."
-    )
-    broken: tuple[Whole, ...] = Field(
-        description="Indices of the images misclassified without an attack or after a restart."
-    )
+    git_commit: Line | None = Field(description="Commit; with `-dirty` if the code differed.")
+    broken: tuple[Whole, ...] = Field(description="Images misclassified with or without attack.")
     config: FileName | None = Field(None, description="Name of the config file.")
-    instead_of: Line | None = Field(
-        None, description="Target of the config, if the run attacked a different one."
-    )
+    instead_of: Line | None = Field(None, description="Target of the config, if not attacked.")
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Record:
@@ -152,11 +132,7 @@ def identity(experiment: Experiment, row: Row, target: Target, data: Dataset) ->
 
 
 def unit_identity(ident: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an identity on which the units of the run depend.
-
-    Rows of different experiments, and rows with different numbers of restarts, can share units.
-    Options that are newer than the identity get their defaults.
-    """
+    """The fields that decide the units; options that are newer get their defaults."""
     names = ("experiment", "run", "restarts")
     decides = {key: value for key, value in ident.items() if key not in names}
     return {**decides, "attack": AttackConfig.from_settings(ident["attack"]).settings()}
@@ -179,12 +155,7 @@ def finished_run(
     top5: float | None = None,
     **about: str,
 ) -> Record:
-    """The record of a finished run.
-
-    `origin` has the devices and commits of the units, {"device": [...], "git_commit": [...]},
-    `top5` the top-5 accuracy of targets with many classes, `about` the fields `config` and
-    `instead_of`.
-    """
+    """The record of a run; `origin` is that of its state, `about` has `config`, `instead_of`."""
     gradients = float(report.gradients.mean())
     content: dict[str, Any] = {
         **ident,
@@ -233,10 +204,7 @@ def load(path: Path) -> Record:
 def check_same(
     path: Path, record: Record, ident: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> None:
-    """Refuses the record of a different run, which is never overwritten.
-
-    The fields `ignored` may differ.
-    """
+    """Refuses the record of a different run; the fields `ignored` may differ."""
     for key, value in record.identity.items():
         if value != ident[key] and key not in ignored:
             raise InputError(

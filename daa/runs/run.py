@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,16 +59,13 @@ def run(
     row. The folder is locked until the generator ends.
 
     Args:
-        experiment, target, data: the rows, the attacked classifier and the attacked images.
-        folder: folder of records and states. An interrupted run resumes from it. None writes
-            nothing.
+        folder: folder of records and states, from which an interrupted run resumes; or None.
         about: the fields `config` and `instead_of` of the records.
         engine: computes the units; None for this process, with `jit` as in `Attack`.
         force: delete the records and states of all rows first.
         end: time limit, as a value of `time.monotonic()`; the running unit is completed.
         say: receives messages for the user.
-        states: folder of shared states. Rows with the same units, also in different experiments,
-            share the state with the name of their run id.
+        states: folder of states that rows with the same run id share, also of other experiments.
 
     Yields:
         The rows finished by earlier calls; then each row at its end.
@@ -93,7 +90,14 @@ def run(
         ]
         left = [row for row in rows if row.record is None]
         if folder is not None:
-            _check_disk(folder, data, left)
+            # Each new state needs room, and a new file exists together with the file it replaces.
+            new = sum(row.state_path is not None and not row.state_path.exists() for row in left)
+            needed, free = (new + 1) * x.nbytes, shutil.disk_usage(folder).free
+            if left and needed > free:
+                raise InputError(
+                    f"{folder}: {len(left)} rows need {needed / 2**30:.1f} GiB of disk for their "
+                    f"worst images, but only {free / 2**30:.1f} GiB are free; attack fewer images"
+                )
             config.save_experiment(folder, experiment)
         if say is not None:
             clean = clean_accuracy(target, x, y)
@@ -127,21 +131,8 @@ def run(
                 row.write()
         finished = sum(row.record is not None for row in rows)
         if finished < len(rows) and say is not None:
-            say(
-                f"stopped at the time limit: {finished} of {len(rows)} rows are finished; "
-                "run the same command again to continue"
-            )
-
-
-def _check_disk(folder: Path, data: Dataset, left: Sequence[_RowRun]) -> None:
-    """Checks the room for the states; a new file exists together with the file it replaces."""
-    new = sum(row.state_path is not None and not row.state_path.exists() for row in left)
-    needed, free = (new + 1) * data.x.nbytes, shutil.disk_usage(folder).free
-    if left and needed > free:
-        raise InputError(
-            f"{folder}: {len(left)} rows need {needed / 2**30:.1f} GiB of disk for their worst "
-            f"images, but only {free / 2**30:.1f} GiB are free; attack fewer images"
-        )
+            count = f"{finished} of {len(rows)} rows are finished"
+            say(f"stopped at the time limit: {count}; run the same command again to continue")
 
 
 class _RowRun:
@@ -192,16 +183,12 @@ class _RowRun:
         return None if extend else record
 
     def _load(self) -> State:
-        """The state on disk.
-
-        The worst images of the first restarts can't be separated from those of further restarts.
-        """
+        """The state on disk; the worst images of its first restarts can't be separated."""
         loaded = State() if self.state_path is None else state.load(self.state_path, self.ident)
         if self.repeats and not self.shared and loaded.units > self.restarts:
             raise InputError(
                 f"{self.state_path}: has {loaded.units} finished restarts, but only "
-                f"{self.restarts} are asked for; ask for as many, choose another folder for the "
-                "results, or start anew"
+                f"{self.restarts} are asked for; ask for as many, or choose another folder"
             )
         return loaded
 
@@ -235,7 +222,7 @@ class _RowRun:
             self.bar.set_postfix_str(f"robust accuracy {100 * accuracy:.2f} %")
 
     def add(self, step: Progress) -> None:
-        """Adds a unit to the state, shows it, and writes it if writing takes little time."""
+        """Adds a unit, shows it, and writes it if writing takes little time."""
         if len(step.report.history) <= self.state.units:  # no unit was left
             return
         used = step.device or device.name()
@@ -255,17 +242,13 @@ class _RowRun:
         self.next_write, self.written = end + (end - begin) / WRITING, self.state
 
     def finish(self, last: Report, about: dict[str, str]) -> Finished:
-        """Writes the last state and the record.
-
-        `last` is the report of the restarts asked for; a shared state may have more.
-        """
+        """Writes state and record; `last` is the report of the restarts asked for."""
         self.write()
         self.bar.close()
         report, seconds = self.state.report, self.state.seconds
         if report is None or not report.history:
             raise InputError(
-                f"{self.row.name}: the attack made no unit; raise budget or minutes, which must be "
-                "enough for one round"
+                f"{self.row.name}: the attack made no unit; raise budget or minutes for one round"
             )
         if self.repeats and len(report.history) > len(last.history):
             seconds *= len(last.history) / len(report.history)

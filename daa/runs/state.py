@@ -76,10 +76,7 @@ def save(path: Path, ident: Mapping[str, Any], state: State) -> None:
 
 
 def load(path: Path, ident: Mapping[str, Any]) -> State:
-    """Reads the state of a run; an empty state if the file does not exist.
-
-    Refuses the state of a run with another `run_id`.
-    """
+    """Reads the state of the run `ident`; an empty state if the file does not exist."""
     if not path.exists():
         return State()
     arrays = read_npz(path)
@@ -92,13 +89,12 @@ def load(path: Path, ident: Mapping[str, Any]) -> State:
             f"{path}: not the state of a run, or damaged: {reason(error)}; remove the file"
         ) from error
     raise InputError(
-        f"{path}: is the state of a different run; choose another folder for the results, or start "
-        "anew"
+        f"{path}: is the state of a different run; choose another folder, or start anew"
     )
 
 
 def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
-    """The report of the arrays of a file. Raises ValueError for inconsistent arrays."""
+    """The report of a file."""
     sizes, on_all = arrays["unit_size"], arrays["unit_on_all"]
     indices, margins = arrays["unit_images"], arrays["unit_margin"]
     if not (
@@ -125,10 +121,9 @@ def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
 
 @contextmanager
 def sole(folder: Path) -> Iterator[None]:
-    """Creates and locks a folder; refuses a folder that another process has locked.
+    """Creates and locks a folder; the system frees the lock of a process that ends.
 
-    The operating system frees the lock when the process ends for any reason. docs/scaling.md
-    describes locks on network file systems.
+    docs/scaling.md describes locks on network file systems.
     """
     lock, owner = FileLock(folder / LOCK, timeout=0), folder / OWNER
     try:

@@ -3,8 +3,7 @@
 import errno
 import json
 import shutil
-import subprocess
-import sys
+from dataclasses import asdict
 from unittest.mock import Mock
 
 import numpy as np
@@ -39,14 +38,8 @@ def test_a_state_is_read_as_it_was_written(tmp_path, outcomes):
     after = state.load(path, {**IDENT, "restarts": 9, "experiment": "other", "run": "q"})
     assert (after.seconds, after.origin) == (2.5, {"device": ["CPU A"], "git_commit": ["abc"]})
     assert (after.units, after.gradients) == (len(outcomes), before.report.gradients.sum() // 1)
-    for name in ("adv", "margin", "natural", "gradients", "correct_per_restart"):
-        a, b = getattr(before.report, name), getattr(after.report, name)
-        assert a.dtype == b.dtype
-        np.testing.assert_array_equal(a, b)
-    for a, b in zip(before.report.history, after.report.history, strict=True):
-        assert (a.images is None) == (b.images is None)
-        assert a.images is None or a.images.tolist() == b.images.tolist()
-        assert (a.margin.tolist(), a.gradients) == (b.margin.tolist(), b.gradients)
+    assert after.report.adv.dtype == after.report.history[0].margin.dtype == np.float32
+    np.testing.assert_equal(asdict(after.report), asdict(before.report))
 
 
 def test_a_state_names_every_device_and_commit():
@@ -57,7 +50,6 @@ def test_a_state_names_every_device_and_commit():
 
 
 def test_states_of_earlier_versions_are_read(tmp_path):
-    """Their identity has the names of experiment and row, and misses newer options."""
     path = tmp_path / "a.npz"
     state.save(path, IDENT, example(ALL))
     settings = {name: value for name, value in SETTINGS.items() if name != "clip_start"}
@@ -79,7 +71,6 @@ def test_the_state_of_a_different_run_is_refused(tmp_path):
     "changes",
     [
         {"adv": np.zeros((4, 2, 2, 1), "f4")},
-        {"adv": np.zeros(5, "f4")},
         {"margin": np.zeros((5, 1), "f4")},
         {"natural": np.zeros(4, "f4")},
         {"unit_size": np.array([5, 3])},
@@ -90,12 +81,9 @@ def test_the_state_of_a_different_run_is_refused(tmp_path):
         {"unit_images": np.array([3, 5])},
         {"unit_images": np.array([3])},
         {"unit_gradients": np.zeros(3)},
-        {"seconds": np.zeros(3)},
         {"origin": np.array("{")},
         {"x": np.zeros(3)},
-        {"ident": np.array("[]")},
         {"ident": np.array("{}")},
-        {"ident": np.array('{"attack": {"method": "none"}}')},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -104,34 +92,18 @@ def test_arrays_that_are_no_state_are_refused(tmp_path, changes):
     state.save(path, IDENT, example(ALL, SOME))
     with np.load(path) as arrays:
         save_npz(path, changes if "x" in changes else {**arrays, **changes})
-    with pytest.raises(InputError, match=r"a.npz: not the state of a run, or damaged: ") as error:
+    with pytest.raises(InputError, match=r"a.npz: not the state of a run, or damaged: "):
         state.load(path, IDENT)
-    assert "\n" not in str(error.value)
 
 
 def test_one_process_at_a_time_locks_a_folder(tmp_path):
     folder = tmp_path / "new" / "results"
-    code = f"""
-from pathlib import Path
-from daa.errors import InputError
-from daa.runs import state
-try:
-    with state.sole(Path({str(folder)!r})):
-        print("locked")
-except InputError as error:
-    print(error)
-"""
-
-    def other():
-        completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert completed.stderr == ""
-        return completed.stdout.strip()
-
     with state.sole(folder):
-        assert other().startswith(f"{folder}: is in use by process ")
-        (folder / state.OWNER).unlink()
-        assert other().startswith(f"{folder}: is in use by another process; wait until it ends")
-    assert other() == "locked"
+        for owner in ("process ", "another process; wait until it ends"):
+            message = f"{folder}: is in use by {owner}"
+            with pytest.raises(InputError, match=message), state.sole(folder):
+                pytest.fail("the folder is locked")
+            (folder / state.OWNER).unlink(missing_ok=True)
     assert [path.name for path in folder.iterdir()] == [state.LOCK]
 
 

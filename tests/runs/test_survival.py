@@ -9,14 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import survive
 
 from daa.runs import records, state
 
 resource = pytest.importorskip("resource", reason="Windows has no such limits and signals")
-QUICK = ("pgd-xent", "blob-xent", "dgf-xent", "adaptive")
 
 
 @pytest.fixture
@@ -51,12 +49,11 @@ def test_a_second_process_is_locked_out_and_an_interrupt_saves_the_finished_unit
     assert "Traceback" not in survive.errors(tmp_path)
     assert survive.restarts(tmp_path)["pgd-xent"] >= 1
     assert not list(tmp_path.rglob("*.partial"))
-    with state.sole(tmp_path / "survivor"):  # the lock is free
+    with state.sole(tmp_path / "survivor"):
         pass
 
 
 def test_a_full_disk_is_named_and_older_files_stay(config, tmp_path):
-    """A limit on the size of files, into which records fit, but no images."""
     process = survive.start(config, tmp_path, "--images", "250", largest_file=2**15)
     process.join()
     assert process.exitcode == 2
@@ -71,26 +68,21 @@ def test_quickstart_end_to_end(tmp_path):
     """The first command of a user, without any data."""
     script = Path(__file__).parents[2] / "scripts" / "quickstart.py"
     folders = {"DAA_DATA": str(tmp_path), "DAA_MODELS": str(tmp_path)}
-    completed = subprocess.run(
-        [sys.executable, script, "--images", "100", "--force", "--out", tmp_path],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, **folders},
-    )
+    command = [sys.executable, script, "--images", "100", "--force", "--out", tmp_path]
+    options = {"capture_output": True, "text": True, "env": {**os.environ, **folders}}
+    completed = subprocess.run(command, cwd=tmp_path, **options)
     assert completed.returncode == 0, completed.stderr
     assert "4/4 adaptive unit" in completed.stderr  # the progress bar
     assert "Traceback" not in completed.stderr
     folder = tmp_path / "quickstart"
-    by_name = {run: records.load(folder / f"{run}.json") for run in QUICK}
-    for record in by_name.values():
-        assert f"{len(record.broken)} of 100" in completed.stdout
+    broken = {}
+    for run in ("pgd-xent", "blob-xent", "dgf-xent", "adaptive"):
+        record = records.load(folder / f"{run}.json")
+        broken[run] = len(record.broken)
+        assert f"{broken[run]} of 100" in completed.stdout
         assert record.gradients_per_image <= 100
-    gain = len(by_name["adaptive"].broken) - len(by_name["pgd-xent"].broken)
-    assert gain > 0
-    sentence = rf"Adaptive DAA breaks {len(by_name['adaptive'].broken)} of 100 digits, {gain} more"
-    assert re.search(sentence, completed.stdout)
+    gain = broken["adaptive"] - broken["pgd-xent"]
+    sentence = f"Adaptive DAA breaks {broken['adaptive']} of 100 digits, {gain} more"
+    assert gain > 0 and sentence in completed.stdout
     page = Path(re.findall(r"page\s+(\S+\.html)", completed.stdout)[-1])
-    assert "<img" in page.read_text(encoding="utf-8") or "<svg" in page.read_text(encoding="utf-8")
-    with np.load(folder / "adaptive.npz") as arrays:
-        assert arrays["adv"].shape == (100, *arrays["adv"].shape[1:])
+    assert "<svg" in page.read_text(encoding="utf-8")
