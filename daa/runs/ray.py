@@ -9,11 +9,12 @@ import functools
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from daa.attacks.attack import Attack
+from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Unit
 from daa.attacks.worst_case import Engine, Result, run_unit
 from daa.errors import InputError
@@ -116,7 +117,8 @@ def _work(
 ) -> Result:
     """Runs a unit in a worker process."""
     _prepare(threads)
-    result = run_unit(Attack(_target(source), unit.config, jit), x, y, unit)
+    attack = Attack(_target(source), cast(AttackConfig, unit.config), jit)
+    result = run_unit(attack, x, y, unit)
     return replace(result, device=device.name())
 
 
