@@ -81,7 +81,7 @@ def test_a_keras_model_that_ends_in_sigmoids(kind, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if kind == "saved":
-            model.export(tmp_path / "m", verbose=False)
+            model.export(tmp_path / "m")
             target = Target.from_saved_model(tmp_path / "m")
         else:
             model.save(tmp_path / "m.keras")
