@@ -1,8 +1,5 @@
 PYTHON ?= python3
 BIN := .venv/bin
-# Modules of the API page besides `daa`.
-API := daa daa.attacks.attack daa.errors daa.attacks.methods daa.attacks.plans daa.attacks.worst_case daa.target \
-	daa.targets.adapters.keras daa.targets.adapters.saved_model daa.evaluation.checks daa.evaluation.evaluate
 
 .PHONY: quickstart setup paper test fuzz mutants lint format docs clean
 
@@ -43,13 +40,13 @@ format: .venv/tested
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-.venv/tested: .venv/ready tests/requirements.txt
+.venv/tested: .venv/ready tests/requirements.txt docs/requirements.txt
 	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
 	touch $@
 
-# The API page, from the docstrings: build/api/index.html.
+# The documentation site: build/docs/index.html.
 docs: .venv/tested
-	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/pdoc --docformat google -o build/api $(API)
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/docs
 
 clean:
 	rm -rf .venv build results/quickstart

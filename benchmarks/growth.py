@@ -8,15 +8,16 @@ prints one point as JSON.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from benchmarks.cases import minibatch, target
 from daa.attacks.attack import Attack
 from daa.attacks.methods import AttackConfig
 from daa.errors import InputError
-from daa.runs.device import peak_memory
 
 PARTICLES = (50, 100, 200, 500, 1000, 2000)
 IMAGES = (1000, 3000, 10000, 30000, 60000)
@@ -55,6 +56,21 @@ def point(method: str, particles: int, images: int) -> Point:
         "microseconds_per_image_step": round(1e6 * seconds / images / 10, 2),
         "gigabytes": round(peak_memory() / 1e9, 3),
     }
+
+
+def peak_memory() -> int:
+    """Peak memory of this process in bytes.
+
+    Linux starts ru_maxrss at the memory of the parent process, and VmHWM at 0.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
+        return 1024 * int(peak)
+    import resource  # missing on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

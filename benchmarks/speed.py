@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks import growth, race, report
 from benchmarks.cases import NETWORKS, Cases, attacks_of, minibatch, parts_of, steps_of, target
+from benchmarks.cores import on_cores
 from daa.attacks.losses import xent
 from daa.cli import options
 from daa.cli.main import command
@@ -65,7 +66,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _race(args: argparse.Namespace) -> None:
     from daa import targets
-    from daa.plugins.cores import on_cores
 
     for name in ("target", "folder"):
         if getattr(args, name) is None:

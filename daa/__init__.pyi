@@ -13,8 +13,8 @@ from .attacks.plans import Report as Report
 from .attacks.worst_case import clean_accuracy as clean_accuracy
 from .attacks.worst_case import worst_case as worst_case
 from .errors import InputError as InputError
-from .evaluation.evaluate import Evaluation as Evaluation
 from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.report import Evaluation as Evaluation
 from .reports.results import load_results as load_results
 from .target import Bounds as Bounds
 from .target import Dataset as Dataset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,13 @@ def require(ok: bool, where: str, expected: str, got: object) -> None:
         raise InputError(f"{where}: expected {expected}, got {shown(got)}")
 
 
-def shown(value: object, length: int = 200) -> str:
-    """A value as text of one line with at most `length` characters."""
+def shown(value: object) -> str:
+    """A value as text of one line with at most 200 characters."""
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # Python does not print integers of more than 4,300 digits
         text = f"a {type(value).__name__} too long to print"
-    return text if len(text) <= length else f"{text[:length]}..."
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def plain(value: Any) -> Any:
@@ -56,10 +56,7 @@ def is_number(value: object) -> bool:
     value = plain(value)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
+    return abs(value) <= sys.float_info.max
 
 
 def whole(value: Any, where: str, least: int = 0) -> int:

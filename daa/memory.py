@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -60,14 +58,6 @@ def require_memory(x: np.ndarray, where: str) -> None:
         raise InputError(f"{where}: {len(x):,} images need more memory; {fit:,} images fit")
 
 
-def require_disk(folder: Path, x: np.ndarray, files: int) -> None:
-    """Raises InputError if a folder has no room for some files with all images."""
-    free = shutil.disk_usage(folder).free
-    if files * x.nbytes > free:
-        fit = free * len(x) // (files * x.nbytes)
-        raise InputError(f"{folder}: {len(x):,} images need more disk space; {fit:,} images fit")
-
-
 def parts(array: np.ndarray, size: int | None = None) -> Iterator[slice]:
     """Slices of about `size` bytes (default `SMALL`) that cover all rows of an array."""
     rows = max((size or SMALL) * len(array) // max(array.nbytes, 1), 1)
@@ -89,14 +79,12 @@ def computed(function: Callable[..., np.ndarray], x: np.ndarray, *more: np.ndarr
 
 
 def copy(array: np.ndarray) -> np.ndarray:
-    """A copy of an array."""
     result = empty(array.shape, array.dtype)
     result[...] = array
     return result
 
 
 def taken(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """A copy of some rows of an array."""
     result = empty((len(rows), *array.shape[1:]), array.dtype)
     return np.take(array, rows, axis=0, out=result, mode="clip")  # other modes need a buffer
 

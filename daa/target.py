@@ -1,4 +1,9 @@
-"""Classifiers under attack, the pixel ranges of their inputs, and images with labels."""
+"""Classifiers under attack, the pixel ranges of their inputs, and images with labels.
+
+Common arguments:
+
+    x: images in [0, 1]. [N, H, W, C] float32.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +39,7 @@ class Bounds:
     def __post_init__(self) -> None:
         ok = is_number(self.lower) and is_number(self.upper) and self.lower < self.upper
         require(ok, "bounds", "two numbers, the lower one first", (self.lower, self.upper))
-        object.__setattr__(self, "lower", plain(self.lower))
-        object.__setattr__(self, "upper", plain(self.upper))
+        self.__dict__.update(lower=plain(self.lower), upper=plain(self.upper))
 
     def to_native(self, x: Any) -> Any:
         """Maps images in [0, 1] to the network's pixel range."""
@@ -55,12 +59,7 @@ class NoteWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Note:
-    """A change to a model that made it attackable.
-
-    Args:
-        code: kind of change; stable, as "softmax-removed".
-        message: one sentence.
-    """
+    """A change to a model before the attack; `code` is stable, as in "softmax-removed"."""
 
     code: str
     message: str
@@ -74,15 +73,15 @@ class Target:
         name: `folder/name`, as in `madry_mnist/secret`.
         network: native pixels [N, H, W, C] float32 -> logits [N, K] float32.
         image_shape: (H, W, C).
-        classes: K.
+        classes: number of classes, K.
         bounds: native range onto which [0, 1] is mapped. The chain rule then gives the factors
             (255 for CIFAR10) that the released scripts write by hand.
         provenance: source of the weights: "original" (the paper's), "third-party" (another
             author's network), "surrogate" (the paper's architecture, trained by this project) or
-            "own" (a network of this project or of its user).
+            "own" (a network of this project or of the user).
         weights_sha256: hash of the weight file.
         half: makes the same network in bfloat16, for gradients.
-        notes: changes to the model that the network comes from.
+        notes: changes to the user's model.
         xla: whether XLA can compile the network.
     """
 
@@ -107,8 +106,7 @@ class Target:
         require(ok, f"{self.name}: image_shape", "(H, W, C), whole numbers >= 1", shape)
         ok = is_whole(self.classes) and self.classes >= 2
         require(ok, f"{self.name}: classes", "a whole number >= 2", self.classes)
-        object.__setattr__(self, "image_shape", tuple(map(plain, shape)))
-        object.__setattr__(self, "classes", plain(self.classes))
+        self.__dict__.update(image_shape=tuple(map(plain, shape)), classes=plain(self.classes))
         require(callable(self.network), f"{self.name}: network", "a function", self.network)
         allowed = get_args(Provenance)
         expected = f"one of {', '.join(allowed)}"
@@ -153,7 +151,7 @@ class Target:
         return InputError(f"{self.name}: expected {expected}, got {shown(got)[1:-1]}")
 
     def compiled(self, key: Any, compile: Callable[[], Any]) -> Any:
-        """A graph of this target from the cache, compiled at the first call with this key."""
+        """A graph of this target, compiled at the first call with this key."""
         if key not in self._graphs:
             self._graphs[key] = compile()
         return self._graphs[key]
@@ -164,7 +162,7 @@ def _is_name(name: object) -> bool:
 
 
 def _adapter(name: str) -> Any:
-    """An adapter's module. Adapters import this module, so it loads them by name, when called."""
+    # Adapters import this module, so it loads them when a user calls them.
     return importlib.import_module(f"daa.targets.adapters.{name}")
 
 
@@ -195,11 +193,7 @@ class Dataset:
         return len(self.y)
 
     def first(self, images: int | None) -> Dataset:
-        """The first `images` of the data set; all of them for None.
-
-        Raises:
-            InputError: `images` is below 1 or above the size of the data set.
-        """
+        """The first images of the data set; all of them for None."""
         if images is None:
             return self
         ok = is_whole(images) and 1 <= images <= len(self)
@@ -223,11 +217,7 @@ def in_precision(target: Target, precision: Precision) -> Target:
 
 @contextmanager
 def running(target: Target) -> Iterator[None]:
-    """Turns errors of TensorFlow inside a graph of the target into one line.
-
-    Raises:
-        InputError: the network fails on these images, or memory is full.
-    """
+    """Turns errors of TensorFlow inside a graph of the target into an InputError of one line."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -238,7 +228,7 @@ def running(target: Target) -> Iterator[None]:
 
 
 def _reason(message: str) -> str:
-    """The reason of a failure without the stack trace that TensorFlow adds."""
+    # TensorFlow adds a stack trace to the message.
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     raised = [line for line in lines if re.match(r"\w+(Error|Exception): ", line)]
     trace = ("File ", "Graph execution error", "Detected at node", "[[", "Stack trace")
@@ -248,12 +238,11 @@ def _reason(message: str) -> str:
 
 def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
     """Logits of any number of images, computed in batches. [N, H, W, C] -> [N, K] float32."""
-
-    def compile() -> Callable[[tf.Tensor], tf.Tensor]:
-        return tf.function(partial(target), input_signature=[_images(target)], autograph=False)
-
+    spec = [_images(target)]
     with running(target):
-        graph = target.compiled("predict", compile)
+        graph = target.compiled(
+            "predict", lambda: tf.function(partial(target), input_signature=spec, autograph=False)
+        )
         batches = [graph(x[batch]).numpy() for batch in _batches(target, x, batch_size)]
     logits = np.concatenate(batches)
     # A SavedModel may hide the shape of its logits until it runs.
@@ -263,55 +252,38 @@ def predict(target: Target, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
 
 
 def input_gradient(
-    target: Target,
-    x: np.ndarray,
-    labels: np.ndarray,
-    loss: Callable[..., tf.Tensor],
-    batch_size: int = 500,
+    target: Target, x: np.ndarray, labels: np.ndarray, loss: Callable[..., tf.Tensor]
 ) -> np.ndarray:
     """Gradient of a summed loss with respect to images. [N, H, W, C] float32.
 
     Args:
-        target: the classifier.
-        x: images in [0, 1]. [N, H, W, C] float32.
         labels: second argument of the loss. [N, ...].
         loss: (logits [N, K], labels) -> [N]. Each function is compiled once per target.
-        batch_size: images per call of the graph.
     """
 
     def gradient(x: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         return gradient_of(target, loss, x, labels)[0]
 
-    def compile() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        spec = tf.TensorSpec([None, *labels.shape[1:]], labels.dtype)
-        signature = [_images(target), spec]
-        return tf.function(partial(gradient), input_signature=signature, autograph=False)
-
+    spec = [_images(target), tf.TensorSpec([None, *labels.shape[1:]], labels.dtype)]
     with running(target):
-        graph = target.compiled((loss, labels.dtype.name), compile)
-        batches = _batches(target, x, batch_size)
+        graph = target.compiled(
+            (loss, labels.dtype.name),
+            lambda: tf.function(gradient, input_signature=spec, autograph=False),
+        )
+        batches = _batches(target, x)
         return np.concatenate([graph(x[batch], labels[batch]).numpy() for batch in batches])
 
 
-def logits_gradient(
-    target: Target, x: np.ndarray, w: np.ndarray, batch_size: int = 500
-) -> np.ndarray:
-    """Gradient of w . z(x), a weighted sum of each image's logits. [N, H, W, C] float32.
-
-    Args:
-        target: the classifier.
-        x: images in [0, 1]. [N, H, W, C] float32.
-        w: weights of the logits. [N, K] float32.
-        batch_size: images per call of the graph.
-    """
-    return input_gradient(target, x, w, _weighted, batch_size)
+def logits_gradient(target: Target, x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Gradient of w . z(x), the logits with weights w [N, K] float32. [N, H, W, C] float32."""
+    return input_gradient(target, x, w, _weighted)
 
 
 def _weighted(logits: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(logits * w, axis=1)
 
 
-def _batches(target: Target, x: np.ndarray, batch_size: int) -> Iterator[slice]:
+def _batches(target: Target, x: np.ndarray, batch_size: int = 500) -> Iterator[slice]:
     size = min(batch_size, max(_BATCH // (4 * math.prod(target.image_shape)), 1))
     return (slice(k, k + size) for k in range(0, len(x), size))
 
@@ -322,9 +294,7 @@ def gradient_of(
     """Gradient of the summed loss, losses and logits, as tensors of a graph.
 
     Args:
-        target: the classifier.
         loss: (logits, *labels) -> [N].
-        x: images in [0, 1]. [N, H, W, C].
         labels: further arguments of the loss. [N, ...] each.
 
     Returns:
@@ -353,11 +323,7 @@ def _images(target: Target) -> tf.TensorSpec:
 
 
 def as_array(value: Any, name: str) -> np.ndarray:
-    """A value as an array.
-
-    Raises:
-        InputError: NumPy cannot convert it, as lists of different lengths.
-    """
+    """A value as an array; InputError if NumPy cannot convert it, as lists of several lengths."""
     try:
         return np.asarray(value)
     except Exception as error:  # the object's own conversion may raise anything

@@ -32,16 +32,7 @@ def network(variables: Variables) -> Network:
     """conv, conv, pool, conv, conv, pool, dense 1024, batch norm, dense 10.
 
     ReLU follows each convolution and the dense layer of 1024, before the batch normalisation. The
-    original never runs batch normalisation in training mode, so it uses the stored statistics, as
-    here.
-
-    Args:
-        variables: arrays under the names of the original checkpoint, float32 or bfloat16.
-
-    Returns:
-        [N, 28, 28, 1] float32 in [0, 1] -> logits [N, 10] float32, computed in the variables' type.
-
-    Source: the released scripts' fashion-mnist-master/model.py.
+    original always uses the stored statistics. Source: its fashion-mnist-master/model.py.
     """
     v = variables
 
@@ -56,14 +47,9 @@ def network(variables: Variables) -> Network:
         h = tf.nn.max_pool2d(h, 2, 2, "SAME")
         h = tf.reshape(h, [-1, 3136])
         h = tf.nn.relu(tf.matmul(h, v["Variable_8"]) + v["Variable_9"])
-        h = tf.nn.batch_normalization(
-            h,
-            v["batch_normalization/moving_mean"],
-            v["batch_normalization/moving_variance"],
-            v["batch_normalization/beta"],
-            v["batch_normalization/gamma"],
-            _EPSILON,
-        )
+        kinds = ("moving_mean", "moving_variance", "beta", "gamma")
+        moments = (v[f"batch_normalization/{kind}"] for kind in kinds)
+        h = tf.nn.batch_normalization(h, *moments, _EPSILON)
         return tf.cast(tf.matmul(h, v["Variable_10"]) + v["Variable_11"], tf.float32)
 
     return logits

@@ -8,14 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from daa import Dataset, InputError, memory
+from daa import Dataset, memory
 from daa.errors import require
 from daa.targets import files
 from daa.tensorflow import tf
 from imagenet_ens.model import SIZE
-
-_CENTRAL = 0.875
-_JPEG = b"\xff\xd8\xff"
 
 
 def imagenet(folder: Path, images: int | None = None) -> Dataset:
@@ -24,23 +21,10 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
     The first line of labels.csv is `file,label`. Each further line has an image and its class, 0 to
     999. The labels become 1..1000, as class 0 of the networks is the background.
 
-    Args:
-        folder: folder of the images and labels.csv.
-        images: number of the first images; None for all. All 50,000 take 50 GiB. An attack on them
-            takes 250 GiB of memory, or 200 GiB of disk if there is less memory.
-
-    Returns:
-        Images [N, 299, 299, 3], in a file if memory is too small for an attack on them.
-
-    Raises:
-        InputError: a missing or damaged file, a label beyond 0..999, too few images, too little
-            memory and disk for an attack.
+    All 50,000 images take 50 GiB. An attack on them takes 250 GiB of memory, or 200 GiB of disk if
+    there is less memory; then the images are in a file.
     """
-    rows = _labels(folder / "labels.csv")
-    if images is not None:
-        if not 1 <= images <= len(rows):
-            raise InputError(f"{folder}: images: expected 1 to {len(rows)}, got {images}")
-        rows = rows[:images]
+    rows = _labels(folder / "labels.csv")[:images]
     x = memory.empty((len(rows), SIZE, SIZE, 3))
     digest = hashlib.sha256()
     for i, (name, label) in enumerate(rows):
@@ -64,31 +48,19 @@ def _labels(path: Path) -> list[tuple[str, int]]:
 
 
 def preprocess(content: bytes, path: str | Path) -> np.ndarray:
-    """Decodes an image, crops its central 87.5 % and resizes it to 299 x 299, bilinear.
+    """Decodes a JPEG file, crops its central 87.5 % and resizes it to 299 x 299, bilinear.
 
-    Args:
-        content: content of a JPEG file.
-        path: path of the file, for messages.
-
-    Returns:
-        [299, 299, 3] float32 in [0, 1]; the target maps it to [-1, 1].
-
-    Raises:
-        InputError: not a JPEG file, or a damaged file.
+    Returns [299, 299, 3] float32 in [0, 1]; the target maps it to [-1, 1].
 
     Source: tensorflow/models, slim/preprocessing/inception_preprocessing.py, preprocess_for_eval;
     TensorFlow 1's resize, which does not align pixel centres.
     """
+    expected = "a complete JPEG file"
     # TensorFlow would also decode PNG and GIF files, which are not ImageNet's.
-    if content[:3] != _JPEG:
-        raise InputError(
-            f"{path}: expected a complete JPEG file, got one that begins with {content[:4]!r}"
-        )
-    try:
+    require(content[:3] == b"\xff\xd8\xff", str(path), expected, content[:4])
+    with files.reading(path, expected, (tf.errors.InvalidArgumentError,)):
         image = tf.io.decode_jpeg(content, channels=3)
-    except tf.errors.InvalidArgumentError as error:
-        raise InputError(f"{path}: expected a complete JPEG file, got a damaged one") from error
     image = tf.image.convert_image_dtype(image, tf.float32)
-    image = tf.image.central_crop(image, _CENTRAL)
+    image = tf.image.central_crop(image, 0.875)
     image = tf.compat.v1.image.resize_bilinear(image[None], [SIZE, SIZE], align_corners=False)
     return np.clip(image[0].numpy(), 0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 from daa import Bounds
 from daa.targets.family import Model, Network, Variables
@@ -14,57 +15,41 @@ CLASSES = 1001
 _ROOT = "InceptionResnetV2"
 
 
-def _branches(inputs: int, *branches: tuple[tuple[str, tuple[int, int], int], ...]) -> list:
-    """(scope, kernel, input channels, output channels) of parallel branches of convolutions."""
+def _branches(inputs: int, *branches: dict[str, int]) -> list[tuple[str, int, int]]:
+    """(scope, input channels, output channels) of parallel branches of convolutions."""
     layers = []
     for number, branch in enumerate(branches):
-        channels = inputs
-        for name, kernel, outputs in branch:
-            layers.append((f"Branch_{number}/Conv2d_{name}", kernel, channels, outputs))
-            channels = outputs
+        channels = pairwise([inputs, *branch.values()])
+        for name, pair in zip(branch, channels, strict=True):
+            layers.append((f"Branch_{number}/Conv2d_{name}", *pair))
     return layers
 
 
 _BLOCK35 = _branches(
-    320,
-    (("1x1", (1, 1), 32),),
-    (("0a_1x1", (1, 1), 32), ("0b_3x3", (3, 3), 32)),
-    (("0a_1x1", (1, 1), 32), ("0b_3x3", (3, 3), 48), ("0c_3x3", (3, 3), 64)),
+    320, {"1x1": 32}, {"0a_1x1": 32, "0b_3x3": 32}, {"0a_1x1": 32, "0b_3x3": 48, "0c_3x3": 64}
 )
-_BLOCK17 = _branches(
-    1088,
-    (("1x1", (1, 1), 192),),
-    (("0a_1x1", (1, 1), 128), ("0b_1x7", (1, 7), 160), ("0c_7x1", (7, 1), 192)),
-)
-_BLOCK8 = _branches(
-    2080,
-    (("1x1", (1, 1), 192),),
-    (("0a_1x1", (1, 1), 192), ("0b_1x3", (1, 3), 224), ("0c_3x1", (3, 1), 256)),
-)
+_BLOCK17 = _branches(1088, {"1x1": 192}, {"0a_1x1": 128, "0b_1x7": 160, "0c_7x1": 192})
+_BLOCK8 = _branches(2080, {"1x1": 192}, {"0a_1x1": 192, "0b_1x3": 224, "0c_3x1": 256})
 _STEM = [
-    ("Conv2d_1a_3x3", (3, 3), 3, 32),
-    ("Conv2d_2a_3x3", (3, 3), 32, 32),
-    ("Conv2d_2b_3x3", (3, 3), 32, 64),
-    ("Conv2d_3b_1x1", (1, 1), 64, 80),
-    ("Conv2d_4a_3x3", (3, 3), 80, 192),
+    ("Conv2d_1a_3x3", 3, 32),
+    ("Conv2d_2a_3x3", 32, 32),
+    ("Conv2d_2b_3x3", 32, 64),
+    ("Conv2d_3b_1x1", 64, 80),
+    ("Conv2d_4a_3x3", 80, 192),
 ]
 _MIXED_5B = _branches(
     192,
-    (("1x1", (1, 1), 96),),
-    (("0a_1x1", (1, 1), 48), ("0b_5x5", (5, 5), 64)),
-    (("0a_1x1", (1, 1), 64), ("0b_3x3", (3, 3), 96), ("0c_3x3", (3, 3), 96)),
-    (("0b_1x1", (1, 1), 64),),
+    {"1x1": 96},
+    {"0a_1x1": 48, "0b_5x5": 64},
+    {"0a_1x1": 64, "0b_3x3": 96, "0c_3x3": 96},
+    {"0b_1x1": 64},
 )
-_MIXED_6A = _branches(
-    320,
-    (("1a_3x3", (3, 3), 384),),
-    (("0a_1x1", (1, 1), 256), ("0b_3x3", (3, 3), 256), ("1a_3x3", (3, 3), 384)),
-)
+_MIXED_6A = _branches(320, {"1a_3x3": 384}, {"0a_1x1": 256, "0b_3x3": 256, "1a_3x3": 384})
 _MIXED_7A = _branches(
     1088,
-    (("0a_1x1", (1, 1), 256), ("1a_3x3", (3, 3), 384)),
-    (("0a_1x1", (1, 1), 256), ("1a_3x3", (3, 3), 288)),
-    (("0a_1x1", (1, 1), 256), ("0b_3x3", (3, 3), 288), ("1a_3x3", (3, 3), 320)),
+    {"0a_1x1": 256, "1a_3x3": 384},
+    {"0a_1x1": 256, "1a_3x3": 288},
+    {"0a_1x1": 256, "0b_3x3": 288, "1a_3x3": 320},
 )
 # Residual blocks end in a 1x1 convolution with biases and without batch norm: scope, Keras' name,
 # branches, concatenated channels of the branches, channels of the block.
@@ -77,7 +62,7 @@ _BLOCKS = [
 
 
 def _convolutions() -> list:
-    """All convolutions with batch norm, in the order of Keras' unnamed layers."""
+    """All convolutions with batch norm; the last has a name in Keras, the others are in order."""
 
     def inside(scope: str, layers: list) -> list:
         return [(f"{scope}/{name}", *rest) for name, *rest in layers]
@@ -90,12 +75,13 @@ def _convolutions() -> list:
         if scope == "Repeat_2/block8_1":
             convolutions += inside("Mixed_7a", _MIXED_7A)
         convolutions += layers
-    return convolutions
+    return [*convolutions, ("Conv2d_7b_1x1", 2080, 1536)]
 
 
 def _variables() -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
-    for scope, kernel, inputs, outputs in [*_convolutions(), ("Conv2d_7b_1x1", (1, 1), 2080, 1536)]:
+    for scope, inputs, outputs in _convolutions():
+        kernel = map(int, scope[-3:].split("x"))  # as in Conv2d_0b_1x7
         shapes[f"{_ROOT}/{scope}/weights"] = (*kernel, inputs, outputs)
         for kind in ("beta", "moving_mean", "moving_variance"):
             shapes[f"{_ROOT}/{scope}/BatchNorm/{kind}"] = (outputs,)
@@ -113,13 +99,6 @@ VARIABLES = _variables()
 
 def network(variables: Variables) -> Network:
     """Keras' Inception-ResNet-v2 with all 1,001 classes of the checkpoint; 0 is the background.
-
-    Args:
-        variables: arrays under slim's names, float32 or bfloat16.
-
-    Returns:
-        [N, 299, 299, 3] float32 in [-1, 1] -> logits [N, 1001] float32, computed in the variables'
-        type.
 
     Source: tensorflow/models, slim/nets/inception_resnet_v2.py.
     """
@@ -153,10 +132,12 @@ def mapping(keras: tf.keras.Model) -> dict[str, tf.Variable]:
     """
     layers = {layer.name: layer for layer in keras.layers}
     variables: dict[str, tf.Variable] = {}
-    convolutions, norms = (_numbered(layers, kind) for kind in ("conv2d", "batch_normalization"))
+    convolutions = [*_numbered(layers, "conv2d"), layers["conv_7b"]]
+    norms = [*_numbered(layers, "batch_normalization"), layers["conv_7b_bn"]]
     for (scope, *_), conv, norm in zip(_convolutions(), convolutions, norms, strict=True):
-        variables |= _convolution(scope, conv, norm)
-    variables |= _convolution("Conv2d_7b_1x1", layers["conv_7b"], layers["conv_7b_bn"])
+        variables[f"{_ROOT}/{scope}/weights"] = conv.kernel
+        for kind in ("beta", "moving_mean", "moving_variance"):
+            variables[f"{_ROOT}/{scope}/BatchNorm/{kind}"] = getattr(norm, kind)
     ends = [(f"{scope}/Conv2d_1x1", layers[name]) for scope, name, *_ in _BLOCKS]
     for scope, layer in [*ends, ("Logits/Logits", layers["predictions"])]:
         variables[f"{_ROOT}/{scope}/weights"] = layer.kernel
@@ -165,24 +146,10 @@ def mapping(keras: tf.keras.Model) -> dict[str, tf.Variable]:
 
 
 def _numbered(layers: Mapping[str, tf.keras.Layer], kind: str) -> list[tf.keras.Layer]:
-    matches = (re.fullmatch(rf"{kind}(?:_(\d+))?", name) for name in layers)
-    numbers = {match[0]: int(match[1] or 0) for match in matches if match}
-    return [layers[name] for name in sorted(numbers, key=lambda name: numbers[name])]
-
-
-def _convolution(scope: str, conv: tf.keras.Layer, norm: tf.keras.Layer) -> dict[str, tf.Variable]:
-    return {
-        f"{_ROOT}/{scope}/weights": conv.kernel,
-        f"{_ROOT}/{scope}/BatchNorm/beta": norm.beta,
-        f"{_ROOT}/{scope}/BatchNorm/moving_mean": norm.moving_mean,
-        f"{_ROOT}/{scope}/BatchNorm/moving_variance": norm.moving_variance,
-    }
+    names = [name for name in layers if re.fullmatch(rf"{kind}(_\d+)?", name)]
+    return [layers[name] for name in sorted(names, key=lambda name: (len(name), name))]
 
 
 MODEL = Model(
-    network,
-    VARIABLES,
-    image_shape=(SIZE, SIZE, 3),
-    classes=CLASSES,
-    bounds=Bounds(-1.0, 1.0),
+    network, VARIABLES, image_shape=(SIZE, SIZE, 3), classes=CLASSES, bounds=Bounds(-1.0, 1.0)
 )

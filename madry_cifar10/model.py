@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,16 +35,11 @@ def variables_of(filters: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
 
 def _units(filters: tuple[int, ...]) -> list[tuple[str, int, int, int]]:
     """(scope, input channels, output channels, stride) of each residual unit."""
-    return [
-        (
-            f"unit_{group}_{unit}",
-            filters[group - 1] if unit == 0 else filters[group],
-            filters[group],
-            2 if unit == 0 and group > 1 else 1,
-        )
-        for group in (1, 2, 3)
-        for unit in range(UNITS)
-    ]
+    units = []
+    for group, (inputs, outputs) in enumerate(pairwise(filters), start=1):
+        units.append((f"unit_{group}_0", inputs, outputs, 1 if group == 1 else 2))
+        units += [(f"unit_{group}_{unit}", outputs, outputs, 1) for unit in range(1, UNITS)]
+    return units
 
 
 def _first_activation(scope: str) -> str:
@@ -53,14 +49,7 @@ def _first_activation(scope: str) -> str:
 def network(variables: Variables) -> Network:
     """Per-image standardization, three groups of five pre-activation residual units, dense 10.
 
-    Args:
-        variables: arrays of `variables_of`, float32 or bfloat16; the shapes determine the width.
-
-    Returns:
-        [N, 32, 32, 3] float32 in [0, 255] -> logits [N, 10] float32, computed in the variables'
-        type after a float32 standardization.
-
-    Source: MadryLab/cifar10_challenge, model.py.
+    The standardization is always in float32. Source: MadryLab/cifar10_challenge, model.py.
     """
 
     def logits(x: tf.Tensor) -> tf.Tensor:
@@ -79,12 +68,7 @@ def network(variables: Variables) -> Network:
 
 
 def training_network(variables: Variables, on_moments: OnMoments) -> Network:
-    """The network in training mode: batch normalisation with the moments of the minibatch.
-
-    Args:
-        variables: as for `network`.
-        on_moments: called with the scope, mean and variance of each batch normalisation.
-    """
+    """The network in training mode: batch normalisation with the moments of the minibatch."""
 
     def normalize(scope: str, h: tf.Tensor) -> tf.Tensor:
         mean, variance = tf.nn.moments(h, [0, 1, 2])
@@ -97,11 +81,8 @@ def training_network(variables: Variables, on_moments: OnMoments) -> Network:
 def _folded(v: Variables) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Folds the second normalisation of each unit into the convolution before it.
 
-    Then half of the normalisations are additions. Together with `_leaky_relu`, this makes a
-    gradient in bfloat16 on a CPU a quarter faster (measured).
-
-    Returns:
-        The variables with scaled convolutions, and {scope: shift after the convolution}.
+    Returns the variables with scaled convolutions, and {scope: shift after the convolution}. With
+    `_leaky_relu`, this makes a gradient in bfloat16 on a CPU a quarter faster.
     """
     folded, shifts = dict(v), {}
     for name in v:
@@ -125,11 +106,7 @@ def _batch_norm(
 
 
 def _leaky_relu(h: tf.Tensor) -> tf.Tensor:
-    """Leaky ReLU with a gradient from the output.
-
-    The gradient does not need the input, so TensorFlow can fuse the operation with the convolution
-    before it.
-    """
+    """Leaky ReLU whose gradient needs only the output, so TensorFlow can fuse it."""
 
     @tf.custom_gradient
     def activate(h: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:

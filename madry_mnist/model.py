@@ -22,12 +22,6 @@ VARIABLES = {
 def network(variables: Variables) -> Network:
     """conv 5x5 to 32, pool, conv 5x5 to 64, pool, dense 1024, dense 10, with ReLU.
 
-    Args:
-        variables: arrays under the names of the original checkpoint, float32 or bfloat16.
-
-    Returns:
-        [N, 28, 28, 1] float32 in [0, 1] -> logits [N, 10] float32, computed in the variables' type.
-
     Source: MadryLab/mnist_challenge, model.py.
     """
     v = [variables[name] for name in VARIABLES]

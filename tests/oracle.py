@@ -35,3 +35,18 @@ def dgf(x: np.ndarray, grad: np.ndarray, c: float, more: int = 1) -> np.ndarray:
         return g.reshape(x.shape)
     u = d / (2 * h2)
     return (g - c * differences((u - 1) * np.exp(-u), rows)).reshape(x.shape)
+
+
+def pytorch(x: np.ndarray, g: np.ndarray, c: float, method: str) -> np.ndarray:
+    """The direction of examples/attacks.py; `g` is the gradient of the summed loss."""
+    m = len(x)
+    theta, mean = (a.reshape(m, -1).astype(np.float64) for a in (x, g / m))
+    d = distances(x)
+    h2 = 0.5 * np.sort(d.ravel())[(m * m - 1) // 2] / np.log(m)  # torch.median is the lower one
+    k = np.exp(-0.5 * d / h2)
+    if method == "dgf":
+        k *= d / (2 * h2) - 1
+    dxk = -k @ theta + theta * k.sum(axis=1, keepdims=True)
+    if method == "dgf":
+        return (mean - c * dxk).reshape(x.shape)
+    return (mean + c * -(k @ -mean + dxk / h2) / m).reshape(x.shape)

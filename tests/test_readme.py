@@ -13,7 +13,7 @@ from daa.runs.config import RESULTS
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 TEXT = " ".join(README.read_text().split())
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
 
 
 def test_the_readme_is_short():

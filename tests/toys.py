@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from daa import AttackConfig, Bounds, Target
+from daa import AttackConfig, Bounds, Target, targets
 from daa.attacks.methods import METHODS
+from daa.attacks.worst_case import Engine, local
+from daa.targets import checkpoints, untrained
 
 FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}
 
@@ -44,6 +48,12 @@ def images(
     return rng.random((n, *shape)).astype(np.float32), rng.integers(0, classes, n)
 
 
+def optimum(x: np.ndarray, y: np.ndarray, w: np.ndarray, eps: float = 0.1) -> np.ndarray:
+    """The worst case of a linear network of two classes."""
+    away = np.where(y == 0, 1, -1)[:, None] * np.sign(w[:, 1] - w[:, 0])
+    return np.clip(x + np.float32(eps) * away.reshape(x.shape).astype(np.float32), 0, 1)
+
+
 def network(seed: int = 0, factor: float = 1.0) -> Target:
     """A small network with ReLU; `factor` scales its logits."""
     rng = np.random.default_rng(seed)
@@ -59,3 +69,25 @@ def labelled(target: Target, n: int = 300, seed: int = 1) -> tuple[np.ndarray, n
     """Images with the labels that the target predicts."""
     x, _ = images(n, seed=seed)
     return x, target(x).numpy().argmax(1)
+
+
+def write_weights(reference: str, models: Path) -> None:
+    """Writes a checkpoint of random weights with a step counter to the folder of all weights."""
+    arrays = untrained.arrays(targets.model_of(reference))
+    step = {"global_step": np.array(1, np.int64)}
+    checkpoints.write(models / reference / "checkpoint-1", {**arrays, **step})
+
+
+def ahead(target: Target, x: np.ndarray, y: np.ndarray, count: int) -> Engine:
+    """An engine that receives `count` units before it returns the first result."""
+
+    def run(units: Iterator) -> Iterator:
+        running: list = []
+        while True:
+            while len(running) < count and (unit := next(units, None)) is not None:
+                running.append(unit)
+            if not running:
+                return
+            yield from local(target, x, y)(iter([running.pop(0)]))
+
+    return run

@@ -7,38 +7,28 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from daa import memory
 from daa.attacks import starts
 from daa.attacks.bandit import AdaptiveSettings, allocate, make_arms, update
+from daa.attacks.components import Config
 from daa.attacks.plans import Plan, Report, Unit
-
-if TYPE_CHECKING:
-    from daa.attacks.methods import AttackConfig
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Size of a round.
+    """Size of a round."""
 
-    Args:
-        width: number of images.
-        times: steps, as a multiple of the usual number.
-        wide: width of the last round with the usual number of steps.
-        longest: the largest `times` since the last success.
-    """
-
-    width: int
-    times: int = 1
-    wide: int = 0
-    longest: int = 1
+    width: int  # number of images
+    times: int = 1  # steps, as a multiple of the usual number
+    wide: int = 0  # width of the last round with the usual number of steps
+    longest: int = 1  # the largest `times` since the last success
 
 
 def adaptive(
-    config: AttackConfig,
+    config: Config,
     x: np.ndarray,
     y: np.ndarray,
     seed: int,
@@ -51,11 +41,6 @@ def adaptive(
     """Rounds over the robust images with the smallest margins, until the budget is spent.
 
     Args:
-        config: source of eps, clip_range and precision.
-        x, y: all images and labels.
-        seed: source of all random numbers.
-        report: the report so far.
-        settings: the constants of the plan.
         budget: mean number of forward-backward passes per image; a forward pass counts half.
         minutes: stop after the round in which this time is over; None for no limit. With a limit,
             the result depends on the machine.

@@ -3,6 +3,11 @@
     aim(...) -> labels [N] int64, sign
 
 The attack increases sign * loss(logits, labels): +1 moves away from the labels, -1 towards them.
+Common arguments:
+
+    x: clean images. [N, H, W, C] float32.
+    adv: first images. [N, H, W, C] float32.
+    y: true labels. [N] int64.
 """
 
 from __future__ import annotations
@@ -34,9 +39,6 @@ def given(
     """Away from the true labels, or towards other classes.
 
     Args:
-        x: clean images. [N, H, W, C] float32.
-        y: true labels. [N] int64.
-        target: the classifier.
         target_labels: classes for `targeted="labels"`. [N].
         targeted: None moves away from `y`, "least_likely" towards the class with the lowest logit
             of the clean image, "labels" towards `target_labels`.
@@ -65,12 +67,10 @@ def nearest_classes(
     """Towards one of the wrong classes with the largest logits.
 
     Args:
-        x: clean images. Their logits rank the classes for `restart`. [N, H, W, C] float32.
-        adv: first images. Their logits rank the classes for `ranks`. [N, H, W, C] float32.
-        y: true labels. [N] int64.
-        target: the classifier.
-        restart: restart r aims at the class of rank r modulo `nearest`; the nearest class is first.
-        ranks: rank of the class of each image, from 0; None for the rank of the restart. [N].
+        restart: restart r aims at the class of rank r modulo `nearest` by the logits of `x`; the
+            nearest class is first.
+        ranks: rank of the class of each image by the logits of `adv`, from 0; None for the rank of
+            the restart. [N].
         nearest: number of classes for the restarts.
 
     Source: Gowal et al. 2019 (MultiTargeted), who use all other classes.

@@ -17,6 +17,8 @@ from daa.errors import InputError, is_number, require, whole
 from daa.target import Target, check_images, gradient_of, in_precision, predict, running
 from daa.tensorflow import tf
 
+Tensors = dict[str, Any]
+
 
 class Attack:
     """An attack on a target, for any number of images and restarts.
@@ -27,8 +29,6 @@ class Attack:
     compiled graph.
 
     Args:
-        target: the classifier.
-        config: the attack.
         jit: compile with XLA; None for only on a GPU, because XLA is slower on a CPU.
 
     Raises:
@@ -55,7 +55,6 @@ class Attack:
         target_labels: np.ndarray | None = None,
         ranks: np.ndarray | None = None,
         first: np.ndarray | None = None,
-        best: np.ndarray | None = None,
         on_steps: Callable[[int], None] | None = None,
     ) -> np.ndarray:
         """Attacks images once.
@@ -68,8 +67,6 @@ class Attack:
             ranks: ranks of the target classes, for an aim at the nearest classes. [N].
             first: first images instead of the start of the config, [N, H, W, C] float32; or several
                 versions, [k, N, H, W, C], of which each image uses the one with the lowest margin.
-            best: adversarial image with the lowest margin so far, for starts that continue from it;
-                None for x. [N, H, W, C] float32.
             on_steps: called after each inner loop with its number of image-steps.
 
         Returns:
@@ -92,10 +89,10 @@ class Attack:
         values |= {"target": self.target, "target_labels": target_labels, "ranks": ranks}
         if first is None:
 
-            def start(x: np.ndarray, y: np.ndarray, best: np.ndarray) -> np.ndarray:
-                return components.call(method.start, {**values, "x": x, "y": y, "best": best})
+            def start(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+                return components.call(method.start, {**values, "x": x, "y": y, "best": x})
 
-            adv = memory.computed(start, x, y, x if best is None else best)
+            adv = memory.computed(start, x, y)
         elif first.ndim == 5:
             versions = [self._inside(version, x) for version in first]
             adv = versions[0]
@@ -111,31 +108,27 @@ class Attack:
         initial |= components.initial(directions.momentum) if config.reads("momentum") else {}
         initial |= components.initial(keep_best) if config.keep else {}
         remembered = {name: memory.computed(value, x) for name, value in initial.items()}
-        settings = {"eps": config.eps, **dict(config.options), "steps": config.steps_per_unit}
-        numbers = {
-            name: tf.constant(value, tf.int32 if name == "steps" else tf.float64)
-            for name, value in settings.items()
-            if is_number(value)
+        settings = {"eps": config.eps, **dict(config.options)}
+        numbers = {k: tf.constant(v, tf.float64) for k, v in settings.items() if is_number(v)}
+        numbers |= {
+            "steps": tf.constant(config.steps_per_unit),
+            "sign": tf.constant(sign, tf.float32),
         }
         size, steps, channels = min(config.batch_size, len(x)), config.inner_steps, x.shape[-1]
         noisy = "noise" in components.needs(method.step)
         for begin, batch in self._minibatches(len(x), rng):
             # Copies of its images pad a smaller last minibatch; they are not particles.
             rows = np.resize(batch, size)
+            lower, upper = self._bounds(x[rows])
+            images = {"adv": adv[rows], "labels": labels[rows], "y": y[rows]}
+            images |= {"lower": lower, "upper": upper, "real": np.arange(size) < len(batch)}
+            numbers |= {"begin": tf.constant(begin), "end": tf.constant(begin + steps)}
             # Random numbers of a graph would depend on the device.
             noise = rng.random((steps, size, 2 + channels), np.float32) if noisy else np.zeros(0)
             with running(self.target):
-                moved, kept, finite = self.inner_loop(
-                    *(array[rows] for array in (adv, labels, y)),
-                    *self._bounds(x[rows]),
-                    np.arange(size) < len(batch),
-                    {name: value[rows] for name, value in remembered.items()},
-                    tf.constant(sign, tf.float32),
-                    tf.constant(begin),
-                    tf.constant(begin + steps),
-                    tf.constant(noise, tf.float32),
-                    numbers,
-                )
+                kept = {name: value[rows] for name, value in remembered.items()}
+                noise = tf.constant(noise, tf.float32)
+                moved, kept, finite = self.inner_loop(images, kept, numbers, noise)
             finite = finite.numpy()[: len(batch)]
             if not finite.all():
                 raise InputError(
@@ -186,7 +179,7 @@ def keep_best(adv: tf.Tensor, logits: tf.Tensor, y: tf.Tensor, memory: Memory) -
 
 
 def compile_inner_loop(
-    target: Target, config: AttackConfig, jit: bool | None = None
+    target: Target, config: AttackConfig, jit: bool | None
 ) -> Callable[..., Any]:
     """Compiles all steps of a minibatch between two shuffles as one graph.
 
@@ -194,11 +187,12 @@ def compile_inner_loop(
     traced once per minibatch size.
 
     Returns:
-        A function of images, labels of the aim, true labels, lower and upper bounds ([M, ...]
-        each), `real` ([M] bool, false for padding rows), memory (name: [M, ...]), sign, first step,
-        last step + 1, noise for steps that need it ([steps, M, 2 + C]), and the numeric settings
-        (name: scalar). It returns the new images, the new memory, and whether the gradient of each
-        image was finite. A single gradient with NaN or infinity makes all images invalid.
+        A function of four arguments: `adv`, `labels` of the aim, true labels `y`, bounds `lower`
+        and `upper`, and `real`, False for padding rows (name: [M, ...]); memory (name: [M, ...]);
+        `sign`, first step `begin`, last step + 1 `end`, and numeric settings (name: scalar); noise
+        for steps that need it ([steps, M, 2 + C]). It returns the new images, the new memory, and
+        whether the gradient of each image was finite. A single gradient with NaN or infinity makes
+        all images invalid.
     """
     jit = (kernels.on_gpu() if jit is None else jit) and target.xla
     method, loss = config.method_spec, LOSSES[str(config.loss)].function
@@ -210,26 +204,16 @@ def compile_inner_loop(
     noisy = "noise" in components.needs(method.step)
 
     def inner_loop(
-        adv: tf.Tensor,
-        labels: tf.Tensor,
-        y: tf.Tensor,
-        lower: tf.Tensor,
-        upper: tf.Tensor,
-        real: tf.Tensor,
-        memory: Memory,
-        sign: tf.Tensor,
-        begin: tf.Tensor,
-        end: tf.Tensor,
-        noise: tf.Tensor,
-        numbers: dict[str, tf.Tensor],
+        images: Tensors, memory: Memory, numbers: Tensors, noise: tf.Tensor
     ) -> tuple[tf.Tensor, Memory, tf.Tensor]:
-        shared = {**texts, **numbers, "real": real, "labels": labels, "y": y}
-        shared |= {"lower": lower, "upper": upper}
+        shared = {**texts, **numbers, **images}
+        y = images["y"]
 
         def signed(logits: tf.Tensor) -> tf.Tensor:
             if "scale" in blocks:
                 logits = tf.cast(numbers["scale"], logits.dtype) * logits
-            return sign * (loss(logits, labels, y) if true_labels else loss(logits, labels))
+            arguments = (logits, images["labels"], y) if true_labels else (logits, images["labels"])
+            return numbers["sign"] * loss(*arguments)
 
         def call(component: Any, memory: Memory, values: dict[str, Any]) -> Any:
             result = components.call(component, {**shared, **values, "memory": memory})
@@ -240,7 +224,7 @@ def compile_inner_loop(
         ) -> tuple[tf.Tensor, tf.Tensor, Memory, tf.Tensor]:
             values: dict[str, Any] = {"x": adv, "adv": adv, "k": k}
             if noisy:
-                values["noise"] = noise[k - begin]
+                values["noise"] = noise[k - numbers["begin"]]
             if method.direction is directions.nowhere:
                 logits = target(adv)
                 values |= {"logits": logits, "losses": signed(logits)}
@@ -259,11 +243,11 @@ def compile_inner_loop(
             if "momentum" in blocks:
                 v, memory = directions.momentum(v, memory, decay=numbers["momentum"])
             moved, memory = call(method.step, memory, {**values, "v": v})
-            return k + 1, ball.project(moved, lower, upper), memory, finite
+            return k + 1, ball.project(moved, images["lower"], images["upper"]), memory, finite
 
-        state = (begin, adv, memory, tf.ones_like(real))
+        state = (numbers["begin"], images["adv"], memory, tf.ones_like(images["real"]))
         with kernels.traced_for_xla(bool(jit)):
-            return tf.while_loop(lambda k, *_: k < end, step, state)[1:]
+            return tf.while_loop(lambda k, *_: k < numbers["end"], step, state)[1:]
 
     # A new partial per graph: TensorFlow would warn of retracing the same function.
     graph = partial(tf.function, autograph=False, jit_compile=jit)

@@ -1,4 +1,12 @@
-"""The exact L-infinity ball around each image, intersected with the pixel range."""
+"""The exact L-infinity ball around each image, intersected with the pixel range.
+
+Common arguments:
+
+    adv: adversarial images. [N, H, W, C].
+    x: clean images in [0, 1]. [N, H, W, C] float32.
+    eps: radius of the ball, in the unit of `x`.
+    clip_range: also stay inside [0, 1].
+"""
 
 from __future__ import annotations
 
@@ -8,13 +16,9 @@ from daa.errors import is_number, plain, require
 from daa.tensorflow import tf
 
 
-def radius(eps: float, where: str = "eps") -> float:
-    """Checks the radius of a ball; returns it as a Python number.
-
-    Raises:
-        InputError: not a number with 0 < eps <= 1.
-    """
-    require(is_number(eps) and 0 < eps <= 1, where, "0 < eps <= 1", eps)
+def radius(eps: float) -> float:
+    """Raises InputError unless 0 < eps <= 1; returns eps as a Python number."""
+    require(is_number(eps) and 0 < eps <= 1, "eps", "0 < eps <= 1", eps)
     return plain(eps)
 
 
@@ -22,11 +26,6 @@ def bounds(x: np.ndarray, eps: float, *, clip_range: bool = True) -> tuple[np.nd
     """Smallest and largest allowed value of each pixel, rounded inwards to float32.
 
     Every float32 value between them passes `check`, which computes in float64.
-
-    Args:
-        x: clean images in [0, 1]. [N, H, W, C] float32.
-        eps: radius of the ball, in the unit of `x`.
-        clip_range: also stay inside [0, 1].
 
     Returns:
         lower, upper. [N, H, W, C] float32 each.
@@ -47,12 +46,6 @@ def project(x: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor) -> tf.Tensor:
 
 def check(adv: np.ndarray, x: np.ndarray, eps: float, *, clip_range: bool = True) -> None:
     """Checks in float64, with zero tolerance, that adversarial images stay in the ball.
-
-    Args:
-        adv: adversarial images. [N, H, W, C].
-        x: their clean images. [N, H, W, C].
-        eps: radius of the ball, in the unit of `x`.
-        clip_range: also require [0, 1].
 
     Raises:
         InputError: names the first image and pixel outside the ball or the range, or not a number.

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from daa.attacks.components import Config
 from daa.attacks.plans import Outcome
-
-if TYPE_CHECKING:
-    from daa.attacks.methods import AttackConfig
-
 
 _Lengths = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class ArmSettings:
-    """A kind of attack that Adaptive DAA can choose.
+    """A kind of attack that Adaptive DAA can choose."""
 
-    Args:
-        options: of the `AttackConfig`, except the shared ones.
-        lengths: lengths of the first and the last step, as fractions of eps; None for a step rule
-            that sets its lengths itself.
-        scale: median margin of the clean images after scaling of the logits; None without scaling.
-    """
-
-    options: Mapping[str, Any]
+    options: Mapping[str, Any]  # of the `AttackConfig`, except the shared options
+    # First and last step, as fractions of eps; None for a step rule with lengths of its own.
     lengths: _Lengths = None
+    # Median margin of the clean images after scaling of the logits; None without scaling.
     scale: float | None = None
 
 
@@ -40,70 +32,49 @@ _COUPLED = {**_MOVING, "method": "blob", "loss": "xent", "c": 2.0, "steps_per_sh
 
 @dataclass(frozen=True)
 class AdaptiveSettings:
-    """Constants of Adaptive DAA; `docs/adaptive.md` explains them.
+    """Constants of Adaptive DAA; `docs/adaptive.md` explains them."""
 
-    Args:
-        arms: coupled cross-entropy, margins to the nearest classes, Auto-PGD. At scale 8 the
-            cross-entropy is neither saturated nor linear; Auto-PGD prefers a nearly linear loss.
-        search: random search, an arm only on networks whose gradients vanish.
-        batch: minibatch size. With fewer than 1,000 images it is a twentieth of their number, at
-            least 10, so that a round can serve several arms.
-        opening: the first rounds: steps, lengths of the first and the last step as fractions of
-            eps, share of the robust images. The second round continues from the first one.
-        steps: steps of the further rounds; the last number repeats.
-        longest: maximum factor of the steps in rounds after rounds without success.
-        starts: first images that each further round compares by a forward pass.
-        narrowest: minimum number of minibatches in a round.
-        patience: number of steps that doubles the rank of an image that stays robust.
-        dead: share of images with a constant margin in the first round that enables `search`.
-        random_order: choose images at random, not by margin.
-        decay: per-round decay of past rewards and costs.
-        partial: reward of lowering a margin to 0 without misclassification.
-        least: minimum share of an arm.
-        prior: prior pseudo-count of gradients in each arm's Gamma posterior.
-    """
-
+    # Coupled cross-entropy, margins to the nearest classes, Auto-PGD. At scale 8 the cross-entropy
+    # is neither saturated nor linear; Auto-PGD prefers a nearly linear loss.
     arms: tuple[ArmSettings, ...] = (
         ArmSettings(_COUPLED, (0.67, 0.01), scale=8.0),
         ArmSettings({**_MOVING, "method": "multitargeted"}, (1.0, 0.03), scale=8.0),
         ArmSettings({"method": "apgd"}, scale=2.0),
     )
+    # Random search, an arm only on networks whose gradients vanish.
     search: ArmSettings = ArmSettings({"method": "square"}, scale=8.0)
+    # Minibatch size. With fewer than 1,000 images it is a twentieth of their number, at least 10,
+    # so that a round can serve several arms.
     batch: int = 50
+    # The first rounds: steps, lengths of the first and the last step as fractions of eps, share of
+    # the robust images. The second round continues from the first round.
     opening: tuple[_Round, ...] = ((5, 0.67, 0.08, 1.0), (5, 0.08, 0.01, 0.4))
-    steps: tuple[int, ...] = (20, 30)
-    longest: int = 4
+    steps: tuple[int, ...] = (20, 30)  # of the further rounds; the last number repeats
+    longest: int = 4  # maximum factor of the steps in rounds after rounds without success
+    # First images that each further round compares by a forward pass.
     starts: tuple[str, ...] = ("transfer", "pixels")
-    narrowest: int = 1
-    patience: int = 25
-    dead: float = 0.2
-    random_order: bool = False
-    decay: float = 0.8
-    partial: float = 0.03
-    least: float = 0.05
-    prior: float = 1000.0
+    narrowest: int = 1  # minimum number of minibatches in a round
+    patience: int = 25  # number of steps that doubles the rank of an image that stays robust
+    dead: float = 0.2  # share of constant margins in the first round that enables `search`
+    random_order: bool = False  # choose images at random, not by margin
+    decay: float = 0.8  # per-round decay of past rewards and costs
+    partial: float = 0.03  # reward of lowering a margin to 0 without misclassification
+    least: float = 0.05  # minimum share of an arm
+    prior: float = 1000.0  # prior pseudo-count of gradients in each arm's Gamma posterior
 
 
 @dataclass
 class Arm:
-    """An attack with the record of its success.
-
-    Args:
-        options: of its `AttackConfig`.
-        lengths: lengths of the first and the last step, as fractions of eps; None as above.
-        reward: misclassified images and lowered margins, decayed per round.
-        gradients: cost of this reward, decayed per round.
-        owed: minibatches lost to rounding so far.
-    """
+    """An attack with a record of success."""
 
     options: dict[str, Any]
     lengths: _Lengths
-    reward: float = 0.0
-    gradients: float = 0.0
-    owed: float = 0.0
+    reward: float = 0.0  # misclassified images and lowered margins, decayed per round
+    gradients: float = 0.0  # cost of the reward, decayed per round
+    owed: float = 0.0  # minibatches lost to rounding so far
 
-    def config(self, base: AttackConfig, steps: int, lengths: _Lengths) -> AttackConfig:
-        """The attack of the arm with this many gradients; `lengths` override its step lengths."""
+    def config(self, base: Config, steps: int, lengths: _Lengths) -> Config:
+        """The attack of the arm with this many gradients; `lengths` replace its step lengths."""
         options = dict(self.options, steps=steps)
         if options["method"] == "square":
             options["steps"] = 2 * steps  # a step costs half a gradient
@@ -112,16 +83,10 @@ class Arm:
         return type(base)(**options)
 
 
-def make_arms(
-    config: AttackConfig, batch: int, margin: float, settings: AdaptiveSettings
-) -> list[Arm]:
-    """The arms of an attack; random search is the last one.
+def make_arms(config: Config, batch: int, margin: float, settings: AdaptiveSettings) -> list[Arm]:
+    """The arms of an attack; random search is the last arm.
 
-    Args:
-        config: source of eps, clip_range and precision.
-        batch: minibatch size.
-        margin: median margin of the clean images that are classified correctly, in logits.
-        settings: the kinds of arms.
+    `margin` is the median margin of the correctly classified clean images, in logits.
     """
     shared = {name: getattr(config, name) for name in ("eps", "clip_range", "precision")}
     shared |= {"batch_size": batch, "keep": "best"}
@@ -145,12 +110,9 @@ def allocate(
     sampling with Gamma posteriors).
 
     Args:
-        arms: the arms; their rounding errors are updated.
         count: images of the round.
         batch: minibatch size; only the last minibatch may be smaller.
         even: give all arms the same share.
-        rng: source of the samples.
-        settings: `prior` and `least`.
     """
     rates = [rng.gamma(arm.reward + 0.5, 1 / (arm.gradients + settings.prior), 400) for arm in arms]
     best = np.bincount(np.argmax(rates, axis=0), minlength=len(arms)) / 400
@@ -179,11 +141,9 @@ def update(
     """Adds the results of a round to the records of the arms.
 
     Args:
-        arms: the arms.
         rows: rows of the round for each arm.
-        before: margins of the round's images before the round.
-        outcomes: one for each arm with rows.
-        settings: `decay` and `partial`.
+        before: margins of the images before the round.
+        outcomes: outcomes of the arms with rows.
 
     Returns:
         Rows of the newly misclassified images, and the share of constant margins.

@@ -12,7 +12,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,36 +24,48 @@ Memory = dict[str, Any]
 SHARED = ("eps", "clip_range")
 
 Component = Callable[..., Any]
-_C = TypeVar("_C", bound=Callable[..., Any])
+_C = TypeVar("_C", bound=Component)
+
+
+class Config(Protocol):
+    """The part of an `AttackConfig` that plans use; methods.py imports the plans."""
+
+    def __init__(self, **settings: Any) -> None: ...
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def eps(self) -> float: ...
+
+    @property
+    def gradients_per_image(self) -> float: ...
+
+
+def _declaring(name: str, value: Any) -> Callable[[_C], _C]:
+    def declare(component: _C) -> _C:
+        setattr(component, name, value)
+        return component
+
+    return declare
 
 
 def remembers(**initial: Callable[[np.ndarray], np.ndarray]) -> Callable[[_C], _C]:
-    """Declares the memory of a direction or a step rule, which follows its image through shuffles.
+    """Declares the memory of a direction or a step rule; it follows each image through shuffles.
 
     Args:
         initial: {name: function of the images [N, H, W, C] that returns the first value [N, ...]}.
     """
-
-    def declare(component: _C) -> _C:
-        component.initial = initial  # type: ignore[attr-defined]
-        return component
-
-    return declare
+    return _declaring("initial", initial)
 
 
 def costs(gradients: float | Callable[..., float]) -> Callable[[_C], _C]:
     """Declares the cost of a component per image, in addition to the steps of the attack.
 
-    Args:
-        gradients: forward-backward passes, where a forward pass counts half; or a function of the
-            component's options that returns them.
+    The cost is a number of forward-backward passes, where a forward pass counts half, or a function
+    of the component's options that returns this number.
     """
-
-    def declare(component: _C) -> _C:
-        component.gradients = gradients  # type: ignore[attr-defined]
-        return component
-
-    return declare
+    return _declaring("gradients", gradients)
 
 
 def cost(component: Component, options: Mapping[str, Any]) -> float:
@@ -63,13 +75,13 @@ def cost(component: Component, options: Mapping[str, Any]) -> float:
 
 
 def initial(component: Component) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Initial memory of a component: {name: function of the images}."""
+    """Initial memory of a component; see `remembers`."""
     return getattr(component, "initial", {})
 
 
 @functools.cache
 def needs(component: Component) -> tuple[str, ...]:
-    """Names of all parameters of a component."""
+    """Names of all parameters."""
     return tuple(inspect.signature(component).parameters)
 
 
@@ -99,29 +111,22 @@ def typed_options(component: Component) -> dict[str, tuple[Any, Any]]:
 
 
 def checked(name: str, value: Any, kind: Any) -> Any:
-    """The value of an option as a plain Python value.
+    """The value of an option as a plain Python value; InputError if the type does not allow it.
 
-    Args:
-        name: of the option, for the message.
-        value: of the user; NumPy scalars count as the equal Python values.
-        kind: type of the option: bool, int (>= 1), float, a Literal of texts, or a union with None.
-
-    Raises:
-        InputError: the type does not allow the value.
+    `kind` is bool, int (>= 1), float, a Literal of texts, or a union with None.
     """
     value = plain(value)
-    wrong = mismatch(value, kind)
+    wrong = _mismatch(value, kind)
     require(wrong is None, name, str(wrong), value)
     return value
 
 
-def mismatch(value: object, kind: Any) -> str | None:
+def _mismatch(value: object, kind: Any) -> str | None:
     """Describes the values that a type allows unless it allows this value."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         kinds = [one for one in typing.get_args(kind) if one is not type(None)]
-        if value is None or any(mismatch(value, one) is None for one in kinds):
-            return None
-        return " or ".join(["null", *(str(mismatch(value, one)) for one in kinds)])
+        wrong = [_mismatch(value, one) for one in kinds]
+        return None if value is None or None in wrong else " or ".join(["null", *map(str, wrong)])
     if typing.get_origin(kind) is Literal:
         texts = typing.get_args(kind)
         ok = isinstance(value, str) and value in texts

@@ -1,7 +1,14 @@
 """Ascent directions of the attacks; only their sign reaches the image.
 
+    direction(x, grad, ...) -> v, [M, H, W, C]
+
 The images of a minibatch are the particles of an adversarial distribution. BLOB and DGF couple
-them. A single image follows its gradient, as in PGD.
+them. A single image follows its gradient, as in PGD. Common arguments:
+
+    x: images in [0, 1]. [M, H, W, C].
+    grad: gradient g of the summed loss at `x`. [M, H, W, C].
+    real: False for padding rows of the minibatch. [M] bool; None without padding.
+    c: weight of the particle terms, dimensionless; 0 gives PGD.
 """
 
 from __future__ import annotations
@@ -19,14 +26,7 @@ Formula = Literal["released", "paper", "pytorch"]
 
 
 def gradient(grad: tf.Tensor) -> tf.Tensor:
-    """The loss gradient: FGSM and PGD.
-
-    Args:
-        grad: gradient of the summed loss. [M, H, W, C].
-
-    Returns:
-        `grad`. [M, H, W, C].
-    """
+    """The loss gradient: FGSM and PGD."""
     return grad
 
 
@@ -39,7 +39,7 @@ def momentum(grad: tf.Tensor, memory: Memory, *, decay: float) -> tuple[tf.Tenso
     A zero gradient leaves `decay * m`.
 
     Args:
-        grad: gradient of the summed loss, or any other direction. [M, H, W, C].
+        grad: the gradient, or any other direction. [M, H, W, C].
         memory: `velocity`, the previous m, initially zero. [M, H, W, C].
         decay: mu, dimensionless; 1.0 in the released script.
 
@@ -71,20 +71,13 @@ def blob(
     sign, the lower median, and g / M instead of g, because its loss is the minibatch mean.
 
     Args:
-        x: images in [0, 1]. [M, H, W, C].
-        grad: gradient of the summed loss at `x`. [M, H, W, C].
-        real: False for padding rows of the minibatch. [M] bool; None without padding.
-        c: weight of the particle terms, dimensionless; 0 gives PGD.
         formula: "released", "paper" (the paper's sign) or "pytorch" (the PyTorch script).
-
-    Returns:
-        The direction v. [M, H, W, C].
 
     Source: AAAI 2019, Eq. 21; blob_rand.py; `_svgd` of the PyTorch script's attacks.py.
     """
     if x.shape[0] == 1:
         return grad
-    particles, g = _relative(x), _flat(_in_unit(grad, real, formula))
+    particles, g = _relative(x), tf.reshape(_in_unit(grad, real, formula), [x.shape[0], -1])
     u, inverse_h2 = scaled_distances(particles, real=real, lower=formula == "pytorch")
     # The diagonal contributes K_ii g_i = g_i to the first term and nothing to the second.
     k = tf.linalg.set_diag(tf.exp(-u), tf.zeros_like(u[0]))
@@ -114,14 +107,7 @@ def dgf(
     because its loss is the minibatch mean.
 
     Args:
-        x: images in [0, 1]. [M, H, W, C].
-        grad: gradient of the summed loss at `x`. [M, H, W, C].
-        real: False for padding rows of the minibatch. [M] bool; None without padding.
-        c: weight of the Wasserstein term, dimensionless; 0 gives PGD.
         formula: "released", "paper" (the paper's bandwidth) or "pytorch" (the PyTorch script).
-
-    Returns:
-        The direction v. [M, H, W, C].
 
     Source: AAAI 2019, Eq. 22, with c = 2 gamma c' / (1 + c') and the bandwidth of the released
     dgf_rand.py; `_sgld` of the PyTorch script's attacks.py.
@@ -144,7 +130,6 @@ def attraction(
         v_i = g_i - c/M * sum_j K_ij (x_i - x_j) / h^2
 
     The gradients of the neighbours in `blob` are left out; they change little (docs/adaptive.md).
-    Arguments and result as for `blob`.
     """
     if x.shape[0] == 1:
         return grad
@@ -170,14 +155,9 @@ def corrected(
         v = share * g(x) + (1 - share) * g(x + step_size * sign g(x))
 
     Args:
-        x: images in [0, 1]. [M, H, W, C].
-        grad: gradient g of the summed loss at `x`. [M, H, W, C].
         gradient: computes the gradient at other images.
         step_size: length of the plain step, in the unit of `x`.
         share: weight of the gradient at `x`.
-
-    Returns:
-        The direction v. [M, H, W, C].
 
     Source: Wan and Huang 2023 (arXiv 2306.01809) and PCROS.py of wan-lab/PCROS.
     """
@@ -191,7 +171,6 @@ def nowhere() -> None:
 
 
 def _in_unit(grad: tf.Tensor, real: tf.Tensor | None, formula: Formula) -> tf.Tensor:
-    """Converts the gradient of the summed loss to the unit of a formula."""
     return grad / tf.cast(_count(grad, real), grad.dtype) if formula == "pytorch" else grad
 
 
@@ -199,15 +178,10 @@ def _count(x: tf.Tensor, real: tf.Tensor | None) -> tf.Tensor | int:
     return x.shape[0] if real is None else tf.reduce_sum(tf.cast(real, tf.int32))
 
 
-def _flat(x: tf.Tensor) -> tf.Tensor:
-    return tf.reshape(x, [x.shape[0], int(np.prod(x.shape[1:]))])
-
-
 def _relative(x: tf.Tensor) -> tf.Tensor:
-    """[M, H, W, C] -> [M, H * W * C], relative to the first image.
+    """Flat images minus the first image. [M, H * W * C].
 
     The directions depend only on differences of images. A pixel that is equal in all images then
     gives exactly 0, not a rounding error whose sign would move the pixel.
     """
-    rows = _flat(x)
-    return rows - rows[:1]
+    return tf.reshape(x - x[:1], [x.shape[0], -1])

@@ -1,4 +1,4 @@
-"""The RBF kernel between the particles of a minibatch, with the median bandwidth."""
+"""The RBF kernel between the particles x [M, D] of a minibatch, with the median bandwidth."""
 
 from __future__ import annotations
 
@@ -24,12 +24,7 @@ def squared_distances(x: tf.Tensor) -> tf.Tensor:
         d_ij = |x_i|^2 + |x_j|^2 - 2 x_i . x_j
 
     Distances within the rounding error are set to 0, so identical particles have distance 0.
-
-    Args:
-        x: particles. [M, D].
-
-    Returns:
-        d, with a zero diagonal. [M, M].
+    The result d has a zero diagonal. [M, M].
     """
     norms = tf.reduce_sum(x * x, axis=1)
     sums = norms[:, None] + norms[None, :]
@@ -100,10 +95,8 @@ def scaled_distances(
     of the kernel vanishes.
 
     Args:
-        x: particles. [M, D].
         more: added to M in the logarithm.
-        real: False for padding rows, which are far from all other rows. [M] bool; None without
-            padding.
+        real: False for padding rows, which are far from all other rows. [M] bool.
         lower: as in `median`.
 
     Returns:

@@ -1,4 +1,11 @@
-"""Per-image losses that the attacks increase."""
+"""Per-image losses that the attacks increase.
+
+loss(logits, labels) -> [N]
+
+logits: [N, K] float32.
+labels: [N] int64; target classes if the loss has a parameter `y`.
+y: true labels. [N] int64.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +21,7 @@ _CW_CONFIDENCE = 50.0
 
 
 def xent(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy with respect to `labels`.
-
-    Args:
-        logits: [N, K] float32.
-        labels: [N] int64.
-
-    Returns:
-        -log softmax(logits)[label]. [N].
-    """
+    """Cross-entropy, -log softmax(logits)[label]. [N]."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
 
 
@@ -43,15 +42,7 @@ def cw(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def difference(logits: tf.Tensor, labels: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Logit of the true label minus the logit of the target class.
-
-    Args:
-        logits: [N, K].
-        labels: target classes. [N].
-        y: true labels. [N].
-
-    Returns:
-        z_y - z_label. [N].
+    """Logit of the true label minus the logit of the target class, z_y - z_label. [N].
 
     Source: Gowal et al. 2019 (MultiTargeted).
     """
@@ -84,18 +75,11 @@ def dlr_targeted(logits: tf.Tensor, labels: tf.Tensor, y: tf.Tensor) -> tf.Tenso
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss that configs can name.
+    """A loss that configs can name."""
 
-    Args:
-        title: name in tables and figures.
-        function: (logits [N, K], labels [N]) -> [N]. A function with a parameter `y` also gets the
-            true labels [N]; then `labels` are the target classes of the attack.
-        classes: minimum number of classes.
-    """
-
-    title: str
+    title: str  # in tables and figures
     function: Callable[..., tf.Tensor]
-    classes: int = 2
+    classes: int = 2  # minimum number of classes
 
 
 LOSSES = {

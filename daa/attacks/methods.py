@@ -19,32 +19,23 @@ from daa.target import Precision
 
 @dataclass(frozen=True)
 class Method:
-    """An attack as a row of components.
+    """An attack as a row of components; see their modules."""
 
-    Args:
-        title: name in tables and figures.
-        direction, start, aim, step, plan: the components; see their modules.
-        particles: whether the images of a minibatch influence each other and are shuffled every
-            `steps_per_shuffle` steps; False for a composed method with shuffle="never".
-        steps: fixed number of steps; None if the number is an option.
-        loss: default loss; None for a plan that chooses the losses of its units.
-        options: {option: default} that override the defaults of the components.
-    """
-
-    title: str
+    title: str  # in tables and figures
     direction: Component = directions.gradient
     start: Component = starts.uniform
     aim: Component = aims.given
     step: Component = steps.fixed
     plan: Component = plans.repeat
+    # Whether the images of a minibatch influence each other and are shuffled every
+    # `steps_per_shuffle` steps; False for a composed method with shuffle="never".
     particles: bool = False
-    steps: int | None = None
-    loss: str | None = "xent"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    steps: int | None = None  # fixed number of steps; None if the number is an option
+    loss: str | None = "xent"  # default loss; None for a plan that chooses the losses of its units
+    options: Mapping[str, Any] = field(default_factory=dict)  # replace defaults of the components
 
     @property
     def components(self) -> tuple[Component, ...]:
-        """The components that define the options of the method."""
         return self.start, self.aim, self.direction, self.step, self.plan
 
     def defaults(self) -> dict[str, Any]:
@@ -198,8 +189,7 @@ class AttackConfig:
             checked("precision", precision, Precision),
             tuple(_resolved(method, options).items()),
         )
-        for name, value in zip(self.__dataclass_fields__, values, strict=True):
-            object.__setattr__(self, name, value)
+        self.__dict__.update(zip(self.__dataclass_fields__, values, strict=True))
         if self.loss is not None and "y" in components.needs(LOSSES[self.loss].function):
             aimed = self.method_spec.aim is not aims.given or self.targeted is not None
             require(aimed, "loss", "one that needs no class to aim at", self.loss)
@@ -233,7 +223,7 @@ class AttackConfig:
 
     @property
     def inner_steps(self) -> int:
-        """Consecutive steps of a minibatch: all of them unless particles are shuffled."""
+        """Consecutive steps of a minibatch, which are all steps unless particles are shuffled."""
         return self.steps_per_shuffle if self.method_spec.particles else self.steps_per_unit
 
     @property
@@ -260,10 +250,7 @@ class AttackConfig:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> AttackConfig:
-        """The attack with some `settings()`.
-
-        Options of other methods are ignored, because old records list the options of all methods.
-        """
+        """The attack with some `settings()`; old records also list options of other methods."""
         method = checked("method", settings.get("method"), Literal[tuple(METHODS)])
         names = cls.readable(method, settings)
         return cls(**{name: value for name, value in settings.items() if name in names})

@@ -1,7 +1,5 @@
 """Plans: generators that yield units of work and receive the report so far.
 
-    plan(...) -> generator of units
-
 A plan yields a `Unit`, or None while it waits for the results of pending units. It receives the
 report over all finished units. Plans are deterministic: an interrupted attack resumes by running
 its plan again with the stored results.
@@ -11,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from daa.attacks.methods import AttackConfig
+from daa.attacks.components import Config
 
 # A larger number is a typing error: even the smallest attack would need weeks.
 MOST_RESTARTS = 1_000_000
@@ -24,30 +20,16 @@ MOST_RESTARTS = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """A piece of work that can run anywhere: one attack on some images.
+    """A piece of work that can run anywhere: one attack on n images; see `Attack.__call__`."""
 
-    Args:
-        config: the attack.
-        seed, restart: source of all its random numbers.
-        images: indices of the images; None for all. [n].
-        first: first images instead of the start of the config, [n, H, W, C] float32; or several
-            versions, [k, n, H, W, C], of which each image uses the one with the lowest margin.
-        best: adversarial image with the lowest margin so far, for starts that continue from it.
-            [n, H, W, C] float32.
-        target_labels: target classes, for `targeted="labels"`. [n].
-        ranks: ranks of the target classes, for an aim at the nearest classes. [n].
-        overhead: forward-backward passes per image in addition to the config's.
-    """
-
-    config: AttackConfig
+    config: Config
     seed: int
     restart: int
-    images: np.ndarray | None = None
+    images: np.ndarray | None = None  # indices, [n]; None for all images
     first: np.ndarray | None = None
-    best: np.ndarray | None = None
     target_labels: np.ndarray | None = None
     ranks: np.ndarray | None = None
-    overhead: float = 0.0
+    overhead: float = 0.0  # gradients per image in addition to the gradients of the config
 
     @property
     def gradients(self) -> float:
@@ -57,21 +39,15 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The result of a unit without its images.
+    """The result of a unit, without images."""
 
-    Args:
-        images: indices of its images; None for all. [n].
-        margin: margins of its adversarial images. [n] float32.
-        gradients: forward-backward passes per image.
-    """
-
-    images: np.ndarray | None
-    margin: np.ndarray
-    gradients: float
+    images: np.ndarray | None  # indices, [n]; None for all images
+    margin: np.ndarray  # of the adversarial images, [n] float32
+    gradients: float  # forward-backward passes per image
 
     @property
     def rows(self) -> np.ndarray | slice:
-        """Index of its images in an array of all images."""
+        """Index of the images in an array of all images."""
         return slice(None) if self.images is None else self.images
 
 
@@ -142,7 +118,7 @@ Plan = Generator[Unit | None, Report, None]
 
 
 def repeat(
-    config: AttackConfig, seed: int, restarts: int, target_labels: np.ndarray | None = None
+    config: Config, seed: int, restarts: int, target_labels: np.ndarray | None = None
 ) -> Plan:
     """The same attack on all images, `restarts` times; restart r depends only on (seed, r).
 
@@ -153,7 +129,7 @@ def repeat(
 
 
 def on_robust(
-    config: AttackConfig,
+    config: Config,
     seed: int,
     restarts: int,
     report: Report,

@@ -88,12 +88,7 @@ def stripes(x: np.ndarray, rng: np.random.Generator, *, eps: float) -> np.ndarra
 
 
 def pixels(
-    x: np.ndarray,
-    best: np.ndarray,
-    rng: np.random.Generator,
-    *,
-    eps: float,
-    kicked: float = 0.1,
+    x: np.ndarray, best: np.ndarray, rng: np.random.Generator, *, eps: float, kicked: float = 0.1
 ) -> np.ndarray:
     """The worst images so far, with some pixels moved to a random end of the ball.
 

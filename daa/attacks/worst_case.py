@@ -1,4 +1,12 @@
-"""Accuracy under attack: the loop over units of work, for every plan and every engine."""
+"""Accuracy under attack: the loop over units of work, for every plan and every engine.
+
+Common arguments:
+
+    target: the classifier.
+    x: clean images. [N, H, W, C] float32 in [0, 1].
+    y: true labels. [N] integers.
+    on_steps: called after each inner loop with its number of image-steps.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +34,6 @@ def margins(target: Target, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     The target classifies an image correctly if the margin is positive; a tie counts as
     misclassified.
-
-    Args:
-        target: the classifier.
-        x: images. [N, H, W, C] float32.
-        y: labels. [N].
     """
     slices = memory.parts(x, memory.PART)
     return np.concatenate([margin(predict(target, x[part]), y[part]).numpy() for part in slices])
@@ -44,19 +47,12 @@ def clean_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The result of a unit of work.
+    """The result of a unit of work."""
 
-    Args:
-        adv: adversarial images. [n, H, W, C] float32.
-        margin: their margins, computed in float32. [n].
-        seconds: duration of the unit.
-        device: device of the unit; "" for this process.
-    """
-
-    adv: np.ndarray
-    margin: np.ndarray
+    adv: np.ndarray  # adversarial images, [n, H, W, C] float32
+    margin: np.ndarray  # margins of `adv`, computed in float32, [n]
     seconds: float
-    device: str = ""
+    device: str = ""  # "" for this process
 
 
 # Takes units as soon as it can run them and yields each with its result, in any order. None among
@@ -71,29 +67,12 @@ def run_unit(
     unit: Unit,
     on_steps: Callable[[int], None] | None = None,
 ) -> Result:
-    """Runs a unit of work and evaluates its images by a forward pass in float32.
-
-    Args:
-        attack: the attack of the unit's config.
-        x: all clean images. [N, H, W, C] float32.
-        y: all labels. [N].
-        unit: images, starts and random numbers.
-        on_steps: called after each inner loop with its number of image-steps.
-    """
+    """Runs a unit of work and evaluates its images by a forward pass in float32."""
     begin = time.perf_counter()
     if unit.images is not None:
         x, y = memory.taken(x, unit.images), y[unit.images]
-    adv = attack(
-        x,
-        y,
-        seed=unit.seed,
-        restart=unit.restart,
-        target_labels=unit.target_labels,
-        ranks=unit.ranks,
-        first=unit.first,
-        best=unit.best,
-        on_steps=on_steps,
-    )
+    names = ("seed", "restart", "target_labels", "ranks", "first")
+    adv = attack(x, y, on_steps=on_steps, **{name: getattr(unit, name) for name in names})
     return Result(adv, margins(attack.target, adv, y), time.perf_counter() - begin)
 
 
@@ -104,36 +83,20 @@ def local(
     jit: bool | None = None,
     on_steps: Callable[[int], None] | None = None,
 ) -> Engine:
-    """An engine that runs the units one after another in this process.
-
-    Args:
-        target: the classifier.
-        x: images. [N, H, W, C] float32 in [0, 1].
-        y: labels. [N] integers.
-        jit: compile with XLA; see `Attack`.
-        on_steps: called after each inner loop with its number of image-steps.
-    """
+    """An engine that runs the units one after another in this process; for `jit` see `Attack`."""
 
     def run(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:
         for unit in units:
             if unit is not None:
-                yield unit, run_unit(Attack(target, unit.config, jit), x, y, unit, on_steps)
+                attack = Attack(target, cast(AttackConfig, unit.config), jit)
+                yield unit, run_unit(attack, x, y, unit, on_steps)
 
     return run
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """An attack with all its restarts.
-
-    Args:
-        config: the attack.
-        restarts: R, independent runs; run r depends only on (seed, r). At least 1.
-        seed: source of all random numbers. At least 0.
-        target_labels: target classes, for `targeted="labels"`. [N].
-        so_far: report of the first units of the same job, which do not run again.
-        plan: replaces the plan of the config.
-    """
+    """An attack with all its restarts; see `worst_case`. `plan` replaces the plan of the config."""
 
     config: AttackConfig
     restarts: int = 1
@@ -145,31 +108,22 @@ class Job:
     def __post_init__(self) -> None:
         ok = is_whole(self.restarts) and 1 <= self.restarts <= MOST_RESTARTS
         require(ok, "restarts", f"a whole number from 1 to {MOST_RESTARTS:,}", self.restarts)
-        object.__setattr__(self, "restarts", plain(self.restarts))
-        object.__setattr__(self, "seed", whole(self.seed, "seed"))
+        self.__dict__.update(restarts=plain(self.restarts), seed=whole(self.seed, "seed"))
 
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """A finished unit of a job.
+    """A finished unit."""
 
-    Args:
-        job: index of the job.
-        report: over all units of the job so far.
-        seconds: duration of the unit.
-        device: device of the unit; "" for this process.
-        finished: whether this is the last unit of the job.
-    """
-
-    job: int
-    report: Report
+    job: int  # index of the job
+    report: Report  # over all units of the job so far
     seconds: float
     device: str
-    finished: bool
+    finished: bool  # whether this is the last unit of the job
 
 
 class _Running:
-    """A job in progress: its plan, its next unit, its pending units and its report."""
+    """A job in progress: the plan, the next unit, the pending units and the report."""
 
     def __init__(
         self, number: int, job: Job, x: np.ndarray, y: np.ndarray, natural: np.ndarray
@@ -217,7 +171,7 @@ class _Running:
         return unit
 
     def take(self, unit: Unit, result: Result) -> Iterator[Result]:
-        """Adds results to the report in the order of their units; yields each added result."""
+        """Adds results to the report in the order of the units; yields each added result."""
         self.early[id(unit)] = result
         while self.pending and id(self.pending[0]) in self.early:
             unit = self.pending.popleft()
@@ -254,14 +208,7 @@ def worst_cases(
     """Runs jobs and keeps the worst case of each image in each job.
 
     All units form one stream: while a job waits for its last results, the engine already receives
-    units of the next job.
-
-    Args:
-        target: the classifier.
-        jobs: attacks on the same images; each is fetched when the engine needs its units.
-        x: images. [N, H, W, C] float32 in [0, 1].
-        y: labels. [N] integers.
-        engine: runs the units; None for this process.
+    units of the next job. Each job is fetched when the engine needs its units.
 
     Yields:
         The progress after each unit, or once for a job with a complete `so_far`.
@@ -322,21 +269,16 @@ def worst_case(
     target_labels: np.ndarray | None = None,
     so_far: Report | None = None,
     engine: Engine | None = None,
-    on_unit: Callable[[Report], None] | None = None,
 ) -> Report:
     """Attacks the images as the config's plan requires and keeps the worst case of each image.
 
     Args:
-        target: the classifier.
         config: the attack.
-        x: images. [N, H, W, C] float32 in [0, 1].
-        y: labels. [N] integers.
         restarts: R, independent runs; run r depends only on (seed, r).
         seed: source of all random numbers.
         target_labels: target classes, for `targeted="labels"`. [N].
         so_far: report of the first units of the same attack, which do not run again.
         engine: runs the units; None for this process.
-        on_unit: called with the report so far after each unit.
 
     Returns:
         The report over all units.
@@ -349,6 +291,5 @@ def worst_case(
     """
     job = Job(config, restarts, seed, target_labels, so_far)
     for progress in worst_cases(target, [job], x, y, engine=engine):
-        if on_unit is not None:
-            on_unit(progress.report)
-    return progress.report
+        report = progress.report
+    return report

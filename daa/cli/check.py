@@ -1,7 +1,5 @@
 """Check whether a GPU computes the attack as the CPU does."""
 
-from __future__ import annotations
-
 from daa.cli import options
 from daa.cli.main import command
 
@@ -23,10 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     row = targets.row("madry_mnist/secret")
     variables = checkpoints.cast(row.model.convert(untrained.arrays(row.model)), "float32")
     network, half = row.model.network, row.model.half
-    shape, name = row.model.image_shape, "madry_mnist/random"
-    target = Target(name, network(variables), shape, 10, half=lambda: network(half(variables)))
+    logits, shape = network(variables), row.model.image_shape
+    target = Target("madry_mnist/random", logits, shape, 10, half=lambda: network(half(variables)))
     rng = np.random.default_rng(0)
-    x = rng.random((200, *target.image_shape), dtype=np.float32)
+    x = rng.random((200, *shape), dtype=np.float32)
     checks = check_device(target, x, rng.integers(0, 10, 200), row.eps)
     print(*checks, sep="\n")
     return 1 if any(check.passed is False for check in checks) else 0

@@ -1,7 +1,5 @@
 """Check every available target: accuracy, gradients, logits and images."""
 
-from __future__ import annotations
-
 from daa.cli import options
 from daa.cli.main import command
 from daa.errors import InputError

@@ -1,7 +1,5 @@
 """Attack a classifier, print its robust accuracy and check that the attack can be trusted."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from daa.attacks.methods import METHODS
@@ -11,20 +9,12 @@ from daa.cli.main import command
 
 @command
 def main(arguments: list[str] | None = None) -> None:
-    parser = options.parser(
-        __doc__, "evaluate model.keras --data cifar10 --eps 8/255 --bounds 0 255"
-    )
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="a .keras file, SavedModel folder, package.module:function, or a target "
-        "(see --list-targets)",
-    )
-    parser.add_argument(
-        "--data",
-        help="mnist, fashion_mnist, cifar10, an .npz file with x and y, or a folder of images with "
-        "labels.csv (default: the data set of the target)",
-    )
+    example = "evaluate model.keras --data cifar10 --eps 8/255 --bounds 0 255"
+    parser = options.parser(__doc__, example)
+    sources = "a .keras file, SavedModel folder, package.module:function or target"
+    parser.add_argument("model", metavar="MODEL", help=sources)
+    sources = "mnist, fashion_mnist, cifar10, .npz file with x and y, or folder with labels.csv"
+    parser.add_argument("--data", help=f"{sources} (default: of the target)")
     parser.add_argument("--eps", required=True, help="radius for images in [0, 1], as 8/255")
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--budget", type=float, help="mean gradients per image (default 150)")
@@ -32,9 +22,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--method", choices=METHODS, default="adaptive")
     parser.add_argument("--images", type=options.positive, help="attack the first IMAGES")
     parser.add_argument("--seed", type=options.integer, default=0)
-    parser.add_argument(
-        "--bounds", nargs=2, type=float, metavar=("LOW", "HIGH"), help="pixel range of MODEL"
-    )
+    bounds = ("LOW", "HIGH")
+    parser.add_argument("--bounds", nargs=2, type=float, metavar=bounds, help="pixels of MODEL")
     parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
     parser.add_argument("--signature", help="signature of a SavedModel")
     options.add_device(parser)
@@ -49,23 +38,15 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.evaluation.report import folder_of
 
     out = args.out or folder_of(args.model, args.data, args.method, f"eps{args.eps}")
+    same = ["eps", "method", "budget", "minutes", "images", "seed", "data_format", "signature"]
+    same += ["data_dir", "model_dir", "force"]
     verdict = evaluate(
         args.model,
         args.data,
-        eps=args.eps,
-        method=args.method,
-        budget=args.budget,
-        minutes=args.minutes,
-        images=args.images,
-        seed=args.seed,
         bounds=tuple(args.bounds) if args.bounds else None,
-        data_format=args.data_format,
-        signature=args.signature,
-        data_dir=args.data_dir,
-        model_dir=args.model_dir,
         out=out,
-        force=args.force,
         progress=not args.quiet,
+        **{name: getattr(args, name) for name in same},
     )
     print(verdict)
     say = options.say(args.quiet)

@@ -1,7 +1,5 @@
 """Download weights and data sets, verify them and install them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from daa.cli import options
@@ -14,13 +12,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = options.parser(__doc__, "fetch mnist cifar10")
     parser.add_argument("names", nargs="*", metavar="NAME", help="names of --list")
     parser.add_argument("--list", action="store_true", help="print what is installed or missing")
-    parser.add_argument(
-        "--from",
-        dest="source",
-        metavar="FILE",
-        type=Path,
-        help="install a local file or folder instead of a download, for one NAME",
-    )
+    source = "install a local file or folder instead of a download, for one NAME"
+    parser.add_argument("--from", dest="source", metavar="FILE", type=Path, help=source)
     options.add_folders(parser)
     options.add_quiet(parser)
     args = parser.parse_args(arguments)
@@ -30,8 +23,8 @@ def main(arguments: list[str] | None = None) -> None:
         names = fetch.names()
         for name in names:
             parcel = fetch.parcel(name, args.data_dir, args.model_dir)
-            state, where = fetch.state(parcel), parcel.weights or parcel.folder
-            print(f"{name:{max(map(len, names))}}  {state:10}  {where}")
+            state, path = fetch.state(parcel), parcel.weights or parcel.folder
+            print(f"{name:{max(map(len, names))}}  {state:10}  {path}")
         return
     if not args.names:
         raise InputError("fetch: no names; `daa fetch --list` prints them")

@@ -1,16 +1,12 @@
 """Draw the figures of results from their records; no model runs."""
 
-from __future__ import annotations
-
 from daa.cli import options
 from daa.cli.main import command
 
 
 @command
 def main(arguments: list[str] | None = None) -> None:
-    parser = options.parser(__doc__, "figures results/robust_mnist --out build")
-    options.add_results(parser)
-    args = parser.parse_args(arguments)
+    args = options.parse_results(__doc__, "figures results/robust_mnist --out build", arguments)
     from daa.reports import figures, results
 
     for folder, out in results.places(args.folders, args.out):

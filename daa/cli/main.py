@@ -4,8 +4,6 @@ Exit codes: 0 success, 1 a check failed, 2 an error of the user, 130 interrupted
 `python -X dev -m daa ...` shows the traceback of an error.
 """
 
-from __future__ import annotations
-
 import argparse
 import functools
 import importlib
@@ -73,14 +71,13 @@ def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int
 
 
 def describe(error: BaseException) -> str:
+    text = str(error)
     if isinstance(error, MemoryError):
         text = "not enough memory; attack fewer images, for example with --images 1000"
-    elif isinstance(error, OSError):
-        where = error.filename if error.filename is not None else type(error).__name__
-        text = f"{where}: {error.strerror or error}"
-    else:
-        name = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        text = f"{name}{error}"
+    elif isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename}: {error.strerror or error}"
+    elif not isinstance(error, InputError):
+        text = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
     line, half = " ".join(text.split()), _LONGEST_LINE // 2
     return line if len(line) <= _LONGEST_LINE else f"{line[:half]} ... {line[-half:]}"
 

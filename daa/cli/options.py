@@ -1,30 +1,23 @@
 """Arguments that several commands share, and a quiet start of TensorFlow."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import get_args
 
+from daa.attacks.worst_case import Engine
 from daa.errors import InputError
-
-if TYPE_CHECKING:
-    from daa.attacks.worst_case import Engine
-    from daa.target import Dataset, Target
+from daa.target import Dataset, Precision, Target
 
 _JIT = {"auto": None, "on": True, "off": False}
 
 
 def parser(text: str | None, example: str) -> argparse.ArgumentParser:
     """Parser of a command, from the docstring of its module and an example call."""
-    return argparse.ArgumentParser(
-        prog=f"daa {example.split()[0]}",
-        description=(text or "").partition("\n")[0],
-        **example_last(example),
-    )
+    name, about = example.split()[0], (text or "").partition("\n")[0]
+    return argparse.ArgumentParser(f"daa {name}", description=about, **example_last(example))
 
 
 def example_last(example: str) -> dict:
@@ -44,6 +37,7 @@ def add_device(to: argparse.ArgumentParser) -> None:
 
 def add_engine(to: argparse.ArgumentParser) -> None:
     add_device(to)
+    to.add_argument("--precision", choices=get_args(Precision), help="type of the gradients")
     to.add_argument("--jit", choices=_JIT, default="auto", help="XLA; auto: only on a GPU")
     to.add_argument("--engine", choices=("local", "ray"), default="local")
     to.add_argument("--address", help="Ray cluster (default: start a local cluster)")
@@ -73,9 +67,14 @@ def engine(
     return on_ray(load, sha256, data.x, data.y, **how)
 
 
-def add_results(to: argparse.ArgumentParser) -> None:
+def parse_results(
+    text: str | None, example: str, arguments: list[str] | None
+) -> argparse.Namespace:
+    """Parses the arguments of a command that reads results."""
+    to = parser(text, example)
     to.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: all results")
     to.add_argument("--out", type=Path, help="folder of the output (default: the result folders)")
+    return to.parse_args(arguments)
 
 
 def add_quiet(to: argparse.ArgumentParser) -> None:
@@ -94,6 +93,8 @@ class _ListTargets(argparse.Action):
     """Prints the targets and exits, as --help does, before other arguments are required."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from tabulate import tabulate
+
         from daa.reports.wording import radius
         from daa.targets import every_target, family, row
 
@@ -104,16 +105,10 @@ class _ListTargets(argparse.Action):
                 there = "yes"
             except InputError:
                 there = "no"
-            about = row(reference)
-            rows.append((reference, radius(about.eps), about.provenance, there, about.description))
-        widths = [max(len(cells[k]) for cells in rows) for k in range(4)] + [0]
-        for cells in rows:
-            print("  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)))
+            entry = row(reference)
+            rows.append((reference, radius(entry.eps), entry.provenance, there, entry.description))
+        print(tabulate(rows, tablefmt="plain", disable_numparse=True))
         parser.exit()
-
-
-def positive(text: str) -> int:
-    return integer(text, least=1)
 
 
 def integer(text: str, least: int = 0) -> int:
@@ -122,18 +117,19 @@ def integer(text: str, least: int = 0) -> int:
     return int(text)
 
 
+positive = partial(integer, least=1)
+
+
 def find_config(text: str) -> Path:
     """Path of a config, from a path or from the name of a config of this project."""
     from daa.runs.config import FOLDER
 
-    path = Path(text)
-    if path.suffix or path.exists():
-        return path
-    named = FOLDER / f"{text}.yaml"
-    if not named.exists():
-        names = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
-        raise InputError(f"config: must be a YAML file or one of {names}; got {text!r}")
-    return named
+    if Path(text).suffix or Path(text).exists():
+        return Path(text)
+    names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    if text not in names:
+        raise InputError(f"config: must be a YAML file or one of {', '.join(names)}; got {text!r}")
+    return FOLDER / f"{text}.yaml"
 
 
 def start_tensorflow(device: str = "auto") -> None:
@@ -150,7 +146,9 @@ def start_tensorflow(device: str = "auto") -> None:
         os.close(stderr)
 
     from daa.runs import device as devices
+    from daa.runs import provenance
 
+    provenance.git_commit()  # cached now, because a later commit is not the code that runs
     # TensorFlow warns of retracing if a command traces many functions once each.
     tf.get_logger().setLevel("ERROR")
     devices.prepare()

@@ -1,16 +1,12 @@
 """Write the page of all results, index.html and README.md, from their records; no model runs."""
 
-from __future__ import annotations
-
 from daa.cli import options
 from daa.cli.main import command
 
 
 @command
 def main(arguments: list[str] | None = None) -> None:
-    parser = options.parser(__doc__, "page results/robust_mnist --out build")
-    options.add_results(parser)
-    args = parser.parse_args(arguments)
+    args = options.parse_results(__doc__, "page results/robust_mnist --out build", arguments)
     from daa.leaderboard import on_page
     from daa.reports import page, results
 

@@ -1,18 +1,10 @@
 """Reproduce the whole paper and write a report with a verdict for each of its numbers."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
 
 from daa.cli import options
 from daa.cli.main import command
-from daa.target import Precision
-
-if TYPE_CHECKING:
-    from daa.attacks.worst_case import Engine
-    from daa.paper.networks import Network
 
 
 @command
@@ -21,7 +13,6 @@ def main(arguments: list[str] | None = None) -> None:
     options.add_folders(parser)
     parser.add_argument("--only", help="some data sets of mnist,fmnist,cifar10,imagenet")
     parser.add_argument("--hours", type=float, help="time limit; the same command continues")
-    parser.add_argument("--precision", choices=get_args(Precision), help="type of the gradients")
     parser.add_argument("--images", type=options.positive, help="limit per data set")
     parser.add_argument("--restarts", type=options.positive, help="limit per run")
     parser.add_argument("--surrogates", action="store_true", help="replace missing networks")
@@ -29,32 +20,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="default: results/paper[_surrogates]")
     args = parser.parse_args(arguments)
     here = options.check_engine(args)
-    from daa.runs import provenance
-
-    # Read the commit now: a commit made during the run is not the code that runs.
-    provenance.git_commit()
     options.start_tensorflow(args.device)
     from daa import targets
     from daa.paper import plan, reproduce
 
-    def engine(network: Network) -> Engine | None:
-        load = targets.loader(network.reference, args.model_dir)
-        return options.engine(args, load, network.sha256, network.data)
-
+    load = functools.partial(targets.loader, model_dir=args.model_dir)
+    same = ("data_dir", "model_dir", "precision", "images", "restarts")
     reproduce.reproduce(
         plan.Options(
             out=args.out or Path("results") / ("paper_surrogates" if args.surrogates else "paper"),
-            data_dir=args.data_dir,
-            model_dir=args.model_dir,
             only=tuple(args.only.split(",")) if args.only else (),
-            precision=args.precision,
-            images=args.images,
-            restarts=args.restarts,
             substitutes=args.surrogates,
             here=here,
+            **{name: getattr(args, name) for name in same},
         ),
         hours=args.hours,
-        engines=engine,
+        engines=lambda network: options.engine(
+            args, load(network.reference), network.check.weights_sha256, network.data
+        ),
         jit=options.jit(args),
         log=functools.partial(print, flush=True),
     )

@@ -1,20 +1,13 @@
 """Run an experiment and write its tables and figures."""
 
-from __future__ import annotations
-
 import argparse
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
 
 from daa.cli import options
 from daa.cli.main import command
 from daa.errors import InputError
-from daa.target import Precision
-
-if TYPE_CHECKING:
-    from daa.runs.prepare import Prepared
 
 
 @command
@@ -30,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_folders(parser)
     options.add_targets(parser)
     parser.add_argument("--target", help="attack this target, such as madry_mnist/surrogate")
-    parser.add_argument("--precision", choices=get_args(Precision), help="type of the gradients")
     parser.add_argument("--images", type=options.positive, help="attack the first IMAGES")
     parser.add_argument("--restarts", type=options.positive, help="default: from the config")
     parser.add_argument("--seed", type=options.integer, help="default: from the config")
@@ -41,18 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_quiet(parser)
 
 
-def reproduce(args: argparse.Namespace) -> tuple[Prepared, str]:
-    """Runs an experiment; returns it and the text to print."""
+def reproduce(args: argparse.Namespace) -> tuple[Path, str]:
+    """Runs an experiment; returns the folder of the results and the text to print."""
     here = options.check_engine(args)
     if args.minutes is not None and not args.minutes > 0:
         raise InputError(f"--minutes: must be above 0, got {args.minutes:g}")
     from daa.reports.publish import publish
-    from daa.runs import provenance
     from daa.runs.prepare import prepare
     from daa.runs.run import run
 
-    # Read the commit now: a commit made during the run is not the code that runs.
-    provenance.git_commit()
     options.start_tensorflow(args.device)
     names = ("target", "precision", "images", "restarts", "seed", "data_dir", "model_dir")
     changes = {name: getattr(args, name) for name in names}
@@ -71,4 +60,4 @@ def reproduce(args: argparse.Namespace) -> tuple[Prepared, str]:
         say=options.say(args.quiet),
     )
     any_finished = sum(1 for _ in finished) > 0
-    return ready, publish(ready.folder, ready.data) if any_finished else ""
+    return ready.folder, publish(ready.folder, ready.data) if any_finished else ""

@@ -1,7 +1,5 @@
 """Build, verify, merge, compare and rank arrays for the leaderboards."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -16,7 +14,6 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(example: str, text: str) -> argparse.ArgumentParser:
-        """Adds a subcommand; its name is the first word of the example."""
         more = options.example_last(f"submit {example}")
         sub = commands.add_parser(example.split()[0], help=text, description=text, **more)
         options.add_folders(sub)
@@ -58,10 +55,10 @@ def main(arguments: list[str] | None = None) -> None:
         words = {key: getattr(args, key) for key in ("name", "by", "method", "url")}
         print(boards.board(args.array, args.target, words=words, folder=args.board, **folders))
         return
-    about = submission.load_challenge(args.target, images=args.images, eps=args.eps, **folders)
+    challenge = submission.load_challenge(args.target, images=args.images, eps=args.eps, **folders)
     if args.command == "verify":
-        print(submission.verify(about, args.array, args.pred))
+        print(submission.verify(challenge, args.array, args.pred))
     elif args.command == "merge":
-        print(submission.merge(about, args.arrays, args.out))
+        print(submission.merge(challenge, args.arrays, args.out))
     else:
-        print(submission.compare(about, args.arrays, args.picture))
+        print(submission.compare(challenge, args.arrays, args.picture))

@@ -1,7 +1,5 @@
 """Train a network adversarially."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from daa.cli import options
@@ -13,9 +11,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = options.parser(__doc__, "train train_own_mnist --out own.npz")
     parser.add_argument("config", help="YAML file, or the name of a config such as train_mnist")
     options.add_folders(parser, models=False)
-    parser.add_argument(
-        "--out", type=Path, help="weights: NAME.npz, or the prefix of a TF1 checkpoint"
-    )
+    parser.add_argument("--out", type=Path, help="NAME.npz, or the prefix of a TF1 checkpoint")
     options.add_quiet(parser)
     args = parser.parse_args(arguments)
     options.start_tensorflow()

@@ -57,12 +57,7 @@ _VANISHED, _TINY = 0.03, 1e-37
 
 @dataclass(frozen=True)
 class Finding:
-    """A warning of a check.
-
-    Args:
-        code: Stable name of the check.
-        message: What is wrong, in one sentence.
-    """
+    """A warning of a check, under its stable name."""
 
     code: str
     message: str
@@ -76,16 +71,7 @@ class Finding:
 def before(
     target: Target, x: np.ndarray, y: np.ndarray, published: Published | None = None
 ) -> list[Finding]:
-    """Checks model, images and labels; runs no attack.
-
-    Args:
-        target: The classifier.
-        x, y: Images and labels.
-        published: Published clean accuracy, if any.
-
-    Raises:
-        InputError: A logit is not finite.
-    """
+    """Checks model, images and labels; runs no attack. Logits that are not finite are an error."""
     logits = predict(target, x)
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
@@ -103,7 +89,6 @@ def before(
 
 
 def _stability(target: Target, x: np.ndarray, logits: np.ndarray) -> Iterator[Finding]:
-    """Checks that the logits of an image are always the same."""
     some = x[: 4 * _SINGLE]
     size = max(float(np.abs(logits).max()), 1e-30)
     first = predict(target, some)
@@ -163,18 +148,19 @@ def _accuracy(
     if tied > _TIED:
         message = f"The label shares the largest output with another class for {percent(tied)} of"
         yield Finding("tied-outputs", f"{message} the images, which count as misclassified.")
-    x, y_some, some = x[:_FORWARD], y[:_FORWARD], right[:_FORWARD]
-    best, most = None, some.sum() + max(5, 0.05 * len(x))
-    for other in (bounds for bounds in _RANGES if bounds != target.bounds):
-        count = (margins(replace(target, bounds=other), x, y_some) > 0).sum()
-        if count > most:
-            best, most = other, count
-    if best is not None:
+    x, y_some, some, now = x[:_FORWARD], y[:_FORWARD], right[:_FORWARD], target.bounds
+    counts = {
+        bounds: (margins(replace(target, bounds=bounds), x, y_some) > 0).sum()
+        for bounds in _RANGES
+        if bounds != now
+    }
+    best, most = max(counts.items(), key=lambda item: item[1])
+    if most > some.sum() + max(5, 0.05 * len(x)):
         yield Finding(
             "bounds",
             f"With pixels from {best.lower:g} to {best.upper:g} the clean accuracy is "
-            f"{percent(most / len(x))}; from {target.bounds.lower:g} to {target.bounds.upper:g} "
-            f"it is {percent(some.mean())}.",
+            f"{percent(most / len(x))}; from {now.lower:g} to {now.upper:g} it is "
+            f"{percent(some.mean())}.",
         )
     clean = float(right.mean())
     low, high = interval(int(right.sum()), len(y))
@@ -197,59 +183,47 @@ def _gradients(
     rows = np.flatnonzero(values > 0)
     if not len(rows):
         return
-    median = float(np.median(values[rows]))
-    if median > _LARGE_MARGIN:
+    if (median := np.median(values[rows])) > _LARGE_MARGIN:
         message = f"The median margin is {median:.3g}: the cross-entropy of such logits is flat."
         yield Finding("scaled-logits", message)
     rows = rows[:_GRADIENTS]
     x, y, logits = x[rows], y[rows], logits[rows]
     identity = np.eye(target.classes, dtype=np.float32)
     other = np.where(identity[y] > 0, -np.inf, logits).argmax(axis=1)
-    gradients = {
-        "cross-entropy": input_gradient(target, x, y, xent),
-        "margin": logits_gradient(target, x, identity[y] - identity[other]),
-    }
-    zero = {
-        name: float((np.abs(grad).reshape(len(grad), -1).max(axis=1) < _TINY).mean())
-        for name, grad in gradients.items()
-    }
-    if max(zero.values()) > _VANISHED:
-        message = (
-            f"The gradient of the cross-entropy is zero for {percent(zero['cross-entropy'])} of"
+    gradients = (
+        input_gradient(target, x, y, xent),
+        logits_gradient(target, x, identity[y] - identity[other]),
+    )
+    of_xent, of_margin = [(np.abs(g).max(axis=(1, 2, 3)) < _TINY).mean() for g in gradients]
+    if max(of_xent, of_margin) > _VANISHED:
+        yield Finding(
+            "vanishing-gradients",
+            f"The gradient of the cross-entropy is zero for {percent(of_xent)} of the images, the "
+            f"gradient of the margin for {percent(of_margin)}.",
         )
-        message += f" the images, the gradient of the margin for {percent(zero['margin'])}."
-        yield Finding("vanishing-gradients", message)
 
 
 def after(
     target: Target, x: np.ndarray, y: np.ndarray, report: Report, eps: float, seed: int = 0
 ) -> list[Finding]:
-    """Checks a finished attack, with small attacks on some of the images.
-
-    Args:
-        target: The classifier.
-        x, y: Images and labels.
-        report: Report of the attack.
-        eps: Radius of the ball, for images in [0, 1].
-        seed: Seed of the small attacks.
-    """
+    """Checks a finished attack of radius `eps`, with small attacks on some of the images."""
     findings = [*unstable(target, y, report), *_tied(report), *falling(report)]
     rows = np.flatnonzero(report.natural > 0)[: int(np.clip(len(x) // 10, 25, _ATTACKED))]
     if not len(rows):
         return findings
 
-    def broken(method: str, **options: object) -> np.ndarray:
+    def errors(method: str, **options: object) -> np.ndarray:
         attack = AttackConfig(method, "cw", batch_size=len(rows), **options)  # type: ignore[arg-type]
         return margins(target, Attack(target, attack)(x[rows], y[rows], seed=seed), y[rows]) <= 0
 
-    few = broken("pgd", eps=eps, steps=10, step_size=eps / 4)
-    many = broken("pgd", eps=eps, steps=40, step_size=eps / 4)
+    few = errors("pgd", eps=eps, steps=10, step_size=eps / 4)
+    many = errors("pgd", eps=eps, steps=40, step_size=eps / 4)
     findings += more_steps(few, many)
-    accuracy = 1 - float(broken("pgd", eps=1.0, steps=40, step="geometric").mean())
+    accuracy = 1 - float(errors("pgd", eps=1.0, steps=40, step="geometric").mean())
     if accuracy > 1 / target.classes + 0.1:
         message = "With eps = 1, where any image can become any other, the accuracy under PGD is"
         findings.append(Finding("huge-eps", f"{message} {percent(accuracy)}."))
-    search = broken("square", eps=eps, steps=200)
+    search = errors("square", eps=eps, steps=200)
     pgd, attack = few | many, report.margin[rows] <= 0
     new, only = int((search & ~attack).sum()), int((search & ~pgd).sum())
     lost = int((pgd & ~search).sum())
@@ -261,20 +235,19 @@ def after(
 
 
 def unstable(target: Target, y: np.ndarray, report: Report) -> Iterator[Finding]:
-    """Checks that the model judges the worst images as it did during the attack."""
-    known = np.isfinite(report.margin)
+    finite = np.isfinite(report.margin)
     changed = (margins(target, report.adv, y) > 0) != (report.margin > 0)
-    count = int(changed[known].sum())
+    count = int(changed[finite].sum())
     if count:
-        message = f"The model judges {count:,} of {known.sum():,} worst images differently now."
+        message = f"The model judges {count:,} of {finite.sum():,} worst images differently now."
         yield Finding("unstable-images", message)
 
 
 def _tied(report: Report) -> Iterator[Finding]:
-    broken = (report.margin <= 0) & (report.natural > 0)
-    tied = int((report.margin[broken] == 0).sum())
+    errors = (report.margin <= 0) & (report.natural > 0)
+    tied = int((report.margin[errors] == 0).sum())
     if tied >= max(2, 0.02 * len(report.margin)):
-        message = f"{tied:,} of {broken.sum():,} adversarial images have two equal outputs; they"
+        message = f"{tied:,} of {errors.sum():,} adversarial images have two equal outputs; they"
         yield Finding("tied-outputs", f"{message} count as misclassified.")
 
 
@@ -290,11 +263,7 @@ def falling(report: Report) -> Iterator[Finding]:
 
 
 def more_steps(few: np.ndarray, many: np.ndarray) -> list[Finding]:
-    """Checks that PGD with 40 steps is no weaker than with 10 steps.
-
-    Args:
-        few, many: Images that each of them breaks. [N] bool.
-    """
+    """Compares the images that PGD breaks in 10 and in 40 steps. Both [N] bool."""
     lost, won = int((few & ~many).sum()), int((many & ~few).sum())
     if lost - won < max(2, 0.02 * len(few)) or mcnemar(lost, won) > 0.05:
         return []

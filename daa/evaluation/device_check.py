@@ -33,13 +33,7 @@ DIRECTIONS = {
 
 @dataclass(frozen=True)
 class DeviceCheck:
-    """The result of a check.
-
-    Args:
-        title: what was checked.
-        result: the result in a few words.
-        passed: whether the check passed; None for a remark.
-    """
+    """The result of a check; `passed` is None for a remark."""
 
     title: str
     result: str
@@ -54,38 +48,33 @@ def check_device(target: Target, x: np.ndarray, y: np.ndarray, eps: float) -> li
     """Checks directions, gradients, host copies, XLA and precisions on one minibatch.
 
     Without a GPU, the operations that a GPU would use are computed on the CPU.
-
-    Args:
-        target: the network.
-        x: images. [M, H, W, C] float32.
-        y: labels. [M].
-        eps: radius.
     """
     gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
-    place = gpus[0] if gpus else "CPU:0"
+    processor = gpus[0] if gpus else "CPU:0"
     name = f"{device.name()}, {len(gpus)} visible" if gpus else "no GPU, so the CPU is checked"
     grad = _gradient(target, x, y, "CPU:0")
-    difference = _difference(_gradient(target, x, y, place), grad)
+    difference = _difference(_gradient(target, x, y, processor), grad)
+    text, passed = f"relative difference {difference:.1e}", difference <= GRADIENT_TOLERANCE
     config = AttackConfig(
         "blob", eps=eps, step_size=eps / 10, steps=4, steps_per_shuffle=2, batch_size=len(x)
     )
+    half = _gradient(in_precision(target, "bfloat16"), x, y, None)
+    agree = 100 * float((np.sign(half) == np.sign(grad))[grad != 0].mean())
+    speed = "fast" if device.fast_bfloat16() else "slower than float32"
+    signs = f"{speed} on this device; {agree:.1f} % of the gradient's signs agree with float32"
     return [
         DeviceCheck("GPU", name),
-        *check_directions(x, grad, place),
-        DeviceCheck(
-            "gradient on GPU and CPU",
-            f"relative difference {difference:.1e}",
-            difference <= GRADIENT_TOLERANCE,
-        ),
-        check_placement(target, config, x, y, place),
+        *check_directions(x, grad, processor),
+        DeviceCheck("gradient on GPU and CPU", text, passed),
+        check_placement(target, config, x, y, processor),
         _check_xla(target, config, x, y),
-        _check_bfloat16(target, x, y, grad),
+        DeviceCheck("bfloat16", signs),
         check_tf32(bool(gpus)),
     ]
 
 
-def _gradient(target: Target, x: np.ndarray, y: np.ndarray, place: str) -> np.ndarray:
-    with tf.device(place):
+def _gradient(target: Target, x: np.ndarray, y: np.ndarray, processor: str | None) -> np.ndarray:
+    with tf.device(processor):
         return gradient_of(target, xent, tf.constant(x), tf.constant(y))[0].numpy()
 
 
@@ -93,13 +82,13 @@ def _difference(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30))
 
 
-def check_directions(x: np.ndarray, grad: np.ndarray, place: str) -> Iterator[DeviceCheck]:
+def check_directions(x: np.ndarray, grad: np.ndarray, processor: str) -> Iterator[DeviceCheck]:
     """Compares the directions for the same images and gradients on both devices."""
     for title, direction in DIRECTIONS.items():
         with tf.device("CPU:0"):
             expected = direction(tf.constant(x), tf.constant(grad)).numpy()
         # GPUs and XLA use the same operations for the median.
-        with tf.device(place), kernels.traced_for_xla(True):
+        with tf.device(processor), kernels.traced_for_xla(True):
             difference = _difference(direction(tf.constant(x), tf.constant(grad)).numpy(), expected)
         text = f"relative difference {difference:.1e}, at most {DIRECTION_TOLERANCE:.0e} allowed"
         passed = difference <= DIRECTION_TOLERANCE
@@ -107,14 +96,13 @@ def check_directions(x: np.ndarray, grad: np.ndarray, place: str) -> Iterator[De
 
 
 def check_placement(
-    target: Target, config: AttackConfig, x: np.ndarray, y: np.ndarray, place: str
+    target: Target, config: AttackConfig, x: np.ndarray, y: np.ndarray, processor: str
 ) -> DeviceCheck:
     """Checks that the steps between two shuffles have no operation that only the CPU has."""
     title = "operations that leave the GPU"
     # A copy of the target has no graph yet. A graph for XLA has the operations of a GPU.
-    attack = Attack(replace(target), config, jit=place == "CPU:0")
+    attack, calls = Attack(replace(target), config, jit=processor == "CPU:0"), []
     steps: Any = attack.inner_loop
-    calls: list[Any] = []
 
     def record(*arguments: object) -> object:
         calls.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
@@ -124,15 +112,14 @@ def check_placement(
     attack(x, y)
     graph = steps.get_concrete_function(*calls[0]).graph.as_graph_def()
     nodes = [*graph.node, *(node for call in graph.library.function for node in call.node_def)]
-    host = {node.op for node in nodes} & HOST_OPERATIONS
-    if host:
+    if host := {node.op for node in nodes} & HOST_OPERATIONS:
         return DeviceCheck(title, f"{', '.join(sorted(host))} in the graph", passed=False)
-    if place == "CPU:0":
+    if processor == "CPU:0":
         return DeviceCheck(title, "none in the graph", passed=True)
     soft = tf.config.get_soft_device_placement()
     tf.config.set_soft_device_placement(False)  # an operation without a GPU kernel is an error
     try:
-        with tf.device(place):
+        with tf.device(processor):
             steps(*calls[0])
     except (tf.errors.InvalidArgumentError, InputError) as error:
         text = f"the GPU lacks an operation: {str(error).splitlines()[0][:200]}"
@@ -157,15 +144,6 @@ def _check_xla(target: Target, config: AttackConfig, x: np.ndarray, y: np.ndarra
         f"{milliseconds[True]:.0f} ms with and {milliseconds[False]:.0f} ms without XLA"
     )
     return DeviceCheck("XLA", text, passed=moved <= XLA_TOLERANCE)
-
-
-def _check_bfloat16(target: Target, x: np.ndarray, y: np.ndarray, grad: np.ndarray) -> DeviceCheck:
-    half = in_precision(target, "bfloat16")
-    rough = gradient_of(half, xent, tf.constant(x), tf.constant(y))[0].numpy()
-    agree = 100 * float((np.sign(rough) == np.sign(grad))[grad != 0].mean())
-    speed = "fast" if device.fast_bfloat16() else "slower than float32"
-    text = f"{speed} on this device; {agree:.1f} % of the gradient's signs agree with float32"
-    return DeviceCheck("bfloat16", text)
 
 
 def check_tf32(on_gpu: bool) -> DeviceCheck:

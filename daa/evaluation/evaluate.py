@@ -3,132 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Literal
 
 from daa import targets
 from daa.attacks import directions
+from daa.attacks.components import checked
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.attacks.plans import Report
 from daa.attacks.worst_case import margins
-from daa.errors import InputError, is_number, is_whole, require, shown
+from daa.errors import InputError, is_number, is_whole, require, shown, whole
 from daa.evaluation import checks
-from daa.evaluation import report as files
 from daa.evaluation.checks import ADVICE, Finding
-from daa.reports import stats
-from daa.reports.wording import radius
+from daa.evaluation.report import Evaluation, check_folder, slug
 from daa.runs import provenance, state
-from daa.runs.config import Experiment, fraction
-from daa.runs.records import Record
+from daa.runs.config import Experiment, Row, fraction
 from daa.runs.run import run
-from daa.target import Bounds, Dataset, Note, NoteWarning, Target, check_images
+from daa.target import Bounds, Dataset, Note, NoteWarning, check_images
 from daa.targets import Published, user_data, user_models
 from daa.targets.adapters.layouts import DataFormat
 
 # Default gradients per image, and the budget of an attack that only minutes limit.
 BUDGET, ENDLESS = 150.0, 1e6
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Result of an evaluation.
-
-    Args:
-        target: The classifier.
-        config: The attack.
-        data: The images.
-        report: Report of the attack.
-        findings: Findings of the checks.
-        notes: Changes made to the model and to the images.
-        experiment: The experiment with one row that was run.
-        record: Record of the run.
-    """
-
-    target: Target
-    config: AttackConfig
-    data: Dataset
-    report: Report
-    findings: tuple[Finding, ...]
-    notes: tuple[Note, ...]
-    experiment: Experiment
-    record: Record
-
-    @property
-    def clean_accuracy(self) -> float:
-        """Accuracy on the clean images, in [0, 1]."""
-        return self.report.clean_accuracy
-
-    @property
-    def robust_accuracy(self) -> float:
-        """Accuracy on the worst images of the attack, in [0, 1]."""
-        return float((self.report.margin > 0).mean())
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the robust accuracy for a sample of images. In [0, 1]."""
-        return stats.interval(int((self.report.margin > 0).sum()), len(self.data))
-
-    @property
-    def gradients_per_image(self) -> float:
-        """Mean forward-backward passes per image; a forward pass counts half."""
-        return float(self.report.gradients.mean())
-
-    @property
-    def seconds(self) -> float:
-        """Time of the attack, without the checks."""
-        return self.record.seconds
-
-    @property
-    def seed(self) -> int:
-        """Seed of all random numbers."""
-        return self.record.seed
-
-    @property
-    def device(self) -> str:
-        """Device of the attack."""
-        return self.record.device
-
-    @property
-    def warnings(self) -> list[str]:
-        """Codes of the findings."""
-        return [finding.code for finding in self.findings]
-
-    @property
-    def adv(self) -> np.ndarray:
-        """The worst version of each image. [N, H, W, C] float32 in [0, 1]."""
-        return self.report.adv
-
-    def save(self, folder: str | Path) -> Path:
-        """Writes evaluation.json, record, table, figures and a page; returns the page's path.
-
-        Raises:
-            InputError: The folder holds the result of another run, or is not writable.
-        """
-        return files.write(self, Path(folder))
-
-    def __str__(self) -> str:
-        """Result, findings and notes as text."""
-        low, high = (100 * end for end in self.interval)
-        attack, eps = METHODS[self.config.method].title, radius(self.config.eps)
-        lines = [
-            f"{self.target.name} on {self.data.name}, {len(self.data):,} images, "
-            f"eps {eps}, {attack}, seed {self.seed}",
-            f"  clean accuracy   {100 * self.clean_accuracy:.2f} %",
-            f"  robust accuracy  {100 * self.robust_accuracy:.2f} %  "
-            f"(95 % interval {low:.2f} to {high:.2f})",
-            f"  cost             {self.gradients_per_image:.1f} gradients per image, "
-            f"{self.seconds:.0f} s on {self.device}",
-            f"  checks           {len(self.findings) or 'no'} "
-            f"warning{'' if len(self.findings) == 1 else 's'}",
-        ]
-        lines += [f"    {f.code}: {f.message} {f.advice}" for f in self.findings]
-        lines += [f"  note             {n.code}: {n.message}" for n in self.notes]
-        return "\n".join(lines)
 
 
 def evaluate(
@@ -195,22 +91,15 @@ def evaluate(
     """
     provenance.git_commit()  # cached now, because a later commit is not the code that runs
     config = attack_config(method, eps, budget, minutes, options)
-    require(is_whole(seed) and seed >= 0, "seed", "a whole number >= 0", seed)
-    fits = published is None or (is_number(published) and 0 <= published <= 1)
-    require(fits, "published", "an accuracy in [0, 1]", published)
-    bounds = (bounds.lower, bounds.upper) if isinstance(bounds, Bounds) else bounds
-    data, image_notes = _dataset(model, x, y, images, bounds, data_format, data_dir)
+    seed = whole(seed, "seed")
+    valid = published is None or (is_number(published) and 0 <= published <= 1)
+    require(valid, "published", "an accuracy in [0, 1]", published)
+    layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
+    named: dict[str, Any] = {"signature": signature, "name": name, "model_dir": model_dir}
+    data, image_notes = _dataset(model, x, y, images, data_dir, layout)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoteWarning)  # the notes are part of the evaluation
-        target = user_models.load(
-            model,
-            image_shape=data.x.shape[1:],
-            bounds=bounds,
-            data_format=data_format,
-            signature=signature,
-            name=name,
-            model_dir=model_dir,
-        )
+        target = user_models.load(model, image_shape=data.x.shape[1:], **layout, **named)
     expected = None
     if published is not None:
         expected = Published(published, "as given")
@@ -226,47 +115,40 @@ def evaluate(
         )
     folder = None if out is None else Path(out)
     if folder is not None:
-        files.check_folder(folder, config.method, force)
-    experiment = files.experiment(target, config, seed, folder)
+        check_folder(folder, config.method, force)
+    experiment = Experiment(
+        name="evaluation" if folder is None else slug(folder.resolve().name),
+        title=f"{target.name} under {METHODS[config.method].title}",
+        target=target.name,
+        seed=seed,
+        rows=(Row(name=config.method, attack=config),),
+    )
     (row,) = run(experiment, target, data, folder=folder, force=force, progress=progress)
     report = row.report
     if report is None:  # an earlier call finished the attack
         assert folder is not None
         path = folder / f"{row.record.run}.npz"
-        report = state.load(path, row.record.identity).report
-        if report is None:
+        if (report := state.load(path, row.record.identity).report) is None:
             raise InputError(f"{path}: no such file; start again to make the images anew")
     findings += checks.after(target, pixels, labels, report, config.eps, seed)
     notes = (*target.notes, *image_notes)
     doubts = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
-    evaluation = Evaluation(
-        target,
-        config,
-        data,
-        report,
-        (*doubts, *findings),
-        tuple(note for note in notes if note.code not in ADVICE),
-        experiment,
-        row.record,
-    )
+    rest = tuple(note for note in notes if note.code not in ADVICE)
+    reported = (*doubts, *findings)
+    evaluation = Evaluation(target, config, data, report, reported, rest, experiment, row.record)
     if folder is not None:
         evaluation.save(folder)
     return evaluation
 
 
 def attack_config(
-    method: str,
-    eps: float | str,
-    budget: float | None,
-    minutes: float | None,
-    options: Mapping[str, Any],
+    method: str, eps: float | str, budget: float | None, minutes: float | None, options: dict
 ) -> AttackConfig:
     """The attack of an evaluation; arguments as for `evaluate`.
 
     A method without a budget gets as many steps as the budget pays for.
     """
-    fits = isinstance(method, str) and method in METHODS
-    require(fits, "method", f"one of {', '.join(METHODS)}", method)
+    checked("method", method, Literal[tuple(METHODS)])
     length: Any = fraction(eps)
     with suppress(ValueError):
         length = float(length) if isinstance(length, str) else length
@@ -275,10 +157,10 @@ def attack_config(
             f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {shown(eps)}; "
             "a radius of 8 pixel values is 8/255"
         )
-    fits = budget is None or (is_number(budget) and budget >= 1)
-    require(fits, "budget", "a finite number >= 1", budget)
-    fits = minutes is None or (is_number(minutes) and minutes > 0)
-    require(fits, "minutes", "a finite number > 0", minutes)
+    valid = budget is None or (is_number(budget) and budget >= 1)
+    require(valid, "budget", "a finite number >= 1", budget)
+    valid = minutes is None or (is_number(minutes) and minutes > 0)
+    require(valid, "minutes", "a finite number > 0", minutes)
     reads = AttackConfig.readable(method, options)
     settings: dict[str, Any] = {"eps": length}
     if "budget" in reads:
@@ -300,18 +182,11 @@ def attack_config(
 
 
 def _dataset(
-    model: Any,
-    x: Any,
-    y: Any,
-    images: int | None,
-    bounds: tuple[float, float] | None,
-    data_format: DataFormat | None,
-    data_dir: str | Path | None,
+    model: Any, x: Any, y: Any, images: int | None, data_dir: str | Path | None, layout: dict
 ) -> tuple[Dataset, list[Note]]:
     """Images with labels, and notes on changes to the images; arguments as for `evaluate`."""
     if isinstance(x, Dataset):
         return x.first(images), []
-    layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
     if isinstance(x, (str, Path)):
         require(y is None, "y", f"no labels, because {x} has labels", type(y).__name__)
         return user_data.load(str(x), images=images, data_dir=data_dir, **layout)

@@ -3,76 +3,62 @@
 from __future__ import annotations
 
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from daa.attacks.methods import METHODS
+from daa.attacks.plans import Report
 from daa.reports import style
-from daa.reports.wording import radius
-from daa.target import predict
-
-if TYPE_CHECKING:
-    from daa.evaluation.evaluate import Evaluation
+from daa.target import Dataset, Target, predict
 
 # Number of images.
 _SHOWN = 6
 
 
-def accuracy(evaluation: Evaluation) -> Figure:
+def accuracy(report: Report, interval: tuple[float, float], method: str, title: str) -> Figure:
     """Robust accuracy against gradients per image, with the final confidence interval."""
-    report = evaluation.report
     spent = np.concatenate([[0.0], report.gradients_after])
     reached = 100 * np.concatenate([[report.clean_accuracy], report.robust_accuracy])
-    low, high = (100 * end for end in evaluation.interval)
-    title = METHODS[evaluation.config.method].title
-    soft, colour = style.light("soft"), style.light(style.colour_of(evaluation.config.method))
+    low, high = (100 * end for end in interval)
+    soft, colour = style.light("soft"), style.light(style.colour_of(method))
+    attack = METHODS[method].title
     with style.look():
         # Narrow, so that the text is legible at the width of a phone.
         figure = Figure(figsize=(4.4, 3.4), layout="constrained")
         axis = figure.subplots()
         axis.axhspan(low, high, color=colour, alpha=0.15, linewidth=0, label="95 % interval")
-        axis.step(spent, reached, where="post", color=colour, linewidth=2, label=title)
+        axis.step(spent, reached, where="post", color=colour, linewidth=2, label=attack)
         axis.axhline(reached[0], color=soft, linestyle=":", label="clean accuracy")
-        axis.set_xlabel("gradients per image\n(a forward pass alone counts half)")
-        axis.set_ylabel("accuracy (%)")
-        axis.set_xlim(0, max(spent[-1], 1))
-        axis.set_ylim(0, min(100, 1.1 * reached[0] + 5))
+        label = "gradients per image\n(a forward pass alone counts half)"
+        axis.set(xlabel=label, xlim=(0, max(spent[-1], 1)))
+        axis.set(ylabel="accuracy (%)", ylim=(0, min(100, 1.1 * reached[0] + 5)))
         axis.grid()
         axis.legend()
-        eps = radius(evaluation.config.eps)
-        about = f"{len(evaluation.data):,} images of {evaluation.data.name}, eps {eps}"
-        axis.set_title(
-            fill(f"{evaluation.target.name}: {about}", 44), fontsize=10, parse_math=False
-        )
+        axis.set_title(fill(title, 44), fontsize=10, parse_math=False)
     return figure
 
 
-def worst(evaluation: Evaluation) -> Figure | None:
+def worst(target: Target, data: Dataset, report: Report, eps: float) -> Figure | None:
     """The most confidently misclassified adversarial images; None without any.
 
     Images that are misclassified without an attack are left out.
     """
-    report, data = evaluation.report, evaluation.data
     broken = np.flatnonzero((report.margin <= 0) & (report.natural > 0))
     if not len(broken):
         return None
     chosen = broken[np.argsort(report.margin[broken], kind="stable")[:_SHOWN]]
     natural, adv = data.x[chosen], report.adv[chosen]
-    taken_for = predict(evaluation.target, adv).argmax(axis=1)
-    change = 0.5 + (adv - natural) / (2 * evaluation.config.eps)
+    taken_for = predict(target, adv).argmax(axis=1)
+    change = 0.5 + (adv - natural) / (2 * eps)
     rows = [("clean", natural), ("adversarial", adv), ("change", np.clip(change, 0, 1))]
     with style.look():
         figure = Figure(figsize=(0.85 * len(chosen) + 0.5, 3.7), layout="constrained")
         axes = figure.subplots(3, len(chosen), squeeze=False)
         for line, (name, images) in zip(axes, rows, strict=True):
             for axis, image in zip(line, images, strict=True):
-                pixels = image[..., 0] if image.shape[-1] == 1 else image
-                axis.imshow(pixels, "gray", vmin=0, vmax=1, interpolation="none")
-                axis.set_xticks([])
-                axis.set_yticks([])
-                axis.set_frame_on(False)
+                axis.imshow(image, "gray", vmin=0, vmax=1, interpolation="none")
+                axis.set(xticks=[], yticks=[], frame_on=False)
             line[0].set_ylabel(name, fontsize=9)
         for k, image in enumerate(chosen):
             axes[0, k].set_title(f"image {image}\nlabel {data.y[image]}", fontsize=8)

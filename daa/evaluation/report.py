@@ -1,46 +1,43 @@
-"""Files of an evaluation: evaluation.json, record, table, figures and an HTML page."""
+"""The result of an evaluation, and its files: record, table, figures and an HTML page."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from matplotlib.figure import Figure
+from pydantic import BaseModel, Field
 
-from daa.attacks.methods import METHODS
+from daa.attacks.methods import METHODS, AttackConfig
+from daa.attacks.plans import Report
 from daa.errors import InputError
 from daa.evaluation import figures
-from daa.reports import style, tables
+from daa.evaluation.checks import Finding
+from daa.reports import stats, style, tables
 from daa.reports.results import ResultSet
 from daa.reports.wording import radius
 from daa.runs import config, records, state
-from daa.runs.config import Experiment, Row
-from daa.runs.records import EVALUATION, Settings
+from daa.runs.config import Experiment
+from daa.runs.records import EVALUATION, Record, Settings
+from daa.target import Dataset, Note, Target
 from daa.targets.files import replaceable, write_atomically
-
-if TYPE_CHECKING:
-    from daa.attacks.methods import AttackConfig
-    from daa.evaluation.evaluate import Evaluation
-    from daa.target import Target
 
 PAGE = "index.html"
 
 
-class Said(BaseModel):
+class Said(BaseModel, frozen=True, extra="forbid"):
     """A finding of a check, or a note on the preparation of the model or of the images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str = Field(description="Stable name; docs/checks.md explains it.")
     message: str = Field(description="What the check found, or what was done.")
     advice: str = Field("", description="What to do next.")
 
 
-class Verdict(BaseModel):
+class Verdict(BaseModel, frozen=True, extra="forbid"):
     """An evaluation of a classifier. Accuracies are in [0, 1], `eps` is for images in [0, 1]."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     clean_accuracy: float = Field(description="Accuracy on the clean images.")
     robust_accuracy: float = Field(description="Accuracy under the attack.")
@@ -75,68 +72,162 @@ class Verdict(BaseModel):
     )
 
 
-def of(evaluation: Evaluation) -> Verdict:
-    """The content of evaluation.json."""
-    target, attack, record = evaluation.target, evaluation.config, evaluation.record
-    findings = [Said(code=f.code, message=f.message, advice=f.advice) for f in evaluation.findings]
-    return Verdict(
-        clean_accuracy=evaluation.clean_accuracy,
-        robust_accuracy=evaluation.robust_accuracy,
-        interval=evaluation.interval,
-        gradients_per_image=round(evaluation.gradients_per_image, 3),
-        seconds=record.seconds,
-        warnings=tuple(evaluation.warnings),
-        findings=tuple(findings),
-        notes=tuple(Said(code=n.code, message=n.message, advice="") for n in evaluation.notes),
-        eps=attack.eps,
-        method=attack.method,
-        attack=attack,
-        seed=record.seed,
-        images=record.images,
-        classes=target.classes,
-        bounds=(target.bounds.lower, target.bounds.upper),
-        model=target.name,
-        model_sha256=target.weights_sha256,
-        data=record.data,
-        data_sha256=str(record.data_sha256),
-        device=record.device,
-        versions=record.versions,
-        commit=record.git_commit,
-    )
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Result of an evaluation.
+
+    `report` is the report of the attack `config`, `findings` are those of the checks, `notes`
+    describe changes to the model and to the images, `experiment` has the one row that was run.
+    """
+
+    target: Target
+    config: AttackConfig
+    data: Dataset
+    report: Report
+    findings: tuple[Finding, ...]
+    notes: tuple[Note, ...]
+    experiment: Experiment
+    record: Record
+
+    @property
+    def clean_accuracy(self) -> float:
+        """Accuracy on the clean images, in [0, 1]."""
+        return self.report.clean_accuracy
+
+    @property
+    def robust_accuracy(self) -> float:
+        """Accuracy on the worst images of the attack, in [0, 1]."""
+        return float((self.report.margin > 0).mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % confidence interval of the robust accuracy for a sample of images. In [0, 1]."""
+        return stats.interval(int((self.report.margin > 0).sum()), len(self.data))
+
+    @property
+    def gradients_per_image(self) -> float:
+        """Mean forward-backward passes per image; a forward pass counts half."""
+        return float(self.report.gradients.mean())
+
+    @property
+    def seconds(self) -> float:
+        """Time of the attack, without the checks."""
+        return self.record.seconds
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers."""
+        return self.record.seed
+
+    @property
+    def device(self) -> str:
+        """Device of the attack."""
+        return self.record.device
+
+    @property
+    def warnings(self) -> list[str]:
+        """Codes of the findings."""
+        return [finding.code for finding in self.findings]
+
+    @property
+    def adv(self) -> np.ndarray:
+        """The worst version of each image. [N, H, W, C] float32 in [0, 1]."""
+        return self.report.adv
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes evaluation.json, record, table, figures and a page; returns the page's path.
+
+        Raises:
+            InputError: The folder holds the result of another run, or is not writable.
+        """
+        folder = Path(folder)
+        record = self.record.model_copy(update={"experiment": slug(folder.resolve().name)})
+        experiment = self.experiment.model_copy(update={"name": record.experiment})
+        path = folder / f"{record.run}.json"
+        with state.sole(folder):
+            check_folder(folder, record.run)
+            if path.exists():
+                records.check_same(path, records.load(path), record.identity)
+            records.save(path, record)
+            config.save_experiment(folder, experiment)
+            tables.write(ResultSet((record,), experiment=experiment), folder)
+            verdict, pictures = self.verdict(), {}
+            for name, alt, figure in self._figures():
+                style.save(figure, folder / f"{name}.png")
+                pictures[name] = style.inline(figure, name, alt)
+            html = style.render(
+                "evaluation.html",
+                verdict=verdict,
+                attack=METHODS[verdict.method].title,
+                eps=radius(verdict.eps),
+                figures=pictures,
+                settings=verdict.attack.settings(),
+            )
+            write_atomically(folder / PAGE, html.encode())
+            # evaluation.json is the last file, so that a reader who finds it finds all files.
+            records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
+        return folder / PAGE
+
+    def _figures(self) -> Iterator[tuple[str, str, Figure]]:
+        """Name, description and drawing of each figure."""
+        eps, name = self.config.eps, self.target.name
+        title = f"{name}: {len(self.data):,} images of {self.data.name}, eps {radius(eps)}"
+        falls = f"from {100 * self.clean_accuracy:.1f} to {100 * self.robust_accuracy:.1f} %"
+        alt = f"Robust accuracy falls {falls} as gradients are spent"
+        method = self.config.method
+        yield "accuracy", alt, figures.accuracy(self.report, self.interval, method, title)
+        if (images := figures.worst(self.target, self.data, self.report, eps)) is not None:
+            yield "worst", "Clean images, adversarial images and perturbations", images
+
+    def verdict(self) -> Verdict:
+        """The content of evaluation.json."""
+        target, attack, bounds = self.target, self.config, self.target.bounds
+        measured = ("clean_accuracy", "robust_accuracy", "interval", "warnings", "findings")
+        recorded = ("seconds", "seed", "images", "data", "data_sha256", "device", "versions")
+        content = {name: getattr(self, name) for name in (*measured, "notes")}
+        content |= {name: getattr(self.record, name) for name in recorded}
+        content |= {"gradients_per_image": round(self.gradients_per_image, 3)}
+        content |= {"eps": attack.eps, "method": attack.method, "attack": attack}
+        content |= {"classes": target.classes, "bounds": (bounds.lower, bounds.upper)}
+        content |= {"model": target.name, "model_sha256": target.weights_sha256}
+        content |= {"commit": self.record.git_commit}
+        return Verdict.model_validate(content, from_attributes=True)
+
+    def __str__(self) -> str:
+        """Result, findings and notes as text."""
+        low, high = (100 * end for end in self.interval)
+        attack, eps = METHODS[self.config.method].title, radius(self.config.eps)
+        lines = [
+            f"{self.target.name} on {self.data.name}, {len(self.data):,} images, "
+            f"eps {eps}, {attack}, seed {self.seed}",
+            f"  clean accuracy   {100 * self.clean_accuracy:.2f} %",
+            f"  robust accuracy  {100 * self.robust_accuracy:.2f} %  "
+            f"(95 % interval {low:.2f} to {high:.2f})",
+            f"  cost             {self.gradients_per_image:.1f} gradients per image, "
+            f"{self.seconds:.0f} s on {self.device}",
+            f"  checks           {len(self.findings) or 'no'} "
+            f"warning{'' if len(self.findings) == 1 else 's'}",
+        ]
+        lines += [f"    {f.code}: {f.message} {f.advice}" for f in self.findings]
+        lines += [f"  note             {n.code}: {n.message}" for n in self.notes]
+        return "\n".join(lines)
 
 
 def folder_of(*parts: str | None) -> Path:
     """A folder for an evaluation, named after its model, data, attack and radius."""
-    return Path("evaluations") / "-".join(_slug(part) for part in parts if part)
+    return Path("evaluations") / "-".join(slug(part) for part in parts if part)
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
     """A text as part of a file name."""
     text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
     return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
 
 
-def experiment(target: Target, attack: AttackConfig, seed: int, folder: Path | None) -> Experiment:
-    """The experiment of an evaluation, with one row."""
-    return Experiment(
-        name="evaluation" if folder is None else _slug(folder.resolve().name),
-        title=f"{target.name} under {METHODS[attack.method].title}",
-        target=target.name,
-        seed=seed,
-        rows=(Row(name=attack.method, attack=attack),),
-    )
-
-
 def check_folder(folder: Path, method: str, force: bool = False) -> None:
-    """Checks that an evaluation can be written to a folder.
+    """Refuses a folder with another index.html, or with an evaluation by another attack.
 
-    Args:
-        folder: may not exist.
-        method: name of the attack.
-        force: delete the files of another evaluation.
-
-    Raises:
-        InputError: the folder holds an evaluation with another attack, or another index.html.
+    With `force`, the files of another evaluation are deleted.
     """
     names = [f"{name}.{suffix}" for name in METHODS for suffix in ("json", "npz")]
     if force:
@@ -149,54 +240,3 @@ def check_folder(folder: Path, method: str, force: bool = False) -> None:
                 "overwrite it with --force"
             )
     replaceable(folder / PAGE, "% robust accuracy</title>")
-
-
-def write(evaluation: Evaluation, folder: Path) -> Path:
-    """Writes all files of an evaluation; files of the same run are replaced.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        InputError: the folder holds the result of another run, or can't be written to.
-    """
-    named = {"experiment": _slug(folder.resolve().name)}
-    record = evaluation.record.model_copy(update=named)
-    experiment = evaluation.experiment.model_copy(update={"name": record.experiment})
-    path = folder / f"{record.run}.json"
-    with state.sole(folder):
-        check_folder(folder, record.run)
-        if path.exists():
-            records.check_same(path, records.load(path), record.identity)
-        records.save(path, record)
-        config.save_experiment(folder, experiment)
-        tables.write(ResultSet((record,), experiment=experiment), folder)
-        verdict = of(evaluation)
-        falls = f"from {100 * verdict.clean_accuracy:.1f} to {100 * verdict.robust_accuracy:.1f} %"
-        drawn = {
-            "accuracy": (
-                figures.accuracy(evaluation),
-                f"Robust accuracy falls {falls} as gradients are spent",
-            ),
-            "worst": (
-                figures.worst(evaluation),
-                "Clean images, adversarial images and perturbations",
-            ),
-        }
-        pictures = {}
-        for name, (figure, alt) in drawn.items():
-            if figure is not None:
-                style.save(figure, folder / f"{name}.png")
-                pictures[name] = style.inline(figure, name, alt)
-        html = style.render(
-            "evaluation.html",
-            verdict=verdict,
-            attack=METHODS[verdict.method].title,
-            eps=radius(verdict.eps),
-            figures=pictures,
-            settings=verdict.attack.settings(),
-        )
-        write_atomically(folder / PAGE, html.encode())
-        # evaluation.json is the last file, so that a reader who finds it finds all files.
-        records.write_json(folder / EVALUATION, verdict.model_dump(mode="json"))
-    return folder / PAGE

@@ -21,17 +21,7 @@ PROBE = 16
 
 @dataclass(frozen=True)
 class TargetCheck:
-    """Result of the checks of a target.
-
-    Args:
-        target: `folder/name`.
-        provenance: Origin of the weights.
-        clean: Clean accuracy in percent.
-        images: Number of images.
-        published: Published accuracy in percent, if any.
-        zero_gradients: Share of gradient values below 1e-8, in percent.
-        misses: Failed checks, one sentence each.
-    """
+    """Result of the checks of a target; `misses` are sentences, numbers are in percent."""
 
     target: str
     provenance: str
@@ -45,22 +35,15 @@ class TargetCheck:
 def examine(
     target: Target, data: Dataset, published: Published | None, *, whole: bool
 ) -> TargetCheck:
-    """Checks a target.
-
-    Args:
-        target: The classifier.
-        data: Images of the test set.
-        published: Accuracy on the complete test set, if any.
-        whole: `data` is the complete test set, so its accuracy must be the published accuracy.
-    """
-    clean = 100 * clean_accuracy(target, data.x, data.y)
-    expected = None if published is None else 100 * published.accuracy
-    misses = []
-    if whole and published and expected is not None and abs(clean - expected) > TOLERANCE:
-        misses.append(
-            f"clean accuracy: expected {expected:.2f} ({published.source}), got {clean:.2f} "
-            f"on {len(data):,} images"
-        )
+    """Checks a target on test images; on the `whole` set it must have the published accuracy."""
+    clean, misses, expected = 100 * clean_accuracy(target, data.x, data.y), [], None
+    if published is not None:
+        expected = 100 * published.accuracy
+        if whole and abs(clean - expected) > TOLERANCE:
+            misses.append(
+                f"clean accuracy: expected {expected:.2f} ({published.source}), got {clean:.2f} "
+                f"on {len(data):,} images"
+            )
     x, y = data.x[:PROBE], data.y[:PROBE]
     logits = predict(target, x)
     if np.isfinite(logits).all():
@@ -87,17 +70,12 @@ def examine(
 def table(results: Sequence[TargetCheck]) -> str:
     """The results as a Markdown table."""
     header = ["target", "weights", "clean", "published", "images", "gradients < 1e-8", "verdict"]
-    rows = [
-        [
-            result.target,
-            result.provenance,
-            f"{result.clean:.2f}",
-            "" if result.published is None else f"{result.published:.2f}",
-            f"{result.images:,}",
-            f"{result.zero_gradients:.0f} %",
-            "; ".join(miss.partition(":")[0] for miss in result.misses) or "fine",
-        ]
-        for result in results
-    ]
+    rows = []
+    for result in results:
+        published = "" if result.published is None else f"{result.published:.2f}"
+        verdict = "; ".join(miss.partition(":")[0] for miss in result.misses) or "fine"
+        numbers = [f"{result.clean:.2f}", published, f"{result.images:,}"]
+        numbers.append(f"{result.zero_gradients:.0f} %")
+        rows.append([result.target, result.provenance, *numbers, verdict])
     align: list[tabular.Align] = ["left", "left", "right", "right", "right", "right", "left"]
     return "\n".join(tabular.markdown(header, rows, align))

@@ -6,16 +6,17 @@ An array holds pixels in the network's range: [N, H * W] for gray images, [N, H,
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from daa.attacks import ball
 from daa.attacks.losses import margin
 from daa.errors import InputError
-from daa.target import Dataset, Target, predict
+from daa.target import Bounds, Dataset, Target, predict
 from daa.targets.files import read_npy, write_atomically
 
 # run_attack.py allows this much beyond eps and beyond the pixel range.
@@ -25,13 +26,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True, eq=False)
 class Challenge:
-    """Network, test images and radius that arrays are verified against.
-
-    Args:
-        target: Network.
-        data: Test images of the network.
-        eps: Radius of the L-infinity ball, for images in [0, 1].
-    """
+    """Network, test images and radius that arrays are verified against; `eps` as in [0, 1]."""
 
     target: Target
     data: Dataset
@@ -49,10 +44,9 @@ class Challenge:
         return round(self.eps * (bounds.upper - bounds.lower), 9)
 
     @property
-    def pixel_type(self) -> np.dtype:
+    def pixel_type(self) -> type:
         """Type of the challenge's clean images: bytes for the range [0, 255]."""
-        bounds = self.target.bounds
-        return np.dtype(np.uint8 if (bounds.lower, bounds.upper) == (0.0, 255.0) else np.float32)
+        return np.uint8 if self.target.bounds == Bounds(0, 255) else np.float32
 
     def shape(self, images: int) -> tuple[int, ...]:
         """Shape of an array of `images` images."""
@@ -75,10 +69,9 @@ class Challenge:
             images = self.to_native(pixels.astype(np.float32) * np.float32(1 / 255))
         return images.reshape(self.shape(len(images)))
 
-    def to_native(self, x: np.ndarray) -> np.ndarray:
+    def to_native(self, x: np.ndarray) -> Any:
         """Images in [0, 1] as float32 pixels in the network's range."""
-        pixels: np.ndarray = self.target.bounds.to_native(x).astype(np.float32)
-        return pixels
+        return self.target.bounds.to_native(x).astype(np.float32)
 
     def to_images(self, array: np.ndarray) -> np.ndarray:
         """Rows of an array as images in [0, 1]. [N, H, W, C] float32."""
@@ -91,15 +84,10 @@ class Challenge:
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """An array that run_attack.py accepts.
+    """An array that run_attack.py accepts, with predicted labels and margins of the logits.
 
-    Args:
-        array: The array, memory-mapped.
-        predictions: Predicted labels. [N] int64.
-        margin: Logit of the label minus the largest other logit. [N].
-        accuracy: Accuracy in [0, 1], as run_attack.py counts it.
-        distance: Largest |adv - x| in float64, in the network's unit.
-        beyond: Number of pixels outside the exact ball or range, but within the tolerance.
+    `distance` is the largest |adv - x| in float64, in the network's unit. `beyond` is the number of
+    pixels outside the exact ball or range, but within the tolerance.
     """
 
     array: np.ndarray
@@ -111,16 +99,9 @@ class Verified:
 
 
 def build(challenge: Challenge, adv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Converts adversarial images to an array for the challenge.
+    """The float32 array of images in [0, 1], clipped to the ball of the challenge's clean images.
 
-    Args:
-        challenge: Network and clean images.
-        adv: Adversarial images in [0, 1]. [N, H, W, C] float32.
-
-    Returns:
-        The float32 array, clipped to the exact ball around the challenge's clean images. And the
-        distance by which clipping moved the pixels of each image, in the network's unit; only a
-        rounding error if `adv` was inside the ball. [N].
+    And the distance by which clipping moved the pixels of each image, in the network's unit. [N].
     """
     bounds = challenge.target.bounds
     array = challenge.to_native(adv).reshape(challenge.shape(len(adv)))
@@ -131,11 +112,7 @@ def build(challenge: Challenge, adv: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def load(challenge: Challenge, path: Path) -> np.ndarray:
-    """Opens an .npy file as a memory map.
-
-    Raises:
-        InputError: The file is not a complete .npy file, or the array has another shape or type.
-    """
+    """Opens an .npy file as a memory map; refuses other shapes and types than the challenge's."""
     array = read_npy(path)
     shape = challenge.shape(len(challenge.data))
     if array.shape != shape:
@@ -159,20 +136,14 @@ def verify(challenge: Challenge, path: Path) -> Verified:
     """Verifies an array as run_attack.py does, and measures its exact distance.
 
     run_attack.py compares with the tolerance in the arithmetic of the array's type. This function
-    does the same, so it accepts the same arrays, except that it refuses NaN for every target.
-
-    Raises:
-        InputError: The file can't be read, or a pixel lies outside the range or the ball. The
-            message names the first such pixel, and the cause if the images seem to be in another
-            order or unit.
+    does the same, so it accepts the same arrays, except that it refuses NaN for every target. Its
+    error names the first bad pixel, and the cause if the order or unit of the images seems wrong.
 
     Source: MadryLab/mnist_challenge and MadryLab/cifar10_challenge, run_attack.py.
     """
     array = load(challenge, path)
     bounds, radius, scores = challenge.target.bounds, challenge.radius, []
-    for begin in range(0, len(array), _CHUNK):
-        rows = slice(begin, begin + _CHUNK)
-        chunk, clean = np.asarray(array[rows]), challenge.clean_images(rows)
+    for begin, chunk, clean in _chunks(challenge, array):
         inside = (chunk <= bounds.upper + TOLERANCE) & (chunk >= bounds.lower - TOLERANCE)
         if not inside.all():
             expected = f"[{bounds.lower:g}, {bounds.upper:g}]"
@@ -185,30 +156,33 @@ def verify(challenge: Challenge, path: Path) -> Verified:
             raise _refused(path, begin, ~inside, distance, expected, _hint(challenge, array))
         scores.append(challenge.logits(chunk))
     logits, y = np.concatenate(scores), challenge.data.y
-    predictions = logits.argmax(axis=1).astype(np.int64)
+    predictions, margins = logits.argmax(axis=1).astype(np.int64), margin(logits, y).numpy()
     accuracy = float((predictions == y).mean())
-    margins = margin(logits, y).numpy()
     return Verified(array, predictions, margins, accuracy, *measure(challenge, array))
+
+
+def _chunks(challenge: Challenge, array: np.ndarray) -> Iterator[tuple]:
+    """Index of the first image, rows and clean images of each chunk."""
+    for begin in range(0, len(array), _CHUNK):
+        rows = slice(begin, begin + _CHUNK)
+        yield begin, np.asarray(array[rows]), challenge.clean_images(rows)
 
 
 def measure(challenge: Challenge, array: np.ndarray) -> tuple[float, int]:
     """Largest |adv - x| in float64, and number of pixels outside the exact ball or range."""
     bounds, largest, beyond = challenge.target.bounds, 0.0, 0
-    for begin in range(0, len(array), _CHUNK):
-        rows = slice(begin, begin + _CHUNK)
-        adv = np.asarray(array[rows]).astype(np.float64)
-        distance = np.abs(challenge.clean_images(rows).astype(np.float64) - adv)
+    for _, chunk, clean in _chunks(challenge, array):
+        adv = chunk.astype(np.float64)
+        distance = np.abs(clean.astype(np.float64) - adv)
         outside = (adv < bounds.lower) | (adv > bounds.upper) | (distance > challenge.radius)
         largest, beyond = max(largest, float(distance.max())), beyond + int(outside.sum())
     return largest, beyond
 
 
 def merge(verified: Sequence[Verified]) -> tuple[np.ndarray, np.ndarray]:
-    """Takes the version of each image with the lowest margin.
+    """The version of each image with the lowest margin, and the index of its array. [N].
 
-    Returns:
-        The array, in a type that holds the values of all arrays exactly, because rounding could
-        move them out of the ball. And the index of the array that each image comes from. [N].
+    The type holds all values exactly, because rounding could move them out of the ball.
     """
     arrays = [check.array for check in verified]
     source = np.argmin([check.margin for check in verified], axis=0)
@@ -229,13 +203,13 @@ def _refused(
     path: Path, begin: int, bad: np.ndarray, value: np.ndarray, expected: str, hint: str = ""
 ) -> InputError:
     """The error for the first bad pixel of a chunk whose first image has the index `begin`."""
-    index = tuple(int(k) for k in np.argwhere(bad)[0])
-    image, pixel, got = index[0], index[1:], value[index]
+    index = tuple(np.argwhere(bad)[0].tolist())
+    got, pixel = value[index], index[1:]
     if not hint and not np.isfinite(got):
         hint = "; every value must be a finite number"
     where = pixel[0] if len(pixel) == 1 else pixel
     return InputError(
-        f"{path}: image {begin + image}, pixel {where}: expected {expected}, got {got}{hint}"
+        f"{path}: image {begin + index[0]}, pixel {where}: expected {expected}, got {got}{hint}"
     )
 
 

@@ -12,10 +12,8 @@ from daa.reports.wording import label
 
 # MadryLab's leaderboards rank attacks on the complete test set.
 _IMAGES = 10_000
-_LIVING = (
-    "The living board: verified arrays for a network that comes with this project. docs/board.md "
-    "has the rules."
-)
+_LIVING = "The living board: verified arrays for a network that comes with this project. "
+_LIVING += "docs/board.md has the rules."
 
 
 def make(results: Sequence[ResultSet], of_paper: bool) -> list[page.Board]:
@@ -26,19 +24,12 @@ def make(results: Sequence[ResultSet], of_paper: bool) -> list[page.Board]:
     for board in [*(board for board in living if board.entries), *boards.load()]:
         if not of_paper and board.target not in networks:
             continue
-        entries = [
-            page.Entry(
-                line.rank,
-                line.name,
-                line.accuracy,
-                line.entry.by if line.entry else "",
-                line.entry.url if line.entry else None,
-                line.own,
-            )
-            for line in board.ranked(() if board in living else ours)
-        ]
-        about = _LIVING
-        if board not in living:
+        about, entries = _LIVING, []
+        ranked = board.ranked(ours if board.source else ())
+        for rank, (_, name, accuracy, is_own, verified) in ranked:
+            by, url = (verified.by, verified.url) if verified else ("", None)
+            entries.append(page.Entry(rank, name, accuracy, by, url, is_own))
+        if board.source:
             about = f"MadryLab's white-box leaderboard. {board.source}."
             if not any(entry.own for entry in entries):
                 vacant = f"this project: no run on {board.target}"
@@ -50,7 +41,7 @@ def make(results: Sequence[ResultSet], of_paper: bool) -> list[page.Board]:
 def own(results: Sequence[ResultSet]) -> list[Entry]:
     """Runs of this project on the networks of MadryLab's leaderboards, without stand-ins."""
     return [
-        Entry(record.target, f"{label(record.attack)} (this project)", 100 * record.worst)
+        Entry(record.target, f"{label(record.attack)} (this project)", 100 * record.worst, own=True)
         for one in results
         for record in one.records
         if record.weights == "original" and record.images == _IMAGES

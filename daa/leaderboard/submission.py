@@ -6,12 +6,14 @@ Each command returns a report as text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from daa import targets
-from daa.attacks.components import is_number
+from daa.attacks import ball
 from daa.attacks.losses import margin
 from daa.errors import InputError, require
 from daa.leaderboard import arrays
@@ -33,61 +35,33 @@ def load_challenge(
     data_dir: str | Path | None = None,
     model_dir: str | Path | None = None,
 ) -> Challenge:
-    """Loads the network and the test images that arrays are verified against.
-
-    Args:
-        reference: Target, for example `madry_mnist/secret`.
-        images: Use the first `images` of the test set; None for all.
-        eps: Radius of the ball; None for the radius of the target.
-        data_dir, model_dir: Folders of data sets and weights.
-    """
-    eps = targets.row(reference).eps if eps is None else eps
-    require(is_number(eps) and 0 < eps <= 1, "eps", "0 < eps <= 1", eps)
+    """Loads a target and its first test images; `eps` is the target's unless it is given."""
+    eps = ball.radius(targets.row(reference).eps if eps is None else eps)
     target = targets.load_target(reference, model_dir=model_dir)
     return Challenge(target, targets.load_dataset(reference, "test", data_dir, images), eps)
 
 
-def build(
-    results: Sequence[Path],
-    out: Path,
-    *,
-    data_dir: str | Path | None = None,
-    model_dir: str | Path | None = None,
-) -> str:
-    """Builds an array from finished runs: the worst case of each image.
+def build(results: Sequence[Path], out: Path, **folders: Any) -> str:
+    """Builds an array from records, or folders of records: the worst case of each image.
 
     The network judges the images anew; the margins in the files of the runs don't count.
-
-    Args:
-        results: Records, or folders of records.
-        out: The .npy file to write.
-        data_dir, model_dir: Folders of data sets and weights.
-
-    Raises:
-        InputError: The runs differ in target, data, images or radius, left the pixel range, or
-            have no stored images; or `out` is a file of one of the runs.
     """
     paths: list[Path] = []
     for path in results:
-        if not path.is_dir():
-            paths.append(path)
-            continue
-        inside = sorted(p for p in path.glob("*.json") if p.with_suffix(".npz").exists())
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for p in path.glob("*.json") if p.with_suffix(".npz").exists())
         if not inside:
             raise InputError(f"{path}: no finished runs with images (.npz) in this folder")
         paths += inside
-    for path in paths:
-        apart(out, path, path.with_suffix(".npz"))
+    apart(out, *paths, *(path.with_suffix(".npz") for path in paths))
     runs = [records.load(path) for path in paths]
     first = runs[0]
     for path, record in zip(paths, runs, strict=True):
-        for key in ("target", "weights_sha256", "data_sha256", "images"):
-            expected, got = getattr(first, key), getattr(record, key)
+        for key in ("target", "weights_sha256", "data_sha256", "images", "attack.eps"):
+            expected, got = attrgetter(key)(first), attrgetter(key)(record)
             require(got == expected, f"{path}: {key}", repr(expected), got)
-        expected, got = first.attack.eps, record.attack.eps
-        require(got == expected, f"{path}: eps", repr(expected), got)
         require(record.attack.clip_range, f"{path}: clip_range", "true for a submission", False)
-    folders = {"data_dir": data_dir, "model_dir": model_dir}
     challenge = load_challenge(first.target, images=first.images, eps=first.attack.eps, **folders)
     for key, got in (("weights", challenge.target.weights_sha256), ("data", challenge.data.sha256)):
         expected = getattr(first, f"{key}_sha256")
@@ -108,14 +82,12 @@ def build(
         array, moved = arrays.build(challenge, report.adv)
         margins = margin(challenge.logits(array), challenge.data.y).numpy()
         accuracies.append(float((margins > 0).mean()))
-        outside = moved > _ROUNDING * (bounds.upper - bounds.lower)
-        if outside.any():
+        if (outside := moved > _ROUNDING * (bounds.upper - bounds.lower)).any():
             notes.append(
                 f"{path}: {outside.sum():,} images outside the ball or range; moved to its edge, "
                 f"by up to {moved.max():g}"
             )
-        changed = (report.margin > 0) != (margins > 0)
-        if changed.any():
+        if (changed := (report.margin > 0) != (margins > 0)).any():
             notes.append(
                 f"{path}: {changed.sum():,} images that the network judges differently than in the "
                 "run; the new verdict counts"
@@ -133,38 +105,23 @@ def build(
 
 
 def verify(challenge: Challenge, path: Path, predictions: Path | None = None) -> str:
-    """Verifies an array as the challenge does, and checks the exact ball.
-
-    Args:
-        challenge: Challenge to verify against.
-        path: The array.
-        predictions: File for the network's predictions; None for pred.npy next to the array.
-
-    Raises:
-        InputError: The challenge refuses the array, or `predictions` would overwrite the array.
-    """
+    """Verifies an array as the challenge does, and writes the network's predictions to pred.npy."""
     predictions = predictions or path.with_name("pred.npy")
     apart(predictions, path)
     verified = arrays.verify(challenge, path)
     arrays.save(predictions, verified.predictions)
-    array = verified.array
-    return "\n".join(
-        [
-            f"{path}: {array.dtype} {array.shape}, accepted by the challenge's run_attack.py",
-            _exactness(challenge, verified.distance, verified.beyond),
-            "order of the images: official",
-            f"accuracy of {challenge.name} on {len(array):,} images: "
-            f"{_percent(verified.accuracy)}; predictions in {predictions}",
-        ]
+    array, accuracy = verified.array, _percent(verified.accuracy)
+    return (
+        f"{path}: {array.dtype} {array.shape}, accepted by the challenge's run_attack.py\n"
+        f"{_exactness(challenge, verified.distance, verified.beyond)}\n"
+        "order of the images: official\n"
+        f"accuracy of {challenge.name} on {len(array):,} images: {accuracy}; predictions in "
+        f"{predictions}"
     )
 
 
 def merge(challenge: Challenge, paths: Sequence[Path], out: Path) -> str:
-    """Merges arrays: takes the strongest version of each image.
-
-    Raises:
-        InputError: The challenge refuses an array, or `out` is one of the arrays.
-    """
+    """Merges arrays: takes the strongest version of each image."""
     apart(out, *paths)
     checks = [arrays.verify(challenge, path) for path in paths]
     merged, source = arrays.merge(checks)
@@ -184,28 +141,18 @@ def merge(challenge: Challenge, paths: Sequence[Path], out: Path) -> str:
 
 
 def compare(challenge: Challenge, paths: Sequence[Path], picture: Path | None = None) -> str:
-    """Counts the images that two arrays break, and draws some of them.
-
-    Args:
-        challenge: Challenge to verify against.
-        paths: Both arrays.
-        picture: PNG file to write; None for compare.png next to the first array.
-
-    Raises:
-        InputError: The challenge refuses an array, or `picture` would overwrite an array.
-    """
+    """Counts the images that two arrays break, and draws some of them in compare.png."""
     picture = picture or paths[0].with_name("compare.png")
     for suffix in (".png", ".svg"):
         apart(picture.with_suffix(suffix), *paths)
     checks = [arrays.verify(challenge, path) for path in paths]
     first, second = _misclassified(challenge, checks)
-    masks = {
-        "both": first & second,
-        "only the first": first & ~second,
-        "only the second": ~first & second,
-        "none": ~first & ~second,
+    kinds = {
+        "both": np.flatnonzero(first & second),
+        "only the first": np.flatnonzero(first & ~second),
+        "only the second": np.flatnonzero(~first & second),
+        "none": np.flatnonzero(~first & ~second),
     }
-    kinds = {name: np.flatnonzero(mask) for name, mask in masks.items()}
     adversarial = [challenge.to_images(np.asarray(check.array)) for check in checks]
     figure = figures.kinds(kinds, challenge.data.x, adversarial, [path.stem for path in paths])
     style.save(figure, picture)

@@ -6,19 +6,21 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from daa.attacks.methods import METHODS
 from daa.errors import require
 from daa.runs import config
 from daa.runs.config import Experiment, PaperTests, Row
 
+# Sentences on all rows of a config, with their short form in the report. "below PGD" is about each
+# DAA and PGD, the others are about the strongest DAA and the strongest other attack.
+RANKINGS = {"lowest": "DAA lowest", "below PGD": "DAA below PGD", "best": "state of the art"}
 # Kinds of claims, with their names in the report. "worst" is an accuracy after all restarts,
 # "merged" an accuracy after all runs of the config; "examples" is the number of images that the run
-# breaks and PGD does not; "lowest" means that DAA is the strongest attack in all of a figure.
+# breaks and PGD does not.
 KINDS = {
     "worst": "worst case, %",
     "top-5": "top-5, %",
@@ -30,24 +32,23 @@ KINDS = {
     "examples": "images only DAA breaks",
     "order": "DAA against PGD",
     "lowest": "DAA against all",
+    "below PGD": "each DAA against PGD",
+    "best": "DAA against PGD and Momentum PGD",
 }
-ORDERS = ("order", "lowest")
+ACCURACIES = ("worst", "top-5", "merged", "single")
+ORDERS = ("order", *RANKINGS)
 TESTS = ("t", "p", "p paired")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Substitute(_Model):
+class Substitute(BaseModel, extra="forbid", frozen=True):
     """The network that is attacked when the original weights are missing."""
 
     target: str
-    images: Annotated[int, Field(ge=1)]
-    restarts: Annotated[int, Field(ge=1)]
+    images: int
+    restarts: int
 
 
-class TextNumber(_Model):
+class TextNumber(BaseModel, extra="forbid", frozen=True):
     """A number that only the text of the paper has."""
 
     run: str
@@ -57,44 +58,28 @@ class TextNumber(_Model):
     assumed: str = ""
 
 
-class Entry(_Model):
-    """A table, a figure or a sentence of the paper.
-
-    Args:
-        config: name of the config that computes it.
-        dataset: name for the option `--only`.
-        source: table, figure or text of the paper.
-        images: number of images that the paper attacked.
-        substitute: network that is attacked when the original weights are missing.
-        board: entry of the target's leaderboard that the only row of the config must agree with.
-        lowest: whether the paper calls DAA the strongest attack in all rows.
-        assumed: what the paper leaves open, and the assumption made here.
-        numbers: numbers that only the text has.
-    """
+class Entry(BaseModel, extra="forbid", frozen=True):
+    """A table, a figure or a sentence of the paper; claims.yaml explains the fields."""
 
     config: str
     dataset: str
     source: str
-    images: Annotated[int, Field(ge=1)]
+    images: int
+    same_images: bool = True
+    decimals: int = 2
     substitute: Substitute | None = None
     board: str | None = None
-    lowest: bool = False
+    ranking: str | None = None
     assumed: str = ""
     numbers: tuple[TextNumber, ...] = ()
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A number or a ranking that the paper prints.
+    """A number or a ranking that the paper prints; `run` is None for all runs of the config.
 
-    Args:
-        config, run: the run that computes it; `run` is None for all runs of the config together.
-        kind: see `KINDS`.
-        text: the number as the paper prints it.
-        source: table, figure or text of the paper.
-        value: the number; accuracies in percent; -1, 0 or 1 for DAA below, equal to or above PGD;
-            None for p-values.
-        assumed: what the paper leaves open, and the assumption made here.
+    `value` is an accuracy in percent, or DAA minus PGD in percentage points for an order; None
+    for t-tests and rankings.
     """
 
     config: str
@@ -114,16 +99,11 @@ def entries() -> tuple[Entry, ...]:
 
 
 def datasets() -> list[str]:
-    """The names that `--only` takes."""
     return list(dict.fromkeys(entry.dataset for entry in entries()))
 
 
 def select(only: Sequence[str]) -> list[Entry]:
-    """The entries of some data sets; all entries for an empty list.
-
-    Raises:
-        InputError: an unknown data set.
-    """
+    """The entries of some data sets; all entries for an empty list."""
     for name in only:
         require(name in datasets(), "only", f"some of {','.join(datasets())}", name)
     return [entry for entry in entries() if not only or entry.dataset in only]
@@ -146,7 +126,8 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
 
     def accuracy(run: str | None, kind: str, value: float | None) -> Iterator[Claim]:
         if value is not None:
-            yield Claim(name, run, kind, f"{value:.2f}", entry.source, value, entry.assumed)
+            text = f"{value:.{entry.decimals}f}"
+            yield Claim(name, run, kind, text, entry.source, value, entry.assumed)
 
     for row in rows:
         yield from accuracy(row.name, "worst", row.paper)
@@ -157,33 +138,24 @@ def _claims(entry: Entry, experiment: Experiment) -> Iterator[Claim]:
         yield Claim(name, number.run, number.kind, text, number.source, value, number.assumed)
     for row in rows:
         tests = row.paper_tests or PaperTests()
-        unpaired, paired = "text of arXiv, unpaired test", "text of AAAI, paired test"
         assumed = "the texts don't say of which loss; taken for cross-entropy"
-        if tests.t_arxiv is not None:
-            value = float(tests.t_arxiv)
-            yield Claim(name, row.name, "t", tests.t_arxiv, unpaired, value, assumed)
-        if tests.p_arxiv is not None:
-            yield Claim(name, row.name, "p", tests.p_arxiv, unpaired, None, assumed)
-        if tests.p_aaai is not None:
-            yield Claim(name, row.name, "p paired", tests.p_aaai, paired, None, assumed)
+        arxiv, aaai = "text of arXiv, unpaired test", "text of AAAI, paired test"
+        values = (tests.t_arxiv, arxiv), (tests.p_arxiv, arxiv), (tests.p_aaai, aaai)
+        for kind, (printed, source) in zip(TESTS, values, strict=True):
+            if printed is not None:
+                yield Claim(name, row.name, kind, printed, source, assumed=assumed)
+    pgd = {_settings(row): row.paper for row in rows if row.attack.method == "pgd"}
     for row in rows:
-        pgd = pgd_of(row, rows)
-        if pgd is not None and row.paper is not None and pgd.paper is not None:
-            side = (row.paper > pgd.paper) - (row.paper < pgd.paper)
-            text = {-1: "below PGD", 0: "equal to PGD", 1: "above PGD"}[side]
-            yield Claim(name, row.name, "order", text, entry.source, side, entry.assumed)
-    if entry.lowest:
-        yield Claim(name, None, "lowest", "DAA lowest", entry.source, None, entry.assumed)
+        other = pgd.get(_settings(row)) if METHODS[row.attack.method].particles else None
+        if row.paper is not None and other is not None:
+            points = round(row.paper - other, 2)
+            text = "equal to PGD" if not points else f"{'above' if points > 0 else 'below'} PGD"
+            yield Claim(name, row.name, "order", text, entry.source, points, entry.assumed)
+    if entry.ranking is not None:
+        text = RANKINGS[entry.ranking]
+        yield Claim(name, None, entry.ranking, text, entry.source, None, entry.assumed)
 
 
-def pgd_of(row: Row, rows: tuple[Row, ...]) -> Row | None:
-    """The row of PGD with the loss, radius and steps of a row of DAA."""
-    if not METHODS[row.attack.method].particles:
-        return None
-    for other in rows:
-        pgd = other.attack
-        if pgd.method == "pgd" and pgd.reads("steps"):
-            settings = (pgd.loss, pgd.eps, pgd.steps)
-            if settings == (row.attack.loss, row.attack.eps, row.attack.steps):
-                return other
-    return None
+def _settings(row: Row) -> tuple:
+    """What a row of DAA and the row of PGD to compare it with have in common."""
+    return row.attack.loss, row.attack.eps, row.attack.steps

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from daa import targets
 from daa.attacks.attack import Attack
@@ -23,23 +22,14 @@ from daa.target import Dataset, Precision, Provenance, Target
 from daa.targets import checkpoints, fetch, files
 
 
-class NetworkCheck(BaseModel):
-    """The checks of a network, saved so that the next start need not repeat them.
+class NetworkCheck(BaseModel, frozen=True, extra="forbid"):
+    """The saved checks of a network; `weights` are "third-party" after a failed check.
 
-    Args:
-        target, weights, weights_sha256: name, provenance and hash of the network.
-        data, data_sha256, images: images of the check.
-        clean, published: accuracy on these images and published accuracy, in %.
-        file: whether the file of the weights has the published hash, in words.
-        misses: failed checks, one sentence each.
-        ms_per_image: milliseconds of one step for each image of a minibatch.
-        particles, precision, device: minibatch, precision and device of this time.
+    Accuracies are in percent. `ms_per_image` is the time of a step of `particles` per particle.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     target: str
-    weights: str
+    weights: Provenance
     weights_sha256: str | None
     data: str
     data_sha256: str
@@ -54,134 +44,86 @@ class NetworkCheck(BaseModel):
     device: str
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Network:
-    """A network with the images on which it is attacked.
-
-    Args:
-        reference: `folder/name`.
-        options: options of the command.
-        images: number of images; None for the whole test set.
-        paper_images: number of images that the paper attacked.
-        precision: precision of the attacks.
-        particles: largest minibatch of the attacks.
-    """
+    """A network with the images on which it is attacked."""
 
     reference: str
-    options: Options
-    images: int | None
-    paper_images: int
-    precision: Precision
-    particles: int
-
-    @cached_property
-    def target(self) -> Target:
-        """The classifier, loaded when it is first needed."""
-        target = targets.load_target(self.reference, model_dir=self.options.model_dir)
-        return replace(target, provenance=self.provenance)
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of the weights."""
-        return checkpoints.sha256(_weights(self.reference, self.options.model_dir))
-
-    @property
-    def provenance(self) -> Provenance:
-        """Provenance of the weights; weights that failed a check are not the original ones."""
-        check = load(self.path)
-        if check is not None and check.misses and check.weights_sha256 == self.sha256:
-            return "third-party"
-        return targets.row(self.reference).provenance
-
-    @property
-    def data(self) -> Dataset:
-        return load_images(self.reference, self.options.data_dir, self.images)
-
-    @property
-    def path(self) -> Path:
-        """File of the checks."""
-        return path_of(self.options.out, self.reference)
-
-    def check(self, log: Callable[[str], None] = print) -> NetworkCheck:
-        """The saved checks for these weights, images and this device, else new checks."""
-        now = {
-            "weights_sha256": self.sha256,
-            "data_sha256": self.data.sha256,
-            "images": len(self.data),
-            "particles": self.particles,
-            "precision": self.precision,
-            "device": device.name(),
-        }
-        check = load(self.path)
-        if check is None or now != check.model_dump(include=set(now)):
-            check = self.examine(now)
-        published = "" if check.published is None else f" (published {check.published:.2f})"
-        log(
-            f"{check.target}: {check.file}; clean accuracy {check.clean:.2f} %{published} on "
-            f"{check.images:,} images of {check.data}; a step of {check.particles} images takes "
-            f"{check.ms_per_image * check.particles:,.0f} ms ({check.precision}, {check.device})"
-        )
-        for miss in check.misses:
-            log(f"{check.target}: NOT the paper's network: {miss}")
-        return check
-
-    def examine(self, now: dict[str, Any]) -> NetworkCheck:
-        """Checks and times the network, and saves the result."""
-        row, data = targets.row(self.reference), self.data
-        complete = len(data) >= self.paper_images
-        finding = target_check.examine(self.target, data, row.clean, whole=complete)
-        misses = list(finding.misses)
-        file = published_file(self.reference, self.options.model_dir)
-        if file.startswith("not the published"):
-            misses.append(f"file: expected the published sha256, got another: {file}")
-        seconds = seconds_per_step(self.target, row.eps, self.particles, self.precision)
-        check = NetworkCheck(
-            target=self.reference,
-            weights="third-party" if misses else row.provenance,
-            data=data.name,
-            clean=finding.clean,
-            published=finding.published,
-            file=file,
-            misses=tuple(misses),
-            ms_per_image=1000 * seconds / self.particles,
-            **now,
-        )
-        write_json(self.path, check.model_dump(mode="json"))
-        self.target = replace(self.target, provenance=self.provenance)
-        return check
+    target: Target
+    data: Dataset
+    check: NetworkCheck
 
 
 def path_of(out: Path, reference: str) -> Path:
-    """File of the checks of a network."""
     return out / "networks" / f"{reference.replace('/', '-')}.json"
 
 
 def load(path: Path) -> NetworkCheck | None:
-    """The saved checks of a network; None if there is no file.
-
-    Raises:
-        InputError: a damaged file.
-    """
+    """The saved checks of a network; None if there is no file."""
     if not path.exists():
         return None
     content = files.read_json(path, "the checks of a network")
     return config.check(TypeAdapter(NetworkCheck), content, str(path))
 
 
-def of_tasks(work: Sequence[Task], options: Options) -> dict[str, Network]:
-    """The networks of the tasks that can run; a network has the same images in all its tasks."""
-    networks: dict[str, Network] = {}
+def of_tasks(
+    work: Sequence[Task], options: Options, log: Callable[[str], None] = print
+) -> dict[str, Network]:
+    """The checked networks of the tasks that can run; their tasks attack the same images."""
+    tasks: dict[str, list[Task]] = {}
     for task in work:
-        reference, images = task.experiment.target, task.experiment.images
         if not task.missing:
-            attacks = [row.attack for row in task.experiment.rows]
-            first = Network(
-                reference, options, images, task.entry.images, attacks[0].precision, particles=1
-            )
-            network = networks.setdefault(reference, first)
-            batches = [attack.batch_size for attack in attacks]
-            network.particles = max(network.particles, *batches)
-    return networks
+            tasks.setdefault(task.experiment.target, []).append(task)
+    return {name: _network(same, options, log) for name, same in tasks.items()}
+
+
+def _network(tasks: Sequence[Task], options: Options, log: Callable[[str], None]) -> Network:
+    """A network with the saved checks for these weights, images and this device, or new ones."""
+    reference = tasks[0].experiment.target
+    attacks = [row.attack for task in tasks for row in task.experiment.rows]
+    particles, precision = max(attack.batch_size for attack in attacks), attacks[0].precision
+    target = targets.load_target(reference, model_dir=options.model_dir)
+    data = load_images(reference, options.data_dir, tasks[0].experiment.images)
+    now: dict[str, Any] = {
+        "weights_sha256": checkpoints.sha256(_weights(reference, options.model_dir)),
+        "data_sha256": data.sha256,
+        "images": len(data),
+        "particles": particles,
+        "precision": precision,
+        "device": device.name(),
+    }
+    path = path_of(options.out, reference)
+    check = load(path)
+    if check is None or now != check.model_dump(include=set(now)):
+        row = targets.row(reference)
+        complete = len(data) >= tasks[0].entry.images
+        result = target_check.examine(target, data, row.clean, whole=complete)
+        file = published_file(reference, options.model_dir)
+        misses = result.misses
+        if file.startswith("not the published"):
+            misses += (f"file: expected the published sha256, got another: {file}",)
+        seconds = seconds_per_step(target, row.eps, particles, precision)
+        check = NetworkCheck(
+            target=reference,
+            weights="third-party" if misses else row.provenance,
+            data=data.name,
+            clean=result.clean,
+            published=result.published,
+            file=file,
+            misses=misses,
+            ms_per_image=1000 * seconds / particles,
+            **now,
+        )
+        write_json(path, check.model_dump(mode="json"))
+    published = "" if check.published is None else f" (published {check.published:.2f})"
+    log(
+        f"{check.target}: {check.file}; clean accuracy {check.clean:.2f} %{published} on "
+        f"{check.images:,} images of {check.data}; a step of {check.particles} images takes "
+        f"{check.ms_per_image * check.particles:,.0f} ms ({check.precision}, {check.device})"
+    )
+    for miss in check.misses:
+        log(f"{check.target}: NOT the paper's network: {miss}")
+    return Network(reference, replace(target, provenance=check.weights), data, check)
 
 
 def published_file(reference: str, model_dir: str | None) -> str:
@@ -205,11 +147,7 @@ def published_file(reference: str, model_dir: str | None) -> str:
 
 
 def seconds_per_step(target: Target, eps: float, particles: int, precision: Precision) -> float:
-    """Seconds of one DAA-BLOB step of a minibatch of random images, without the tracing.
-
-    Ten steps are timed together, because work around the steps counts in an attack, too. Steps of
-    more than a second are timed singly.
-    """
+    """Seconds of one DAA-BLOB step of a minibatch, without the tracing; ten if they are short."""
     rng = np.random.default_rng(0)
     x = rng.random((particles, *target.image_shape), dtype=np.float32)
     y = rng.integers(0, target.classes, particles)

@@ -19,16 +19,10 @@ from daa.targets import fetch
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the command.
+    """The options of the command; None for the numbers of the paper and of each config.
 
-    Args:
-        out: folder of records and report.
-        data_dir, model_dir: folders of data sets and weights.
-        only: data sets, as in `claims.datasets`; empty for all.
-        precision: precision of the gradients; None for the precision of each config.
-        images, restarts: upper limits; None for the numbers of the paper.
-        substitutes: attack other networks if the original weights are missing.
-        here: the attacks run on this machine, so its processor must support their precision.
+    `only` names data sets. With `substitutes`, other networks replace those without weights. With
+    `here`, the attacks run on this machine, so its processor must support their precision.
     """
 
     out: Path
@@ -44,13 +38,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Task:
-    """An entry of the paper with the experiment that computes it.
+    """An entry of the paper with the experiment of this run, and the one that its config has.
 
-    Args:
-        entry: table, figure or sentence.
-        experiment: experiment with the target, precision, images and restarts of this run.
-        original: experiment as its config describes it.
-        missing_weights, missing_data: why the experiment cannot run; empty if it can.
+    `missing_weights` and `missing_data` say why it cannot run; they are empty if it can.
     """
 
     entry: Entry
@@ -61,7 +51,6 @@ class Task:
 
     @property
     def missing(self) -> str:
-        """Why the experiment cannot run; empty if it can."""
         return self.missing_weights or self.missing_data
 
     @property
@@ -69,26 +58,55 @@ class Task:
         """Whether another network is attacked than the paper's."""
         return self.experiment.target != self.original.target
 
-    def folder(self, out: Path) -> Path:
-        """Folder of the records."""
-        return out / self.experiment.name
-
     @property
-    def names(self) -> dict[str, str]:
-        """Config and original target, for the records."""
-        instead = {"instead_of": self.original.target} if self.substituted else {}
-        return {"config": self.entry.config, **instead}
+    def needed(self) -> tuple[int, int]:
+        """Images and restarts that a verdict needs: those of the paper, or of the substitute."""
+        restarts, substitute = self.original.restarts, self.entry.substitute
+        if self.substituted and substitute is not None:
+            return substitute.images, min(substitute.restarts, restarts)
+        return self.entry.images, restarts
 
 
 def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:
-    """The selected tasks. Missing weights and data sets are downloaded if possible.
+    """The selected tasks. Missing weights and data sets are downloaded if possible."""
 
-    Args:
-        options: options of the command.
-        log: takes messages on downloads and missing files.
-    """
-    missing_weights = functools.cache(functools.partial(_missing_weights, options, log))
-    missing_data = functools.cache(functools.partial(_missing_data, options, log))
+    def missing(look: Callable[[], object], name: str, title: str) -> str:
+        """Why files cannot be read, even after a download; empty if they can."""
+        advice = ""
+        try:
+            look()
+            return ""
+        except InputError as error:
+            reason: Exception = error
+        if name in fetch.names():
+            try:
+                fetch.fetch(fetch.parcel(name, options.data_dir, options.model_dir))
+                look()
+                log(f"downloaded: {title}")
+                return ""
+            except (InputError, OSError) as error:
+                reason, advice = error, f"; get it with `daa fetch {name}`"
+        log(f"missing: {title}: {reason}{advice}")
+        return f"no {title}"
+
+    @functools.cache
+    def missing_weights(reference: str) -> str:
+        family, name = targets.family(reference), reference.partition("/")[2]
+        find = functools.partial(family.find_weights, name, options.model_dir)
+        if text := missing(find, reference, f"weights of {reference}"):
+            return text
+        try:
+            family.read_weights(name, find())
+        except InputError as error:  # a download must not overwrite the user's files
+            log(f"unusable: weights of {reference}: {error}")
+            return f"no usable weights of {reference}"
+        return ""
+
+    @functools.cache
+    def missing_data(reference: str, images: int | None) -> str:
+        name = targets.family(reference).dataset.name
+        load = functools.partial(load_images, reference, options.data_dir, images)
+        return missing(load, name, f"data set {name}")
 
     def task(entry: Entry) -> Task:
         original = experiment = claims.load(entry.config)
@@ -113,55 +131,6 @@ def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:
         return Task(entry, experiment, original, weights, data)
 
     return [task(entry) for entry in claims.select(options.only)]
-
-
-def _missing_weights(options: Options, log: Callable[[str], None], reference: str) -> str:
-    family, name = targets.family(reference), reference.partition("/")[2]
-
-    def find() -> Path:
-        return family.find_weights(name, options.model_dir)
-
-    missing = _missing(find, reference, f"weights of {reference}", options, log)
-    if missing:
-        return missing
-    try:
-        family.read_weights(name, find())
-    except InputError as error:  # a download must not overwrite the user's files
-        log(f"unusable: weights of {reference}: {error}")
-        return f"no usable weights of {reference}"
-    return ""
-
-
-def _missing_data(
-    options: Options, log: Callable[[str], None], reference: str, images: int | None
-) -> str:
-    def load() -> Dataset:
-        return load_images(reference, options.data_dir, images)
-
-    name = targets.family(reference).dataset.name
-    return _missing(load, name, f"data set {name}", options, log)
-
-
-def _missing(
-    look: Callable[[], object], name: str, title: str, options: Options, log: Callable[[str], None]
-) -> str:
-    """Why files cannot be read, even after a download; empty if they can."""
-    advice = ""
-    try:
-        look()
-        return ""
-    except InputError as error:
-        reason: Exception = error
-    if name in fetch.names():
-        try:
-            fetch.fetch(fetch.parcel(name, options.data_dir, options.model_dir))
-            look()
-            log(f"downloaded: {title}")
-            return ""
-        except (InputError, OSError) as error:
-            reason, advice = error, f"; get it with `daa fetch {name}`"
-    log(f"missing: {title}: {reason}{advice}")
-    return f"no {title}"
 
 
 @functools.lru_cache(maxsize=8)

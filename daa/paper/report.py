@@ -9,33 +9,19 @@ from pathlib import Path
 
 import pandas
 
-from daa.errors import require
 from daa.leaderboard import boards
 from daa.paper import claims, networks
 from daa.paper.networks import NetworkCheck
 from daa.paper.plan import Task
-from daa.paper.verdicts import IMAGE_SHARE, WORDS, Verdict, judge
-from daa.reports import results, stats, style, tabular
+from daa.paper.verdicts import WORDS, Verdict, judge
+from daa.reports import results, stats, style
 from daa.reports.results import ResultSet
-from daa.reports.tables import Column, Table
+from daa.reports.tables import Table
 from daa.reports.wording import label, loss, plural, radius
-from daa.targets.files import write_atomically
+from daa.targets.files import replaceable, write_atomically
 
+PAGE = "index.html"
 TITLE = "Distributionally Adversarial Attack: what was reproduced"
-LEGEND = (
-    "Lower accuracy is a stronger attack. An accuracy is reproduced if all restarts of the paper "
-    "are finished and the paper's value is in the 95 % confidence interval over the images "
-    "(Clopper and Pearson) or, for a single run, within the spread of the runs. Both values may "
-    "then be equal; equality is not proved. The ten digits of Figure 1, which DAA misleads and PGD "
-    "does not, count as one of the accuracies.",
-    "McNemar's exact test on the images that only one attack breaks, with Holm's correction for "
-    "each table, decides whether DAA or PGD is stronger. No test shows that two attacks are equal. "
-    "The t-tests of the paper are judged by their sign. If the paper calls DAA the strongest "
-    "attack everywhere, the strongest DAA and the strongest other attack are tested at each radius "
-    "with each loss, with and without clipping to [0, 1]. Reproduced then means: stronger at some "
-    "point, weaker at none, no higher mean; reproduced in part: some higher means.",
-    "The paper does not define Rand+FGSM; here it is one step of eps from a uniform start.",
-)
 _RIGHT_ALIGNED = {
     *("eps", "paper", "here", "95 % interval", "images", "restarts"),
     *("clean, %", "published", "ms per step", "images of a step"),
@@ -44,15 +30,7 @@ _RIGHT_ALIGNED = {
 
 @dataclass(frozen=True)
 class Report:
-    """The content of the report.
-
-    Args:
-        summary: one paragraph.
-        verdicts: one for each number or ranking in the paper.
-        networks: checks of the attacked networks.
-        remarks: networks that failed a check, and experiments that cannot run.
-        figures: {title: path from the folder of the report}.
-    """
+    """The content of the report; `figures` is {title: path from the folder of the report}."""
 
     summary: str
     verdicts: tuple[Verdict, ...]
@@ -62,16 +40,11 @@ class Report:
 
 
 def make(work: Sequence[Task], out: Path) -> Report:
-    """The report of the records in a folder.
-
-    Args:
-        work: the selected tasks.
-        out: folder of their records.
-    """
+    """The report of the records that tasks have in a folder."""
     tasks = {task.entry.config: task for task in work}
     loaded: dict[str, ResultSet] = {}
     for name, task in tasks.items():
-        folder = task.folder(out)
+        folder = out / task.experiment.name
         if any((folder / f"{row.name}.json").exists() for row in task.experiment.rows):
             loaded[name] = results.load(folder, task.experiment)
     # Results stay in the report if their weights or data are missing later.
@@ -94,53 +67,45 @@ def make(work: Sequence[Task], out: Path) -> Report:
     progress = f"{finished:,} of {total:,} restarts are finished, of the runs that can run here."
     figures = {}
     for name, result_set in loaded.items():
-        task, least = tasks[name], min(record.restarts for record in result_set.records)
-        for path in sorted(task.folder(out).glob("*.png")):
-            title = f"{task.experiment.title} ({path.name}, {plural(least, 'restart')})"
+        restarts = plural(min(record.restarts for record in result_set.records), "restart")
+        for path in sorted(result_set.folder.glob("*.png")):
+            title = f"{tasks[name].experiment.title} ({path.name}, {restarts})"
             figures[title] = path.relative_to(out).as_posix()
     return Report(f"{_summary(verdicts)} {progress}", verdicts, checks, tuple(remarks), figures)
 
 
-def write(report: Report, out: Path) -> Path:
-    """Writes index.html, report.md and report.csv; returns the path of the page."""
-    texts = {"report.md": markdown(report), "report.csv": plain(report), "index.html": html(report)}
-    for name, text in texts.items():
-        write_atomically(out / name, text.encode())
-    return out / "index.html"
+def write(work: Sequence[Task], out: Path) -> Report:
+    """Writes index.html, report.md and report.csv."""
+    report = make(work, out)
+    table, checks = _verdict_table(report.verdicts), _network_table(report.networks)
+    values = {"title": TITLE, "report": report, "table": table, "networks": checks}
+    for name, template in ((PAGE, "paper.html"), ("report.md", "paper.md")):
+        write_atomically(out / name, style.render(template, **values).encode())
+    write_atomically(out / "report.csv", _csv(report.verdicts).encode())
+    return report
 
 
 def check_folder(out: Path) -> None:
-    """Refuses a folder in which the report would overwrite other files.
-
-    Raises:
-        InputError: the folder has another file with a name of the report.
-    """
-    marks = {"index.html": TITLE, "report.md": TITLE, "report.csv": "config,run,"}
-    for name, mark in marks.items():
-        path = out / name
-        if path.exists():
-            with path.open(encoding="utf-8", errors="replace") as file:
-                is_report = mark in file.read(4000)
-            expected = "a report of this command or no file; choose another folder"
-            require(is_report, str(path), expected, "another file")
+    """Refuses a folder in which the report would overwrite other files."""
+    for name, mark in {PAGE: TITLE, "report.md": TITLE, "report.csv": "config,run,"}.items():
+        replaceable(out / name, mark)
 
 
 def _differences_from_boards(
     tasks: Mapping[str, Task], loaded: Mapping[str, ResultSet]
 ) -> dict[str, str]:
-    """Networks on which the leaderboard's attack has another result than on the leaderboard."""
+    """Networks on which one run of the leaderboard's attack has another result than there."""
     doubts = {}
-    for name, task in tasks.items():
-        entry = task.entry
-        if entry.board is None or name not in loaded or task.substituted:
+    for name, result_set in loaded.items():
+        task, record = tasks[name], result_set.records[0]
+        if task.entry.board is None or task.substituted:
             continue
-        record = loaded[name].records[0]
-        expected = boards.value(record.target, entry.board)
+        expected = boards.value(record.target, task.entry.board)
         bounds = stats.interval(record.images - len(record.broken), record.images)
         low, high = (100 * bound for bound in bounds)
-        if record.images >= IMAGE_SHARE * entry.images and not low <= expected <= high:
+        if record.images >= task.entry.images and not low <= expected <= high:
             doubts[record.target] = (
-                f"{entry.board}: expected {expected:.2f} as on the leaderboard, got "
+                f"{task.entry.board}: expected {expected:.2f} as on the leaderboard, got "
                 f"{100 * record.worst:.2f} (95 % interval {low:.2f} to {high:.2f})"
             )
     return doubts
@@ -159,22 +124,18 @@ def _unfinished(tasks: Mapping[str, Task], loaded: Mapping[str, ResultSet]) -> l
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:
-    """A paragraph for readers who do not know this project."""
     asked = list(dict.fromkeys(verdict.task.entry.dataset for verdict in verdicts))
     scope = "" if asked == claims.datasets() else f" for {', '.join(asked)}"
-    special = (*claims.ORDERS, *claims.TESTS)
-    accuracies = [verdict for verdict in verdicts if verdict.claim.kind not in special]
-    tests = [verdict for verdict in verdicts if verdict.claim.kind in claims.TESTS]
-    orders = [verdict for verdict in verdicts if verdict.claim.kind in claims.ORDERS]
-    parts = [f"The paper prints {len(accuracies)} accuracies{scope}.", _compared(accuracies)]
-    if tests:
-        parts += [f"It prints {plural(len(tests), 'value')} of t-tests.", _compared(tests)]
-    if orders:
-        parts.append(f"It ranks DAA against other attacks {plural(len(orders), 'time')}.")
-    for substituted, where in ((False, "the paper's networks"), (True, "substitute networks")):
-        group = [verdict for verdict in orders if verdict.task.substituted == substituted]
-        if group:
-            parts.append(f"{plural(len(group), 'ranking')} on {where}: {_words(group)}.")
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        sentence = f"The paper prints {{}} accuracies{scope}."
+        if verdict.claim.kind in claims.TESTS:
+            sentence = "It prints {} values of t-tests."
+        elif verdict.claim.kind in claims.ORDERS:
+            of = "substitute" if verdict.task.substituted else "the paper's"
+            sentence = f"Rankings of DAA among other attacks, measured on {of} networks: {{}}."
+        groups.setdefault(sentence, []).append(verdict)
+    parts = [f"{text.format(len(group))} {_compared(group)}" for text, group in groups.items()]
     failed = dict.fromkeys(v.task.experiment.target for v in verdicts if v.doubt)
     if failed:
         parts.append(f"{', '.join(failed)} failed the checks and gets no verdicts.")
@@ -189,39 +150,28 @@ def _summary(verdicts: Sequence[Verdict]) -> str:
 
 def _compared(group: Sequence[Verdict]) -> str:
     """How many numbers could be compared with the paper, and the obstacles for the others."""
-    compared = [verdict for verdict in group if WORDS[verdict.word]]
+    counts = Counter(verdict.word for verdict in group)
+    words = [f"{counts[word]} {text}" for word, text in WORDS.items() if text and counts[word]]
     obstacles = Counter(_obstacle(verdict) for verdict in group if not WORDS[verdict.word])
-    texts = [
-        text.format(count, were="was" if count == 1 else "were")
-        for text, count in sorted(obstacles.items())
-    ]
-    listed = ", and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
-    if not compared:
+    listed = ", and ".join(f"{text} for {count}" for text, count in obstacles.items())
+    if not words:
         return f"None could be compared yet: {listed}."
-    text = f"{len(compared)} could be compared: {_words(compared)}."
+    text = f"{len(group) - obstacles.total()} could be compared: {', '.join(words)}."
     return f"{text} The others could not be compared yet: {listed}." if listed else text
 
 
 def _obstacle(verdict: Verdict) -> str:
-    """The reason for a missing comparison, as a template for the count."""
     if verdict.word == "undecided yet":
-        return "restarts or images are missing for {}"
+        return "restarts or images are missing"
     if verdict.word == "no verdict":
-        networks = "networks that failed the checks" if verdict.doubt else "substitute networks"
-        return f"{{}} {{were}} measured on {networks}"
+        network = "network that failed the checks" if verdict.doubt else "substitute network"
+        return f"a {network} was attacked"
     if verdict.task.missing_weights:
-        return "the original weights are missing for {}"
-    return "the data sets are missing for {}" if verdict.task.missing_data else "{} {were} not run"
-
-
-def _words(group: Sequence[Verdict]) -> str:
-    counts = Counter(verdict.word for verdict in group)
-    texts = (f"{counts[word]} {text or word}" for word, text in WORDS.items() if counts[word])
-    return ", ".join(texts)
+        return "the original weights are missing"
+    return "the data sets are missing" if verdict.task.missing_data else "no run has started"
 
 
 def _verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """The verdicts for HTML and Markdown."""
     rows = []
     for verdict in verdicts:
         claim, attack, record = verdict.claim, verdict.attack, verdict.record
@@ -249,7 +199,6 @@ def _verdict_table(verdicts: Sequence[Verdict]) -> Table:
 
 
 def _network_table(checks: Sequence[NetworkCheck]) -> Table:
-    """The networks for HTML and Markdown."""
     return _table(
         [
             {
@@ -272,39 +221,11 @@ def _network_table(checks: Sequence[NetworkCheck]) -> Table:
 
 
 def _table(rows: Sequence[dict[str, str]]) -> Table:
-    columns = [
-        Column(name, lambda row: "", "right" if name in _RIGHT_ALIGNED else "left")
-        for name in (rows[0] if rows else ())
-    ]
-    return Table(tuple(columns), tuple(rows))
+    names = rows[0] if rows else ()
+    return Table({name: "right" if name in _RIGHT_ALIGNED else "left" for name in names}, rows)
 
 
-def html(report: Report) -> str:
-    """One page with tables that can be sorted."""
-    return style.render(
-        "paper.html",
-        title=TITLE,
-        legend=LEGEND,
-        report=report,
-        table=_verdict_table(report.verdicts),
-        networks=_network_table(report.networks),
-    )
-
-
-def markdown(report: Report) -> str:
-    """The report in Markdown."""
-    parts = [f"# {TITLE}", "", report.summary]
-    for table in (_verdict_table(report.verdicts), _network_table(report.networks)):
-        if table.rows:
-            parts += ["", *tabular.markdown(table.header, table.cells, table.align)]
-    for text in (*LEGEND, *report.remarks):
-        parts += ["", text]
-    for title, path in report.figures.items():
-        parts += ["", f"{title}:", "", f"![{title}]({path})"]
-    return "\n".join(parts) + "\n"
-
-
-def plain(report: Report) -> str:
+def _csv(verdicts: Sequence[Verdict]) -> str:
     """The verdicts as comma-separated values, with complete hashes."""
 
     def fields(source: object, *names: str) -> dict[str, object]:
@@ -325,6 +246,6 @@ def plain(report: Report) -> str:
             "word": verdict.word,
             "why": verdict.reason,
         }
-        for verdict in report.verdicts
+        for verdict in verdicts
     ]
     return pandas.DataFrame(rows, dtype=object).to_csv(index=False, lineterminator="\n")

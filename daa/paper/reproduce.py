@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from daa.attacks.worst_case import Engine
 from daa.errors import require
 from daa.paper import claims, plan, report
-from daa.paper.networks import Network, NetworkCheck, of_tasks
+from daa.paper.networks import Network, of_tasks
 from daa.paper.plan import Options, Task
 from daa.reports import tabular
 from daa.reports.publish import publish
@@ -27,14 +27,10 @@ REPORT_EVERY = 60.0
 
 @dataclass(eq=False)
 class Job:
-    """A task that can run.
+    """A task that can run, with the folder of its records.
 
-    Args:
-        task: the task.
-        network: the attacked network.
-        folder: folder of the records.
-        run_ids: {row: hash of its units}; rows with the same units share a state.
-        restarts: {row: restarts in its record}.
+    `run_ids` is {row: hash of its units}, which rows with a shared state have in common;
+    `restarts` is {row: restarts in its record}.
     """
 
     task: Task
@@ -68,23 +64,11 @@ def reproduce(
     jit: bool | None = None,
     log: Callable[[str], None] = print,
 ) -> bool:
-    """Runs the experiments that are not finished.
+    """Runs the experiments that are not finished; returns whether all that can run are finished.
 
-    Each round adds one restart to every experiment, so that the report covers all tables early.
-
-    Args:
-        options: options of the command.
-        hours: stop after the unit in which this time ends; None for no limit.
-        engines: makes the engine that attacks a network; None for this process.
-        jit: whether XLA compiles the attack in this process, as in `Attack`.
-        log: takes messages.
-
-    Returns:
-        Whether everything that can run is finished.
-
-    Raises:
-        InputError: a wrong option; another process uses the folder; the folder holds other results,
-            or other files with the names of the report; a gradient is not finite; the disk is full.
+    Each round adds one restart to every experiment, so that the report covers all tables early. The
+    run stops after the unit in which `hours` end. `engines` makes the engine that attacks a
+    network; None is this process, in which XLA compiles the attack as `jit` says.
     """
     require(hours is None or hours >= 0, "hours", "0 or more", hours)
     claims.select(options.only)
@@ -94,68 +78,56 @@ def reproduce(
     end = math.inf if hours is None else time.monotonic() + 3600 * hours
     with state.sole(options.out):
         work = plan.tasks(options, log)
-        networks = of_tasks(work, options)
-        checks = {name: network.check(log) for name, network in networks.items()}
+        networks = of_tasks(work, options, log)
         # A record of another run stops the command here, before the first restart.
         jobs = [
             _job(task, networks[task.experiment.target], options.out)
             for task in work
             if not task.missing
         ]
-        log(schedule(work, jobs, checks))
+        log(schedule(work, jobs))
         for job in jobs:
             job.publish()  # an earlier start may have been killed between record and table
-        page = _Page(work, options.out)
-        for turn, job in _rounds(jobs, checks):
+        report.write(work, options.out)
+        written = time.monotonic()
+        for turn, job in _rounds(jobs):
             if job.finished(turn):
                 continue
             if time.monotonic() >= end:
                 break
+            task = job.task
+            about = {"config": task.entry.config}
+            if task.substituted:
+                about["instead_of"] = task.original.target
             for finished in run(
-                job.task.experiment.model_copy(update={"restarts": job.due(turn)}),
+                task.experiment.model_copy(update={"restarts": job.due(turn)}),
                 job.network.target,
                 job.network.data,
                 folder=job.folder,
-                about=job.task.names,
+                about=about,
                 engine=engines(job.network),
                 jit=jit,
                 end=end,
                 states=options.out / "states",
             ):
                 job.restarts[finished.row.name] = finished.record.restarts
-                if time.monotonic() >= page.written + REPORT_EVERY:
-                    page.write()
+                if time.monotonic() >= written + REPORT_EVERY:
+                    report.write(work, options.out)
+                    written = time.monotonic()
             job.publish()
-            page.write()
-            log(f"round {turn}, {job.task.entry.config}: {page.path}")
-        log(f"\n{page.write().summary}\n{page.path}")
+            report.write(work, options.out)
+            written = time.monotonic()
+            log(f"round {turn}, {task.entry.config}: {options.out / report.PAGE}")
+        log(f"\n{report.write(work, options.out).summary}\n{options.out / report.PAGE}")
         complete = all(job.finished() for job in jobs)
         if not complete:
             log("stopped at the time limit; run the same command again to continue")
         return complete
 
 
-class _Page:
-    """The report on disk, from the first moment on."""
-
-    def __init__(self, work: Sequence[Task], out: Path) -> None:
-        self._work, self._out = work, out
-        self.write()
-
-    def write(self) -> report.Report:
-        content = report.make(self._work, self._out)
-        self.path = report.write(content, self._out)
-        self.written = time.monotonic()
-        return content
-
-
 def _job(task: Task, network: Network, out: Path) -> Job:
-    """The job of a task.
-
-    Raises:
-        InputError: the folder holds the record of another run.
-    """
-    job = Job(task, network, task.folder(out))
+    """The job of a task; refuses a folder with the record of another run."""
+    job = Job(task, network, out / task.experiment.name)
     for row in task.experiment.rows:
         ident = records.identity(task.experiment, row, network.target, network.data)
         job.run_ids[row.name], job.restarts[row.name] = records.run_id(ident), 0
@@ -167,7 +139,7 @@ def _job(task: Task, network: Network, out: Path) -> Job:
     return job
 
 
-def _rounds(jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> Iterator[tuple[int, Job]]:
+def _rounds(jobs: Sequence[Job]) -> Iterator[tuple[int, Job]]:
     """Each round with each job: networks with a cheap first round first.
 
     A network comes last if the paper prints no number for it.
@@ -178,7 +150,7 @@ def _rounds(jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> Iterator
         same = [other for other in jobs if other.network is job.network]
         unprinted = all(other.task.entry.config not in printed for other in same)
         steps = sum(steps_left(same, 1).values())
-        return unprinted, checks[job.network.reference].ms_per_image * steps
+        return unprinted, job.network.check.ms_per_image * steps
 
     ordered = sorted(jobs, key=cost)
     for turn in range(1, max((job.due(math.inf) for job in jobs), default=0) + 1):
@@ -187,12 +159,7 @@ def _rounds(jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> Iterator
 
 
 def steps_left(jobs: Sequence[Job], turn: float = math.inf) -> Counter[str]:
-    """Gradients of single images that are left, by config. Shared units count once.
-
-    Args:
-        jobs: all jobs.
-        turn: the last round that counts.
-    """
+    """Gradients of single images left up to a round, by config. Shared units count once."""
     shared: dict[str, list[tuple[Job, Row]]] = {}
     for job in jobs:
         for row in job.task.experiment.rows:
@@ -207,7 +174,7 @@ def steps_left(jobs: Sequence[Job], turn: float = math.inf) -> Counter[str]:
     return left
 
 
-def schedule(work: Sequence[Task], jobs: Sequence[Job], checks: Mapping[str, NetworkCheck]) -> str:
+def schedule(work: Sequence[Task], jobs: Sequence[Job]) -> str:
     """A table of the experiments with the hours that are left on this device."""
     rows, total, steps = [], 0.0, steps_left(jobs)
     by_config = {job.task.entry.config: job for job in jobs}
@@ -217,13 +184,12 @@ def schedule(work: Sequence[Task], jobs: Sequence[Job], checks: Mapping[str, Net
         if job is None:
             rows.append([*cells, "", "", "", task.missing])
             continue
-        hours = steps[task.entry.config] * checks[job.network.reference].ms_per_image / 3.6e6
+        hours = steps[task.entry.config] * job.network.check.ms_per_image / 3.6e6
         total += hours
         finished = f"{sum(job.restarts.values())} of {len(job.restarts) * job.due(math.inf)}"
         left = f"{hours:.1f}" if hours >= 0.05 or not hours else f"{hours:.2f}"
         rows.append([*cells, f"{len(job.network.data):,}", finished, left, ""])
     header = ["config", "network", "images", "restarts finished", "hours left", "not run"]
-    align: list[tabular.Align] = ["left", "left", "right", "right", "right", "left"]
-    lines = tabular.markdown(header, rows, align)
+    lines = tabular.markdown(header, rows, ["left", "left", "right", "right", "right", "left"])
     text = f"{total:.1f} hours are left on this device. Units that configs share count once."
     return "\n".join(["", *lines, "", text])

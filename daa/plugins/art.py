@@ -26,9 +26,7 @@ try:
         from art.estimators.classification import TensorFlowV2Classifier
         from art.utils import check_and_transform_label_format
 except ImportError:
-    raise missing(
-        "daa.plugins.art", "adversarial-robustness-toolbox", "adversarial-robustness-toolbox"
-    ) from None
+    raise missing("daa.plugins.art", "adversarial-robustness-toolbox") from None
 
 
 class DAA(EvasionAttack):
@@ -38,7 +36,7 @@ class DAA(EvasionAttack):
     unit of the classifier's `clip_values`, which are required.
 
     Args:
-        estimator: the classifier, with preprocessing in TensorFlow, not NumPy.
+        estimator: the classifier; its preprocessing must use TensorFlow, not NumPy.
         method: a row of `daa.attacks.methods.METHODS`.
         eps: radius of the L-infinity ball.
         eps_step: length of a step, for methods with `step_size`; None for eps / 30.
@@ -82,8 +80,8 @@ class DAA(EvasionAttack):
 
         Args:
             x: images in the unit of `clip_values`. [N, ...].
-            y: labels, [N] or one-hot [N, K]; None for the predictions of the classifier. Target
-                classes of a targeted attack.
+            y: labels, [N] or one-hot [N, K], or target classes of a targeted attack; None for the
+                predictions of the classifier.
 
         Raises:
             InputError: a targeted attack without classes, or invalid settings.
@@ -101,16 +99,10 @@ class DAA(EvasionAttack):
         step = self.eps / 30 if self.eps_step is None else self.eps_step
         if self._made is None:
             self._made = space.target(self.estimator._predict_framework, "art/classifier")
-        adv = attack(
-            self._made,
-            space.settings(self.method, self.eps, step, self.options),
-            space.images(x),
-            labels,
-            restarts=self.restarts,
-            seed=self.seed,
-            target_labels=labels if self.targeted else None,
-        )
-        return space.pixels(adv)
+        settings = space.settings(self.method, self.eps, step, self.options)
+        classes = labels if self.targeted else None
+        runs = {"restarts": self.restarts, "seed": self.seed}
+        return space.pixels(attack(self._made, settings, space.images(x), labels, classes, **runs))
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -24,7 +24,6 @@ import numpy as np
 from daa.attacks import ball
 from daa.attacks.worst_case import margins
 from daa.errors import require, whole
-from daa.plugins.cores import on_cores
 from daa.plugins.shared import missing
 from daa.target import Target, check_images
 from daa.tensorflow import tf
@@ -33,23 +32,16 @@ try:
     import torch
     from pyautoattack import AutoAttack
 except ImportError:
-    raise missing("daa.plugins.autoattack", "pyautoattack", "torch pyautoattack") from None
+    raise missing("daa.plugins.autoattack", "pyautoattack", "torch ") from None
 
 Version = Literal["standard", "plus", "rand", "custom"]
-# The attacks of the standard version, as AutoAttack names them.
-STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """State of AutoAttack after one of its attacks.
+    """Totals after one attack of AutoAttack, such as "apgd-ce"; `gradients` is the mean per image.
 
-    Args:
-        attack: the attack, as "apgd-ce".
-        accuracy: robust accuracy so far, in [0, 1].
-        gradients: forward-backward passes so far, mean over all images.
-        seconds: since the start.
-        cpu_seconds: processor time of all threads of this process since the start.
+    `cpu_seconds` is the processor time of all threads of this process.
     """
 
     attack: str
@@ -64,13 +56,10 @@ class Result:
     """The result of AutoAttack.
 
     Args:
-        adv: adversarial images, inside ball and range; clean images if it failed.
-            [N, H, W, C] float32.
-        correct: whether the target classifies them correctly in a forward pass. [N] bool.
-        seconds: duration.
+        adv: adversarial images; the clean image after a failure. [N, H, W, C] float32.
+        correct: whether the target classifies `adv` correctly in a forward pass. [N] bool.
         gradients: mean forward-backward passes per image; a forward pass counts half.
-        stages: one per attack.
-        warnings: warnings of AutoAttack, for example of vanishing gradients.
+        warnings: messages of AutoAttack, for example about vanishing gradients.
     """
 
     adv: np.ndarray
@@ -96,7 +85,6 @@ def attack(
     attacks: tuple[str, ...] | None = None,
     batch_size: int = 250,
     seed: int = 0,
-    cores: int | None = None,
 ) -> Result:
     """Runs AutoAttack in the L-infinity ball.
 
@@ -105,11 +93,10 @@ def attack(
         x: images. [N, H, W, C] float32 in [0, 1].
         y: labels. [N] integers.
         eps: radius of the ball.
-        version: of AutoAttack; "custom" runs `attacks`.
+        version: version of AutoAttack; "custom" runs `attacks`.
         attacks: attacks of the version "custom", as ("apgd-ce", "square"), one restart each.
         batch_size: images per call of the network.
         seed: source of all random numbers.
-        cores: number of CPU cores, on Linux; None for all.
 
     Raises:
         InputError: invalid images, labels or options.
@@ -122,15 +109,9 @@ def attack(
     require(custom == (attacks is not None), "attacks", "names for version='custom' only", attacks)
     network = Network(target)
     log = _Log(network, len(x))
-    with on_cores(cores), _one_thread(), torch.random.fork_rng(devices=[]), _listening(log):
-        runner = AutoAttack(
-            network,
-            eps=eps,
-            seed=seed,
-            version=version,
-            device="cpu",
-            **({"attacks": list(attacks)} if attacks is not None else {}),
-        )
+    with torch.random.fork_rng(devices=[]), _listening(log):
+        options = {"attacks": list(attacks)} if attacks else {}
+        runner = AutoAttack(network, eps=eps, seed=seed, version=version, device="cpu", **options)
         if "apgd-t" in runner.attacks_to_run:
             expected = "at least 4 classes for apgd-t"
             require(target.classes >= 4, target.name, expected, target.classes)
@@ -143,29 +124,18 @@ def attack(
     # The ball of AutoAttack may be larger by a rounding error.
     lower, upper = ball.bounds(x, eps)
     adv = np.clip(np.moveaxis(moved.numpy(), 1, -1), lower, upper)
-    correct = margins(target, adv, y) > 0
-    correct &= margins(target, x, y) > 0
-    return Result(
-        adv=adv,
-        correct=correct,
-        seconds=time.perf_counter() - log.begin,
-        gradients=network.gradients / len(x),
-        stages=tuple(log.stages),
-        warnings=tuple(log.warnings),
-    )
+    correct = (margins(target, adv, y) > 0) & (margins(target, x, y) > 0)
+    seconds, gradients = time.perf_counter() - log.begin, network.gradients / len(x)
+    return Result(adv, correct, seconds, gradients, tuple(log.stages), tuple(log.warnings))
 
 
 class Network:
-    """A target as a differentiable function of PyTorch tensors [N, C, H, W].
-
-    Attributes:
-        gradients: forward-backward passes of single images so far; a forward pass counts half.
-    """
+    """A target as a differentiable function of PyTorch tensors [N, C, H, W]."""
 
     def __init__(self, target: Target) -> None:
         spec = tf.TensorSpec([None, *target.image_shape], tf.float32)
         self.logits = tf.function(partial(target), input_signature=[spec])
-        self.gradients = 0.0
+        self.gradients = 0.0  # of single images; a forward pass counts half
 
     def __call__(self, x: Any) -> Any:
         if torch.is_grad_enabled() and x.requires_grad:
@@ -231,26 +201,20 @@ class _Log(logging.Handler):
 
 @contextlib.contextmanager
 def _listening(log: _Log) -> Iterator[None]:
-    """Redirects all messages of AutoAttack to the log."""
-    logger = logging.getLogger("auto-attack")
+    """Redirects AutoAttack's messages to the log; limits PyTorch to one thread.
+
+    Waiting threads of PyTorch slow TensorFlow down.
+    """
+    logger, threads = logging.getLogger("auto-attack"), torch.get_num_threads()
     level, propagate = logger.level, logger.propagate
     logger.addHandler(log)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
+    torch.set_num_threads(1)
     try:
         yield
     finally:
         logger.removeHandler(log)
         logger.setLevel(level)
         logger.propagate = propagate
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Uses one PyTorch thread: waiting PyTorch threads slow TensorFlow down."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
         torch.set_num_threads(threads)

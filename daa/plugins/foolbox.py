@@ -10,6 +10,7 @@ raw, clipped, success = DAABlob().repeat(5)(model, images, labels, epsilons=[4, 
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ try:
     import eagerpy
     import foolbox
 except ImportError:
-    raise missing("daa.plugins.foolbox", "foolbox", "foolbox") from None
+    raise missing("daa.plugins.foolbox", "foolbox") from None
 
 
 class DAA(foolbox.attacks.base.FixedEpsilonAttack):
@@ -73,8 +74,8 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         """Adversarial versions of the inputs, inside the ball of one epsilon.
 
         Raises:
-            InputError: inputs are not TensorFlow tensors, the criterion is not misclassification,
-                or the model or the settings are invalid.
+            InputError: the inputs are not TensorFlow tensors, the criterion is not
+                misclassification, or the model or the settings are invalid.
         """
         foolbox.attacks.base.raise_if_kwargs(kwargs)
         x, restore = eagerpy.astensor_(inputs)
@@ -87,43 +88,22 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         images = space.images(x.numpy())
         labels, classes = _labels(criterion, len(images))
         step = self.rel_stepsize * epsilon if self.abs_stepsize is None else self.abs_stepsize
+        # Foolbox calls once per epsilon: all calls share a target and its compiled graphs.
         if self._last is None or self._last[0] is not model or self._last[1] != space:
             self._last = (model, space, space.target(model, "foolbox/model"))
-        adv = attack(
-            self._last[2],  # the target of the previous epsilon
-            space.settings(self.method, epsilon, step, self.options),
-            images,
-            labels,
-            restarts=self.restarts,
-            seed=self.seed,
-            target_labels=classes,
-        )
+        settings = space.settings(self.method, epsilon, step, self.options)
+        runs = {"restarts": self.restarts, "seed": self.seed}
+        adv = attack(self._last[2], settings, images, labels, classes, **runs)
         return restore(eagerpy.from_numpy(x, space.pixels(adv)))
 
 
-class DAABlob(DAA):
-    """DAA-BLOB, as `DAA("blob")`."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("blob", **options)
-
-
-class DAADGF(DAA):
-    """DAA-DGF, as `DAA("dgf")`."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("dgf", **options)
-
-
-class AdaptiveDAA(DAA):
-    """The adaptive attack, as `DAA("adaptive")`; `budget` is the mean of gradients per image."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("adaptive", **options)
+DAABlob = partial(DAA, "blob")
+DAADGF = partial(DAA, "dgf")
+AdaptiveDAA = partial(DAA, "adaptive")
 
 
 def _labels(criterion: Any, images: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """True labels and target classes; a targeted attack ignores the labels."""
+    """True labels and target classes; a targeted attack ignores the true labels."""
     if isinstance(criterion, foolbox.criteria.Misclassification):
         return criterion.labels.numpy(), None
     if isinstance(criterion, foolbox.criteria.TargetedMisclassification):

@@ -20,12 +20,7 @@ from daa.tensorflow import tf
 
 @dataclass(frozen=True)
 class Space:
-    """The images of another library.
-
-    Args:
-        shape: of one image, with one to three dimensions in any layout.
-        bounds: of its pixels.
-    """
+    """Images of another library: one to three dimensions in any layout."""
 
     shape: tuple[int, ...]
     bounds: Bounds
@@ -71,25 +66,16 @@ def attack(
     settings: dict[str, Any],
     x: np.ndarray,
     y: np.ndarray,
+    target_labels: np.ndarray | None,
     *,
     restarts: int,
     seed: int,
-    target_labels: np.ndarray | None = None,
 ) -> np.ndarray:
     """The worst adversarial image of each input. [N, H, W, C] float32.
 
     A plan without restarts, as in the adaptive attack, runs with the seeds `seed`, `seed + 1`, ...
     A targeted attack returns the first image that the network assigns to its target class, else
     the image of the last restart.
-
-    Args:
-        target: the classifier.
-        settings: of the `AttackConfig`.
-        x: images. [N, H, W, C] float32 in [0, 1].
-        y: labels. [N].
-        restarts: number of runs.
-        seed: source of all random numbers.
-        target_labels: target classes; None for an untargeted attack. [N].
     """
     if not len(x):
         return x
@@ -118,6 +104,7 @@ def check_method(method: str) -> None:
     require(method in METHODS, "method", f"one of {', '.join(METHODS)}", method)
 
 
-def missing(plugin: str, package: str, install: str) -> InputError:
-    """The error of a plugin without its package."""
-    return InputError(f"{plugin}: expected the package {package}, got none; pip install {install}")
+def missing(plugin: str, package: str, more: str = "") -> InputError:
+    """The error of a plugin without its package, which may need more packages."""
+    install = f"pip install {more}{package}"
+    return InputError(f"{plugin}: expected the package {package}, got none; {install}")

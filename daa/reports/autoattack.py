@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from daa.reports import tabular
-from daa.reports.tabular import Align
 from daa.reports.wording import radius
 from daa.runs import config, records
 from daa.runs.config import Line
@@ -22,36 +21,26 @@ NAME = "autoattack.json"
 # A run of Adaptive DAA comes close to AutoAttack within this difference in accuracy.
 WITHIN = 0.002
 HEADER = ("attack", "seed", "robust accuracy", "gradients per image", "seconds", "CPU seconds")
-ALIGN: tuple[Align, ...] = ("left", "right", "right", "right", "right", "right")
 
 
-class Point(BaseModel):
+class Point(BaseModel, frozen=True, extra="forbid"):
     """Progress of an attack at one moment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     attack: Line = Field(description="The part that just ended: an attack of AutoAttack or a unit.")
     accuracy: Share = Field(description="Robust accuracy so far, in [0, 1].")
-    gradients: Number = Field(
-        description="Forward-backward passes per image so far; a forward pass alone counts half."
-    )
+    gradients: Number = Field(description="Gradients per image; a forward pass counts half.")
     seconds: Number = Field(description="Time since the start of the attack.")
-    cpu_seconds: Number = Field(
-        description="Processor time of all threads since then; other programs hardly change it."
-    )
+    cpu_seconds: Number = Field(description="Processor time of all threads since then.")
 
 
-class Course(BaseModel):
+class Course(BaseModel, frozen=True, extra="forbid"):
     """One run of an attack, from start to end."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Whole = Field(description="Seed of all random numbers.")
     points: tuple[Point, ...] = Field(min_length=1, description="In the order of time.")
 
     @property
     def last(self) -> Point:
-        """The end of the attack."""
         return self.points[-1]
 
     @property
@@ -65,10 +54,8 @@ class Course(BaseModel):
         return next((p for p in self.points if p.accuracy <= accuracy + 1e-9), None)
 
 
-class Race(BaseModel):
+class Race(BaseModel, frozen=True, extra="forbid"):
     """Both attacks on the same images and cores, one after the other."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: Line = Field(description="The attacked classifier, `folder/name`.")
     weights: Line = Field(description="Origin of its weights, as in a record.")
@@ -80,9 +67,7 @@ class Race(BaseModel):
     cores: Count = Field(description="Number of CPU cores that both attacks could use.")
     clean_accuracy: Share = Field(description="Accuracy on the clean images.")
     autoattack: Course = Field(description="AutoAttack, standard version.")
-    adaptive: tuple[Course, ...] = Field(
-        min_length=1, description="Adaptive DAA, one run per seed."
-    )
+    adaptive: tuple[Course, ...] = Field(min_length=1, description="Adaptive DAA, by seed.")
     device: Line = Field(description="Device of both attacks.")
     versions: dict[str, str] = Field(description="Versions of Python and of the packages.")
     git_commit: str | None = Field(description="As in a record.")
@@ -93,21 +78,15 @@ class Race(BaseModel):
     )
 
 
-class Races(BaseModel):
+class Races(BaseModel, frozen=True, extra="forbid"):
     """The file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = Field(records.SCHEMA, alias="schema")
     races: tuple[Race, ...] = Field(description="One per number of cores.")
 
 
 def load(folder: Path) -> tuple[Race, ...]:
-    """The races of a result folder; empty without the file.
-
-    Raises:
-        InputError: another file of this name.
-    """
+    """The races of a result folder; empty without the file."""
     path = folder / NAME
     if not path.exists():
         return ()
@@ -119,34 +98,30 @@ def markdown(races: Sequence[Race]) -> str:
     """A table per race."""
     parts = ["# Adaptive DAA and AutoAttack"]
     for race in races:
-        parts += ["", about(race), "", *tabular.markdown(HEADER, rows(race), ALIGN)]
+        parts += ["", about(race), "", *tabular.markdown(HEADER, rows(race))]
         parts += ["", verdict(race)]
     return "\n".join(parts) + "\n"
 
 
 def rows(race: Race) -> list[list[str]]:
     """AutoAttack after each of its attacks; Adaptive DAA close to it, level with it, at the end."""
-    named = [(f"AutoAttack: {p.attack}", race.autoattack.seed, p) for p in race.autoattack.points]
-    goal = race.autoattack.last.accuracy
+    first, goal = race.autoattack, race.autoattack.last.accuracy
+    named = [(f"AutoAttack: {point.attack}", first.seed, point) for point in first.points]
     for course in race.adaptive:
         for name, accuracy in (("AutoAttack's + 0.2", goal + WITHIN), ("AutoAttack's", goal)):
             point = course.first_below(accuracy)
             if point is not None:
                 named.append((f"Adaptive DAA at {name}", course.seed, point))
         named.append(("Adaptive DAA, end", course.seed, course.last))
-    return [
-        [
-            name,
-            str(seed),
-            f"{100 * point.accuracy:.2f}",
-            *(f"{n:,.1f}" for n in (point.gradients, point.seconds, point.cpu_seconds)),
-        ]
-        for name, seed, point in named
-    ]
+    cells = []
+    for name, seed, point in named:
+        costs = [f"{n:,.1f}" for n in (point.gradients, point.seconds, point.cpu_seconds)]
+        cells.append([name, str(seed), f"{100 * point.accuracy:.2f}", *costs])
+    return cells
 
 
 def about(race: Race) -> str:
-    """Network, images and device of a race, in one sentence."""
+    """Network, images and device of a race, as a sentence."""
     processes = "two processes" if race.autoattack_commit else "one process"
     return (
         f"{race.target} ({race.weights} weights), {race.data}, first {race.images:,} images, "

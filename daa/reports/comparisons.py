@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,53 +11,47 @@ from typing import Any
 from daa.attacks.methods import BLOCKS, METHODS
 from daa.reports import stats
 from daa.reports.stats import TTest
+from daa.runs.config import PaperTests
 from daa.runs.records import Record
 
 # Significance level of a difference.
 LEVEL = 0.05
-# Record fields that a pair of runs has in common, besides the settings of the attack.
+# Equal record fields of a pair of runs, besides the settings of the attack.
 _SHARED = ("target", "weights_sha256", "data", "data_sha256", "images", "seed")
-# Settings that decide which images share a minibatch. PGD treats each image separately, so their
-# values do not change its result.
+# Settings of minibatches. PGD treats each image separately, so these settings do not change the
+# result.
 _COUPLING = {"method", "batch_size", "shuffle"}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run of DAA and the matching run of PGD.
-
-    Args:
-        daa, pgd: the runs.
-        p_holm: p of McNemar's test after Holm's correction for all comparisons of the experiment.
-        paper: t-tests that the papers print for this run, {"t_arxiv": ..., "p_arxiv": ...,
-            "p_aaai": ...}; None if the papers have none.
-    """
+    """A run of DAA and the matching run of PGD; `p_holm` is corrected for the experiment."""
 
     daa: Record
     pgd: Record
     p_holm: float = math.nan
-    paper: Any = None
+    paper: PaperTests | None = None
 
     @cached_property
     def only_daa(self) -> int:
-        """Number of images that only DAA breaks."""
+        """Number of images broken by DAA only."""
         return len(set(self.daa.broken) - set(self.pgd.broken))
 
     @cached_property
     def only_pgd(self) -> int:
-        """Number of images that only PGD breaks."""
+        """Number of images broken by PGD only."""
         return len(set(self.pgd.broken) - set(self.daa.broken))
 
     @property
     def more(self) -> str:
-        """The attack that breaks more images: "DAA", "PGD" or "equal"."""
+        """Attack with more broken images: "DAA", "PGD" or "equal"."""
         if self.only_daa == self.only_pgd:
             return "equal"
         return "DAA" if self.only_daa > self.only_pgd else "PGD"
 
     @cached_property
     def p(self) -> float:
-        """McNemar's p on the images that exactly one of both runs breaks."""
+        """p of McNemar's test on `only_daa` and `only_pgd`."""
         return stats.mcnemar(self.only_daa, self.only_pgd)
 
     @property
@@ -67,7 +61,7 @@ class Comparison:
 
     @property
     def outcome(self) -> str:
-        """What the test says about DAA: "stronger", "no difference" or "weaker"."""
+        """Result of the test for DAA: "stronger", "no difference" or "weaker"."""
         return {"DAA": "stronger", "PGD": "weaker", None: "no difference"}[self.stronger]
 
     @property
@@ -91,51 +85,32 @@ class Comparison:
         return self._ttest(paired=True)
 
     def _ttest(self, paired: bool) -> TTest:
-        if not self.repeated:
-            return TTest()
         runs = self.pgd.accuracy_per_restart, self.daa.accuracy_per_restart
-        return stats.ttest(*runs, paired=paired)
+        return stats.ttest(*runs, paired=paired) if self.repeated else TTest()
 
 
 def compare(records: Sequence[Record]) -> list[Comparison | None]:
-    """Compares each run of DAA with the run of PGD that differs in the method alone.
+    """Compares each run of DAA with the run of PGD that has otherwise equal settings.
 
-    Args:
-        records: all runs of an experiment.
-
-    Returns:
-        One entry per record; None for other attacks, and for DAA without a matching run of PGD.
+    Other attacks, and runs of DAA without such a run of PGD, have None.
     """
-    pairs: list[Comparison | None] = []
-    for record in records:
-        pgd = None
+    pairs = {}
+    for k, record in enumerate(records):
         if METHODS[record.attack.method].particles:
             pgd = next((other for other in records if _differ_in_method(record, other)), None)
-        pairs.append(None if pgd is None else Comparison(record, pgd))
-    tested: Iterator[Comparison] = iter(corrected([pair for pair in pairs if pair is not None]))
-    return [None if pair is None else next(tested) for pair in pairs]
+            if pgd is not None:
+                pairs[k] = Comparison(record, pgd)
+    tested = dict(zip(pairs, corrected([*pairs.values()]), strict=True))
+    return [tested.get(k) for k in range(len(records))]
 
 
 def budgeted(records: Sequence[Record]) -> list[Comparison]:
-    """Compares each run with a gradient budget with PGD of the same seed, images and radius.
-
-    Of several such runs of PGD the strongest one is taken.
-
-    Args:
-        records: all runs of an experiment.
-    """
-    pairs = []
+    """Compares runs with a gradient budget with the strongest PGD of the same seed and radius."""
+    pairs, pgd = [], [record for record in records if record.attack.method == "pgd"]
     for record in records:
-        if record.attack.reads("budget"):
-            same = [
-                other
-                for other in records
-                if other.attack.method == "pgd"
-                and other.attack.eps == record.attack.eps
-                and _same(_SHARED, record, other)
-            ]
-            if same:
-                pairs.append(Comparison(record, min(same, key=lambda other: other.worst)))
+        same = [r for r in pgd if r.attack.eps == record.attack.eps and _same(_SHARED, record, r)]
+        if same and record.attack.reads("budget"):
+            pairs.append(Comparison(record, min(same, key=lambda other: other.worst)))
     return corrected(pairs)
 
 

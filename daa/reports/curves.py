@@ -22,16 +22,9 @@ _LEGEND_ROW = 0.22
 
 @dataclass(frozen=True)
 class Line:
-    """One line.
+    """One line, with a band from `low` to `high`; NaN in `y` is a gap.
 
-    Args:
-        label: in the legend.
-        colour: name in `style.COLOURS`.
-        x, y: the points; NaN for a gap.
-        low, high: a band around the line; None for none.
-        dash, marker: as for matplotlib.
-        width: in points.
-        step: whether a value holds until the next point.
+    `colour` is a name in `style.COLOURS`, and with `step` a value holds until the next point.
     """
 
     label: str
@@ -50,15 +43,8 @@ class Line:
 class Plot:
     """A panel.
 
-    Args:
-        title: empty for none.
-        x_label, y_label: of the axes.
-        lines: at least one.
-        log: whether x is logarithmic.
-        whole: whether the ticks of x are integers.
-        ticks: of x, as (value, text); None for automatic ones.
-        limits: of y; None for automatic ones.
-        level: a horizontal line and its text.
+    `log`, `whole` (integers) and `ticks`, as (value, text), are of x; `limits` are of y; `level`
+    is a horizontal line with text.
     """
 
     title: str
@@ -82,7 +68,7 @@ def share_limits(plots: Sequence[Plot]) -> list[Plot]:
 
 
 def draw(axis: Axes, plot: Plot) -> None:
-    """Draws a panel without its legend."""
+    """Draws a panel without legend."""
     for line in plot.lines:
         colour = style.light(line.colour)
         axis.plot(
@@ -98,9 +84,8 @@ def draw(axis: Axes, plot: Plot) -> None:
         )
         if line.low is not None and line.high is not None:
             step: Any = "post" if line.step else None
-            axis.fill_between(
-                line.x, line.low, line.high, color=colour, alpha=0.2, linewidth=0, step=step
-            )
+            look: Any = {"color": colour, "alpha": 0.2, "linewidth": 0}
+            axis.fill_between(line.x, line.low, line.high, step=step, **look)
     if plot.level:
         value, text = plot.level
         axis.axhline(value, color=style.light("soft"), linestyle=":", label=text)
@@ -119,12 +104,12 @@ def draw(axis: Axes, plot: Plot) -> None:
 
 
 def panel(plot: Plot) -> Figure:
-    """A figure of one panel with its legend below, for a page."""
+    """A figure of a panel with the legend below, for a page."""
     return _figure([plot], (_WIDTH, _HEIGHT), columns=2 if len(plot.lines) > 3 else 3)
 
 
 def figure(plots: Sequence[Plot], title: str, note: str) -> Figure:
-    """Panels side by side with one legend, a title and a footnote."""
+    """Panels side by side with a shared legend, a title and a footnote."""
     single = len(plots) == 1
     width = 1.5 * _WIDTH if single else _WIDTH * len(plots)
     note = fill(note, round(18 * width))
@@ -135,10 +120,11 @@ def figure(plots: Sequence[Plot], title: str, note: str) -> Figure:
         # The legend of a single panel is on its right. `parse_math=False`: dollar signs of a
         # user's title are not a formula.
         text = fill(title, round((7 if single else 11) * width))
-        left: dict[str, Any] = {"x": 0.01, "ha": "left"} if single else {}
-        drawn.suptitle(text, fontsize=12, parse_math=False, **left)
-        below: dict[str, Any] = {"ha": "center", "va": "bottom", "parse_math": False}
-        drawn.text(0.5, 0.01, note, fontsize=style.SMALL, color=style.light("soft"), **below)
+        head = drawn.suptitle(text, fontsize=12, parse_math=False)
+        if single:
+            head.set(x=0.01, ha="left")
+        below = drawn.text(0.5, 0.01, note, fontsize=style.SMALL, parse_math=False)
+        below.set(color=style.light("soft"), ha="center", va="bottom")
     return drawn
 
 
@@ -172,28 +158,20 @@ def _figure(
 
 def interactive(plot: Plot) -> dict[str, Any]:
     """The same numbers, rounded, for the page's script."""
-    return {
-        "title": plot.title,
+    same = {name: getattr(plot, name) for name in ("title", "log", "whole", "ticks", "level")}
+    return same | {
         "x": plot.x_label,
         "y": plot.y_label,
-        "log": plot.log,
-        "whole": plot.whole,
-        "ticks": plot.ticks,
-        "limits": plot.limits and [round(limit, 3) for limit in plot.limits],
-        "level": plot.level,
+        "limits": plot.limits and np.round(plot.limits, 3).tolist(),
         "lines": [_rounded(line) for line in plot.lines],
     }
 
 
 def _rounded(line: Line) -> dict[str, Any]:
     there = np.isfinite(line.y)
-    values = {
-        "label": line.label,
-        "colour": line.colour,
-        "dash": line.dash,
-        "width": line.width,
+    values = {name: getattr(line, name) for name in ("label", "colour", "dash", "width", "step")}
+    values |= {
         "points": bool(line.marker),
-        "step": line.step,
         "x": [float(f"{x:.4g}") for x in line.x[there]],
         "y": line.y[there].round(2).tolist(),
     }

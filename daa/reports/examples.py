@@ -1,4 +1,4 @@
-"""The images that the figure of an experiment shows: examples.json."""
+"""Images of an experiment's figure: examples.json."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, Field, TypeAdapter, model_validator
 
 from daa.errors import require
 from daa.runs import config, records, state
@@ -20,13 +20,11 @@ Pixels = tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
 Size = Annotated[int, Field(ge=1, le=10_000)]
 
 
-class Examples(BaseModel):
+class Examples(BaseModel, frozen=True, extra="forbid"):
     """Images that the second of two runs breaks and the first does not.
 
-    Pixels are in [0, 1], rounded to four decimals; each image is one list, row after row.
+    Pixels are in [0, 1], rounded to four decimals; each image is a list, row after row.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: tuple[str, str] = Field(description="Names of the two runs.")
     images: tuple[Whole, ...] = Field(description="Indices of the images in the data set.")
@@ -42,42 +40,31 @@ class Examples(BaseModel):
         count, pixels = len(self.images), math.prod(self.shape)
         require(self.shape[2] in (1, 3), "shape", "1 or 3 channels", self.shape)
         require(len(self.labels) == count, "labels", f"{count} labels", self.labels)
-        names = ("natural", "adversarial[0]", "adversarial[1]")
-        for name, images in zip(names, (self.natural, *self.adversarial), strict=True):
+        for images in (self.natural, *self.adversarial):
             sizes = [len(image) for image in images]
             expected = f"{count} images of {pixels} pixels"
-            require(sizes == count * [pixels], name, expected, sizes)
+            require(sizes == count * [pixels], "natural and adversarial", expected, sizes)
         return self
 
 
 def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) -> None:
-    """Writes images that the second of the experiment's two rows breaks and the first does not.
-
-    Writes nothing without the states of the runs, which hold the adversarial images.
-
-    Args:
-        experiment: with `examples`.
-        folder: of its finished records.
-        data: the clean images.
-        images: maximum number of images.
-    """
+    """Writes `Examples` of two rows, if their states, which hold adversarial images, are there."""
     if experiment.examples is None:
         return
     runs = [records.load(folder / f"{name}.json") for name in experiment.examples]
-    paths = [folder / f"{name}.npz" for name in experiment.examples]
-    reports = [state.load(p, r.identity).report for p, r in zip(paths, runs, strict=True)]
+    reports = [state.load(folder / f"{one.run}.npz", one.identity).report for one in runs]
     if None in reports:
         return
     first, second = (set(record.broken) for record in runs)
-    chosen = sorted(second - first)[:images]
+    selected = sorted(second - first)[:images]
 
     def pixels(x: np.ndarray) -> list:
-        return np.round(x[chosen].astype(float), 4).reshape(len(chosen), data.x[0].size).tolist()
+        return [np.round(image.astype(float), 4).ravel().tolist() for image in x[selected]]
 
     content = {
         "rows": experiment.examples,
-        "images": chosen,
-        "labels": data.y[chosen].tolist(),
+        "images": selected,
+        "labels": data.y[selected].tolist(),
         "shape": data.x.shape[1:],
         "natural": pixels(data.x),
         "adversarial": [pixels(report.adv) for report in reports if report is not None],
@@ -87,11 +74,7 @@ def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) 
 
 
 def load(folder: Path) -> Examples | None:
-    """Reads examples.json of a result folder; None without the file.
-
-    Raises:
-        InputError: a damaged file.
-    """
+    """Reads examples.json of a result folder; None without the file."""
     path = folder / records.EXAMPLES
     if not path.exists():
         return None

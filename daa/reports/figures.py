@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -12,14 +13,14 @@ from matplotlib.figure import Figure
 from daa import targets
 from daa.attacks.losses import LOSSES
 from daa.attacks.methods import METHODS
-from daa.reports import curves, examples, style
+from daa.reports import autoattack, curves, examples, style
 from daa.reports.curves import Line, Plot
 from daa.reports.results import ResultSet
 from daa.reports.wording import label, loss, source
 from daa.runs.records import Record
 
 AXES = {"eps": "eps", "c": "c, the weight of the particle terms"}
-# Shapes that distinguish lines without their colours.
+# Shapes distinguish lines without colours.
 _MARKERS = {"pgd": "o", "momentum": "s", "blob": "^", "dgf": "D", "rand_fgsm": "v", "adaptive": "*"}
 # Order of the legend of equal budgets; other methods follow.
 _ORDER = ("adaptive", "blob", "dgf", "pgd", "apgd", "apgd_t", "square")
@@ -28,15 +29,7 @@ _TICKS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 def write(results: ResultSet, out: Path) -> list[Path]:
-    """Writes the figures that the records allow, each as PNG and SVG.
-
-    Args:
-        results: of a folder.
-        out: folder of the figures.
-
-    Returns:
-        The paths of the PNG files.
-    """
+    """Writes all possible figures, as PNG and SVG; returns the PNG files."""
     written = []
     name, panels = of(results)
     if panels:
@@ -69,17 +62,17 @@ def of(results: ResultSet) -> tuple[str, list[Plot]]:
 
 
 def restarts(records: Sequence[Record]) -> list[Plot]:
-    """Worst-case accuracy after each restart, one panel per loss."""
+    """Worst-case accuracy after each restart, a panel per loss."""
     panels = []
     for name in _losses(records):
         lines = []
-        for record in (r for r in records if r.attack.loss == name):
+        for record in records:
             method, accuracy = record.attack.method, 100 * np.array(record.robust_accuracy)
             # Markers on many points hide the lines.
             marker = _MARKERS.get(method, "o") if len(accuracy) <= 20 else None
-            count = np.arange(1, len(accuracy) + 1)
-            colour = style.colour_of(method)
-            lines.append(Line(label(record.attack), colour, count, accuracy, marker=marker))
+            count, colour = np.arange(1, len(accuracy) + 1), style.colour_of(method)
+            if record.attack.loss == name:
+                lines.append(Line(label(record.attack), colour, count, accuracy, marker=marker))
         axis = "worst-case accuracy (%)"
         panels.append(Plot(LOSSES[name].title, "restarts", axis, tuple(lines), whole=True))
     return curves.share_limits(panels)
@@ -88,7 +81,7 @@ def restarts(records: Sequence[Record]) -> list[Plot]:
 def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
     """Difference between single runs and PGD's mean against a swept setting, a panel per loss.
 
-    The band spans the restarts. PGD's own accuracy is below each value of the setting. Without
+    The band spans the restarts. PGD's accuracy is below each value of the setting. Without
     PGD, and for methods of one step, the accuracies themselves are drawn.
     """
     # Accuracies of the restarts in percent, {loss: {method: {value of the setting: accuracies}}}.
@@ -105,7 +98,7 @@ def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
             for method, line in accuracy[name].items()
             if METHODS[method].steps is None
         }
-        compared = any(line for method, line in relative.items() if method != "pgd")
+        compared = any(relative[method] for method in relative if method != "pgd")
         lines = relative if compared else accuracy[name]
         below = {x: f"\n{run.mean():.1f}" if compared else "" for x, run in sorted(pgd.items())}
         panels.append(
@@ -136,25 +129,21 @@ def budget(results: ResultSet) -> Plot:
 
     The attacks of AutoAttack are points, and the exact robust accuracy is a horizontal line.
     """
-    records, races = results.records, results.races[-1:]
+    records, races = results.records, autoattack.load(results.folder)
     most = max(record.gradients_per_image for record in records)
     lines = [*_methods(records, np.geomspace(4, most, 200))]
-    for race in races:
-        # Adaptive DAA on the images of the race, if these are fewer.
-        same = race.images == records[0].images
-        on = "" if same else f", first {race.images:,} images"
+    for race in races[-1:]:
+        on = "" if race.images == records[0].images else f", first {race.images:,} images"
         x, y = race.autoattack.arrays
-        colour = style.colour_of("autoattack")
-        lines.append(Line(f"AutoAttack{on}", colour, x, y, dash=":", marker="*"))
-        if not same:
+        lines.append(Line(f"AutoAttack{on}", "wine", x, y, dash=":", marker="*"))
+        if on:
             x, y = race.adaptive[0].arrays
-            colour = style.colour_of("adaptive")
-            lines.append(Line(f"Adaptive DAA{on}", colour, x, y, dash="--", width=1, step=True))
-    most = max([most, *(race.autoattack.last.gradients for race in results.races)])
-    courses = [course for race in races for course in (race.autoattack, race.adaptive[0])]
+            name, colour = f"Adaptive DAA{on}", style.colour_of("adaptive")
+            lines.append(Line(name, colour, x, y, dash="--", width=1, step=True))
+    most = max([most, *(race.autoattack.last.gradients for race in races)])
+    courses = [course for race in races[-1:] for course in (race.autoattack, race.adaptive[0])]
     ends = [record.worst for record in records] + [course.last.accuracy for course in courses]
-    low = 100 * min(ends)
-    high = 100 * max(record.clean_accuracy for record in records)
+    low, high = 100 * min(ends), 100 * max(record.clean_accuracy for record in records)
     name = records[0].target
     exact = targets.row(name).robust if targets.exists(name) else None
     return Plot(
@@ -182,9 +171,8 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         groups.setdefault((record.attack.method, loss(record.attack)), []).append(record)
-    order = {method: k for k, method in enumerate(_ORDER)}
-    used: dict[str, int] = {}
-    for method, name in sorted(groups, key=lambda key: order.get(key[0], len(order))):
+    used: Counter[str] = Counter()
+    for method, name in sorted(groups, key=lambda key: (*_ORDER, key[0]).index(key[0])):
         several = sum(key[0] == method for key in groups) > 1
         runs = np.array([accuracy_after(record, gradients) for record in groups[method, name]])
         # A line of steps needs only the points where some run changes, and the ends.
@@ -193,8 +181,8 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
         points = there[np.concatenate([[True], changed[:-1], [True]])]
         runs = runs[:, points]
         colour = style.colour_of(method)
-        dash = _DASHES[used.get(colour, 0) % len(_DASHES)]
-        used[colour] = used.get(colour, 0) + 1
+        dash = _DASHES[used[colour] % len(_DASHES)]
+        used[colour] += 1
         yield Line(
             METHODS[method].title + (f", {name}" if several else ""),
             colour,
@@ -210,13 +198,14 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
 
 def attacked_images(results: ResultSet) -> Figure | None:
     """Clean images, two attacks on each and both perturbations; None without examples.json."""
-    shown = examples.load(results.folder)
+    selected = examples.load(results.folder)
     by_name = {record.run: record for record in results.records}
-    if shown is None or not shown.images or not set(shown.rows) <= set(by_name):
+    if selected is None or not selected.images or not set(selected.rows) <= set(by_name):
         return None
-    attacked = [by_name[row] for row in shown.rows]
+    attacked = [by_name[row] for row in selected.rows]
     clean, first, second = (
-        np.array(pixels).reshape(-1, *shown.shape) for pixels in (shown.natural, *shown.adversarial)
+        np.array(pixels).reshape(-1, *selected.shape)
+        for pixels in (selected.natural, *selected.adversarial)
     )
     names = [label(record.attack) for record in attacked]
     # Title, images, and whether they are perturbations, which have negative values.
@@ -235,13 +224,11 @@ def attacked_images(results: ResultSet) -> Figure | None:
         for line, (name, images, signed) in zip(grid.subplots(squeeze=False), rows, strict=True):
             largest = float(np.abs(images).max()) if signed else 1.0
             for axis, image in zip(line, images, strict=True):
-                pixels = _pixels(image)
-                if signed and pixels.ndim == 3:
-                    pixels = 0.5 + pixels / (2 * largest)
-                colours = "RdBu" if signed else "gray"
-                low = -largest if signed else 0
+                low, colours = (-largest, "RdBu") if signed else (0, "gray")
+                if signed and image.shape[-1] == 3:
+                    image = 0.5 + image / (2 * largest)
                 # Without interpolation the SVG holds each pixel once.
-                axis.imshow(pixels, colours, vmin=low, vmax=largest, interpolation="none")
+                axis.imshow(image, colours, vmin=low, vmax=largest, interpolation="none")
                 axis.axis("off")
             line[0].set_title(name, loc="left", fontsize=11, pad=3)
         on = f"{attacked[0].target} ({attacked[0].weights} weights)"
@@ -258,33 +245,24 @@ def kinds(
     *,
     count: int = 6,
 ) -> Figure:
-    """Some images of each kind: clean and as two attacks changed them.
+    """At most `count` images of each kind: clean and as two attacks changed them.
 
-    Args:
-        chosen: {kind: indices}.
-        clean: images in [0, 1]. [N, H, W, C].
-        adv: adversarial images of each attack. [N, H, W, C] each.
-        names: of the two attacks.
-        count: maximum number of images of each kind.
+    `chosen` is {kind: indices}, `clean` [N, H, W, C], and `adv` one such array for each attack.
     """
-    shown = {name: images[:count] for name, images in chosen.items() if len(images)}
+    selected = {name: images[:count] for name, images in chosen.items() if len(images)}
     with style.look():
-        figure = Figure(figsize=(0.62 * 3 * count, 0.95 * len(shown) + 0.5), layout="constrained")
-        axes = figure.subplots(len(shown), 3 * count, squeeze=False)
+        size = 0.62 * 3 * count, 0.95 * len(selected) + 0.5
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(selected), 3 * count, squeeze=False)
         for axis in axes.flat:
             axis.axis("off")
-        for line, (kind, images) in zip(axes, shown.items(), strict=True):
+        for line, (kind, images) in zip(axes, selected.items(), strict=True):
             title = line[0].set_title(f"by {kind} ({len(chosen[kind]):,})", loc="left", fontsize=8)
-            title.set_in_layout(False)  # it may be wider than its image
+            title.set_in_layout(False)  # it may be wider than the image
             for k, image in enumerate(images):
                 for j, pixels in enumerate((clean, *adv)):
-                    picture = _pixels(np.clip(pixels[image], 0, 1))
+                    picture = np.clip(pixels[image], 0, 1)
                     line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
         order = ", ".join(("clean", *names))
         figure.suptitle(f"Broken images, three times each: {order}", fontsize=9, parse_math=False)
     return figure
-
-
-def _pixels(image: np.ndarray) -> np.ndarray:
-    """An image for imshow, which takes grey ones without their channel."""
-    return image[..., 0] if image.shape[-1] == 1 else image

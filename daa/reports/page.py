@@ -1,23 +1,26 @@
-"""The results page: index.html and README.md, written from the records alone."""
+"""The results page: index.html and README.md, written from the records."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from daa.attacks.methods import METHODS
 from daa.errors import require
 from daa.reports import autoattack, curves, figures, style, summary, tables, tabular, wording
+from daa.reports.comparisons import Comparison
 from daa.reports.results import ResultSet, load
 from daa.reports.summary import Card
 from daa.runs.records import Record
 from daa.targets.files import replaceable, write_atomically
 
-# Values of the field `group` of the experiments that come with the project, in the order of the
+# Values of the field `group` of the project's experiments, in the order of the
 # page. All but the last group are about the paper; other groups follow.
 BUDGETS, TABLES, FIGURES = "Equal budgets", "The paper's tables", "The paper's figures"
 GROUPS = (BUDGETS, TABLES, FIGURES, "Choices and precision")
@@ -27,12 +30,12 @@ _LONG = 24
 _SETTINGS = {
     column.name for column in (*tables.NAMES[1:], tables.EPS, *tables.SETTINGS, tables.SEED)
 }
-# Folders of reports by the command `paper`, and the weights that they are about.
+# Folders of reports by the command `paper`, and their weights.
 _PAPER_REPORTS = {
     "paper": "with the weights that were available",
     "paper_surrogates": "with stand-ins for missing weights",
 }
-# Texts that distinguish the files of this page from other files of the same name.
+# Texts distinguish the files of this page from other files of the same name.
 _MARKS = {
     "index.html": "results</title>",
     "README.md": "Written by `python scripts/page.py` from the records",
@@ -64,6 +67,17 @@ class Board(NamedTuple):
     about: str
     entries: Sequence[Entry]
 
+    @property
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        cells = []
+        for entry in self.entries:
+            name = f"**{entry.name}**" if entry.own else entry.name
+            accuracy = "" if entry.accuracy is None else f"{entry.accuracy:.2f} %"
+            cells.append([str(entry.rank or ""), name, accuracy])
+        align: list[tabular.Align] = ["right", "left", "right"]
+        return "\n".join(tabular.markdown(["rank", "attack", "accuracy"], cells, align))
+
 
 # Leaderboards of the page from its results, and whether the page is about the paper.
 Boards = Callable[[Sequence[ResultSet], bool], Sequence[Board]]
@@ -71,57 +85,32 @@ Boards = Callable[[Sequence[ResultSet], bool], Sequence[Board]]
 
 @dataclass(frozen=True)
 class Section:
-    """An experiment on the page.
+    """An experiment on the page; `link` is the path of its folder, `record` any of its records.
 
-    Args:
-        results: of the experiment.
-        link: path of the result folder, from the page.
-        card: the experiment in brief.
-        settings: names of the columns of settings.
-        columns: names of the columns after the accuracy, and whether they hold words.
-        rows: of the table.
-        folded: whether the table is folded.
-        figures: SVG and data of the interactive plot, a pair per panel.
-        images: SVG of the attacked images; empty for none.
+    `settings` are the names of columns. `figures` has the SVG and the data of the interactive plot
+    of each panel, `images` the SVG of the attacked images; empty for none.
     """
 
     results: ResultSet
+    id: str
+    title: str
+    record: Record
     link: str
     card: Card
-    settings: Sequence[str]
-    columns: Sequence[tuple[str, bool]]
-    rows: Sequence[dict[str, Any]]
+    table: tables.Table
     folded: bool
+    settings: Sequence[str]
+    rows: Sequence[tuple[Mapping[str, str], Record | None, Comparison | None]]
     figures: Sequence[tuple[str, dict[str, Any]]]
     images: str
-
-    @property
-    def id(self) -> str:
-        """Anchor of the section."""
-        return self.results.folder.name
-
-    @property
-    def record(self) -> Record:
-        """A record, for the fields that all of them share."""
-        return self.results.records[0]
 
 
 def write(
     folders: Iterable[Path], out: Path | None = None, boards: Boards | None = None
 ) -> list[Path]:
-    """Writes index.html and README.md.
+    """Writes index.html and README.md to a folder, by default the parent of the result folders.
 
-    Args:
-        folders: of records.
-        out: folder of both files; None for the parent of the first result folder.
-        boards: makes the leaderboards.
-
-    Returns:
-        The paths of both files.
-
-    Raises:
-        InputError: a folder without records, no folder, or other files of these names, which are
-            not overwritten.
+    Other files of these names are not overwritten.
     """
     folders = list(folders)
     require(bool(folders), "page", "a folder of results to show", None)
@@ -137,12 +126,10 @@ def write(
 
 def in_order(experiments: Iterable[ResultSet]) -> list[ResultSet]:
     """Experiments in the order of the page: by group, then by the name of the folder."""
-    ranks = {name: k for k, name in enumerate(GROUPS)}
-
-    def key(results: ResultSet) -> tuple[int, str, str]:
-        return ranks.get(results.group, len(ranks)), results.group, results.folder.name
-
-    return sorted(experiments, key=key)
+    return sorted(
+        experiments,
+        key=lambda one: ((*GROUPS, one.group).index(one.group), one.group, one.folder.name),
+    )
 
 
 def of_paper(experiments: Sequence[ResultSet]) -> bool:
@@ -151,52 +138,40 @@ def of_paper(experiments: Sequence[ResultSet]) -> bool:
 
 
 def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
-    """The page as a single HTML file without external resources.
-
-    Args:
-        experiments: in the order of the page.
-        out: folder of the page, for its links.
-        boards: leaderboards.
-    """
+    """The page in the folder `out` as a single HTML file without external resources."""
     root = experiments[0].folder.parent
     sections = [_section(results, out) for results in experiments]
-    headlines = [line for results in experiments if (line := summary.headline(results))]
-    papers = [section for section in sections if section.results.group == TABLES]
-    networks: dict[str, list[str]] = {}
-    for section in sections:
-        names = networks.setdefault(section.record.weights, [])
-        if section.record.target not in names:
-            names.append(section.record.target)
+    networks: dict[str, dict[str, None]] = {}
     groups: dict[str, list[Section]] = {}
     for section in sections:
+        networks.setdefault(section.record.weights, {})[section.record.target] = None
         groups.setdefault(section.results.group or OTHERS, []).append(section)
-    rows = [row for section in sections for row in section.rows]
+    attacks = [record.attack for results in experiments for record in results.records]
     choices = {
         "target": [section.record.target for section in sections],
-        "loss": [row["loss"] for row in rows],
-        "attack": [row["attack"] for row in rows],
+        "loss": [wording.loss(attack) for attack in attacks if attack.loss],
+        "attack": [METHODS[attack.method].title for attack in attacks],
     }
+    paper = of_paper(experiments)
+    papers = [section for section in groups.get(TABLES, ()) if section.results.compared]
     benchmark = root / "benchmark.svg"
-    alt = "Time of a step of each attack, and growth of time and memory"
+    drawn, alt = "", "Time of a step of each attack, and growth of time and memory"
+    if paper and benchmark.exists():
+        drawn = style.inline(benchmark.read_text(), "benchmark", alt)
     return style.render(
         "index.html",
         groups=groups,
         sections=sections,
-        single=sections[0] if len(sections) == 1 else None,
-        of_paper=of_paper(experiments),
-        headlines=headlines,
-        papers=[section for section in papers if sum(section.card.outcomes.values())],
-        counts=summary.outcomes([pair for part in papers for pair in part.results.compared]),
+        of_paper=paper,
+        headlines=[line for results in experiments if (line := summary.headline(results))],
+        papers=papers,
+        counts=summary.outcomes(pair for part in papers for pair in part.results.compared),
         networks=networks,
-        runs=sum(len(results.records) for results in experiments),
-        choices={name: dict.fromkeys(filter(None, values)) for name, values in choices.items()},
+        runs=len(attacks),
+        choices={name: dict.fromkeys(values) for name, values in choices.items()},
         reports=_paper_reports(experiments, out),
         boards=boards,
-        benchmark=(
-            style.inline(benchmark.read_text(), "benchmark", alt)
-            if of_paper(experiments) and benchmark.exists()
-            else ""
-        ),
+        benchmark=drawn,
         root=_path(out, root),
         METHODS=METHODS,
         WEIGHTS=WEIGHTS,
@@ -230,80 +205,35 @@ def _section(results: ResultSet, out: Path) -> Section:
         pictures.append((svg, curves.interactive(plot) | {"about": alt}))
     images = figures.attacked_images(results)
     alt = f"{results.title}: images before and after the attacks"
-    table, link = tables.table(results), _path(out, results.folder)
-    settings = [column for column in table.header if column in _SETTINGS]
-    first = {"attack", "worst case", *settings}
+    table, records = tables.table(results), results.records
+    budgeted = {pair.daa.run: pair for pair in results.budgeted}
+    pairs = [
+        pair or budgeted.get(record.run)
+        for record, pair in zip(records, results.comparisons, strict=True)
+    ]
     return Section(
-        results,
-        link,
-        summary.card(results),
-        settings,
-        [(c.name, c.align == "left") for c in table.columns if c.name not in first],
-        _rows(results, table, settings, link),
-        bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
-        pictures,
-        style.inline(images, f"{name}-images", alt) if images else "",
+        results=results,
+        id=results.folder.name,
+        title=(results.experiment or records[0]).title,
+        record=records[0],
+        link=_path(out, results.folder),
+        card=summary.card(results),
+        table=table,
+        folded=bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
+        settings=[name for name in table.columns if name in _SETTINGS],
+        rows=[*zip_longest(table.rows, records, pairs)],
+        figures=pictures,
+        images=style.inline(images, f"{name}-images", alt) if images else "",
     )
 
 
-def _rows(
-    results: ResultSet, table: tables.Table, settings: Sequence[str], link: str
-) -> list[dict[str, Any]]:
-    """Rows of the page's table: cells, link to the record, values for filters, comparison."""
-    budgeted = {pair.daa.run: pair for pair in results.budgeted}
-    rows = []
-    for k, cells in enumerate(table.rows):
-        row: dict[str, Any] = {"cells": cells, "link": "", "attack": "", "loss": "", "pair": None}
-        row |= {"options": "", "settings": ""}
-        if k < len(results.records):
-            record = results.records[k]
-            texts = [(name, cells.get(name, "")) for name in settings]
-            row |= {
-                "link": f"{link}/{record.run}.json",
-                "attack": METHODS[record.attack.method].title,
-                "loss": wording.loss(record.attack),
-                "options": wording.options(record.attack),
-                "settings": ", ".join(
-                    text if name == "loss" else f"{name} {text}" for name, text in texts if text
-                ),
-                "pair": results.comparisons[k] or budgeted.get(record.run),
-            }
-        rows.append(row)
-    return rows
-
-
 def markdown(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
-    """The page in Markdown, with links to the figures; arguments as for `html`."""
-    lines = [
-        "# Results",
-        "",
-        "Written by `python scripts/page.py` from the records in the folders next to this file; "
-        "[index.html](index.html) has the same tables, sortable, with a summary and plots.",
-        "",
-        "Accuracies are robust accuracies in %: the share of images that the network still "
-        "classifies correctly under the attack. Lower is a stronger attack.",
-    ]
-    for results in experiments:
-        lines += ["", tables.markdown(results).replace("# ", "## ", 1).rstrip()]
-        link = _path(out, results.folder)
-        for path in sorted(results.folder.glob("*.png")):
-            lines += ["", f"![{path.stem} of {results.title}]({link}/{path.name})"]
-        lines += ["", f"[Records]({link})"]
-    if reports := _paper_reports(experiments, out):
-        lines += ["", "## Everything that the paper prints", ""]
-        lines += [f"- [Report {on}]({link}/report.md)" for link, on in reports.items()]
-    if boards:
-        lines += ["", "## Leaderboards"]
-    for board in boards:
-        cells = [
-            [
-                str(entry.rank or ""),
-                f"**{entry.name}**" if entry.own else entry.name,
-                "" if entry.accuracy is None else f"{entry.accuracy:.2f} %",
-            ]
-            for entry in board.entries
-        ]
-        header = ["rank", "attack", "accuracy"]
-        lines += ["", f"### {board.title}", "", board.about, ""]
-        lines += tabular.markdown(header, cells, ["right", "left", "right"])
-    return "\n".join(lines) + "\n"
+    """The page in Markdown, with links to the figures."""
+    return style.render(
+        "results.md",
+        experiments=experiments,
+        boards=boards,
+        reports=_paper_reports(experiments, out),
+        link=partial(_path, out),
+        tables=tables,
+    )

@@ -10,18 +10,10 @@ from daa.target import Dataset
 
 
 def publish(folder: str | Path, data: Dataset | None = None) -> str:
-    """Writes tables and figures of a result folder.
+    """Writes tables and figures of a result folder; returns the table and the names of the files.
 
-    Args:
-        folder: of the records.
-        data: the clean images, from which examples.json is written if the experiment asks for it
-            and all its rows are finished; None for no such file.
-
-    Returns:
-        The table in Markdown and the names of the written files.
-
-    Raises:
-        InputError: the folder has no record.
+    With the clean images `data`, examples.json is written if the experiment asks for it and all
+    rows are finished.
     """
     folder = Path(folder)
     loaded = results.load(folder)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from daa.attacks.methods import AttackConfig
 from daa.errors import InputError, require
-from daa.reports import autoattack, comparisons, stats
+from daa.reports import comparisons, stats
 from daa.reports.comparisons import Comparison
 from daa.runs import config, records
 from daa.runs.config import Experiment, Row
@@ -20,15 +20,14 @@ from daa.runs.records import Record
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# JSON files of a result folder that are not records.
-_OTHERS = {f"{name}.json" for name in config.TAKEN} | {autoattack.NAME}
+# JSON files of a result folder besides the records.
+_OTHERS = {f"{name}.json" for name in config.TAKEN}
 
 # Columns of a data frame besides those of `Record` and the settings of the attack.
 COMPUTED = {
     "first_accuracy": "Accuracy after the first restart.",
     "robust_accuracy": "Worst-case accuracy after all restarts.",
-    "robust_accuracy_low": "Lower bound of Clopper and Pearson's 95 % interval of "
-    "`robust_accuracy`.",
+    "robust_accuracy_low": "Lower bound of its 95 % interval (Clopper and Pearson).",
     "robust_accuracy_high": "Upper bound of that interval.",
     "paper_accuracy": "Worst-case accuracy that the paper prints, for the paper's network.",
     "paper_top5_accuracy": "Top-5 accuracy that the paper prints.",
@@ -57,14 +56,7 @@ MEASURED = (
 
 @dataclass(frozen=True, eq=False)
 class ResultSet:
-    """The records of one experiment.
-
-    Args:
-        records: at least one, in the order of the experiment's rows.
-        missing: rows of the experiment without a record.
-        experiment: None for a folder without experiment.json.
-        folder: of the records.
-    """
+    """At least one record of an experiment, in the order of its rows, and the missing rows."""
 
     records: tuple[Record, ...]
     missing: tuple[Row, ...] = ()
@@ -73,12 +65,10 @@ class ResultSet:
 
     @property
     def title(self) -> str:
-        """Title of the experiment; names the target if it is not that of the config."""
+        """Title of the experiment; names the target if it differs from the config."""
         first = self.records[0]
-        if self.experiment is None:
-            return first.title
-        on = f", on {first.target}" if first.instead_of else ""
-        return f"{self.experiment.title}{on}"
+        on = f", on {first.target}" if self.experiment and first.instead_of else ""
+        return f"{(self.experiment or first).title}{on}"
 
     @property
     def group(self) -> str:
@@ -87,12 +77,11 @@ class ResultSet:
 
     @property
     def sweep(self) -> str | None:
-        """Name of the setting that the experiment sweeps."""
         return self.experiment.sweep if self.experiment else None
 
     @cached_property
     def comparisons(self) -> list[Comparison | None]:
-        """Each run of DAA compared with PGD; one entry per record, None for other attacks."""
+        """Comparisons of DAA with PGD: an entry per record, None for other attacks."""
         rows = {row.name: row for row in self.experiment.rows} if self.experiment else {}
         return [
             replace(pair, paper=rows[pair.daa.run].paper_tests) if pair and rows else pair
@@ -101,18 +90,13 @@ class ResultSet:
 
     @cached_property
     def compared(self) -> list[Comparison]:
-        """`comparisons` without the entries that are None."""
+        """`comparisons` without None."""
         return [pair for pair in self.comparisons if pair is not None]
 
     @cached_property
     def budgeted(self) -> list[Comparison]:
         """Each run with a gradient budget compared with PGD of the same seed."""
         return comparisons.budgeted(self.records)
-
-    @cached_property
-    def races(self) -> tuple[autoattack.Race, ...]:
-        """Measurements of Adaptive DAA and AutoAttack on the same images."""
-        return autoattack.load(self.folder)
 
     @property
     def has_curves(self) -> bool:
@@ -122,29 +106,27 @@ class ResultSet:
     def frame(self) -> DataFrame:
         """One row per record; docs/records.md describes the columns.
 
-        Accuracies are in [0, 1] and not rounded. A value that a record does not have is missing.
+        Accuracies are in [0, 1] and not rounded. Values without a record field are missing.
         """
         import pandas as pd  # takes half a second, and most commands do not need it
 
         read = {name for record in self.records for name in record.settings}
         # The setting `restarts` says which images a restart attacks.
         names = {name: name for name in AttackConfig.names() if name in read}
-        names |= {"restarts": "restarts_setting"} if "restarts" in read else {}
-        settings = names.values()
+        if "restarts" in read:
+            names["restarts"] = "restarts_setting"
         rows = []
         for record, pair in zip(self.records, self.comparisons, strict=True):
             row = {names[name]: value for name, value in record.settings.items()}
             row |= record.model_dump(exclude={"attack"})
             low, high = stats.interval(record.images - len(record.broken), record.images)
-            paper, top5 = record.paper_percent, record.paper_top5_percent
             row |= {
                 "first_accuracy": record.robust_accuracy[0],
                 "robust_accuracy": record.worst,
                 "robust_accuracy_low": low,
                 "robust_accuracy_high": high,
-                # Division by 100 adds digits that the paper does not print.
-                "paper_accuracy": None if paper is None else round(paper / 100, 12),
-                "paper_top5_accuracy": None if top5 is None else round(top5 / 100, 12),
+                "paper_accuracy": _share(record.paper_percent),
+                "paper_top5_accuracy": _share(record.paper_top5_percent),
             }
             if pair:
                 row |= {"pgd_run": pair.pgd.run, "p_mcnemar": pair.p, "p_holm": pair.p_holm}
@@ -152,7 +134,7 @@ class ResultSet:
                 row |= {"t_unpaired": pair.unpaired.t, "p_unpaired": pair.unpaired.p}
                 row |= {"t_paired": pair.paired.t, "p_paired": pair.paired.p}
             rows.append(row)
-        frame = pd.DataFrame(rows, columns=[*IDENTITY, *settings, *MEASURED], dtype=object)
+        frame = pd.DataFrame(rows, columns=[*IDENTITY, *names.values(), *MEASURED], dtype=object)
         dtypes = {str: "string", int: "Int64", float: "Float64", bool: "boolean"}
         for name in frame:
             kinds = {type(value) for value in frame[name].dropna()}
@@ -161,39 +143,57 @@ class ResultSet:
         return frame
 
 
+def _share(percent: float | None) -> float | None:
+    # Division by 100 adds digits after those in the paper.
+    return None if percent is None else round(percent / 100, 12)
+
+
 def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
-    """Reads a result folder: its records, and the experiment in its experiment.json.
+    """Reads a result folder: records and experiment.json.
 
-    A record that is damaged or contradicts the experiment is left out with a warning. The paper's
-    values are those of the experiment.
-
-    Args:
-        folder: of the records.
-        experiment: instead of that in experiment.json.
-
-    Raises:
-        InputError: the folder has no record, or two records of one run.
+    Records that are damaged or contradict the experiment are left out with a warning. Values
+    of the paper are read from the experiment.
     """
     folder = Path(folder)
-    by_run = _records(folder)
     experiment = experiment or config.load_experiment(folder)
-    if experiment is None:
-        return ResultSet(tuple(by_run.values()), folder=folder)
-    ours, missing = [], []
-    for row in experiment.rows:
-        record = by_run.get(row.name)
-        if record is None or _contradicts(record, row, folder):
-            missing.append(row)
-        else:
-            values = {"paper_percent": row.paper, "paper_top5_percent": row.paper_top5}
-            ours.append(record.model_copy(update=values))
+    rows = {row.name: row for row in experiment.rows} if experiment else {}
+    by_run: dict[str, Record] = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.name in _OTHERS:
+            continue
+        try:
+            record = records.load(path)
+            if row := rows.get(record.run):
+                _check(record, row, path)
+                values = {"paper_percent": row.paper, "paper_top5_percent": row.paper_top5}
+                record = record.model_copy(update=values)
+        except InputError as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+            continue
+        if record.run in by_run:
+            raise InputError(f"{path}: run: another record of {record.run} is in the same folder")
+        by_run[record.run] = record
+    if not by_run:
+        raise InputError(f"{folder}: expected result records, got none")
+    ours = tuple(by_run[name] for name in rows or by_run if name in by_run)
     if not ours:
         raise InputError(f"{folder}: no record of a row of experiment.json")
-    return ResultSet(tuple(ours), tuple(missing), experiment, folder)
+    missing = tuple(row for name, row in rows.items() if name not in by_run)
+    return ResultSet(ours, missing, experiment, folder)
+
+
+def _check(record: Record, row: Row, path: Path) -> None:
+    """Refuses a record with other settings than the row."""
+    for key, expected in row.attack.settings().items():
+        # A device without bfloat16 computes in float32, as the label of the run says.
+        if key != "precision":
+            got = record.settings.get(key)
+            where = f"{path}: attack: {key}"
+            require(got == expected, where, f"{expected!r} as in experiment.json", got)
 
 
 def load_results(folder: str | Path) -> DataFrame:
-    """The records of a result folder as a data frame with one row per record.
+    """The records of a result folder as a data frame with a row per record.
 
         daa.load_results("results/robust_mnist")[["run", "robust_accuracy", "p_holm"]]
 
@@ -201,7 +201,7 @@ def load_results(folder: str | Path) -> DataFrame:
         folder: of the records.
 
     Returns:
-        The data frame; docs/records.md describes its columns.
+        The data frame; docs/records.md describes the columns.
 
     Raises:
         InputError: the folder has no record, or two records of one run.
@@ -209,45 +209,8 @@ def load_results(folder: str | Path) -> DataFrame:
     return load(folder).frame()
 
 
-def _records(folder: Path) -> dict[str, Record]:
-    by_run: dict[str, Record] = {}
-    for path in sorted(folder.glob("*.json")):
-        if path.name in _OTHERS:
-            continue
-        try:
-            record = records.load(path)
-        except InputError as error:
-            warnings.warn(f"left out: {error}", stacklevel=3)
-            continue
-        if record.run in by_run:
-            raise InputError(f"{path}: run: another record of {record.run} is in the same folder")
-        by_run[record.run] = record
-    if not by_run:
-        raise InputError(f"{folder}: expected result records, got none")
-    return by_run
-
-
-def _contradicts(record: Record, row: Row, folder: Path) -> bool:
-    """Whether a setting of a record differs from that of its row; warns if so."""
-    for key, expected in row.attack.settings().items():
-        got = record.settings.get(key)
-        # A device without bfloat16 computes in float32, as the label of the run says.
-        if key != "precision" and got != expected:
-            warnings.warn(
-                f"left out: {folder / row.name}.json: attack: {key}: expected {expected!r} as in "
-                f"experiment.json, got {got!r}",
-                stacklevel=3,
-            )
-            return True
-    return False
-
-
 def folders(named: Iterable[Path] = ()) -> list[Path]:
-    """The named result folders; all folders in `results` that hold records if none is named.
-
-    Raises:
-        InputError: a folder does not exist.
-    """
+    """The named result folders, which must exist; without names, all folders in `results`."""
     named = list(named)
     for folder in named:
         if not folder.is_dir():
@@ -256,15 +219,11 @@ def folders(named: Iterable[Path] = ()) -> list[Path]:
 
 
 def places(named: Iterable[Path], out: Path | None) -> list[tuple[Path, Path]]:
-    """Each of `folders` with the folder for its reports: itself, or one of its name in `out`.
-
-    Raises:
-        InputError: a folder does not exist, or two have the same name in `out`.
-    """
-    chosen = folders(named)
+    """Each of `folders` with the folder for the reports: itself, or a folder in `out`."""
+    selected = folders(named)
     if out is None:
-        return [(folder, folder) for folder in chosen]
-    names = [folder.resolve().name for folder in chosen]
+        return [(folder, folder) for folder in selected]
+    names = [folder.resolve().name for folder in selected]
     for k, name in enumerate(names):
         require(name not in names[:k], "out", "result folders of different names", name)
-    return [(folder, out / name) for folder, name in zip(chosen, names, strict=True)]
+    return [(folder, out / name) for folder, name in zip(selected, names, strict=True)]

@@ -17,34 +17,19 @@ class TTest(NamedTuple):
     p: float | None = None
 
 
-def interval(right: int, images: int, level: float = 0.95) -> tuple[float, float]:
-    """Exact confidence interval of an accuracy.
-
-    Args:
-        right: number of correctly classified images.
-        images: number of all images.
-        level: confidence level, in (0, 1).
-
-    Returns:
-        Lower and upper bound of the accuracy, in [0, 1].
+def interval(right: int, images: int) -> tuple[float, float]:
+    """Exact 95 % confidence interval of an accuracy, in [0, 1], from correctly classified images.
 
     Source: Clopper and Pearson 1934.
     """
-    bounds = stats.binomtest(right, images).proportion_ci(level, method="exact")
+    bounds = stats.binomtest(right, images).proportion_ci(0.95, method="exact")
     return float(bounds.low), float(bounds.high)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Exact two-sided test that two attacks break equally many images.
+    """Two-sided p of the exact test of equally many broken images.
 
-    Args:
-        only_first: number of images that only the first attack breaks.
-        only_second: number of images that only the second attack breaks.
-
-    Returns:
-        p; 1 if both attacks break the same images.
-
-    Source: McNemar 1947, with the binomial distribution instead of its approximation.
+    Source: McNemar 1947, with the binomial distribution instead of the approximation.
     """
     differing = only_first + only_second
     return float(stats.binomtest(only_first, differing).pvalue) if differing else 1.0
@@ -55,12 +40,6 @@ def holm(p: Sequence[float]) -> list[float]:
 
     The k-th smallest of n p-values is multiplied by n - k + 1; the results are made monotonic and
     clipped to 1. The probability of any false rejection at level a is then at most a.
-
-    Args:
-        p: of each test.
-
-    Returns:
-        The corrected p of each test, in the order of `p`.
 
     Source: Holm 1979.
     """
@@ -74,13 +53,9 @@ def holm(p: Sequence[float]) -> list[float]:
 def ttest(first: Sequence[float], second: Sequence[float], *, paired: bool) -> TTest:
     """Student's two-sided t-test of the accuracies of two attacks over restarts.
 
-    Args:
-        first, second: accuracy under each restart; at least two restarts each.
-        paired: test the differences between restarts of the same number (AAAI version of the
-            paper) instead of two independent samples (arXiv version).
-
-    Returns:
-        t, positive if the accuracies of `first` are higher, and the two-sided p.
+    t is positive if the accuracies of `first` are higher. A paired test (AAAI version of the
+    paper) tests the differences between restarts of the same number, an unpaired test (arXiv
+    version) two independent samples.
     """
     test = stats.ttest_rel if paired else stats.ttest_ind
     with warnings.catch_warnings():

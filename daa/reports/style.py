@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
 from daa.targets.files import write_atomically
@@ -60,128 +61,68 @@ def colour_of(method: str) -> str:
 
 
 def light(name: str) -> str:
-    """The colour of this name on a light background."""
     return COLOURS[name].light
 
 
-LOOK: dict[str, Any] = {
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.fontsize": 9,
-    "legend.frameon": False,
-    "text.color": light("ink"),
-    "axes.labelcolor": light("ink"),
-    "axes.titlecolor": light("ink"),
-    "axes.edgecolor": light("soft"),
-    "axes.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": light("soft"),
-    "xtick.labelcolor": light("ink"),
-    "ytick.color": light("soft"),
-    "ytick.labelcolor": light("ink"),
-    "grid.color": light("rule"),
-    "grid.linewidth": 0.7,
-    "figure.facecolor": light("back"),
-}
-
-
 def look() -> Any:
-    """A context in which figures are made, so that they look alike."""
-    return matplotlib.rc_context(LOOK)
+    """Context with the style of all figures."""
+    return matplotlib.rc_context(fname=Path(__file__).with_name("templates") / "figure.mplstyle")
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Writes a figure as PNG and as SVG next to it, which adapts to dark screens.
-
-    Args:
-        figure: made without pyplot, so that nothing has to be closed.
-        path: of the PNG file.
-
-    Returns:
-        The path of the PNG file.
-    """
+    """Writes a figure to a PNG file and to an SVG file next to it, which adapts to dark screens."""
     for suffix in _FORMS:
         content = _draw(figure, suffix)
         if suffix == "svg":
             style = f"<style>{_variables('svg')}\n{_recolour()}\n{_FONT}</style>"
             content = content.decode().replace("<defs>", f"{style}\n <defs>", 1).encode()
         write_atomically(path.with_suffix(f".{suffix}"), content)
-    return path.with_suffix(".png")
+    return path
 
 
 def inline(figure: Figure | str, name: str, alt: str) -> str:
-    """A figure as an SVG element of a page.
-
-    Args:
-        figure: made without pyplot, or the text of an SVG file that `save` wrote.
-        name: prefix of the ids, unique on the page.
-        alt: description for screen readers.
-    """
+    """A figure, or the text of an SVG file, as an element of a page; `name` prefixes its ids."""
     text = figure if isinstance(figure, str) else _draw(figure, "svg").decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style>.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r' (xmlns(:\w+)?="[^"]*"|(width|height)="[\d.]+pt")', "", text, count=4)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", text)
-    label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
 
 
 def render(template: str, **values: object) -> str:
-    """A page from a template of daa/reports/templates that extends base.html.
-
-    Args:
-        template: name of the file.
-        values: variables of the template.
-    """
-    environment = Environment(
-        loader=PackageLoader("daa.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    """A page from a template; values are escaped in HTML only."""
+    loader = PackageLoader("daa.reports")
+    strict: dict[str, Any] = {"autoescape": select_autoescape(), "undefined": StrictUndefined}
+    environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
+    return environment.get_template(template).render(
+        colours=f"{_variables(':root')}\n{_recolour()}\nsvg {_FONT}",
+        file=lambda name: loader.get_source(environment, name)[0],
+        **values,
     )
-
-    def file(name: str) -> str:
-        """Text of a file that becomes a part of the page."""
-        assert environment.loader is not None
-        return environment.loader.get_source(environment, name)[0]
-
-    colours = f"{_variables(':root')}\n{_recolour()}\nsvg {_FONT}"
-    return environment.get_template(template).render(colours=colours, file=file, **values)
 
 
 def _variables(selector: str) -> str:
     """A CSS variable for each colour, for light and dark screens."""
-    modes = [
-        "".join(f"--{name}:{colour[mode]};" for name, colour in COLOURS.items()) for mode in (0, 1)
-    ]
-    dark = f"@media (prefers-color-scheme:dark){{{selector}{{{modes[1]}}}}}"
-    return f"{selector}{{{modes[0]}}}\n{dark}"
+    light = "".join(f"--{name}:{colour.light};" for name, colour in COLOURS.items())
+    dark = "".join(f"--{name}:{colour.dark};" for name, colour in COLOURS.items())
+    return f"{selector}{{{light}}}\n@media (prefers-color-scheme:dark){{{selector}{{{dark}}}}}"
 
 
 def _recolour() -> str:
-    """CSS rules that replace the light colours of an SVG by the variables.
-
-    Viewers without support for variables keep the light colours.
-    """
+    """CSS that replaces the light colours of an SVG, where a viewer supports variables."""
     # Text without a colour and matplotlib's defaults are black.
     drawn = [("ink", "#000000"), *((name, colour.light) for name, colour in COLOURS.items())]
     rules = [
-        f'svg [style*="{what}: {colour}"]{{{what}:var(--{name})!important}}'
+        f'svg [style*="{key}: {colour}"]{{{key}:var(--{name})!important}}'
         for name, colour in drawn
-        for what in ("stroke", "fill")
+        for key in ("stroke", "fill")
     ]
     return "\n".join(["svg text{fill:var(--ink)}", *rules])
 
 
 def _draw(figure: Figure, form: str) -> bytes:
-    # A fixed salt makes the ids of the SVG reproducible; text stays text that can be copied.
-    options = {"svg.hashsalt": "daa", "svg.fonttype": "none"}
     buffer = io.BytesIO()
-    with matplotlib.rc_context({**LOOK, **options}):
+    with look():
         figure.savefig(buffer, format=form, **_FORMS[form])
     return buffer.getvalue()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,15 +18,10 @@ from daa.runs.records import Record
 OUTCOMES = ("stronger", "no difference", "weaker")
 
 
-@dataclass(frozen=True)
-class Card:
-    """An experiment in brief.
+class Card(NamedTuple):
+    """An experiment in brief: PGD, the strongest DAA and Adaptive DAA, as far as they exist.
 
-    Args:
-        records: of PGD, of the strongest DAA and of Adaptive DAA, as far as they exist.
-        pairs: comparisons of the strongest DAA and of Adaptive DAA with PGD.
-        outcomes: number of all comparisons of DAA with PGD by outcome.
-        part: radius and seed of the records if the experiment has several; else empty.
+    `outcomes` counts all comparisons. `part` names the radius and the seed among several.
     """
 
     records: tuple[Record, ...]
@@ -42,38 +37,31 @@ def card(results: ResultSet) -> Card:
     usual = targets.row(name).eps if targets.exists(name) else None
     eps, seed = usual if usual in radii else records[0].attack.eps, records[0].seed
 
-    def shown(record: Record) -> bool:
+    def matches(record: Record) -> bool:
         return record.attack.eps == eps and record.seed == seed
 
-    pairs = [pair for pair in results.compared if shown(pair.daa)]
+    pairs = [pair for pair in results.compared if matches(pair.daa)]
     pairs = sorted(pairs, key=lambda pair: (pair.daa.worst, pair.p_holm))[:1]
-    adaptive = [pair for pair in results.budgeted if shown(pair.daa)][:1]
+    adaptive = [pair for pair in results.budgeted if matches(pair.daa)][:1]
     if both := pairs + adaptive:
-        chosen = [both[0].pgd, *(pair.daa for pair in both)]
+        selected = [both[0].pgd, *(pair.daa for pair in both)]
     else:
-        chosen = [min(filter(shown, records), key=lambda record: record.worst)]
+        selected = [min(filter(matches, records), key=lambda record: record.worst)]
     part = [f"eps {radius(eps)}"] * (len(radii) > 1)
     part += [f"seed {seed}"] * (len({record.seed for record in records}) > 1)
-    return Card(tuple(chosen), tuple(both), outcomes(results.compared), ", ".join(part))
+    return Card(tuple(selected), tuple(both), outcomes(results.compared), ", ".join(part))
 
 
-def outcomes(pairs: list[Comparison]) -> dict[str, int]:
+def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
     """Number of comparisons by outcome."""
     count = Counter(pair.outcome for pair in pairs)
     return {name: count[name] for name in OUTCOMES}
 
 
-@dataclass(frozen=True)
-class Headline:
-    """Adaptive DAA, PGD and the best other attack under the same budget, means over the seeds.
+class Headline(NamedTuple):
+    """Adaptive DAA, PGD and the best other attack under the same budget.
 
-    Args:
-        results: of the experiment.
-        adaptive, pgd: mean robust accuracies in percent.
-        next_name, next_best: the strongest other attack and its mean robust accuracy.
-        gradients, pgd_gradients: mean gradients per image.
-        p: largest p of the seeds, after Holm's correction.
-        outcomes: number of seeds by outcome.
+    Accuracies in percent and gradients are means over the seeds; `p` is the largest p.
     """
 
     results: ResultSet
@@ -92,21 +80,25 @@ def headline(results: ResultSet) -> Headline | None:
     pairs = results.budgeted
     if not pairs or not results.has_curves:
         return None
-    others: dict[str, list[float]] = {}
+    baselines: dict[str, list[Record]] = {}
     for record in results.records:
         if not record.attack.reads("budget"):
             name = f"{METHODS[record.attack.method].title} ({loss(record.attack)})"
-            others.setdefault(name, []).append(100 * record.worst)
-    means = {name: float(np.mean(values)) for name, values in others.items()}
-    best = min(means, key=means.__getitem__)
+            baselines.setdefault(name, []).append(record)
+    best = min(baselines, key=lambda name: _accuracy(baselines[name]))
+    daa, pgd = [pair.daa for pair in pairs], [pair.pgd for pair in pairs]
     return Headline(
-        results,
-        float(np.mean([100 * pair.daa.worst for pair in pairs])),
-        float(np.mean([100 * pair.pgd.worst for pair in pairs])),
-        best,
-        means[best],
-        float(np.mean([pair.daa.gradients_per_image for pair in pairs])),
-        float(np.mean([pair.pgd.gradients_per_image for pair in pairs])),
-        max(pair.p_holm for pair in pairs),
-        outcomes(pairs),
+        results=results,
+        adaptive=_accuracy(daa),
+        pgd=_accuracy(pgd),
+        next_name=best,
+        next_best=_accuracy(baselines[best]),
+        gradients=float(np.mean([record.gradients_per_image for record in daa])),
+        pgd_gradients=float(np.mean([record.gradients_per_image for record in pgd])),
+        p=max(pair.p_holm for pair in pairs),
+        outcomes=outcomes(pairs),
     )
+
+
+def _accuracy(runs: list[Record]) -> float:
+    return float(np.mean([100 * record.worst for record in runs]))

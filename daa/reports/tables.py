@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.reports import stats, tabular, wording
@@ -19,72 +18,63 @@ from daa.targets.files import write_atomically
 FILES = ("table.md", "table.csv", "table.tex")
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Args:
-        name: head of the column.
-        value: makes the text of a cell; the lists below say from which object.
-        align: side to which the cells are aligned.
-    """
+class Column(NamedTuple):
+    """A column; `value` makes the text of a cell from an attack, a `Line` or a `Comparison`."""
 
     name: str
     value: Callable[[Any], str]
     align: Align = "right"
 
 
-@dataclass(frozen=True)
-class Table:
-    """Columns, and rows as {name of a column: text}."""
+class Table(NamedTuple):
+    """Columns as {name: alignment}, and rows as {name of a column: text}."""
 
-    columns: tuple[Column, ...]
-    rows: tuple[Mapping[str, str], ...]
-
-    @property
-    def header(self) -> list[str]:
-        return [column.name for column in self.columns]
-
-    @property
-    def align(self) -> list[Align]:
-        return [column.align for column in self.columns]
+    columns: Mapping[str, Align]
+    rows: Sequence[Mapping[str, str]]
 
     @property
     def cells(self) -> list[list[str]]:
-        """The texts of each row, in the order of the columns."""
-        return [[row.get(name, "") for name in self.header] for row in self.rows]
+        return [[row.get(name, "") for name in self.columns] for row in self.rows]
+
+    def markdown(self) -> list[str]:
+        return tabular.markdown([*self.columns], self.cells, [*self.columns.values()])
 
 
-@dataclass(frozen=True)
-class Line:
-    """A record as a row of a table, with its comparison."""
+class Line(NamedTuple):
+    """A record and the comparison with PGD."""
 
     record: Record
     comparison: Comparison | None = None
 
-    @property
-    def first(self) -> float | None:
-        """Accuracy after the first restart; None for a plan, whose units are not restarts."""
-        return None if self.record.gradients_after else self.record.robust_accuracy[0]
+
+def _first_run(line: Line) -> str:
+    # The units of a plan are not restarts.
+    return "" if line.record.gradients_after else _percent(line.record.robust_accuracy[0])
 
 
 def _particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig], str]:
     return lambda attack: value(attack) if METHODS[attack.method].particles else ""
 
 
-def _text(value: float | None, form: str = ".2f", scale: float = 1) -> str:
-    return "" if value is None else format(scale * value, form)
+def _text(value: float | None, form: str = ".2f") -> str:
+    return "" if value is None else format(value, form)
 
 
-def _interval(broken: int, images: int) -> str:
-    low, high = stats.interval(images - broken, images)
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"
+
+
+def _interval(line: Line) -> str:
+    images = line.record.images
+    low, high = stats.interval(images - len(line.record.broken), images)
     return f"{100 * low:.2f} to {100 * high:.2f}"
 
 
-def _difference(record: Record, worst: float, paper: float | None) -> str:
-    """Difference from the paper's accuracy in percent, for the paper's own network only."""
+def _difference(line: Line) -> str:
+    """Difference from the paper's accuracy in percent, for the paper's network only."""
+    record, paper = line.record, line.record.paper_percent
     same = record.weights != "surrogate" and record.instead_of is None
-    return _text(worst - paper, "+.2f") if same and paper is not None else ""
+    return _text(100 * record.worst - paper, "+.2f") if same and paper is not None else ""
 
 
 def _number(value: float) -> str:
@@ -99,31 +89,23 @@ def _pair(value: Callable[[Comparison], str]) -> Callable[[Line], str]:
 NAMES = (Column("attack", label, "left"), Column("loss", loss, "left"))
 # For several radii.
 EPS = Column("eps", lambda attack: radius(attack.eps))
-# For several seeds; called with a `Record`.
-SEED = Column("seed", lambda record: str(record.seed))
-# Settings in which runs of one method and loss differ.
+# For several seeds; called with a `Line`.
+SEED = Column("seed", lambda line: str(line.record.seed))
+# Settings in which runs of the same method and loss differ.
 SETTINGS = (
     Column("c", _particles(lambda attack: f"{attack.c:.4g}")),
     Column("batch", _particles(lambda attack: str(attack.batch_size))),
-    Column(
-        "steps per shuffle",
-        _particles(lambda attack: attack.shuffle or str(attack.steps_per_shuffle)),
-    ),
-    Column(
-        "random start", lambda attack: {None: "", True: "yes", False: "no"}[attack.random_start]
-    ),
+    Column("steps per shuffle", _particles(lambda a: a.shuffle or str(a.steps_per_shuffle))),
+    Column("random start", lambda a: {None: "", True: "yes", False: "no"}[a.random_start]),
 )
 # Called with a `Line`. A column without any text is left out.
 NUMBERS = (
-    Column("first run", lambda line: _text(line.first, scale=100)),
-    Column("worst case", lambda line: _text(line.record.worst, scale=100)),
-    Column("95 % interval", lambda line: _interval(len(line.record.broken), line.record.images)),
-    Column("top-5", lambda line: _text(line.record.top5_accuracy, scale=100)),
+    Column("first run", _first_run),
+    Column("worst case", lambda line: _percent(line.record.worst)),
+    Column("95 % interval", _interval),
+    Column("top-5", lambda line: _percent(line.record.top5_accuracy)),
     Column("paper", lambda line: _text(line.record.paper_percent)),
-    Column(
-        "difference",
-        lambda line: _difference(line.record, 100 * line.record.worst, line.record.paper_percent),
-    ),
+    Column("difference", _difference),
     Column("paper top-5", lambda line: _text(line.record.paper_top5_percent)),
     Column("breaks more", _pair(lambda pair: pair.more), "left"),
     Column("only DAA : only PGD", _pair(lambda pair: f"{pair.only_daa} : {pair.only_pgd}")),
@@ -134,10 +116,11 @@ NUMBERS = (
     Column("gradients per image", lambda line: _number(line.record.gradients_per_image)),
     Column("seconds", lambda line: f"{line.record.seconds:,.0f}"),
 )
-
-
-def _printed(name: str) -> Callable[[Comparison], str]:
-    return lambda pair: getattr(pair.paper, name, None) or ""
+# Columns of the row of all runs together.
+_MERGED = (
+    *("worst case", "95 % interval", "paper", "difference"),
+    *("images", "restarts", "gradients per image"),
+)
 
 
 # Called with a `Comparison` over at least two restarts. A column without any text is left out.
@@ -146,20 +129,18 @@ TESTS = (
     Column("p unpaired", lambda pair: _text(pair.unpaired.p, ".1e")),
     Column("t paired", lambda pair: _text(pair.paired.t)),
     Column("p paired", lambda pair: _text(pair.paired.p, ".1e")),
-    Column("t unpaired, arXiv", _printed("t_arxiv")),
-    Column("p unpaired, arXiv", _printed("p_arxiv")),
-    Column("p paired, AAAI", _printed("p_aaai")),
+    Column("t unpaired, arXiv", lambda pair: (pair.paper and pair.paper.t_arxiv) or ""),
+    Column("p unpaired, arXiv", lambda pair: (pair.paper and pair.paper.p_arxiv) or ""),
+    Column("p paired, AAAI", lambda pair: (pair.paper and pair.paper.p_aaai) or ""),
 )
 
 
 def varied(attacks: Sequence[AttackConfig]) -> list[Column]:
     """Columns of the settings in which attacks differ."""
-    groups: dict[tuple, list[AttackConfig]] = {}
-    for attack in attacks:
-        groups.setdefault((attack.method, attack.loss), []).append(attack)
+    groups = {(attack.method, attack.loss) for attack in attacks}
 
     def differs(column: Column) -> bool:
-        return any(len({column.value(attack) for attack in group}) > 1 for group in groups.values())
+        return len({(a.method, a.loss, column.value(a)) for a in attacks}) > len(groups)
 
     eps = [EPS] if len({attack.eps for attack in attacks}) > 1 else []
     return eps + [column for column in SETTINGS if differs(column)]
@@ -172,40 +153,41 @@ def table(results: ResultSet) -> Table:
     settings = [*NAMES, *varied(attacks)]
     seeds = [SEED] if len({record.seed for record in records}) > 1 else []
     rows = [
-        _texts(settings, record.attack)
-        | _texts(seeds, record)
-        | _texts(NUMBERS, Line(record, comparison))
-        for record, comparison in zip(records, results.comparisons, strict=True)
+        _texts(settings, line.record.attack) | _texts([*seeds, *NUMBERS], line)
+        for line in map(Line, records, results.comparisons)
     ]
     rows += [_texts(settings, row.attack) | {"worst case": "missing"} for row in results.missing]
     if experiment and experiment.merged_paper is not None and not results.missing:
         rows.append(_merged(records, experiment.merged_paper))
     if experiment and experiment.certified is not None:
-        floor = f"{experiment.certified:.2f}"
+        floor = _text(experiment.certified)
         rows.append({"attack": "certified lower bound for all attacks", "worst case": floor})
-    numbers = [column for column in NUMBERS if any(row.get(column.name) for row in rows)]
-    return Table((*settings, *seeds, *numbers), tuple(rows))
+    return _filled([*settings, *seeds], NUMBERS, rows)
 
 
 def _texts(columns: Iterable[Column], of: Any) -> dict[str, str]:
     return {column.name: column.value(of) for column in columns}
 
 
+def _filled(
+    always: Sequence[Column], numbers: Sequence[Column], rows: Sequence[Mapping[str, str]]
+) -> Table:
+    used = [column for column in numbers if any(row.get(column.name) for row in rows)]
+    return Table({column.name: column.align for column in (*always, *used)}, rows)
+
+
 def _merged(records: Sequence[Record], paper: float) -> dict[str, str]:
     """The row of all runs together: an image is broken if any run breaks it."""
     broken = set().union(*(record.broken for record in records))
-    images = records[0].images
-    worst = 100 * (1 - len(broken) / images)
-    return {
-        "attack": "all runs merged",
-        "worst case": f"{worst:.2f}",
-        "95 % interval": _interval(len(broken), images),
-        "paper": f"{paper:.2f}",
-        "difference": _difference(records[0], worst, paper),
-        "images": _number(images),
-        "restarts": str(sum(record.restarts for record in records)),
-        "gradients per image": _number(sum(record.gradients_per_image for record in records)),
+    together = {
+        "broken": tuple(broken),
+        "robust_accuracy": (1 - len(broken) / records[0].images,),
+        "paper_percent": paper,
+        "restarts": sum(record.restarts for record in records),
+        "gradients_per_image": sum(record.gradients_per_image for record in records),
     }
+    texts = _texts(NUMBERS, Line(records[0].model_copy(update=together)))
+    return {name: texts[name] for name in _MERGED} | {"attack": "all runs merged"}
 
 
 def tests(results: ResultSet) -> Table | None:
@@ -216,31 +198,30 @@ def tests(results: ResultSet) -> Table | None:
         for pair in results.compared
         if pair.repeated
     ]
-    if not rows:
-        return None
-    names = (Column(column.name, column.value, "left") for column in settings)
-    numbers = [column for column in TESTS if any(row[column.name] for row in rows)]
-    return Table((*names, *numbers), tuple(rows))
+    left = [column._replace(align="left") for column in settings]
+    return _filled(left, TESTS, rows) if rows else None
 
 
 def markdown(results: ResultSet) -> str:
     """Title, table, notes and t-tests."""
-    main, ttests = table(results), tests(results)
-    parts = [f"# {results.title}", "", *tabular.markdown(main.header, main.cells, main.align)]
+    parts = [f"# {results.title}", "", *table(results).markdown()]
     for note in wording.notes(results):
         parts += ["", note]
-    if ttests:
-        lines = tabular.markdown(ttests.header, ttests.cells, ttests.align)
-        parts += ["", wording.tests(results), "", *lines]
+    if ttests := tests(results):
+        parts += ["", wording.tests(results), "", *ttests.markdown()]
     return "\n".join(parts) + "\n"
 
 
 def latex(results: ResultSet) -> str:
     """The table as a LaTeX tabular, with title and notes as comments."""
+    import pandas as pd  # takes half a second, and most commands do not need it
+
     main = table(results)
-    lines = tabular.latex(main.header, main.cells, main.align)
-    comments = [f"% {note}" for note in wording.notes(results)]
-    return "\n".join([f"% {results.title}", *lines, *comments]) + "\n"
+    frame = pd.DataFrame(main.cells, columns=[*main.columns])
+    sides = "".join(side[0] for side in main.columns.values())
+    body = frame.to_latex(index=False, escape=True, column_format=sides)
+    comments = [f"% {note}\n" for note in wording.notes(results)]
+    return "".join([f"% {results.title}\n", body, *comments])
 
 
 def write(results: ResultSet, folder: Path) -> None:

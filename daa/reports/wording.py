@@ -14,7 +14,7 @@ from daa.runs.records import Record
 if TYPE_CHECKING:
     from daa.reports.results import ResultSet
 
-# Labels of the components that any method can be composed with.
+# Labels of the components of any method.
 _BLOCKS = {
     "start": "start: {}",
     "step": "{} steps",
@@ -38,35 +38,30 @@ PAPER_TESTS = (
 
 
 def label(attack: AttackConfig) -> str:
-    """Title of the method, with the options that change what it can do in brackets."""
+    """Title of the method, with the important options in brackets."""
     details = options(attack)
     return METHODS[attack.method].title + (f" ({details})" if details else "")
 
 
 def options(attack: AttackConfig) -> str:
-    """The options that change what an attack can do, in words; empty for none."""
-    texts = []
-    if attack.rand_fgsm == "tramer":
-        texts.append("Tramer et al.")
-    if attack.targeted:
-        texts.append(f"targeted: {attack.targeted.replace('_', ' ')}")
-    if not attack.clip_range:
-        texts.append("not clipped to [0, 1]")
-    if attack.formula in _FORMULAS:
-        texts.append(_FORMULAS[attack.formula])
-    if attack.precision != "float32":
-        texts.append(attack.precision)
-    if attack.clip_start:
-        texts.append("start clipped")
+    """The important options in words; empty for none."""
+    texts = [
+        "Tramer et al." if attack.rand_fgsm == "tramer" else "",
+        f"targeted: {attack.targeted.replace('_', ' ')}" if attack.targeted else "",
+        "" if attack.clip_range else "not clipped to [0, 1]",
+        _FORMULAS.get(attack.formula or "", ""),
+        "" if attack.precision == "float32" else attack.precision,
+        "start clipped" if attack.clip_start else "",
+    ]
     defaults = METHODS[attack.method].options
     for name, text in _BLOCKS.items():
         if attack.reads(name) and getattr(attack, name) != defaults.get(name):
             texts.append(text.format(getattr(attack, name)))
-    return ", ".join(texts)
+    return ", ".join(filter(None, texts))
 
 
 def loss(attack: AttackConfig) -> str:
-    """Title of the loss; empty for a plan that chooses the losses itself."""
+    """Title of the loss; empty for a plan with several losses."""
     return LOSSES[attack.loss].title if attack.loss else ""
 
 
@@ -85,12 +80,12 @@ def at_most(p: float) -> str:
 
 
 def plural(number: int, name: str) -> str:
-    """A number with its noun, as "1 run" or "2,000 runs"."""
+    """A number with a noun, as "1 run" or "2,000 runs"."""
     return f"{number:,} {name}" + ("" if number == 1 else "s")
 
 
 def source(records: Sequence[Record]) -> str:
-    """Network, images, restarts, seeds and devices of an experiment, in one sentence."""
+    """Network, images, restarts, seeds and devices of an experiment, as a sentence."""
     first = records[0]
     restarts = sorted({record.restarts for record in records})
     seeds = sorted({record.seed for record in records})
@@ -117,7 +112,7 @@ def tests(results: ResultSet) -> str:
 
 
 def commits(records: Sequence[Record]) -> str:
-    """The commits that several runs were computed with; empty for a single one."""
+    """Commits of the runs; empty for a single commit."""
     runs = Counter(
         commit[:7] + ("-dirty" if commit.endswith("-dirty") else "")
         for record in records
@@ -130,7 +125,7 @@ def commits(records: Sequence[Record]) -> str:
 
 
 def verdict(results: ResultSet) -> str:
-    """How often DAA is stronger than PGD, in one sentence; empty without a comparison."""
+    """How often DAA is stronger than PGD, as a sentence; empty without a comparison."""
     pairs = results.compared
     if not pairs:
         return ""

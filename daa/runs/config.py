@@ -1,9 +1,6 @@
 """Experiments: the YAML files that describe them, and their copy beside the records."""
 
-from __future__ import annotations
-
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +11,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     PlainSerializer,
@@ -28,7 +24,7 @@ from daa.attacks.components import is_number
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import MOST_RESTARTS
 from daa.errors import InputError, require, shown
-from daa.targets.files import reason, write_atomically
+from daa.targets.files import read_bytes, reason, write_atomically
 
 _PACKAGE = Path(daa.__file__).parent
 # A wheel contains the configs inside the package; a checkout has configs and results next to it.
@@ -38,7 +34,7 @@ RESULTS = Path("results") if _INSTALLED else _PACKAGE.parent / "results"
 # The copy of an experiment next to the records.
 EXPERIMENT = "experiment.json"
 # Rows can't have the names of other JSON files in the folder of the records.
-TAKEN = ("examples", "evaluation", "experiment")
+TAKEN = ("examples", "evaluation", "experiment", "autoattack")
 
 _FRACTION = re.compile(r"(\d{1,9})\s*/\s*([1-9]\d{0,8})", re.ASCII)
 _PART_OF_EPS = re.compile(r"eps\s*/\s*([1-9]\d{0,8})", re.ASCII)
@@ -81,29 +77,16 @@ Settings = Annotated[
 ]
 
 
-class PaperTests(BaseModel):
+class PaperTests(BaseModel, extra="forbid", strict=True, frozen=True):
     """Results of the paper's t-tests against this row, as printed."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     t_arxiv: str | None = None
     p_arxiv: str | None = None
     p_aaai: str | None = None
 
 
-class Row(BaseModel):
-    """One run of an experiment.
-
-    Args:
-        name: file name of the record, without `.json`.
-        attack: the attack with all settings.
-        paper: worst-case accuracy in the paper, in percent.
-        paper_top5: worst-case top-5 accuracy in the paper, in percent.
-        paper_tests: results of the paper's t-tests.
-        seed: replaces the seed of the experiment.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+class Row(BaseModel, extra="forbid", strict=True, frozen=True):
+    """One run of an experiment; `seed` replaces the experiment's."""
 
     name: Name
     attack: Settings
@@ -113,7 +96,7 @@ class Row(BaseModel):
     seed: Seed | None = None
 
 
-class Experiment(BaseModel):
+class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
     """All settings that decide the results of an experiment, except the contents of files.
 
     In the YAML file, `attack` sets options for all rows, and a row can override them.
@@ -122,26 +105,17 @@ class Experiment(BaseModel):
     radius.
 
     Args:
-        name: name of the folder of the results.
-        title: title of the table and the figure.
         group: section of the results page.
         target: `folder/name`; or a model of the user: the path of a .keras file or of a SavedModel,
             relative to the working directory, or `package.module:function`.
         data: data set for a model of the user, as in `daa.targets.user_data.load`.
         bounds, data_format, signature: options of a model of the user, as in
             `daa.targets.user_models.load`.
-        split: part of the data set.
         images: number of images attacked, from the first on; None for all.
-        restarts: restarts of each row.
-        seed: seed of all random numbers.
-        rows: the runs.
-        sweep: the swept option.
         merged_paper: worst-case accuracy of all rows together in the paper, in percent.
         certified: lower bound of the accuracy under every attack in the ball, in percent.
         examples: names of two rows. The figure shows images broken only by the second row.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: Annotated[Line, Field(pattern=r"^\w[^/\\]*$", max_length=200)]
     title: Line
@@ -163,6 +137,9 @@ class Experiment(BaseModel):
 
 
 _ROW_FIELDS = tuple(name for name in Row.model_fields if name != "attack")
+_Values = Annotated[list[Any], Field(min_length=1)]
+_SWEEP = TypeAdapter(Annotated[dict[Literal["eps", "c"], _Values], Field(max_length=1)] | None)
+_SEEDS = TypeAdapter(Annotated[list[Seed], Field(min_length=1)] | None)
 
 
 class _Loader(yaml.SafeLoader):
@@ -180,11 +157,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        InputError: the file can't be read, is not YAML, or has a key twice in one mapping.
-    """
+    """The content of a YAML file; a key may occur only once in a mapping."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
@@ -194,16 +167,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def load(path: str | Path, target: str | None = None) -> Experiment:
-    """Reads and checks a YAML experiment.
-
-    Args:
-        path: the file.
-        target: replaces the target of the file in `eps: target`.
-
-    Raises:
-        InputError: the file can't be read, or has an unknown key, a key twice, a wrong type or an
-            impossible value; the message names file, row and field.
-    """
+    """Reads a YAML experiment; `target` replaces its target in `eps: target`."""
     path = Path(path)
     require(path.name.isprintable(), "config", "a file with a printable name", path.name)
     raw = read_yaml(path)
@@ -215,11 +179,9 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     target = raw.get("target") if target is None else target
     shared = _settings(shared, f"{path}: attack", target)
     if isinstance(raw.get("rows"), list):
-        sweep = _sweep(raw.get("sweep"), path)
+        sweep = check(_SWEEP, raw.get("sweep"), f"{path}: sweep") or {}
         raw["sweep"] = next(iter(sweep), None)
-        seeds = raw.pop("seeds", None)
-        if seeds is not None and not (isinstance(seeds, list) and seeds):
-            raise InputError(f"{path}: seeds: must be a list of seeds, got {shown(seeds)}")
+        seeds = check(_SEEDS, raw.pop("seeds", None), f"{path}: seeds")
         raw["rows"] = tuple(
             _row(row, shared, source, target)
             for i, entry in enumerate(raw["rows"])
@@ -233,27 +195,14 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     names = [row.name for row in experiment.rows]
     for i, name in enumerate(names):
         if name in TAKEN:
-            raise InputError(
-                f"{path}: rows[{i}].name: must not be {', '.join(TAKEN)}, the names of other "
-                f"files in the results, got {name!r}"
-            )
+            taken = ", ".join(TAKEN)
+            raise InputError(f"{path}: rows[{i}].name: must not be {taken}, got {name!r}")
         if name in names[:i]:
             raise InputError(f"{path}: rows[{i}].name: {name!r} is already the name of a row")
     for name in experiment.examples or ():
         if name not in names:
             raise InputError(f"{path}: examples: must be names of rows, got {shown(name)}")
     return experiment
-
-
-def _sweep(sweep: Any, path: Path) -> dict[str, list]:
-    """The swept option with its values; empty without a sweep."""
-    if sweep is None:
-        return {}
-    if isinstance(sweep, dict) and len(sweep) == 1:
-        option, values = next(iter(sweep.items()))
-        if option in ("eps", "c") and isinstance(values, list) and values:
-            return {option: values}
-    raise InputError(f"{path}: sweep: must be eps or c with a list of values, got {shown(sweep)}")
 
 
 def _repeated(
@@ -273,11 +222,10 @@ def _repeated(
 
 def _name(entry: dict[str, Any]) -> Any:
     """The name of a row: as set, or of its method and loss."""
-    method = entry.get("method")
-    row = METHODS.get(method) if isinstance(method, str) else None
-    default = (row.loss or "") if row else "xent"
-    loss = entry.get("loss", default) if default else ""
-    return entry.get("name") or f"{method}-{loss}".removesuffix("-")
+    method = str(entry.get("method"))
+    default = METHODS[method].loss if method in METHODS else "xent"
+    suffix = f"-{entry.get('loss', default)}" if default else ""
+    return entry.get("name") or f"{method}{suffix}"
 
 
 def _row(entry: dict[str, Any], shared: dict[str, Any], source: str, target: str | None) -> Row:
@@ -318,52 +266,35 @@ def _settings(settings: dict[str, Any], source: str, target: str | None) -> dict
 
 
 def check(adapter: TypeAdapter, value: object, source: str) -> Any:
-    """Validates a value; the first mistake becomes a line such as `file: field: must be ...`.
-
-    Args:
-        adapter: the expected type.
-        value: Python objects, or JSON as bytes.
-        source: name of the file, for the message.
-
-    Raises:
-        InputError: the value is invalid.
-    """
+    """Validates objects, or JSON as bytes; the first mistake is `source: field: must be ...`."""
     try:
         if isinstance(value, bytes):
             return adapter.validate_json(value)
         return adapter.validate_python(value)
     except ValidationError as errors:
         error = errors.errors(include_url=False)[0]
-    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error["loc"])
+    loc = [key for key in error["loc"] if key != "[key]"]  # the mark of a key of a dictionary
+    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc)
     if keys:
-        source = f"{source}{keys}" if source.endswith("]") else f"{source}: {keys.lstrip('.')}"
+        source = f"{source}{keys}" if ": " in source else f"{source}: {keys.lstrip('.')}"
     if error["type"] == "value_error":
         raise InputError(f"{source}: {error['ctx']['error']}")
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         raise InputError(f"{source}: unknown key")
     if error["type"] in ("missing", "missing_argument"):
         raise InputError(f"{source}: is missing")
-    rule = re.sub(r"^(Input|Value|String|Tuple|Number) should ", "must ", error["msg"])
+    rule = re.sub(r"^[A-Z]\w+ should ", "must ", error["msg"])
     raise InputError(f"{source}: {rule}, got {shown(error['input'])}")
 
 
 def save_experiment(folder: Path, experiment: Experiment) -> None:
     """Writes experiment.json, from which reports read the rows and their order."""
-    content = json.dumps(experiment.model_dump(mode="json"), indent=2) + "\n"
-    write_atomically(folder / EXPERIMENT, content.encode())
+    write_atomically(folder / EXPERIMENT, f"{experiment.model_dump_json(indent=2)}\n".encode())
 
 
 def load_experiment(folder: Path) -> Experiment | None:
-    """Reads the experiment of a result folder; None if the folder has no experiment.json.
-
-    Raises:
-        InputError: the file is damaged.
-    """
+    """Reads the experiment of a result folder; None if the folder has no experiment.json."""
     path = folder / EXPERIMENT
     if not path.exists():
         return None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: can't be read: {reason(error)}") from error
-    return check(TypeAdapter(Experiment), content, str(path))
+    return check(TypeAdapter(Experiment), read_bytes(path, "an experiment"), str(path))

@@ -1,11 +1,8 @@
 """The device of TensorFlow."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re
-import sys
 from pathlib import Path
 
 from daa.errors import InputError
@@ -13,11 +10,7 @@ from daa.tensorflow import tf
 
 
 def use(device: str) -> None:
-    """Chooses the device: "cpu", "gpu", or "auto" for the first GPU if there is one.
-
-    Raises:
-        InputError: TensorFlow sees no GPU, but "gpu" is asked for.
-    """
+    """Chooses the device: "cpu", "gpu", or "auto" for the first GPU if there is one."""
     if device == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif device == "gpu" and not tf.config.list_physical_devices("GPU"):
@@ -63,18 +56,3 @@ def _cpuinfo() -> str:
         return Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return ""
-
-
-def peak_memory() -> int:
-    """Peak memory of this process in bytes.
-
-    Linux starts ru_maxrss at the memory of the parent process, and VmHWM at 0.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
-        return 1024 * int(peak)
-    import resource  # missing on Windows
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

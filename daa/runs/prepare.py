@@ -1,14 +1,13 @@
 """Loads the config, the target and the images of an experiment."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from daa import targets
-from daa.attacks.plans import MOST_RESTARTS
 from daa.errors import InputError
 from daa.runs import config, device
 from daa.runs.config import Experiment
@@ -18,16 +17,7 @@ from daa.targets import user_data, user_models
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An experiment, ready to run.
-
-    Args:
-        experiment: the experiment, with the options of the user.
-        target: the attacked classifier.
-        load: loads the same classifier in another process.
-        data: the attacked images.
-        folder: folder of the results.
-        about: the fields `config` and `instead_of` of the records.
-    """
+    """An experiment, ready to run; `load` loads the target in another process."""
 
     experiment: Experiment
     target: Target
@@ -50,34 +40,14 @@ def prepare(
     model_dir: str | None = None,
     here: bool = True,
 ) -> Prepared:
-    """Reads a config, and loads the target and the images.
-
-    Args:
-        path: the YAML file.
-        out: parent folder of the results.
-        target, precision, images, restarts, seed: replace those of the file.
-        data_dir, model_dir: folders of data sets and weights.
-        here: whether the attack runs on this machine; False keeps bfloat16 for another one.
-
-    Raises:
-        InputError: the config is invalid, or weights or images are missing or damaged.
-    """
+    """Reads a config, and loads the target and the images; results go into a folder of `out`."""
     if target == "":
         raise InputError("target: must be FOLDER/NAME or a model of your own, got ''")
-    if restarts is not None and restarts > MOST_RESTARTS:
-        raise InputError(f"restarts: must be at most {MOST_RESTARTS:,}, got {restarts:,}")
-    if seed is not None and seed >= 2**31:
-        raise InputError(f"seed: must be less than {2**31:,}, got {seed:,}")
-    changes = {"restarts": restarts, "seed": seed, "images": images}
-    experiment = config.load(path, target).model_copy(
-        update={name: value for name, value in changes.items() if value is not None}
-    )
+    replaced = {"restarts": restarts, "seed": seed, "images": images}
+    fields = dict(config.load(path, target))
+    fields |= {name: value for name, value in replaced.items() if value is not None}
+    experiment: Experiment = config.check(TypeAdapter(Experiment), fields, "options")
     reference = experiment.target if target is None else target
-    options = {
-        name: value
-        for name in ("bounds", "data_format", "signature")
-        if (value := getattr(experiment, name)) is not None
-    }
     data = None
     if experiment.data is not None:
         data, notes = user_data.load(
@@ -89,19 +59,20 @@ def prepare(
             data_dir=data_dir,
         )
         for note in notes:
-            message = f"{experiment.data}: {note.message} [{note.code}]"
-            warnings.warn(message, NoteWarning, stacklevel=2)
+            text = f"{experiment.data}: {note.message} [{note.code}]"
+            warnings.warn(text, NoteWarning, stacklevel=2)
+    options = {name: fields[name] for name in ("bounds", "data_format", "signature")}
     if user_models.of_project(reference):
         load = targets.loader(reference, model_dir)
-        if options:
-            names = ", ".join(options)
+        if used := [name for name, value in options.items() if value is not None]:
+            names = ", ".join(used)
             raise InputError(f"{experiment.name}: {names}: {reference} has no such option")
     elif data is None:
         raise InputError(
             f"{experiment.name}: data: is missing; {reference!r} needs a data set or a file"
         )
     else:
-        load = user_models.loader(reference, image_shape=data.x.shape[1:], **options)
+        load = partial(user_models.load, reference, image_shape=data.x.shape[1:], **options)
     loaded = load()
     about = {"config": path.stem}
     if reference != experiment.target:
@@ -114,13 +85,7 @@ def prepare(
 
 
 def retarget(experiment: Experiment, target: str, provenance: Provenance) -> Experiment:
-    """The experiment on another target, with a new name and title.
-
-    Args:
-        experiment: the experiment of a config.
-        target: name of the new target.
-        provenance: origin of the weights.
-    """
+    """The experiment of a config on another target, with a new name and title."""
     name = f"{experiment.name}-{target.replace('/', '-')}"
     title = f"{experiment.title}; {target}"
     if any(row.paper is not None for row in experiment.rows):
@@ -130,20 +95,16 @@ def retarget(experiment: Experiment, target: str, provenance: Provenance) -> Exp
 
 
 def in_precision(experiment: Experiment, precision: Precision | None, here: bool) -> Experiment:
-    """The experiment with a precision; float32 if this device has no bfloat16 instructions.
+    """The experiment with a precision in all rows; None keeps the precisions of the rows.
 
-    Args:
-        experiment: the experiment.
-        precision: precision of the gradients in all rows; None for those of the rows.
-        here: whether the attack runs on this device.
+    If the attack runs `here` and this device has no bfloat16 instructions, float32 replaces it.
     """
     rows = []
     for row in experiment.rows:
         value = precision or row.attack.precision
         if value == "bfloat16" and here and not device.fast_bfloat16():
-            warnings.warn(
-                "bfloat16: this device has no instructions for it; float32 is used", stacklevel=2
-            )
+            text = "bfloat16: this device has no instructions for it; float32 is used"
+            warnings.warn(text, stacklevel=2)
             value = "float32"
         rows.append(row.model_copy(update={"attack": row.attack.replace(precision=value)}))
     return experiment.model_copy(update={"rows": tuple(rows)})

@@ -1,7 +1,5 @@
 """The code behind a number: the commit and the versions of the packages."""
 
-from __future__ import annotations
-
 import functools
 import importlib.metadata
 import platform
@@ -19,16 +17,9 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def git_commit(folder: Path = Path(daa.__file__).parent.parent) -> str | None:
-    """The commit of the code in a checkout.
+    """The commit of the code, with `-dirty` if code or configs differ; None outside a checkout.
 
     The first answer is cached, because a later commit is not the running code.
-
-    Args:
-        folder: the root of the checkout.
-
-    Returns:
-        The commit, followed by `-dirty` if code or configs differ from it. None if the folder is
-        not the root of a checkout, for example in an installed package.
     """
 
     def git(*arguments: str) -> str:

@@ -4,8 +4,6 @@ A unit is a function of (seed, restart), so every machine computes the same resu
 never split over machines, because the images are the particles of one distribution.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import socket
@@ -43,24 +41,9 @@ def on_ray(
     """Makes an engine of a Ray cluster: one unit per GPU, or per `cpus_per_unit` without GPUs.
 
     The engine submits twice as many units as the cluster has slots, so no worker waits. A unit
-    whose worker dies runs again on another worker.
-
-    Args:
-        load: loads the target with a function of an installed package. Every worker calls it, so
-            each machine needs the weights.
-        sha256: expected hash of those weights.
-        x: images. [N, H, W, C] float32 in [0, 1].
-        y: labels. [N] int64.
-        jit: whether XLA compiles the attack, as in `Attack`.
-        address: the cluster, as in `ray.init`; None starts a cluster on this machine.
-        cpus_per_unit: processor cores and threads of a unit.
-
-    Returns:
-        An engine for `worst_cases`. It connects when the first result is requested.
-
-    Raises (the engine):
-        InputError: Ray is not installed; there is no such cluster; no machine has enough cores; the
-            weights of a worker differ; all workers of a unit died; or the head of the cluster died.
+    whose worker dies runs again on another worker. Every worker calls `load`, a function of an
+    installed package, so each machine needs the weights with the hash `sha256`. `address` is as in
+    `ray.init`; None starts a cluster on this machine.
     """
 
     def engine(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:

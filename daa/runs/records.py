@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, model_validator
 
 from daa.attacks import plans
 from daa.attacks.methods import AttackConfig
+from daa.attacks.plans import Report
 from daa.errors import InputError, require, shown
 from daa.runs import config
 from daa.runs.config import Experiment, Line, Percent, Row, Settings
 from daa.runs.provenance import versions
+from daa.target import Dataset, Target
 from daa.targets.files import read_json, write_atomically
-
-if TYPE_CHECKING:
-    from daa.attacks.plans import Report
-    from daa.target import Dataset, Target
 
 SCHEMA: Literal[1] = 1
 # Files next to the records: images of the figure, result of an evaluation.
@@ -30,23 +29,18 @@ EXAMPLES, EVALUATION = "examples.json", "evaluation.json"
 Whole = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Shares = Annotated[tuple[Share, ...], Field(min_length=1)]
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 FileName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(config.printable)]
 
 
-class Identity(BaseModel):
+class Identity(BaseModel, frozen=True):
     """Everything that decides the numbers of a run; records with the same identity agree."""
 
-    model_config = ConfigDict(frozen=True)
-
     schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
-    experiment: FileName = Field(
-        description="Name of the experiment, and of the folder of the record."
-    )
+    experiment: FileName = Field(description="Name of the experiment, and of its folder.")
     run: FileName = Field(description="Name of the run, and of the file without `.json`.")
-    attack: Settings = Field(
-        description="Options of the attack. Older records list the options of all methods."
-    )
+    attack: Settings = Field(description="Options of the attack; in older records, of all methods.")
     target: Line = Field(description="The attacked classifier, `folder/name`.")
     weights: Line = Field(
         description='Origin of the weights: "original" (from the paper), "third-party", '
@@ -60,30 +54,19 @@ class Identity(BaseModel):
     seed: Whole = Field(description="Seed of all random numbers.")
 
 
-class Record(Identity):
+class Record(Identity, frozen=True):
     """One finished run. Accuracies are in [0, 1], lengths in the unit of images in [0, 1]."""
 
     title: Line = Field(description="Title of the experiment.")
     clean_accuracy: Share = Field(description="Accuracy on the clean images.")
-    accuracy_per_restart: tuple[Share, ...] = Field(
-        min_length=1, description="Accuracy under each single restart."
-    )
-    robust_accuracy: tuple[Share, ...] = Field(
-        min_length=1,
-        description="Worst-case accuracy after restart 1, 2, ...; the last one is the result.",
-    )
-    paper_percent: Percent | None = Field(
-        description="Worst-case accuracy in the paper, in percent."
-    )
+    accuracy_per_restart: Shares = Field(description="Accuracy under each single restart.")
+    robust_accuracy: Shares = Field(description="Worst-case accuracy after restart 1, 2, ...")
+    paper_percent: Percent | None = Field(description="Accuracy in the paper, in percent.")
     top5_accuracy: Share | None = Field(
         None, description="Top-5 accuracy on the worst images, for data sets with many classes."
     )
-    paper_top5_percent: Percent | None = Field(
-        None, description="Top-5 accuracy in the paper, in percent."
-    )
-    gradients_per_image: Whole | Number = Field(
-        description="Forward-backward passes per image in all restarts, or their mean."
-    )
+    paper_top5_percent: Percent | None = Field(None, description="Top-5 percent in the paper.")
+    gradients_per_image: Whole | Number = Field(description="Forward-backward passes per image.")
     gradients_after: tuple[Number, ...] | None = Field(
         None,
         description="Mean forward-backward passes per image after unit 1, 2, ... of attacks "
@@ -92,16 +75,10 @@ class Record(Identity):
     seconds: Number = Field(description="Working time of all restarts.")
     device: Line = Field(description="Device that computed the restarts.")
     versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
-    git_commit: Line | None = Field(
-        description="Commit of the code, followed by `-dirty` if the code differed from it."
-    )
-    broken: tuple[Whole, ...] = Field(
-        description="Indices of the images misclassified without an attack or after a restart."
-    )
+    git_commit: Line | None = Field(description="Commit; with `-dirty` if the code differed.")
+    broken: tuple[Whole, ...] = Field(description="Images misclassified with or without attack.")
     config: FileName | None = Field(None, description="Name of the config file.")
-    instead_of: Line | None = Field(
-        None, description="Target of the config, if the run attacked a different one."
-    )
+    instead_of: Line | None = Field(None, description="Target of the config, if not attacked.")
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Record:
@@ -155,11 +132,7 @@ def identity(experiment: Experiment, row: Row, target: Target, data: Dataset) ->
 
 
 def unit_identity(ident: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an identity on which the units of the run depend.
-
-    Rows of different experiments, and rows with different numbers of restarts, can share units.
-    Options that are newer than the identity get their defaults.
-    """
+    """The fields that decide the units; options that are newer get their defaults."""
     names = ("experiment", "run", "restarts")
     decides = {key: value for key, value in ident.items() if key not in names}
     return {**decides, "attack": AttackConfig.from_settings(ident["attack"]).settings()}
@@ -182,17 +155,7 @@ def finished_run(
     top5: float | None = None,
     **about: str,
 ) -> Record:
-    """The record of a finished run.
-
-    Args:
-        ident: identity of the run.
-        experiment, row: the experiment and its row.
-        report: the worst images and the outcomes of all units.
-        seconds: working time of all units.
-        origin: devices and commits that computed them, {"device": [...], "git_commit": [...]}.
-        top5: top-5 accuracy on the worst images, for data sets with many classes.
-        about: the fields `config` and `instead_of`.
-    """
+    """The record of a run; `origin` is that of its state, `about` has `config`, `instead_of`."""
     gradients = float(report.gradients.mean())
     content: dict[str, Any] = {
         **ident,
@@ -217,37 +180,20 @@ def finished_run(
 
 
 def save(path: Path, record: Record) -> None:
-    """Writes a record atomically.
-
-    Raises:
-        InputError: the file can't be written; an older file is unchanged.
-    """
+    """Writes a record atomically."""
     write_json(path, record.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes a JSON file atomically, with each list of numbers on one line."""
-    write_atomically(path, (_json(content, "\n") + "\n").encode())
-
-
-def _json(value: Any, end: str) -> str:
-    """A value as JSON; `end` is a line break followed by the indentation of the value."""
-    inner = f"{end}  "
-    if isinstance(value, Mapping) and value:
-        pairs = (f"{json.dumps(str(k))}: {_json(v, inner)}" for k, v in value.items())
-        return f"{{{inner}{f',{inner}'.join(pairs)}{end}}}"
-    if isinstance(value, (list, tuple)) and not all(type(v) in (int, float) for v in value):
-        return f"[{inner}{f',{inner}'.join(_json(v, inner) for v in value)}{end}]"
-    return json.dumps(value)
+    text = json.dumps(content, indent=2)
+    # No text in JSON contains a line break, so the pattern matches lists only.
+    text = re.sub(r"\[\n([-+.\de,\s]+)\]", lambda match: f"[{' '.join(match[1].split())}]", text)
+    write_atomically(path, f"{text}\n".encode())
 
 
 def load(path: Path) -> Record:
-    """Reads a record. Options that are newer than the record get their defaults.
-
-    Raises:
-        InputError: the file is missing, damaged or of a different schema; the message names file
-            and field.
-    """
+    """Reads a record. Options that are newer than the record get their defaults."""
     content = read_json(path, "a result record")
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
@@ -258,17 +204,7 @@ def load(path: Path) -> Record:
 def check_same(
     path: Path, record: Record, ident: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> None:
-    """Compares a record with the identity of a run.
-
-    Args:
-        path: file of the record, for the message.
-        record: the record.
-        ident: identity of the run.
-        ignored: fields that may differ.
-
-    Raises:
-        InputError: it is the record of a different run, which is never overwritten.
-    """
+    """Refuses the record of a different run; the fields `ignored` may differ."""
     for key, value in record.identity.items():
         if value != ident[key] and key not in ignored:
             raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,14 +31,7 @@ WRITING = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """A finished row of an experiment.
-
-    Args:
-        row: the row.
-        record: its record.
-        report: the worst images and the outcomes of all units. None if an earlier call finished
-            the row; `state.load` reads the report then.
-    """
+    """A finished row; `report` is None if an earlier call finished it, see `state.load`."""
 
     row: Row
     record: Record
@@ -66,31 +59,30 @@ def run(
     row. The folder is locked until the generator ends.
 
     Args:
-        experiment: the rows.
-        target: the attacked classifier.
-        data: the attacked images.
-        folder: folder of records and states. An interrupted run resumes from it. None writes
-            nothing.
+        folder: folder of records and states, from which an interrupted run resumes; or None.
         about: the fields `config` and `instead_of` of the records.
-        engine: computes the units; None for this process.
-        jit: whether XLA compiles the attack in this process, as in `Attack`.
+        engine: computes the units; None for this process, with `jit` as in `Attack`.
         force: delete the records and states of all rows first.
         end: time limit, as a value of `time.monotonic()`; the running unit is completed.
-        progress: show progress bars.
         say: receives messages for the user.
-        states: folder of shared states. Rows with the same units, also in different experiments,
-            share the state with the name of their run id.
+        states: folder of states that rows with the same run id share, also of other experiments.
 
     Yields:
         The rows finished by earlier calls; then each row at its end.
-
-    Raises:
-        InputError: another process uses the folder; the folder holds the record or state of a
-            different run; a gradient is not finite; the disk is full.
     """
     provenance.git_commit()  # cached now, because a later commit is not the code of this process
     x, y = check_images(target, data.x, data.y)
     data = replace(data, x=x, y=y)
+    started: list[_RowRun] = []
+
+    def jobs() -> Iterator[Job]:
+        for row in left:
+            started.append(row)
+            yield row.start(progress)
+
+    def advance(steps: int) -> None:
+        started[-1].bar.update(steps)  # the local engine runs one row at a time
+
     with nullcontext() if folder is None else state.sole(folder):
         rows = [
             _RowRun(experiment, number, target, data, folder, states, force)
@@ -98,7 +90,14 @@ def run(
         ]
         left = [row for row in rows if row.record is None]
         if folder is not None:
-            _check_disk(folder, data, left)
+            # Each new state needs room, and a new file exists together with the file it replaces.
+            new = sum(row.state_path is not None and not row.state_path.exists() for row in left)
+            needed, free = (new + 1) * x.nbytes, shutil.disk_usage(folder).free
+            if left and needed > free:
+                raise InputError(
+                    f"{folder}: {len(left)} rows need {needed / 2**30:.1f} GiB of disk for their "
+                    f"worst images, but only {free / 2**30:.1f} GiB are free; attack fewer images"
+                )
             config.save_experiment(folder, experiment)
         if say is not None:
             clean = clean_accuracy(target, x, y)
@@ -106,67 +105,34 @@ def run(
                 f"{experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
                 f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
             )
+            names = {*(row.name for row in experiment.rows), *config.TAKEN}
+            others = {path.stem for path in folder.glob("*.json")} - names if folder else ()
+            for name in sorted(others):
+                say(f"{name}: not a row of this experiment; stays in {folder}, but not in reports")
         for row in rows:
             if row.record is not None:
                 if say is not None:
                     say(f"{row.row.name}: already finished, {row.path}")
                 yield Finished(row.row, row.record, None)
-        if left:
-            yield from _attack(left, target, data, about or {}, engine, jit, end, progress)
+        if not left:
+            return
+        engine = engine or local(target, x, y, jit, advance)
+        try:
+            for step in worst_cases(target, jobs(), x, y, engine=engine):
+                row = left[step.job]
+                row.add(step)
+                if step.finished:
+                    yield row.finish(step.report, about or {})
+                if time.monotonic() >= end:
+                    break
+        finally:
+            for row in started:
+                row.bar.close()
+                row.write()
         finished = sum(row.record is not None for row in rows)
         if finished < len(rows) and say is not None:
-            say(
-                f"stopped at the time limit: {finished} of {len(rows)} rows are finished; "
-                "run the same command again to continue"
-            )
-
-
-def _check_disk(folder: Path, data: Dataset, left: Sequence[_RowRun]) -> None:
-    """Checks the room for the states; a new file exists together with the file it replaces."""
-    new = sum(row.state_path is not None and not row.state_path.exists() for row in left)
-    needed, free = (new + 1) * data.x.nbytes, shutil.disk_usage(folder).free
-    if left and needed > free:
-        raise InputError(
-            f"{folder}: {len(left)} rows need {needed / 2**30:.1f} GiB of disk for their worst "
-            f"images, but only {free / 2**30:.1f} GiB are free; attack fewer images"
-        )
-
-
-def _attack(
-    rows: Sequence[_RowRun],
-    target: Target,
-    data: Dataset,
-    about: dict[str, str],
-    engine: Engine | None,
-    jit: bool | None,
-    end: float,
-    progress: bool,
-) -> Iterator[Finished]:
-    """Runs the units of all rows as one stream."""
-    active: list[_RowRun] = []
-
-    def jobs() -> Iterator[Job]:
-        for row in rows:
-            active.append(row)
-            yield row.start(progress)
-
-    def advance(steps: int) -> None:
-        active[-1].bar.update(steps)  # the local engine runs one row at a time
-
-    engine = engine or local(target, data.x, data.y, jit, advance)
-    try:
-        for step in worst_cases(target, jobs(), data.x, data.y, engine=engine):
-            row = rows[step.job]
-            row.add(step)
-            if step.finished:
-                active.remove(row)
-                yield row.finish(step.report, about)
-            if time.monotonic() >= end:
-                return
-    finally:
-        for row in active:
-            row.bar.close()
-            row.write()
+            count = f"{finished} of {len(rows)} rows are finished"
+            say(f"stopped at the time limit: {count}; run the same command again to continue")
 
 
 class _RowRun:
@@ -217,18 +183,12 @@ class _RowRun:
         return None if extend else record
 
     def _load(self) -> State:
-        """The state on disk.
-
-        Raises:
-            InputError: it has more restarts than asked for. The worst images of the first restarts
-                can't be separated from the others.
-        """
+        """The state on disk; the worst images of its first restarts can't be separated."""
         loaded = State() if self.state_path is None else state.load(self.state_path, self.ident)
         if self.repeats and not self.shared and loaded.units > self.restarts:
             raise InputError(
                 f"{self.state_path}: has {loaded.units} finished restarts, but only "
-                f"{self.restarts} are asked for; ask for as many, choose another folder for the "
-                "results, or start anew"
+                f"{self.restarts} are asked for; ask for as many, or choose another folder"
             )
         return loaded
 
@@ -236,9 +196,8 @@ class _RowRun:
         """Loads the state and opens the bar; returns the remaining work."""
         attack = self.row.attack
         self.state = self.written = self._load()
-        per_image = attack.gradients_per_image * self.restarts
-        if attack.reads("budget"):
-            per_image = attack.budget
+        one = attack.gradients_per_image
+        per_image = attack.budget if attack.reads("budget") else one * self.restarts
         minutes = attack.minutes if attack.reads("minutes") else None
         self.bar = tqdm(
             total=round(per_image * len(self.data)) if minutes is None else None,
@@ -263,7 +222,7 @@ class _RowRun:
             self.bar.set_postfix_str(f"robust accuracy {100 * accuracy:.2f} %")
 
     def add(self, step: Progress) -> None:
-        """Adds a unit to the state, shows it, and writes it if writing takes little time."""
+        """Adds a unit, shows it, and writes it if writing takes little time."""
         if len(step.report.history) <= self.state.units:  # no unit was left
             return
         used = step.device or device.name()
@@ -283,19 +242,13 @@ class _RowRun:
         self.next_write, self.written = end + (end - begin) / WRITING, self.state
 
     def finish(self, last: Report, about: dict[str, str]) -> Finished:
-        """Writes the last state and the record.
-
-        Args:
-            last: the report of the restarts asked for; a shared state may have more restarts.
-            about: the fields `config` and `instead_of` of the record.
-        """
+        """Writes state and record; `last` is the report of the restarts asked for."""
         self.write()
         self.bar.close()
         report, seconds = self.state.report, self.state.seconds
         if report is None or not report.history:
             raise InputError(
-                f"{self.row.name}: the attack made no unit; raise budget or minutes, which must be "
-                "enough for one round"
+                f"{self.row.name}: the attack made no unit; raise budget or minutes for one round"
             )
         if self.repeats and len(report.history) > len(last.history):
             seconds *= len(last.history) / len(report.history)

@@ -28,13 +28,7 @@ Origin = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class State:
-    """The finished units of a run.
-
-    Args:
-        report: worst images and outcomes of the units; None before the first unit.
-        seconds: working time of the units.
-        origin: devices and commits that computed the units.
-    """
+    """The finished units of a run; `report` is None before the first one."""
 
     report: Report | None = None
     seconds: float = 0.0
@@ -60,16 +54,7 @@ class State:
 
 
 def save(path: Path, ident: Mapping[str, Any], state: State) -> None:
-    """Writes a state atomically as an .npz file.
-
-    Args:
-        path: the file.
-        ident: identity of the run.
-        state: the state after at least one unit.
-
-    Raises:
-        InputError: the file can't be written; an older file is unchanged.
-    """
+    """Writes a state of at least one unit atomically as an .npz file."""
     report = state.report
     assert report is not None
     history = report.history
@@ -91,22 +76,12 @@ def save(path: Path, ident: Mapping[str, Any], state: State) -> None:
 
 
 def load(path: Path, ident: Mapping[str, Any]) -> State:
-    """Reads the state of a run; an empty state if the file does not exist.
-
-    Args:
-        path: the file.
-        ident: identity of the run. The number of restarts and the names of experiment and row may
-            differ from those of the file.
-
-    Raises:
-        InputError: the file is damaged, or is the state of a different run.
-    """
+    """Reads the state of the run `ident`; an empty state if the file does not exist."""
     if not path.exists():
         return State()
     arrays = read_npz(path)
     try:
-        same = run_id(json.loads(str(arrays["ident"]))) == run_id(ident)
-        if same:
+        if run_id(json.loads(str(arrays["ident"]))) == run_id(ident):
             report = _report(arrays, ident["images"])
             return State(report, float(arrays["seconds"]), json.loads(str(arrays["origin"])))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -114,13 +89,12 @@ def load(path: Path, ident: Mapping[str, Any]) -> State:
             f"{path}: not the state of a run, or damaged: {reason(error)}; remove the file"
         ) from error
     raise InputError(
-        f"{path}: is the state of a different run; choose another folder for the results, or start "
-        "anew"
+        f"{path}: is the state of a different run; choose another folder, or start anew"
     )
 
 
 def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
-    """The report of the arrays of a file. Raises ValueError for inconsistent arrays."""
+    """The report of a file."""
     sizes, on_all = arrays["unit_size"], arrays["unit_on_all"]
     indices, margins = arrays["unit_images"], arrays["unit_margin"]
     if not (
@@ -147,13 +121,9 @@ def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
 
 @contextmanager
 def sole(folder: Path) -> Iterator[None]:
-    """Creates and locks a folder.
+    """Creates and locks a folder; the system frees the lock of a process that ends.
 
-    The operating system frees the lock when the process ends for any reason. docs/scaling.md
-    describes locks on network file systems.
-
-    Raises:
-        InputError: another process holds the lock, or the folder can't be written to or locked.
+    docs/scaling.md describes locks on network file systems.
     """
     lock, owner = FileLock(folder / LOCK, timeout=0), folder / OWNER
     try:

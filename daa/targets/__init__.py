@@ -21,9 +21,8 @@ from daa.targets.family import Family, Model, Published, TargetRow, surrogate
 from daa.targets.fetch import Source, archive
 from daa.targets.files import reason
 
-__all__ = [
+__all__ = [  # for target folders
     "DATASETS",
-    "FOLDERS",
     "DatasetRow",
     "Family",
     "Model",
@@ -31,16 +30,6 @@ __all__ = [
     "Source",
     "TargetRow",
     "archive",
-    "every_target",
-    "exists",
-    "family",
-    "folders",
-    "load_dataset",
-    "load_target",
-    "loader",
-    "model_of",
-    "own_weights",
-    "row",
     "surrogate",
 ]
 
@@ -49,11 +38,7 @@ FOLDERS = ("locuslab", "madry_mnist", "madry_cifar10", "fmnist", "imagenet_ens")
 
 
 def folders() -> tuple[str, ...]:
-    """The target folders: `FOLDERS`, then those of other packages.
-
-    Raises:
-        InputError: an entry point with an invalid or ambiguous name.
-    """
+    """The target folders: `FOLDERS`, then those of other packages."""
     return tuple(_packages())
 
 
@@ -84,18 +69,22 @@ def _family(folder: str) -> Family | None:
     if package is None:
         return None
     where = _entry_point(folder, package)
-    try:
-        module = importlib.import_module(package)
-    except Exception as error:
-        raise InputError(
-            f"{where}: expected a package that can be imported, got "
-            f"{type(error).__name__}: {reason(error)}"
-        ) from error
-    loaded = getattr(module, "FAMILY", None)
+    loaded = getattr(import_module(package, where, "package"), "FAMILY", None)
     if not isinstance(loaded, Family):
         raise InputError(f"{where}: expected FAMILY, a daa.targets.Family, got {shown(loaded)}")
     require(loaded.name == folder, where, f"a FAMILY whose folder is named {folder}", loaded.name)
     return loaded
+
+
+def import_module(name: str, where: str, kind: str) -> Any:
+    """A module of a user; its errors become an `InputError`."""
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise InputError(
+            f"{where}: expected a {kind} that can be imported, got "
+            f"{type(error).__name__}: {reason(error)}"
+        ) from error
 
 
 def family(reference: str) -> Family:
@@ -115,11 +104,7 @@ def _name(reference: str) -> str:
 
 
 def row(reference: str) -> TargetRow:
-    """The description of a target.
-
-    Raises:
-        InputError: unknown folder or name, as in the functions below.
-    """
+    """The description of a target."""
     return family(reference).row(_name(reference))
 
 

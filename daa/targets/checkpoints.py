@@ -17,18 +17,9 @@ _SLOTS = re.compile(r"(^|/)(global_step|beta[12]_power)$|/(Adam(_1)?|Momentum|RM
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a file of weights, without optimizer slots.
+    """The arrays of an .npz or .pth file or a TF1 checkpoint, without optimizer slots.
 
-    Args:
-        path: an .npz file, a .pth file of PyTorch, the prefix of a TF1 checkpoint, or a folder with
-            a checkpoint. Among several checkpoints the file `checkpoint` decides; only the last
-            component of the path inside counts, as its folder is stale after a move.
-
-    Returns:
-        {variable name: array}.
-
-    Raises:
-        InputError: missing or damaged files, or several checkpoints in a folder.
+    A checkpoint has a prefix or a folder, whose file `checkpoint` decides among several.
     """
     path = Path(path)
     if path.suffix == ".npz":
@@ -36,21 +27,10 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     if path.suffix == ".pth":
         return _read_pth(path)
     prefix = find_prefix(path)
-    expected = "a complete TF1 checkpoint"
-    data = data_files(prefix)
-    if not data:
-        name = f"{prefix.name}.data-00000-of-00001"
-        raise InputError(f"{prefix}: expected {expected}, got no {name}")
-    for file in (_index(prefix), *data):
-        if file.stat().st_size == 0:  # TensorFlow's message is unclear
-            raise InputError(f"{file}: expected {expected}, got an empty file")
-    try:
+    with files.reading(prefix, "a complete TF1 checkpoint", (Exception,)):
         reader = tf.train.load_checkpoint(str(prefix))
-        names = sorted(name for name in reader.get_variable_to_shape_map() if not is_slot(name))
-        return {name: np.asarray(reader.get_tensor(name)) for name in names}
-    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
-        got = files.reason(error)
-        raise InputError(f"{prefix}: expected {expected}, got {got}") from error
+        names = sorted(reader.get_variable_to_shape_map())
+        return {k: np.asarray(reader.get_tensor(k)) for k in names if not _SLOTS.search(k)}
 
 
 def _read_pth(path: Path) -> dict[str, np.ndarray]:
@@ -62,7 +42,8 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             f"{path}: expected PyTorch for reading a .pth file, got no module torch; "
             "pip install torch, or use an .npz file with the same arrays"
         ) from error
-    try:
+    # Damaged pickles and unusual tensors fail in many ways.
+    with files.reading(path, "PyTorch weights by name", (Exception,)):
         state = torch.load(path, map_location="cpu", weights_only=True)
         if isinstance(state, dict) and "state_dict" in state:
             state = state["state_dict"]
@@ -75,10 +56,7 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
                 tensor = tensor.float()
             arrays[str(name)] = tensor.numpy()
-    except Exception as error:  # damaged pickles and unusual tensors fail in many ways
-        got = files.reason(error)
-        raise InputError(f"{path}: expected PyTorch weights by name, got {got}") from error
-    return arrays
+        return arrays
 
 
 def cast(arrays: Mapping[str, np.ndarray | tf.Tensor], dtype: str) -> dict[str, tf.Tensor]:
@@ -92,34 +70,24 @@ def sha256(path: str | Path) -> str:
     return files.sha256(*([path] if path.is_file() else data_files(find_prefix(path))))
 
 
-def is_slot(name: str) -> bool:
-    """Whether a variable belongs to the optimizer or counts steps."""
-    return _SLOTS.search(name) is not None
-
-
 def exists(path: Path) -> bool:
     """Whether a path is a file, the prefix of a checkpoint or a folder with a checkpoint."""
-    return path.is_file() or _index(path).exists() or any(path.glob("*.index"))
+    return any(map(Path.is_file, [path, Path(f"{path}.index"), *path.glob("*.index")]))
 
 
 def find_prefix(path: Path) -> Path:
-    """The prefix of a checkpoint from its prefix, its index or its folder.
-
-    Raises:
-        InputError: no checkpoint, or several and no file `checkpoint` to choose among them.
-    """
+    """The prefix of a checkpoint from its prefix, its index or its folder."""
     if not path.is_dir():
         path = path.with_suffix("") if path.suffix == ".index" else path
-        index = _index(path)
-        if not index.exists():
-            raise InputError(f"{path}: expected a TF1 checkpoint, got no file {index.name}")
+        if not Path(f"{path}.index").exists():
+            raise InputError(f"{path}: expected a TF1 checkpoint, got no file {path.name}.index")
         return path
     prefixes = sorted(file.with_suffix("") for file in path.glob("*.index"))
     record = path / "checkpoint"
     if record.is_file():
         text = record.read_text(encoding="utf-8", errors="replace")
         match = re.search(r'^model_checkpoint_path:\s*"([^"]*)"', text, re.MULTILINE)
-        # The path may come from Windows.
+        # The path may come from Windows, and its folder from before a move.
         latest = path / re.split(r"[/\\]+", match[1])[-1] if match else None
         if latest in prefixes:
             return latest
@@ -127,10 +95,6 @@ def find_prefix(path: Path) -> Path:
         names = ", ".join(file.name for file in prefixes) or "none"
         raise InputError(f"{path}: expected a folder with one TF1 checkpoint, got {names}")
     return prefixes[0]
-
-
-def _index(prefix: Path) -> Path:
-    return prefix.with_name(f"{prefix.name}.index")
 
 
 def data_files(prefix: Path) -> list[Path]:
@@ -141,16 +105,7 @@ def data_files(prefix: Path) -> list[Path]:
 def select(
     arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], path: str | Path
 ) -> dict[str, np.ndarray]:
-    """The variables of a network among the arrays of a file, as float32.
-
-    Args:
-        arrays: arrays of the file, perhaps with others.
-        shapes: {name: shape} of the network's variables.
-        path: the file, for messages.
-
-    Raises:
-        InputError: a variable is missing, has another shape, or values beyond float32.
-    """
+    """The variables of a network, {name: shape}, among the arrays of a file, as float32."""
     selected = {}
     for name, shape in shapes.items():
         if name not in arrays:
@@ -173,14 +128,7 @@ def select(
 
 
 def write(prefix: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """Writes a TF1 checkpoint and its file `checkpoint` atomically; returns the prefix.
-
-    The original code restores the checkpoint with `tf.train.Saver`.
-
-    Args:
-        prefix: as `weights/surrogate/model`.
-        arrays: {variable name: array}.
-    """
+    """Writes a TF1 checkpoint and its file `checkpoint` atomically; returns the prefix."""
     prefix = Path(prefix)
     names = list(arrays)
     with files.together(prefix.parent) as folder:

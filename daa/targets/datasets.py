@@ -1,14 +1,19 @@
-"""The data sets: readers, folders and sources."""
+"""The data sets: sources, folders, and readers of their official files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import math
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daa.errors import require
+import numpy as np
+
+from daa.errors import InputError, require
 from daa.target import Dataset
-from daa.targets import readers
+from daa.targets import files
 from daa.targets.fetch import Source, archive, data_folder, packed
 
 _MNIST = {  # sha256 of the unpacked official files
@@ -29,21 +34,104 @@ _FIRST_HASHES = {
     "t10k-images-idx3-ubyte": "de0a55d8eb2a23fce4f596c5234b08b9c8ee685583a2b0e52f3a78eca48f9d89",
     "t10k-labels-idx1-ubyte": "60e902e82445d902e245e1b039469f36936d63cb28e81527a7bbba247c240af3",
 }
-# `readers.idx_images` computes this hash of the two official test files.
+# `_idx_images` computes this hash of the two official test files.
 _MNIST_TEST = "18489308deedfe2f7bd3a11e599a597126f161d991b1ffcffb71642aa76f7f62"
+# A record has the label, then the red, green and blue planes of 32 x 32 pixels.
+_CIFAR_RECORD = 1 + 3 * 32 * 32
+_CIFAR_FILES = {
+    "train": [f"data_batch_{k}.bin" for k in range(1, 6)],
+    "test": ["test_batch.bin"],
+}
+_CIFAR_IMAGES = {"train": 50_000, "test": 10_000}
 
 
 def _mnist(folder: Path, split: str, images: int | None) -> Dataset:
     """MNIST; without files at most the first 500 test images.
 
-    The first images have the hash of the official files, as they are equal to the images in these
-    files. So a run has the same identity with both.
+    The first images have the hash of the official files, so a run has the same identity with both.
     """
     few = split == "test" and images is not None and images <= 500
-    if few and not readers.idx_exists(folder, split):
-        data = readers.idx_images(_FIRST, split, "mnist", _FIRST_HASHES)
+    if few and not any(folder.glob("t10k-*")):
+        data = _idx_images(_FIRST, split, "mnist", _FIRST_HASHES)
         return replace(data, sha256=_MNIST_TEST)
-    return readers.idx_images(folder, split, "mnist", _MNIST)
+    return _idx_images(folder, split, "mnist", _MNIST)
+
+
+def _idx_images(folder: Path, split: str, name: str, hashes: Mapping[str, str]) -> Dataset:
+    """Grey images from two idx files, compressed with gzip or not.
+
+    A file with another sha256 than in `hashes` causes a warning.
+
+    Source: yann.lecun.com/exdb/mnist.
+    """
+    arrays, digest = [], hashlib.sha256()
+    for rank, kind in ((3, "images"), (1, "labels")):
+        file = f"{'train' if split == 'train' else 't10k'}-{kind}-idx{rank}-ubyte"
+        path = folder / file
+        if path.exists():
+            content = files.read_bytes(path, "an idx file")
+        else:
+            path = path.with_name(f"{file}.gz")
+            if not path.exists():
+                raise _missing(path, name)
+            content = files.gunzip(path)
+        digest.update(content)
+        if hashlib.sha256(content).hexdigest() != hashes[file]:
+            warnings.warn(f"{path}: not the official file of {name}", stacklevel=2)
+        arrays.append(_read_idx(content, path, rank))
+    images, labels = arrays
+    got = f"{len(images)} images and {len(labels)} labels"
+    require(len(images) == len(labels), str(folder), "one label per image", got)
+    labels = _labels(labels, folder)
+    x = images[..., None].astype(np.float32) / np.float32(255)
+    return Dataset(f"{name}/{split}", x, labels, digest.hexdigest())
+
+
+def _missing(path: Path, name: str) -> InputError:
+    return InputError(
+        f"{path}: expected the file, got none; set DAA_DATA to the folder that holds "
+        f"{path.parent.name}, or download the data set: daa fetch {name}"
+    )
+
+
+def _labels(labels: np.ndarray, folder: Path) -> np.ndarray:
+    highest = int(labels.max(initial=0))
+    require(highest <= 9, f"{folder}: labels", "0 to 9", highest)
+    return labels.astype(np.int64)
+
+
+def _read_idx(content: bytes, path: str | Path, rank: int) -> np.ndarray:
+    magic, header = bytes([0, 0, 8, rank]), 4 + 4 * rank
+    if content[:4] != magic:
+        raise InputError(f"{path}: expected idx magic {magic.hex()}, got {content[:4].hex()}")
+    if len(content) < header:
+        raise InputError(f"{path}: expected a header of {header} bytes, got {len(content)}")
+    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", rank, offset=4))
+    expected = header + math.prod(shape)
+    require(len(content) == expected, str(path), f"{expected} bytes for {shape}", len(content))
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _cifar10_images(folder: Path, split: str, name: str) -> Dataset:
+    """CIFAR-10 from its binary version; an incomplete copy gives its images and a warning."""
+    paths = [folder / file for file in _CIFAR_FILES[split]]
+    if not any(path.exists() for path in paths):
+        raise _missing(paths[0], name)
+    digest, arrays = hashlib.sha256(), []
+    for path in filter(Path.exists, paths):
+        content = files.read_bytes(path, "a file of images")
+        digest.update(content)
+        valid = len(content) > 0 and len(content) % _CIFAR_RECORD == 0
+        require(valid, str(path), f"records of {_CIFAR_RECORD} bytes", len(content))
+        arrays.append(np.frombuffer(content, np.uint8).reshape(-1, _CIFAR_RECORD))
+    records = np.concatenate(arrays)
+    labels = _labels(records[:, 0], folder)
+    if len(records) != _CIFAR_IMAGES[split]:
+        got = f"{len(records):,} of {_CIFAR_IMAGES[split]:,} {split} images"
+        warnings.warn(f"{folder}: an incomplete copy, {got}", stacklevel=2)
+    planes = records[:, 1:].reshape(-1, 3, 32, 32)
+    x = planes.transpose(0, 2, 3, 1).astype(np.float32) / np.float32(255)
+    return Dataset(f"{name}/{split}", np.ascontiguousarray(x), labels, digest.hexdigest())
 
 
 @dataclass(frozen=True)
@@ -66,10 +154,7 @@ class DatasetRow:
     source: Source | None = None
 
     def load(
-        self,
-        split: str = "test",
-        data_dir: str | Path | None = None,
-        images: int | None = None,
+        self, split: str = "test", data_dir: str | Path | None = None, images: int | None = None
     ) -> Dataset:
         """A split, or its first images.
 
@@ -97,14 +182,14 @@ DATASETS = {
         ),
         DatasetRow(
             "fashion_mnist",
-            lambda folder, split, _: readers.idx_images(folder, split, "fashion_mnist", _FASHION),
+            lambda folder, split, _: _idx_images(folder, split, "fashion_mnist", _FASHION),
             folder="fashion",
             # The server in the README of github.com/zalandoresearch/fashion-mnist.
             source=packed("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", _FASHION),
         ),
         DatasetRow(
             "cifar10",
-            lambda folder, split, _: readers.cifar10_images(folder, split, "cifar10"),
+            lambda folder, split, _: _cifar10_images(folder, split, "cifar10"),
             folder="cifar-10-batches-bin",
             source=archive(
                 "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,10 @@ from daa.tensorflow import tf
 
 Variables = Mapping[str, "tf.Tensor"]
 Network = Callable[["tf.Tensor"], "tf.Tensor"]
+_half = partial(checkpoints.cast, dtype="bfloat16")
+_UNIT = Bounds(0.0, 1.0)
 # Called with the scope, the mean and the variance of each batch normalisation.
 OnMoments = Callable[[str, "tf.Tensor", "tf.Tensor"], None]
-
-
-def _bfloat16(variables: Variables) -> Variables:
-    return checkpoints.cast(variables, "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Model:
             [N, K] float32, computed in the type of the variables.
         variables: {name: shape}, as in files of weights.
         image_shape: (H, W, C).
-        classes: K.
+        classes: number of classes, K.
         bounds: native range of the pixels.
         initialize: random number generator -> initial variables; None without a training recipe.
         training_network: (variables, on_moments) -> the network in training mode, which normalises
@@ -47,21 +46,16 @@ class Model:
     variables: Mapping[str, tuple[int, ...]]
     image_shape: tuple[int, int, int]
     classes: int = 10
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: Bounds = _UNIT
     initialize: Callable[[np.random.Generator], dict[str, np.ndarray]] | None = None
     training_network: Callable[[Variables, OnMoments], Network] | None = None
     convert: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]] = dict
-    half: Callable[[Variables], Variables] = _bfloat16
+    half: Callable[[Variables], Variables] = _half
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published accuracy on the full test set.
-
-    Args:
-        accuracy: in [0, 1].
-        source: publication.
-    """
+    """A published accuracy, in [0, 1], on the full test set."""
 
     accuracy: float
     source: str
@@ -97,27 +91,16 @@ class TargetRow:
 
 def surrogate(description: str, model: Model, eps: float) -> TargetRow:
     """The row of a surrogate: a network of the paper's architecture trained by this project."""
-    note = "a source checkout of this project has the weights in FOLDER/weights/surrogate"
+    source = Source(note="a source checkout has the weights in FOLDER/weights/surrogate")
+    weights = "weights/surrogate/model"
     return TargetRow(
-        description,
-        model,
-        provenance="surrogate",
-        eps=eps,
-        weights="weights/surrogate/model",
-        source=Source(note=note),
-        board=True,
+        description, model, "surrogate", eps, weights=weights, source=source, board=True
     )
 
 
 @dataclass(frozen=True)
 class Family:
-    """The targets of a folder.
-
-    Args:
-        folder: the folder; the folder of all weights has a folder of the same name.
-        dataset: data set for evaluations.
-        targets: {name: row}.
-    """
+    """The targets of a folder; the folder of all weights has a folder of the same name."""
 
     folder: Path
     dataset: DatasetRow
@@ -129,11 +112,7 @@ class Family:
         return self.folder.name
 
     def row(self, name: str) -> TargetRow:
-        """The row of a target.
-
-        Raises:
-            InputError: unknown name.
-        """
+        """The row of a target."""
         require(name in self.targets, self.name, f"one of {', '.join(self.targets)}", name)
         return self.targets[name]
 
@@ -172,10 +151,7 @@ class Family:
         return checkpoints.select(checkpoints.read(path), self.row(name).model.variables, path)
 
     def load_dataset(
-        self,
-        split: str = "test",
-        data_dir: str | Path | None = None,
-        images: int | None = None,
+        self, split: str = "test", data_dir: str | Path | None = None, images: int | None = None
     ) -> Dataset:
         """The data set of the targets; arguments and errors as for `DatasetRow.load`."""
         return self.dataset.load(split, data_dir, images)
@@ -196,9 +172,6 @@ class Family:
         Networks trained by this project are inside the folder of a source checkout. All others,
         and these in an installed package, are in MODELS/FOLDER/NAME/, MODELS/FOLDER/NAME.npz or
         MODELS/FOLDER/NAME.pth. MODELS is the folder of all weights.
-
-        Raises:
-            InputError: unknown name, or no weights.
         """
         row = self.row(name)
         if row.weights and checkpoints.exists(self.own_weights(name)):
@@ -217,10 +190,7 @@ class Family:
 def he_normal(
     rng: np.random.Generator, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-    """He-normal kernels and zero biases in TensorFlow's layout, with the outputs last.
-
-    Source: He et al. 2015.
-    """
+    """He-normal kernels (He et al. 2015) and zero biases in TensorFlow's layout."""
     arrays: dict[str, np.ndarray] = {}
     for name, shape in shapes.items():
         scale = np.sqrt(2 / np.prod(shape[:-1])) if len(shape) > 1 else 0.0

@@ -75,24 +75,18 @@ def packed(root: str, hashes: Mapping[str, str]) -> Source:
 
 def data_folder(folder: str | Path | None = None) -> Path:
     """Folder of the data sets: the argument, else `DAA_DATA`, else a folder in the user's cache."""
-    return _folder(folder, "DAA_DATA", "data")
+    return _folder(folder or os.environ.get("DAA_DATA"), "data")
 
 
 def model_folder(folder: str | Path | None = None) -> Path:
     """Folder of the weights: the argument, else `DAA_MODELS`, else a folder in the user's cache."""
-    return _folder(folder, "DAA_MODELS", "models")
+    return _folder(folder or os.environ.get("DAA_MODELS"), "models")
 
 
-def _folder(folder: str | Path | None, variable: str, name: str) -> Path:
-    folder = folder or os.environ.get(variable)
-    if not folder:
-        return cache(name)
-    require(Path(folder).is_dir(), f"{name} folder", "a folder", str(folder))
-    return Path(folder)
-
-
-def cache(name: str) -> Path:
-    """A folder of this project in the user's cache."""
+def _folder(folder: str | Path | None, name: str) -> Path:
+    if folder:
+        require(Path(folder).is_dir(), f"{name} folder", "a folder", str(folder))
+        return Path(folder)
     try:
         root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError as error:  # as in a container without a user
@@ -103,7 +97,7 @@ def cache(name: str) -> Path:
 
 
 class NoDownload(InputError):
-    """A failed download; the user can copy the file by hand."""
+    """A failed download."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +123,11 @@ def parcel(
     require(name in names(), "fetch", f"one of {', '.join(names())}", name)
     if name in targets.DATASETS:
         data = targets.DATASETS[name]
-        assert data.source is not None and data.folder is not None
+        assert data.source and data.folder
         return Parcel(name, data.source, data_folder(data_dir) / data.folder)
-    family, source = targets.family(name), targets.row(name).source
-    assert source is not None
-    target = name.partition("/")[2]
+    family, target = targets.family(name), name.partition("/")[2]
+    source = family.row(target).source
+    assert source
     folder = model_folder(model_dir) / family.name
     if not any(file.endswith((".pth", ".npz")) for file in source.addresses):
         folder /= target  # each checkpoint has a folder
@@ -145,17 +139,7 @@ def parcel(
 
 
 def fetch(asked: Parcel, local: Path | None = None, progress: bool = False) -> None:
-    """Downloads the files of a target or a data set, verifies and stores them.
-
-    Args:
-        asked: the files.
-        local: a file, archive or folder to use instead of the download.
-        progress: show progress bars.
-
-    Raises:
-        NoDownload: no address, no connection, or no such file on the server.
-        InputError: damaged files, or another hash than published.
-    """
+    """Downloads, verifies and stores files, or takes a `local` file, archive or folder."""
     import pooch  # only here, as the list of targets needs no network
 
     pooch.get_logger().setLevel("WARNING")
@@ -206,10 +190,8 @@ def _store(asked: Parcel, parts: Mapping[str, Path]) -> None:
     pins = load_pins(folder)
     for file, path in parts.items():
         digest = files.sha256(path)
-        if not source.verified(file, path):
-            raise InputError(
-                f"{path}: expected {source.hashes[file]} as published, got another hash"
-            )
+        published = f"{source.hashes.get(file)} as published"
+        require(source.verified(file, path), str(path), published, "another hash")
         if pins.get(file, digest) != digest:
             raise InputError(
                 f"{path}: expected sha256 {pins[file]} as at the first time, got {digest}; "
@@ -232,14 +214,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def unpack(path: Path, folder: Path, wanted: Callable[[str], bool]) -> list[str]:
-    """Unpacks the files with `wanted` names from a zip or tar archive, without subfolders.
-
-    Returns:
-        Names of the files.
-
-    Raises:
-        InputError: damaged archive, member outside the folder, two files of a name, or no file.
-    """
+    """Unpacks the files with `wanted` names from a zip or tar archive, without subfolders."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         inside = Path(name).resolve()
         with files.reading(path, "a complete zip or tar file"):

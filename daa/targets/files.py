@@ -26,7 +26,9 @@ _ERRORS = (OSError, EOFError, ValueError, RuntimeError, LookupError, csv.Error, 
 
 
 @contextmanager
-def reading(path: str | Path, expected: str) -> Iterator[None]:
+def reading(
+    path: str | Path, expected: str, errors: tuple[type[Exception], ...] = _ERRORS
+) -> Iterator[None]:
     """Turns exceptions of libraries that read `path` into an `InputError` of one line."""
     try:
         yield
@@ -34,7 +36,7 @@ def reading(path: str | Path, expected: str) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise InputError(f"{path}: expected {expected}, got none") from None
-    except _ERRORS as error:
+    except errors as error:
         raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
 
 
@@ -116,7 +118,6 @@ def read_bytes(path: Path, expected: str) -> bytes:
 
 
 def read_text(path: Path, expected: str) -> str:
-    """UTF-8 text of a file."""
     with reading(path, expected):
         return path.read_text(encoding="utf-8")
 

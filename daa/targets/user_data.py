@@ -29,18 +29,10 @@ def load(
     split: str = "test",
     data_dir: str | Path | None = None,
 ) -> tuple[Dataset, list[Note]]:
-    """Images with labels from their name.
+    """Images with labels from their name, and notes about changes of the images.
 
-    Args:
-        reference: a data set of this project, as `cifar10`; an .npz file with the arrays `x` and
-            `y`; or a folder of images with labels.csv, whose lines are `file,label`.
-        images: number of the first images; None for all.
-        bounds, data_format: as for `dataset`.
-        split: split of a data set of this project.
-        data_dir: folder of these data sets; else `DAA_DATA`, else the cache.
-
-    Returns:
-        The data set, and notes about changes of the images.
+    `reference` is a data set of this project, as `cifar10`; an .npz file with the arrays `x` and
+    `y`; or a folder of images with labels.csv, whose lines are `file,label`.
     """
     path = Path(reference)
     if reference in targets.DATASETS:
@@ -75,22 +67,14 @@ def dataset(
     bounds: Bounds | tuple[float, float] | None = None,
     data_format: DataFormat | None = None,
 ) -> tuple[Dataset, list[Note]]:
-    """Arrays as a data set.
+    """Arrays as a data set, and notes about changes of the images.
 
     Args:
         x: images; integers from 0 to 255, floats in [0, 1], or floats in `bounds`. [N, H, W, C],
             [N, C, H, W] or [N, H, W].
         y: labels; integers or one-hot. [N], [N, 1] or [N, K].
-        name: name of the data set.
         sha256: hash of the source; None for the hash of the arrays.
-        bounds: lowest and highest value of a pixel, if not 0 and 1.
         data_format: layout of x; None to find it by the position of 1 or 3 channels.
-
-    Returns:
-        The data set, and notes about changes of the images.
-
-    Raises:
-        InputError: arrays of another shape or type, NaN or infinity.
     """
     x, y = as_array(x, "x"), as_array(y, "y")
     sha256 = sha256 or sha256_of_arrays([x, y])
@@ -126,9 +110,9 @@ def _scaled(
             message = f"The images reach {highest:g}; their values were divided by 255."
             notes.append(Note("images-rescaled", message))
         span = limits.upper - limits.lower
-        if lowest < limits.lower - span or highest > limits.upper + span:
-            expected = f"values from {limits.lower:g} to {limits.upper:g} (bounds)"
-            require(False, "x", expected, [round(lowest, 4), round(highest, 4)])
+        near = limits.lower - span <= lowest and highest <= limits.upper + span
+        expected = f"values from {limits.lower:g} to {limits.upper:g} (bounds)"
+        require(near, "x", expected, [round(lowest, 4), round(highest, 4)])
         x = limits.from_native(x)
     outside = int(((x < 0) | (x > 1)).reshape(len(x), -1).any(axis=1).sum())
     if outside:
@@ -145,11 +129,8 @@ def _labels(y: np.ndarray, images: int) -> np.ndarray:
         y = y[:, 0]
     if y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
         y = y.argmax(axis=1)
-    if y.shape != (images,) or y.dtype.kind not in "iu":
-        raise InputError(
-            f"y: expected {images} whole numbers, one for each image, "
-            f"got {y.dtype} of shape {list(y.shape)}"
-        )
+    valid, got = y.shape == (images,) and y.dtype.kind in "iu", f"{y.dtype} of shape {y.shape}"
+    require(valid, "y", f"{images} whole numbers, one for each image", got)
     require(y.min() >= 0, "y", "labels from 0 on", int(y.min()))
     require(y.max() < 2**31, "y", f"labels below {2**31}", int(y.max()))
     return y.astype(np.int64)
@@ -172,15 +153,14 @@ def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
         path = folder / line[0].strip()
         content = files.read_bytes(path, "an image")
         digest.update(content)
-        try:
-            with Image.open(io.BytesIO(content)) as picture:
-                grey = picture.mode in ("1", "L")
-                require(not picture.mode.startswith(("I", "F")), str(path), "8 bits", picture.mode)
-                x.append(np.asarray(picture.convert("L" if grey else "RGB")))
-        except InputError:
-            raise
-        except Exception as error:  # Pillow fails in many ways
-            raise InputError(f"{path}: expected an image, got {files.reason(error)}") from error
+        # Pillow fails in many ways.
+        with (
+            files.reading(path, "an image", (Exception,)),
+            Image.open(io.BytesIO(content)) as picture,
+        ):
+            grey = picture.mode in ("1", "L")
+            require(not picture.mode.startswith(("I", "F")), str(path), "8 bits", picture.mode)
+            x.append(np.asarray(picture.convert("L" if grey else "RGB")))
         y.append(int(line[1]))
         same = x[-1].shape == x[0].shape
         require(same, str(path), f"an image of shape {list(x[0].shape)}", list(x[-1].shape))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import product
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
 
 from daa import targets
 from daa.errors import InputError, require
 from daa.target import Bounds, Target
-from daa.targets.adapters import common
-from daa.targets.adapters.function import from_function
+from daa.targets.adapters import common, layouts
 from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.targets.files import reason
+from daa.tensorflow import tf
 
 
 def of_project(reference: str) -> bool:
@@ -36,23 +36,8 @@ def load(
     signature: str | None = None,
     model_dir: str | Path | None = None,
 ) -> Target:
-    """A target from a model or its name.
-
-    Args:
-        model: a `Target`; a Keras model; a PyTorch module; a function of native pixels [N, H, W, C]
-            that returns logits [N, K]; or a text: `folder/name` of a target folder, the path of a
-            .keras file, the folder of a SavedModel, or `package.module:function`. This function
-            takes no arguments and returns such an object. Modules may be in the working directory.
-        image_shape: (H, W, C) of the images, if the model does not determine it.
-        bounds: lowest and highest pixel value of the model's input.
-        data_format: layout of the model's input, if the model accepts both; None for channels_last.
-        name: name of the target; None for the name of the model.
-        signature: signature of a SavedModel.
-        model_dir: folder of this project's weights; else `DAA_MODELS`, else the cache.
-
-    Raises:
-        InputError: unknown model, or a model that cannot be attacked.
-    """
+    """A target from a model or its name; the model and the options are those of `daa.evaluate`."""
+    layout = {"bounds": bounds, "data_format": data_format}
     if isinstance(model, (str, Path)):
         reference, path = str(model), Path(model)
         if (path / "saved_model.pb").is_file() or path.suffix in (".keras", ".h5", ".hdf5"):
@@ -60,8 +45,7 @@ def load(
         elif ":" in reference and not path.exists():
             model, name = _called(reference), name or reference
         elif of_project(reference):
-            options = {"bounds": bounds, "data_format": data_format, "signature": signature}
-            for option, value in options.items():
+            for option, value in {**layout, "signature": signature}.items():
                 require(value is None, option, f"no such option for {reference}", value)
             return targets.load_target(reference, model_dir=model_dir)
         else:
@@ -74,9 +58,8 @@ def load(
     if signature is not None and not saved:
         raise InputError(f"signature: only a SavedModel has signatures, got {signature!r}")
     if isinstance(model, Target):
-        for option, value in {"bounds": bounds, "data_format": data_format}.items():
+        for option, value in layout.items():
             require(value is None, option, "none, as the target has its own", value)
-        common.check_gradient(model)
         return common.with_logits(model)
     make: Callable[..., Target]
     if saved:
@@ -88,26 +71,52 @@ def load(
     else:
         expected = "a Target, a Keras model, a PyTorch module or a function of pixels"
         require(callable(model), name or "model", expected, model)
-        make = from_function
+        make = _from_function
     return _in_first_layout(
         partial(make, model, bounds=bounds, name=name), image_shape, data_format
     )
 
 
-def loader(reference: str, **options: Any) -> partial[Target]:
-    """A function without arguments that loads a target, also in another process."""
-    if of_project(reference):
-        return targets.loader(reference, options.get("model_dir"))
-    return partial(load, reference, **options)
+def _from_function(
+    call: Any,
+    *,
+    image_shape: Shape | None,
+    bounds: Bounds | tuple[float, float] | None = None,
+    name: str | None = None,
+    data_format: DataFormat = "channels_last",
+) -> Target:
+    """A target from a function of native pixels to logits [N, K]; options as for `from_keras`."""
+    name = name or getattr(call, "__name__", None) or type(call).__name__
+    shape = layouts.image_shape_of(None, image_shape, data_format, name)
+
+    def weights_sha256() -> str | None:
+        """Hash of the variables and constants of the function; None if it has no graph."""
+        spec = tf.TensorSpec([None, *layouts.input_shape(shape, data_format)], tf.float32)
+        try:
+            traced = tf.function(lambda x: call(x), autograph=False).get_concrete_function(spec)
+        except Exception:  # a function for eager mode only
+            return None
+        graph = traced.graph
+        weights = [variable.numpy() for variable in graph.variables]
+        weights += [t.numpy() for t, _ in graph.captures if t.dtype != tf.resource]
+        nodes = [node for node in graph.as_graph_def().node if node.op == "Const"]
+        weights += [tf.make_ndarray(node.attr["value"].tensor) for node in nodes]
+        return common.sha256_of_arrays(weights)
+
+    return common.target_of(
+        call,
+        name,
+        image_shape=shape,
+        bounds=bounds,
+        weights_sha256=weights_sha256,
+        data_format=data_format,
+    )
 
 
 def _in_first_layout(
     make: Callable[..., Target], image_shape: Shape | None, data_format: DataFormat | None
 ) -> Target:
-    """The target in the first layout that the model accepts, beginning with `data_format`.
-
-    The model's own input shape comes before `image_shape`.
-    """
+    """The target in the first shape and layout that the model accepts; its own shape is first."""
     formats = list(dict.fromkeys(filter(None, [data_format, *get_args(DataFormat)])))
     made: list[Target] = []
     failed: list[InputError] = []
@@ -132,28 +141,16 @@ def _in_first_layout(
 
 def _is(model: Any, package: str, name: str) -> bool:
     """Whether a model is of a class of a package, without importing the package."""
-    kind: Any = sys.modules.get(package)
-    for attribute in name.split("."):
-        kind = getattr(kind, attribute, None)
-    return kind is not None and isinstance(model, kind)
+    loaded = sys.modules.get(package)
+    return loaded is not None and isinstance(model, attrgetter(name)(loaded))
 
 
 def _called(reference: str) -> Any:
-    """The result of a function `package.module:function`; an object that is no function, itself.
-
-    Raises:
-        InputError: no such module or function, or the function fails.
-    """
+    """The result of a function `package.module:function`; an object that is no function, itself."""
     module, _, attribute = reference.partition(":")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    try:
-        loaded: Any = importlib.import_module(module)
-    except Exception as error:
-        raise InputError(
-            f"{reference}: expected a module that can be imported, got "
-            f"{type(error).__name__}: {reason(error)}"
-        ) from error
+    loaded = targets.import_module(module, reference, "module")
     for part in attribute.split("."):
         names = [key for key, value in vars(loaded).items() if key[0] != "_" and callable(value)]
         expected = f"one of {', '.join(names)}"

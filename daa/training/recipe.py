@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from daa.errors import InputError, shown
 from daa.runs import config
 from daa.runs.config import Length
 from daa.target import Precision
@@ -62,16 +61,6 @@ class TrainConfig(BaseModel):
 
 
 def load(path: Path) -> TrainConfig:
-    """Reads the YAML file of a training.
-
-    Raises:
-        InputError: The file can't be read, or a key is unknown, missing or has a wrong value; the
-            message names file and key.
-    """
-    raw: Any = config.read_yaml(path)
-    if not isinstance(raw, dict):
-        raise InputError(
-            f"{path}: must be a mapping with target, eps, steps, ..., got {shown(raw)}"
-        )
-    recipe: TrainConfig = config.check(TypeAdapter(TrainConfig), raw, str(path))
+    """Reads a recipe. InputError names the file and the first wrong key."""
+    recipe: TrainConfig = config.check(TypeAdapter(TrainConfig), config.read_yaml(path), str(path))
     return recipe

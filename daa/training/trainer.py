@@ -31,7 +31,7 @@ class Trainer:
         total: Number of updates of the complete training, for the schedule.
         bounds: Native range of the pixels.
         training_network: (variables, on_moments) -> network in training mode, which normalizes with
-            the moments of its minibatch and reports them; for networks with batch normalization.
+            the moments of its minibatch and reports them; None without batch normalization.
 
     Source: Madry et al. 2018, Eq. 2.1; the released scripts' training of the FMNIST network.
     """
@@ -51,19 +51,12 @@ class Trainer:
             self.optimizer = tf.keras.optimizers.SGD(rate, momentum=0.9)
         self.trainable = [v for name, v in self.variables.items() if "/moving_" not in name]
         self.optimizer.build(self.trainable)
-        self._update = self._compile()
+        self._update = tf.function(self._attack_and_update)
 
     def epoch(self, number: int, x: np.ndarray, y: np.ndarray, on_batch: Callable) -> float:
-        """One pass over the images.
+        """One pass over the images; returns the mean loss at the adversarial images.
 
-        Args:
-            number: Number of the epoch, from 0.
-            x: Training images. [N, H, W, C] float32 in [0, 1].
-            y: Labels. [N] int64.
-            on_batch: Called with the loss after each update.
-
-        Returns:
-            Mean training loss at the adversarial images.
+        Calls `on_batch` with the loss of each update. Epochs count from 0.
         """
         rng = np.random.default_rng((self.config.seed, number))
         order = rng.permutation(len(x))
@@ -104,37 +97,31 @@ class Trainer:
             moving = self.variables[f"{name}/moving_{kind}"]
             moving.assign(_MOMENTS_DECAY * moving + (1 - _MOMENTS_DECAY) * value)
 
-    def _compile(self) -> Callable:
-        """One update as a graph: attacks the minibatch, then updates the weights."""
-        config, dtype = self.config, tf.as_dtype(self.config.precision)
-        kernels = [v for v in self.trainable if v.shape.rank > 1]
-
-        @tf.function
-        def update(x: tf.Tensor, y: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-            done = tf.cast(self.optimizer.iterations, tf.float32) / self.total
-            scale = tf.minimum(1.0, done / config.ramp) if config.ramp else 1.0
-            eps, step_size = config.eps * scale, config.step_size * scale
-            lower, upper = tf.maximum(x - eps, 0.0), tf.minimum(x + eps, 1.0)
-            adv = ball.project(x + eps * noise, lower, upper)
-            cast = {name: tf.cast(v, dtype) for name, v in self.variables.items()}
-            attacked = self._logits(cast, lambda *_: None)
-            for _ in tf.range(config.steps):
-                with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    tape.watch(adv)
-                    loss = tf.reduce_sum(xent(attacked(adv), y))
-                step = step_size * tf.sign(tape.gradient(loss, adv))
-                adv = ball.project(adv + step, lower, upper)
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_mean(xent(self._logits(self.variables, self._track)(adv), y))
-                decay = tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
-                objective = loss + config.weight_decay * decay
-            rate = config.learning_rate * _schedule(config.schedule, done)
-            self.optimizer.learning_rate.assign(rate)
-            gradients = tape.gradient(objective, self.trainable)
-            self.optimizer.apply_gradients(zip(gradients, self.trainable, strict=True))
-            return loss
-
-        return update
+    def _attack_and_update(self, x: tf.Tensor, y: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        config = self.config
+        done = tf.cast(self.optimizer.iterations, tf.float32) / self.total
+        scale = tf.minimum(1.0, done / config.ramp) if config.ramp else 1.0
+        eps, step_size = config.eps * scale, config.step_size * scale
+        lower, upper = tf.maximum(x - eps, 0.0), tf.minimum(x + eps, 1.0)
+        adv = ball.project(x + eps * noise, lower, upper)
+        cast = {name: tf.cast(v, config.precision) for name, v in self.variables.items()}
+        attacked = self._logits(cast, lambda *_: None)
+        for _ in tf.range(config.steps):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(adv)
+                loss = tf.reduce_sum(xent(attacked(adv), y))
+            step = step_size * tf.sign(tape.gradient(loss, adv))
+            adv = ball.project(adv + step, lower, upper)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(xent(self._logits(self.variables, self._track)(adv), y))
+            kernels = [v for v in self.trainable if v.shape.rank > 1]
+            decay = tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+            objective = loss + config.weight_decay * decay
+        rate = config.learning_rate * _schedule(config.schedule, done)
+        self.optimizer.learning_rate.assign(rate)
+        gradients = tape.gradient(objective, self.trainable)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable, strict=True))
+        return loss
 
 
 def _schedule(name: str, done: tf.Tensor) -> tf.Tensor:
@@ -149,12 +136,7 @@ def _schedule(name: str, done: tf.Tensor) -> tf.Tensor:
 
 
 def augment(x: np.ndarray, rng: np.random.Generator, pad: int = 4) -> np.ndarray:
-    """Random crops of images with a black border; half of the images are mirrored.
-
-    Args:
-        x: Images. [N, H, W, C].
-        rng: Random number generator for crops and mirrors.
-        pad: Width of the border, in pixels.
+    """Random crops of images with a black border of `pad` pixels; half of them are mirrored.
 
     Source: MadryLab/cifar10_challenge, cifar10_input.py.
     """

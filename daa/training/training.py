@@ -33,15 +33,7 @@ STATE, LOG = "state.npz", "log.jsonl"
 
 @dataclass(frozen=True)
 class Trained:
-    """Result of a training.
-
-    Args:
-        path: Path of the weights.
-        data: Name of the test set.
-        images: Number of test images.
-        clean: Accuracy on the test images, in [0, 1].
-        robust: Accuracy under PGD with `EVALUATION_STEPS` steps, in [0, 1].
-    """
+    """Path of the new weights, and their clean and PGD accuracy on the test images, in [0, 1]."""
 
     path: Path
     data: str
@@ -59,17 +51,8 @@ def train(
 ) -> Trained:
     """Trains a network, or continues an interrupted training; writes weights and log.
 
-    Args:
-        config: The recipe.
-        out: Path of the weights: NAME.npz, or the prefix of a TF1 checkpoint. None for the default
-            path in the folder of the target.
-        data_dir: Folder of the data sets.
-        progress: Show a progress bar for each epoch.
-
-    Raises:
-        InputError: This project does not train the target, data is missing, too many images are
-            held out, the training folder holds another training or other files, or the new weights
-            are no better than a guess. Existing weights stay unchanged then.
+    `out` is NAME.npz, the prefix of a TF1 checkpoint, or None for the default path in the folder of
+    the target. Existing weights stay unchanged if the training fails.
     """
     model = targets.model_of(config.target)
     out = out or targets.own_weights(config.target)
@@ -98,10 +81,8 @@ def train(
 
 def _check_folder(folder: Path) -> None:
     """Refuses a folder with files that a training could overwrite."""
-    if not folder.exists():
-        return
-    require(folder.is_dir(), str(folder), "a folder", "a file")
-    names = {path.name for path in folder.iterdir() if path.suffix != ".partial"}
+    require(folder.is_dir() or not folder.exists(), str(folder), "a folder", "a file")
+    names = {path.name for path in folder.glob("*") if path.suffix != ".partial"}
     other = names - ({LOCK, OWNER, STATE, LOG} if STATE in names else {LOCK, OWNER})
     if other:
         raise InputError(
@@ -111,7 +92,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def make_trainer(config: TrainConfig, model: Model, images: int) -> Trainer:
-    """A network with its initial weights, to be trained on `images` images."""
+    """The network with its initial weights, for a training on `images` images."""
     if model.initialize is None:
         raise InputError(f"{config.target}: this project can't train this network")
     initial = model.initialize(np.random.default_rng(config.seed))
@@ -126,29 +107,12 @@ def make_trainer(config: TrainConfig, model: Model, images: int) -> Trainer:
 
 
 def fit(
-    trainer: Trainer,
-    model: Model,
-    seen: Dataset,
-    held: Dataset,
-    folder: Path,
-    progress: bool = True,
+    trainer: Trainer, model: Model, seen: Dataset, held: Dataset, folder: Path, progress: bool
 ) -> dict[str, np.ndarray]:
-    """Trains the remaining epochs.
+    """Trains the remaining epochs on the images `seen`.
 
-    After each epoch the state is written to `folder`, so that a kill loses at most one epoch, and
-    log.jsonl gets a line with epoch, loss, accuracies and seconds.
-
-    Args:
-        trainer: Network with its initial weights.
-        model: Architecture of the network.
-        seen: Training images.
-        held: Held-out images; may be empty.
-        folder: Folder of state and log.
-        progress: Show a progress bar for each epoch.
-
-    Returns:
-        The weights with the best PGD accuracy on the held-out images; without held-out images the
-        last weights.
+    Each epoch writes the state and a line of log.jsonl to `folder`. Returns the weights with the
+    best PGD accuracy on the held-out images; without held-out images the last weights.
     """
     config = trainer.config
     fingerprint = json.dumps(config.model_dump(), sort_keys=True)
@@ -157,8 +121,7 @@ def fit(
     for epoch in range(len(lines), config.epochs):
         if config.patience and since_best(lines) >= config.patience:
             break
-        begin = time.perf_counter()
-        updates = len(seen) // config.batch_size
+        begin, updates = time.perf_counter(), len(seen) // config.batch_size
         name = f"epoch {epoch + 1}/{config.epochs}"
         with tqdm(total=updates, unit="batch", desc=name, disable=not progress) as bar:
 
@@ -171,34 +134,24 @@ def fit(
             if len(held):
                 clean, robust = accuracies(attack, held)
                 line |= {"clean": round(clean, 4), "pgd": round(robust, 4)}
-                bar.set_postfix_str(
-                    f"loss {loss:.3f}, clean {100 * clean:.1f} %, PGD {100 * robust:.1f} %"
-                )
+                text = f"loss {loss:.3f}, clean {100 * clean:.1f} %, PGD {100 * robust:.1f} %"
+                bar.set_postfix_str(text)
         line["seconds"] = round(time.perf_counter() - begin, 1)
         lines.append(line)
         if since_best(lines) == 0:
             best = trainer.arrays()
         arrays = {**trainer.state(), **{f"best/{name}": value for name, value in best.items()}}
-        about = {"log": np.array(json.dumps(lines)), "config": np.array(fingerprint)}
-        save_npz(folder / STATE, {**arrays, **about})
+        arrays |= {"log": np.array(json.dumps(lines)), "config": np.array(fingerprint)}
+        save_npz(folder / STATE, arrays)
         text = "".join(json.dumps(line) + "\n" for line in lines)
         write_atomically(folder / LOG, text.encode())
     return best
 
 
 def restore(trainer: Trainer, path: Path, fingerprint: str) -> tuple[list[dict], dict]:
-    """Loads the state of an interrupted training into the trainer.
+    """Continues from a saved state, if there is one of the config with this `fingerprint`.
 
-    Args:
-        trainer: Network with its initial weights.
-        path: File of the state; need not exist.
-        fingerprint: The config as text; must be equal to the text in the state.
-
-    Returns:
-        Lines of the log, and best weights so far; both empty without a state.
-
-    Raises:
-        InputError: The state is damaged, or belongs to another config.
+    Returns the lines of the log and the best weights so far.
     """
     if not path.exists():
         return [], {}
@@ -233,11 +186,7 @@ def since_best(lines: list[dict[str, Any]]) -> int:
 def judge(
     trainer: Trainer, model: Model, best: Mapping[str, np.ndarray], test: Dataset, folder: Path
 ) -> tuple[float, float]:
-    """Clean and robust accuracy of the final weights on the test set, in [0, 1].
-
-    Raises:
-        InputError: The weights are not finite, or no better than the most frequent label.
-    """
+    """Clean and robust accuracy on the test set; weights no better than a guess are refused."""
     advice = "existing weights are unchanged. Change the config, and remove this folder"
     for name, array in best.items():
         if not np.isfinite(array).all():
@@ -257,20 +206,14 @@ def attack_on(trainer: Trainer, model: Model, variables: Mapping[str, tf.Variabl
 
     Source: Madry et al. 2018: steps of 2.5 eps divided by their number.
     """
-    eps = trainer.config.eps
-    target = Target(
-        trainer.config.target,
-        model.network(variables),
-        model.image_shape,
-        model.classes,
-        bounds=model.bounds,
-    )
-    step_size = 2.5 * eps / EVALUATION_STEPS
-    return Attack(target, AttackConfig("pgd", eps=eps, step_size=step_size, steps=EVALUATION_STEPS))
+    eps, steps, network = trainer.config.eps, EVALUATION_STEPS, model.network(variables)
+    name, shape, classes = trainer.config.target, model.image_shape, model.classes
+    target = Target(name, network, shape, classes, bounds=model.bounds)
+    return Attack(target, AttackConfig("pgd", eps=eps, step_size=2.5 * eps / steps, steps=steps))
 
 
 def accuracies(attack: Attack, data: Dataset) -> tuple[float, float]:
     """Accuracy on the clean images and under the attack, in [0, 1]."""
     clean = clean_accuracy(attack.target, data.x, data.y)
-    adv = attack(data.x, data.y)
-    return clean, float((margins(attack.target, adv, data.y) > 0).mean())
+    robust = margins(attack.target, attack(data.x, data.y), data.y) > 0
+    return clean, float(robust.mean())

@@ -1,107 +1,67 @@
-"""Adaptive DAA: its budget, its determinism, and what it is made for."""
-
-import os
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from toys import config, images, labelled, linear_target, network
+from toys import ahead, config, images, labelled, linear_target, network
 
-from daa import AttackConfig, InputError, Target, targets, worst_case
+from daa import AttackConfig, InputError, worst_case
 from daa.attacks import adaptive, ball
 from daa.attacks.attack import Attack
 from daa.attacks.bandit import AdaptiveSettings
 from daa.attacks.plans import Outcome, Report
-from daa.attacks.worst_case import Job, local, margins, worst_cases
+from daa.attacks.worst_case import Job, margins, worst_cases
+
+SETTINGS = AttackConfig("adaptive", eps=0.03, budget=40.0)
+TARGET = network()
+X, Y = labelled(TARGET)
 
 
 def test_it_spends_its_budget_and_not_more():
-    target = network()
-    x, y = labelled(target)
     for budget in (12.0, 40.0):
-        report = worst_case(target, AttackConfig("adaptive", eps=0.02, budget=budget), x, y)
+        report = worst_case(TARGET, SETTINGS.replace(eps=0.02, budget=budget), X, Y)
         spent = report.gradients
         assert 0.8 * budget < spent.mean() <= budget
         assert spent.min() < spent.max()
-        ball.check(report.adv, x, 0.02)
-        found = margins(target, report.adv, y)
+        ball.check(report.adv, X, 0.02)
+        found = margins(TARGET, report.adv, Y)
         np.testing.assert_array_equal(found > 0, report.correct_per_restart.all(axis=0))
         assert report.robust_accuracy[-1] == (found > 0).mean()
 
 
 def test_a_seed_gives_the_same_result_and_another_one_another():
-    target = network()
-    x, y = labelled(target)
-    a, b, c = (
-        worst_case(target, AttackConfig("adaptive", eps=0.03, budget=30.0), x, y, seed=seed)
-        for seed in (0, 0, 1)
-    )
+    a, b, c = (worst_case(TARGET, SETTINGS, X, Y, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(a.adv, b.adv)
     np.testing.assert_array_equal(a.gradients, b.gradients)
     assert (a.adv != c.adv).any()
 
 
 def test_logits_times_a_power_of_two_change_nothing():
-    x, y = labelled(network())
-    plain, scaled = (
-        worst_case(network(factor=factor), AttackConfig("adaptive", eps=0.03, budget=30.0), x, y)
-        for factor in (1.0, 1024.0)
-    )
+    plain, scaled = (worst_case(t, SETTINGS, X, Y) for t in (TARGET, network(factor=1024.0)))
     np.testing.assert_array_equal(plain.adv, scaled.adv)
     np.testing.assert_array_equal(plain.robust_accuracy, scaled.robust_accuracy)
 
 
-def test_it_goes_on_where_it_was_interrupted():
-    target = network()
-    x, y = labelled(target, 150)
-    settings = AttackConfig("adaptive", eps=0.03, budget=40.0)
-    reports = []
-    whole = worst_case(target, settings, x, y, on_unit=reports.append)
-    assert len(reports) > 4
-    part = worst_case(target, settings, x, y, so_far=_copy(target, settings, x, y, 3))
-    np.testing.assert_array_equal(part.adv, whole.adv)
-    np.testing.assert_array_equal(part.margin, whole.margin)
-    np.testing.assert_array_equal(part.gradients, whole.gradients)
+def test_an_interrupted_attack_continues():
+    x, y = labelled(TARGET, 150)
+    events = worst_cases(TARGET, [Job(SETTINGS)], x, y)
+    part = [next(events).report for _ in range(3)][-1]
+    part = replace(part, adv=part.adv.copy(), margin=part.margin.copy())
+    *_, last = events
+    assert len(last.report.history) > 4
+    resumed = worst_case(TARGET, SETTINGS, x, y, so_far=part)
+    for name in ("adv", "margin", "gradients"):
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(last.report, name))
+    history = (replace(part.history[0], images=part.history[1].images), *part.history[1:])
+    message = "adaptive: unit 1: the stored results are for other .*start anew"
+    with pytest.raises(InputError, match=message):
+        worst_case(TARGET, SETTINGS, x, y, so_far=replace(part, history=history))
 
 
-def _copy(target, settings, x, y, units):
-    """The report after some units."""
-    for progress in worst_cases(target, [Job(settings)], x, y):
-        if len(progress.report.history) == units:
-            return progress.report
-    raise AssertionError
-
-
-def test_results_of_another_plan_are_refused():
-    target = network()
-    x, y = labelled(target, 150)
-    settings = AttackConfig("adaptive", eps=0.03, budget=40.0)
-    kept = _copy(target, settings, x, y, 3)
-    history = (replace(kept.history[0], images=kept.history[1].images), *kept.history[1:])
-    with pytest.raises(
-        InputError, match=r"adaptive: unit 1: the stored results are for other .*start anew"
-    ):
-        worst_case(target, settings, x, y, so_far=replace(kept, history=history))
-
-
-def test_units_of_a_round_may_run_beside_each_other():
-    target = network()
-    x, y = labelled(target, 150)
-    settings = AttackConfig("adaptive", eps=0.03, budget=40.0)
-
-    def two_ahead(units):
-        running = []
-        while True:
-            while len(running) < 2 and (unit := next(units, None)) is not None:
-                running.append(unit)
-            if not running:
-                return
-            yield from local(target, x, y)(iter([running.pop(0)]))
-
-    found = worst_case(target, settings, x, y, engine=two_ahead)
-    plain = worst_case(target, settings, x, y)
-    np.testing.assert_array_equal(found.adv, plain.adv)
+def test_the_units_of_a_round_may_run_in_parallel():
+    x, y = labelled(TARGET, 150)
+    parallel = worst_case(TARGET, SETTINGS, x, y, engine=ahead(TARGET, x, y, 2))
+    np.testing.assert_array_equal(parallel.adv, worst_case(TARGET, SETTINGS, x, y).adv)
 
 
 @pytest.mark.parametrize("n", [1, 3, 49, 60])
@@ -116,46 +76,11 @@ def test_few_images_and_two_classes_are_enough(n):
 
 
 def test_nothing_right_is_nothing_to_do():
-    target = network()
-    x, y = labelled(target, 20)
     with pytest.raises(InputError, match="method: expected an attack, got the plan 'adaptive'"):
-        Attack(target, AttackConfig("adaptive"))
-    report = worst_case(target, AttackConfig("adaptive"), x, (y + 1) % 4)
+        Attack(TARGET, AttackConfig("adaptive"))
+    report = worst_case(TARGET, AttackConfig("adaptive"), X[:20], (Y[:20] + 1) % 4)
     assert report.gradients.sum() == 0
     assert report.clean_accuracy == 0
-
-
-def test_it_stops_when_its_minutes_are_over():
-    target = network()
-    x, y = labelled(target, 100)
-    settings = AttackConfig("adaptive", eps=0.001, budget=1e6, minutes=1e-4)
-    report = worst_case(target, settings, x, y)
-    assert 1 <= len(report.history) <= 4
-
-
-def test_random_search_joins_where_gradients_bring_nothing():
-    target = network()
-    x, y = labelled(target, 100)
-
-    def flat(x):
-        return tf.round(20 * target.network(x)) / 20 + 0 * target.network(x)
-
-    dead = Target("test/flat", flat, (4, 4, 1), 4)
-    report = worst_case(dead, AttackConfig("adaptive", eps=0.1, budget=60.0), x, y)
-    assert report.robust_accuracy[-1] < 1
-
-
-def units(plan, report, answer, most=60):
-    """The units of a plan that receives the results of `answer`."""
-    sent, unit = [], next(plan, None)
-    while unit is not None and len(sent) < most:
-        sent.append(unit)
-        report = answer(report, unit)
-        try:
-            unit = plan.send(report)
-        except StopIteration:
-            break
-    return sent
 
 
 def lowered(report, unit, share=0.99):
@@ -166,16 +91,21 @@ def lowered(report, unit, share=0.99):
     return Report(report.adv, margin, report.natural, (*report.history, outcome))
 
 
-def planned(n=300, seed=3, answer=lowered, lowest=-0.5, settings=None, **changes):
-    """The units of a plan on n images, and the clean margins."""
+def planned(n=300, answer=lowered, lowest=-0.5, settings=AdaptiveSettings(), **changes):  # noqa: B008
+    """The first units of a plan that receives the results of `answer`, and the clean margins."""
     config = AttackConfig("adaptive", eps=0.2, clip_range=False, **{"budget": 50.0, **changes})
     x, y = images(n)
     natural = np.linspace(lowest, 4, n).astype(np.float32)
     report = Report(x, np.where(natural > 0, np.inf, natural).astype("f4"), natural)
-    options = {"budget": config.budget, "minutes": config.minutes}
-    settings = settings or AdaptiveSettings()
-    plan = adaptive.adaptive(config, x, y, seed, report, settings, **options)
-    return units(plan, report, answer), natural
+    plan = adaptive.adaptive(config, x, y, 3, report, settings, **dict(config.options))
+    sent = []
+    with suppress(StopIteration):
+        unit = next(plan)
+        while len(sent) < 60:
+            sent.append(unit)
+            report = answer(report, unit)
+            unit = plan.send(report)
+    return sent, natural
 
 
 @pytest.fixture
@@ -316,23 +246,3 @@ def test_random_search_is_an_arm_only_if_many_margins_are_constant(drop):
     sent, _ = planned(lowest=0.1, budget=200.0, answer=answer)
     expected = {"blob", "multitargeted", "apgd"} | (set() if drop else {"square"})
     assert {unit.config.method for unit in sent} == expected
-
-
-def test_the_seed_decides_the_starts():
-    a, b, c = (planned(seed=seed)[0] for seed in (3, 3, 4))
-    for one, other in zip(a, b, strict=True):
-        np.testing.assert_array_equal(one.first, other.first)
-    assert (a[0].first != c[0].first).any()
-
-
-@pytest.mark.real
-@pytest.mark.skipif(
-    not {"DAA_DATA", "DAA_MODELS"} <= set(os.environ), reason="DAA_DATA or DAA_MODELS is not set"
-)
-def test_it_beats_pgd_at_a_fraction_of_its_gradients():
-    target = targets.load_target("locuslab/fast_pgd_mnist")
-    data = targets.load_dataset("locuslab/fast_pgd_mnist", images=500)
-    report = worst_case(target, AttackConfig("adaptive", budget=25.0), data.x, data.y)
-    pgd = worst_case(target, AttackConfig("pgd", steps=100), data.x, data.y)
-    assert report.gradients.mean() <= 25
-    assert report.robust_accuracy[-1] < pgd.robust_accuracy[-1] - 0.03

@@ -1,5 +1,3 @@
-"""The arms of Adaptive DAA: their attacks, their shares and their records."""
-
 import numpy as np
 import pytest
 

@@ -1,11 +1,9 @@
-"""What each addition touches: one function and one row."""
-
 from typing import Literal
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import images, linear_target
+from toys import images
 
 from daa import AttackConfig, InputError, worst_case
 from daa.attacks import ball
@@ -47,14 +45,11 @@ def dummy(monkeypatch):
     return row
 
 
-def test_an_attack_of_new_parts_is_one_row(dummy):
-    target, _ = linear_target()
+def test_an_attack_of_new_parts_is_one_row(dummy, target):
     x, y = images(10)
     settings = AttackConfig("dummy", "square", eps=0.1, steps=3, batch_size=4, side="down")
     found = settings.settings()
-    assert found["gain"] == 1.0
-    assert found["length"] == 0.01
-    assert found["shift"] == 1
+    assert (found["gain"], found["length"], found["shift"]) == (1.0, 0.01, 1)
     assert AttackConfig.from_settings(found) == settings
     report = worst_case(target, settings, x, y)
     assert report.correct_per_restart.shape == (2, 10)

@@ -1,14 +1,13 @@
-"""What a user of the Python interface can get wrong ends in one line, an InputError."""
-
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from toys import images, linear_target
 
-from daa import Attack, AttackConfig, Bounds, Dataset, InputError, Target, worst_case
+from daa import Attack, AttackConfig, Bounds, InputError, Target, worst_case
 from daa.attacks.losses import xent
 from daa.attacks.worst_case import margins
 from daa.target import input_gradient, predict
@@ -34,14 +33,10 @@ BAD = {
     "constant": (lambda x: tf.zeros([tf.shape(x)[0], 3]), "logits with a gradient at the images"),
     "rounded": (lambda x: tf.cast(tf.cast(flat(x) @ W, tf.int32), tf.float32), "has no derivative"),
     "float64": (lambda x: tf.cast(flat(x) @ W, tf.float64), r"float32 logits \[N, 3\] .* float64"),
-    "float16": (lambda x: tf.cast(flat(x) @ W, tf.float16), r"got float16 \(None, 3\)"),
-    "integers": (lambda x: tf.cast(flat(x) @ W, tf.int64), r"got int64 \(None, 3\)"),
     "wide": (lambda x: tf.concat([flat(x) @ W] * 2, 1), r"float32 logits .* got float32 \(None, 6"),
     "narrow": (lambda x: tf.reduce_sum(flat(x) @ W, 1), r"got float32 \(None,\)"),
     "sparse": (lambda x: tf.sparse.from_dense(flat(x) @ W), "got SparseTensor"),
     "nothing": (lambda x: None, "got NoneType"),
-    "numpy": (lambda x: np.zeros((16, 3), np.float32), "got ndarray"),
-    "two": (lambda x: (flat(x) @ W, flat(x) @ W), "got tuple"),
     "eager": (lambda x: tf.constant(x.numpy()), "got (AttributeError|NotImplementedError)"),
     "fails": (fails, r"expected float32 logits \[N, 3\] of images \[4, 4, 1\], got KeyError"),
     "fails later": (fails_later, "expected logits and gradients .* got .*division by zero"),
@@ -79,21 +74,18 @@ def test_every_way_to_the_logits_looks_at_them():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"classes": -3702}, "t: classes: expected a whole number >= 2, got -3702"),
         ({"classes": 1}, "t: classes: expected a whole number >= 2, got 1"),
         ({"image_shape": [4, 4, 1]}, r"t: image_shape: expected \(H, W, C\), whole numbers >= 1"),
-        ({"image_shape": (4, 4)}, "t: image_shape: expected"),
         ({"image_shape": (4, None, 1)}, "t: image_shape: expected"),
         ({"name": "a\nb"}, r"target: name: expected one line of printable .* got 'a\\nb'"),
-        ({"name": 3}, "target: name: expected one line"),
         ({"name": "x" * 256}, "target: name: expected one line"),
         ({"network": None}, "t: network: expected a function, got None"),
+        ({"provenance": "stolen"}, "t: provenance: expected one of original, "),
     ],
 )
 def test_a_target_that_is_none_is_refused(change, message):
-    whole = {"name": "t", "network": LINEAR.network, "image_shape": (4, 4, 1), "classes": 3}
     with pytest.raises(InputError, match=message):
-        Target(**{**whole, **change})
+        replace(LINEAR, **{"name": "t", **change})
 
 
 @pytest.mark.parametrize(
@@ -123,11 +115,6 @@ def test_restarts_are_a_whole_number_that_ends(restarts):
         worst_case(LINEAR, CONFIG, X, Y, restarts=restarts)
 
 
-def test_the_name_of_data_is_printable():
-    with pytest.raises(InputError, match=r"data: name: expected printable characters, got 'a\\n'"):
-        Dataset("a\n", X, Y, "")
-
-
 def test_a_message_is_one_line_whatever_it_quotes():
     quoted = "a: expected b, got c\n\x85\u2028\t\x00\ud800\x1b[31m é"
     error = InputError(quoted)
@@ -137,28 +124,15 @@ def test_a_message_is_one_line_whatever_it_quotes():
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_numpy_numbers_become_python_numbers(kind):
-    options = {"eps": kind(0.25), "c": kind(2), "steps": np.int64(40), "batch_size": np.uint8(16)}
-    config = AttackConfig(
-        "blob", clip_range=np.bool_(True), random_start=np.bool_(False), **options
-    )
-    assert config == AttackConfig(
-        "blob", eps=0.25, c=2.0, steps=40, batch_size=16, clip_range=True, random_start=False
-    )
+    numbers = {"eps": kind(0.25), "c": kind(2), "steps": np.int64(40), "batch_size": np.uint8(16)}
+    config = AttackConfig("blob", random_start=np.bool_(False), **numbers)
+    plain = {"eps": 0.25, "c": 2.0, "steps": 40, "batch_size": 16}
+    assert config == AttackConfig("blob", random_start=False, **plain)
     json.dumps(config.settings())
-    numbers = {"seed": np.int32(3), "restarts": np.int64(2)}
-    report = worst_case(LINEAR, CONFIG, X, Y, **numbers)
-    np.testing.assert_array_equal(
-        report.adv, worst_case(LINEAR, CONFIG, X, Y, seed=3, restarts=2).adv
-    )
+    report = worst_case(LINEAR, CONFIG, X, Y, seed=np.int32(3), restarts=np.int64(2))
+    expected = worst_case(LINEAR, CONFIG, X, Y, seed=3, restarts=2)
+    np.testing.assert_array_equal(report.adv, expected.adv)
     adv = Attack(LINEAR, CONFIG)(X, Y, seed=np.uint8(3), restart=np.int16(1))
     np.testing.assert_array_equal(adv, Attack(LINEAR, CONFIG)(X, Y, seed=3, restart=1))
     bounds = Bounds(np.uint8(0), kind(255))
     assert (type(bounds.lower), type(bounds.upper)) == (int, float)
-
-
-@pytest.mark.parametrize(
-    "value", [np.bool_(True), np.float32(np.nan), np.array([0.1]), np.str_("a")]
-)
-def test_other_numpy_values_are_no_numbers(value):
-    with pytest.raises(InputError, match="eps: expected 0 < eps <= 1"):
-        AttackConfig("pgd", eps=value)

@@ -1,10 +1,3 @@
-"""What one attack depends on: seed and restart, shuffles, first images, what it remembers.
-
-Most tests put a recorder in the place of the compiled graph, so they take milliseconds.
-"""
-
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,17 +9,17 @@ from daa.attacks.worst_case import margins, run_unit
 
 
 class Recorder:
-    """Stands for the graph: notes what it is given, moves the images by `move`, even too far."""
+    """Replaces the compiled graph: notes its inputs, moves the images by `move`, even too far."""
 
     def __init__(self, move: float = 0.0, remember: float = 0.0) -> None:
         self.move, self.remember, self.calls = move, remember, []
 
-    def __call__(self, adv, labels, y, lower, upper, real, memory, sign, begin, end, *rest):
-        seen = {"adv": adv, "labels": labels, "y": y, "real": real, "memory": memory}
-        self.calls.append({**seen, "begin": int(begin), "end": int(end), "sign": float(sign)})
+    def __call__(self, images, memory, numbers, noise):
+        steps = {name: int(numbers[name]) for name in ("begin", "end")}
+        self.calls.append({**images, **steps, "memory": memory})
         kept = {name: tf.constant(value + self.remember) for name, value in memory.items()}
-        found = np.clip(adv, lower, upper) + np.float32(self.move)
-        return tf.constant(found), kept, tf.ones(len(adv), tf.bool)
+        moved = np.clip(images["adv"], images["lower"], images["upper"]) + np.float32(self.move)
+        return tf.constant(moved), kept, tf.constant(images["real"])  # only these are finite
 
 
 def recorded(settings, x, y, recorder=None, **options):
@@ -57,21 +50,34 @@ def orders(calls):
 PLAIN = config("blob", random_start=False)  # 20 steps, 5 between shuffles, minibatches of 16
 
 
-def test_each_round_shuffles_all_images_anew():
+def test_each_round_shuffles_all_particles_anew():
     x, y = numbered()
-    rounds = orders(recorded(PLAIN, x, y)[0])
+    calls, _ = recorded(PLAIN, x, y)
+    rounds = orders(calls)
     assert list(rounds) == [0, 5, 10, 15]
     assert all(sorted(order) == list(range(40)) for order in rounds.values())
     assert len({tuple(order) for order in [range(40), *rounds.values()]}) == 5
-
-
-def test_visits_say_their_steps_and_which_rows_only_fill_up():
-    calls, _ = recorded(PLAIN, *numbered())
     assert [(call["begin"], call["end"]) for call in calls] == [
         (k, k + 5) for k in (0, 5, 10, 15) for _ in range(3)
     ]
     assert [int(call["real"].sum()) for call in calls] == [16, 16, 8] * 4
     assert all(len(call["adv"]) == 16 for call in calls)
+    calls, _ = recorded(config("pgd", random_start=False), x, y)
+    assert orders(calls) == {0: list(range(40))}
+    assert [(call["begin"], call["end"]) for call in calls] == [(0, 20)] * 3
+
+
+NEVER = {"c": 5.0, "shuffle": "never", "steps_per_shuffle": None}
+
+
+@pytest.mark.parametrize(("method", "options"), [("blob", NEVER), ("dgf", NEVER), ("momentum", {})])
+def test_without_shuffles_images_depend_on_their_minibatch_only(method, options, target):
+    x, y = images(11)
+    attack = Attack(target, config(method, random_start=False, batch_size=3, **options))
+    parts = [attack(x[k : k + 3], y[k : k + 3]) for k in (0, 3, 6, 9)]
+    found = attack(x, y, seed=1)  # with padding in the last minibatch
+    np.testing.assert_allclose(found, np.concatenate(parts), atol=1e-6)
+    assert (attack(x[::-1], y[::-1])[::-1] != found).any() == (method != "momentum")
 
 
 def test_shuffles_and_starts_come_from_seed_and_restart():
@@ -90,13 +96,6 @@ def test_shuffles_and_starts_come_from_seed_and_restart():
             assert (np.array(found(**other)) != np.array(first)).any(), other
 
 
-def test_without_particles_nothing_is_shuffled():
-    x, y = numbered()
-    calls, _ = recorded(config("pgd", random_start=False), x, y)
-    assert orders(calls) == {0: list(range(40))}
-    assert [(call["begin"], call["end"]) for call in calls] == [(0, 20)] * 3
-
-
 def test_what_is_remembered_comes_back_to_its_image():
     """Each round adds 1 to what is remembered of an image, wherever the image stood."""
     x, y = numbered()
@@ -106,19 +105,7 @@ def test_what_is_remembered_comes_back_to_its_image():
         np.testing.assert_array_equal(call["memory"]["velocity"][call["real"]], call["begin"] / 5)
 
 
-def test_starts_that_go_on_do_so_from_the_best_images():
-    x, y = images()
-    best = np.clip(x + np.float32(0.05), 0, 1)
-    settings = config("pgd", start="pixels", clip_range=False, random_start=None)
-    for given, expected in ((best, best), (None, x)):
-        calls, _ = recorded(settings, x, y, best=given)
-        seen = np.concatenate([call["adv"][call["real"]] for call in calls])
-        assert (seen == expected).mean() == pytest.approx(0.9, abs=0.05)
-
-
-def test_arrays_of_the_caller_stay_as_they_are():
-    target, _ = linear_target()
-    x, y = images()
+def test_arrays_of_the_caller_stay_as_they_are(target, x, y):
     before = x.copy()
     first = x.copy()
     Attack(target, config("pgd"))(x, y, first=first)
@@ -131,8 +118,7 @@ def test_arrays_of_the_caller_stay_as_they_are():
     np.testing.assert_array_equal(report.adv, kept)
 
 
-def test_a_result_outside_ball_or_range_is_refused():
-    x, y = images()
+def test_a_result_outside_ball_or_range_is_refused(x, y):
     with pytest.raises(InputError, match=r"adv: image 0, pixel \(0, 0, 0\): expected \|adv - x\|"):
         recorded(config("pgd", random_start=False), x, y, Recorder(move=0.101))
     x = 0.5 + x / 2
@@ -152,8 +138,7 @@ def test_shuffles_do_not_change_a_schedule_of_step_lengths():
     np.testing.assert_allclose(coupled, plain, atol=1e-6)
 
 
-def test_progress_counts_every_step_of_every_image_once():
-    x, y = images()
+def test_progress_counts_every_step_of_every_image_once(x, y):
     for settings in (PLAIN, config("pgd")):
         steps = []
         recorded(settings, x, y, on_steps=steps.append)
@@ -196,53 +181,30 @@ def test_a_gradient_that_is_not_finite_is_named_with_its_image(method, number):
         Attack(broken(number / 100), settings)(x, y)
 
 
-def test_what_only_fills_a_minibatch_up_is_not_asked_for_its_gradient():
-    x, y = images(17)
-    target, _ = linear_target()
-    attack = Attack(target, config("pgd"))
-
-    class Fills(Recorder):
-        def __call__(self, *args):
-            adv, kept, _ = super().__call__(*args)
-            return adv, kept, tf.constant(args[5])
-
-    attack.inner_loop = Fills()
-    attack(x, y)
-
-
-def test_versions_are_compared_inside_ball_and_range():
-    """The first version is the stronger one only where it leaves the range."""
-
-    def network(x):
-        total = tf.reduce_sum(x, axis=[1, 2, 3])
-        return tf.stack([-total, total], axis=1)
-
-    target = Target("test/sum", network, (4, 4, 1), 2)
+def test_the_strongest_version_inside_ball_and_range_is_taken():
+    """`beyond` is stronger only outside of the range."""
+    sums = tf.constant([[-1.0, 1.0]] * 16)
+    target = Target("test/sum", lambda x: tf.reshape(x, [-1, 16]) @ sums, (4, 4, 1), 2)
     x, y = np.ones((3, 4, 4, 1), np.float32), np.zeros(3, int)
     beyond = x + np.float32(0.09)
     beyond[:, :2] = 0.95
     settings = config("pgd", "cw", steps=1, step_size=1e-6)
-    found = Attack(target, settings)(x, y, first=np.stack([beyond, x]))
+    versions = np.stack([x, beyond])
+    versions[:, 1] = versions[::-1, 1]
+    found = Attack(target, settings)(x, y, first=versions)
     np.testing.assert_allclose(found, x, atol=1e-5)
 
 
+BLOCKS = [{"momentum": 0.5}, {"scale": 3.0}, {"keep": "best"}, {"loss": "cw"}]
 SHARING = [
-    config("pgd"),
-    config("pgd", "cw"),
     config("pgd", step="geometric", step_size=None),
-    config("pgd", momentum=0.5),
-    config("pgd", scale=3.0),
-    config("pgd", keep="best"),
-    config("blob"),
-    config("blob", formula="paper"),
-    config("blob", c=3.0, eps=0.2),
-    config("fgsm", "cw"),
-    config("odi", "cw", steps=1),
+    *(config("pgd", **options) for options in ({}, *BLOCKS)),
+    *(config("blob", **options) for options in ({}, {"formula": "paper"}, {"c": 3.0, "eps": 0.2})),
+    *(config("fgsm", "cw"), config("odi", "cw", steps=1)),
 ]
 
 
-def test_attacks_that_share_a_target_do_not_share_the_wrong_graph():
-    x, y = images()
+def test_attacks_that_share_a_target_do_not_share_the_wrong_graph(x, y):
     shared, _ = linear_target()
     for settings in SHARING:
         alone, _ = linear_target()
@@ -259,15 +221,12 @@ UNIT = Unit(
     restart=5,
     images=np.array([3, 1]),
     first=np.full((2, 4, 4, 1), 0.1, np.float32),
-    best=np.full((2, 4, 4, 1), 0.2, np.float32),
     target_labels=np.array([1, 2]),
     ranks=np.array([0, 1]),
 )
 
 
-def test_a_unit_says_all_that_its_attack_gets():
-    target, _ = linear_target()
-    x, y = images()
+def test_a_unit_says_all_that_its_attack_gets(target, x, y):
     seen = {}
 
     def attack(x, y, **options):
@@ -278,11 +237,9 @@ def test_a_unit_says_all_that_its_attack_gets():
     found = run_unit(attack, x, y, UNIT)
     np.testing.assert_array_equal(seen["x"], x[[3, 1]])
     np.testing.assert_array_equal(seen["y"], y[[3, 1]])
-    for name in ("seed", "restart", "first", "best", "target_labels", "ranks"):
+    for name in ("seed", "restart", "first", "target_labels", "ranks"):
         assert seen[name] is getattr(UNIT, name), name
-    np.testing.assert_array_equal(
-        found.margin, margins(target, np.zeros((2, 4, 4, 1), "f4"), y[[3, 1]])
-    )
+    np.testing.assert_array_equal(found.margin, margins(target, 0 * x[[3, 1]], y[[3, 1]]))
 
 
 def floats(*values):
@@ -329,11 +286,3 @@ def test_restarts_on_the_standing_images_wait_and_end_when_none_is_left():
     broken = Report(REPORT.adv, floats(-1, 0, 0, 0), REPORT.natural, (*rest.history, UNIT))
     with pytest.raises(StopIteration):
         plan.send(broken)
-
-
-def test_every_unit_is_told_with_the_report_so_far():
-    target, _ = linear_target()
-    seen = []
-    report = worst_case(target, config("fgsm"), *images(), restarts=2, on_unit=seen.append)
-    assert [len(found.history) for found in seen] == [1, 2]
-    assert seen[-1] is report

@@ -1,5 +1,3 @@
-"""Arrays larger than memory: where they are, and that the results do not change."""
-
 import os
 import tracemalloc
 
@@ -67,8 +65,7 @@ def test_rows_are_copied_slice_by_slice(room):
         ("multitargeted", {"restarts": "standing"}),
     ],
 )
-def test_an_attack_on_disk_equals_the_attack_in_memory(method, options, room):
-    target, _ = linear_target()
+def test_an_attack_on_disk_equals_the_attack_in_memory(method, options, room, target):
     x, y = images(90)
     settings = config(method, **options)
     room(10**9)
@@ -85,32 +82,19 @@ def test_an_attack_on_disk_equals_the_attack_in_memory(method, options, room):
     assert not np.shares_memory(again.adv, report.adv)
 
 
-def test_images_on_disk_are_checked_to_the_end(room):
-    target, _ = linear_target()
-    x, y = images()
+def test_images_on_disk_are_checked_to_the_end(room, target, x, y):
     x[33, 1, 2, 0] = 1.5
     room(0)
     with pytest.raises(InputError, match=r"x: image 33, pixel \(1, 2, 0\): expected \[0, 1\]"):
         Attack(target, config("pgd"))(x, y)
 
 
-def test_the_adaptive_attack_needs_memory(room):
-    target, _ = linear_target()
-    x, y = images()
+def test_the_adaptive_attack_needs_memory(room, target, x, y):
     room(4 * x.nbytes - 1)
     with pytest.raises(InputError, match=r"adaptive: 40 images need more memory; 39 images fit"):
         worst_case(target, AttackConfig("adaptive", eps=0.1, budget=20), x, y)
     room(4 * x.nbytes)
     worst_case(target, AttackConfig("adaptive", eps=0.1, budget=20), x, y)
-
-
-def test_results_need_room_on_disk(tmp_path, monkeypatch):
-    x = np.zeros((10, 5, 5, 1), np.float32)
-    usage = type("Usage", (), {"free": 3 * x.nbytes - 1})
-    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _: usage)
-    memory.require_disk(tmp_path, x, 2)
-    with pytest.raises(InputError, match="10 images need more disk space; 9 images fit"):
-        memory.require_disk(tmp_path, x, 3)
 
 
 @pytest.mark.parametrize("method", ["pgd", "blob"])

@@ -1,5 +1,4 @@
-"""Step rules one step at a time, against what their papers say."""
-
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +16,11 @@ def batch(m=6, seed=0, shape=(4, 4, 1)):
     return x, rng.standard_normal(x.shape).astype(np.float32)
 
 
+def geometric(k, x, v):
+    lengths = {"first_step": 0.8, "last_step": 0.05}
+    return steps.geometric(x, v, tf.constant(k), tf.constant(5), eps=0.5, **lengths)
+
+
 @pytest.mark.parametrize(
     ("step", "length"),
     [
@@ -25,22 +29,13 @@ def batch(m=6, seed=0, shape=(4, 4, 1)):
         (lambda x, v: steps.rest(x, v, eps=EPS), EPS),
         (lambda x, v: steps.rest(x, v, eps=EPS, rand_fgsm="tramer"), EPS / 2),
         (lambda x, v: steps.even(x, v, tf.constant(5), eps=EPS), EPS / 5),
-        *(
-            (
-                lambda x, v, k=k: steps.geometric(
-                    x, v, tf.constant(k), tf.constant(5), eps=0.5, first_step=0.8, last_step=0.05
-                ),
-                length,
-            )
-            for k, length in enumerate([0.4, 0.2, 0.1, 0.05, 0.025])
-        ),
+        *((partial(geometric, k), length) for k, length in enumerate([0.4, 0.2, 0.1, 0.05, 0.025])),
     ],
 )
 def test_lengths_along_the_signs(step, length):
     x, v = batch()
-    np.testing.assert_allclose(
-        step(tf.constant(x), tf.constant(v)) - x, length * np.sign(v), atol=2e-7
-    )
+    moved = step(tf.constant(x), tf.constant(v)) - x
+    np.testing.assert_allclose(moved, length * np.sign(v), atol=2e-7)
 
 
 class Croce:
@@ -96,10 +91,7 @@ def test_halving_is_croce_and_heins_algorithm_whatever_the_losses_are(rising, rh
         _, v = batch(m, seed=100 + k)
         expected = [o(a, g, loss) for o, a, g, loss in zip(oracles, adv, v, losses[k], strict=True)]
         moved, memory = steps.halving(
-            *map(tf.constant, (adv, v, losses[k], lower, upper, k, count)),
-            memory,
-            eps=EPS,
-            rho=rho,
+            *map(tf.constant, (adv, v, losses[k], lower, upper, k, count)), memory, eps=EPS, rho=rho
         )
         np.testing.assert_allclose(moved, expected, atol=1e-6, err_msg=str(k))
         np.testing.assert_allclose(memory["length"], [o.length for o in oracles], rtol=1e-5)
@@ -114,8 +106,7 @@ def searched(k, count, losses, noise, memory, x, lower, upper):
 
 
 @pytest.mark.parametrize(
-    ("k", "share"),
-    [(0, 1), (1, 1), (3, 2), (30, 8), (150, 32), (500, 128), (950, 512)],
+    ("k", "share"), [(0, 1), (1, 1), (3, 2), (30, 8), (150, 32), (500, 128), (950, 512)]
 )
 def test_squares_become_smaller_on_schedule(k, share):
     """Of 1,000 steps; the area is halved after parts of them."""

@@ -1,17 +1,16 @@
-"""The one loop over restarts: plans, engines, resuming, what counts as broken."""
+from functools import partial
 
 import numpy as np
 import pytest
-from toys import config, images, linear_target
+from toys import ahead, config, images
 
-from daa import Target, worst_case
+from daa import worst_case
 from daa.attacks.attack import Attack
 from daa.attacks.plans import Unit
 from daa.attacks.worst_case import Job, local, margins, worst_cases
 
 
-def test_a_restart_is_a_function_of_seed_and_number():
-    target, _ = linear_target()
+def test_a_restart_is_a_function_of_seed_and_number(target):
     x, y = images(60)
     report = worst_case(target, config("rand_fgsm"), x, y, restarts=3, seed=5)
     for restart in range(3):
@@ -23,18 +22,12 @@ def test_a_restart_is_a_function_of_seed_and_number():
     assert len({row.tobytes() for row in report.correct_per_restart}) > 1
 
 
-def test_an_image_that_is_wrong_without_an_attack_is_broken_whatever_the_attack_does():
-    target, _ = linear_target()
+def test_an_image_that_is_wrong_without_an_attack_is_broken_whatever_the_attack_does(target):
     x, y = images(60)
     wrong = target(x).numpy().argmax(1) != y
     assert 0 < wrong.sum() < 60
-    repaired = worst_case(
-        target,
-        config("pgd", targeted="labels", eps=0.5, step_size=0.1),
-        x,
-        y,
-        target_labels=y,
-    )
+    towards = config("pgd", targeted="labels", eps=0.5, step_size=0.1)
+    repaired = worst_case(target, towards, x, y, target_labels=y)
     assert repaired.correct_per_restart[0][wrong].any()
     assert repaired.robust_accuracy[-1] <= 1 - wrong.mean()
     found = margins(target, repaired.adv, y)
@@ -42,34 +35,19 @@ def test_an_image_that_is_wrong_without_an_attack_is_broken_whatever_the_attack_
     assert (found[wrong] <= 0).all()
 
 
-def test_a_tie_is_no_right_answer():
-    def network(x):
-        return x[:, 0, :2, 0]
-
-    target = Target("test/tie", network, (1, 2, 1), 2)
-    x = np.full((3, 1, 2, 1), 0.5, np.float32)
-    x[2, 0, 0, 0] = 0.6
-    y = np.zeros(3, np.int64)
-    report = worst_case(target, config("pgd", eps=1e-3, step_size=1e-3, steps=1), x, y)
-    np.testing.assert_array_equal(report.natural > 0, [False, False, True])
-    assert report.robust_accuracy[-1] == pytest.approx(1 / 3)
-
-
-def test_what_is_done_already_is_not_run_again():
-    target, _ = linear_target()
+def test_what_is_done_already_is_not_run_again(target):
     x, y = images(60)
     settings = config("blob")
     whole = worst_case(target, settings, x, y, restarts=4)
     two = worst_case(target, settings, x, y, restarts=2)
     seen = []
 
-    def engine(units):
-        def watched():
-            for unit in units:
-                seen.append(unit.restart)
-                yield unit
+    def watched(unit):
+        seen.append(unit.restart)
+        return unit
 
-        return local(target, x, y)(watched())
+    def engine(units):
+        return local(target, x, y)(map(watched, units))
 
     rest = worst_case(target, settings, x, y, restarts=4, so_far=two, engine=engine)
     assert seen == [2, 3]
@@ -82,72 +60,35 @@ def test_what_is_done_already_is_not_run_again():
     np.testing.assert_array_equal(same.adv, whole.adv)
 
 
-def ahead(target, x, y, count):
-    """An engine that is handed `count` units before it gives the first result."""
+def backwards(target, x, y):
+    """An engine that runs three units at a time, the last one first."""
 
     def run(units):
-        running = []
-        while True:
-            while len(running) < count and (unit := next(units, None)) is not None:
-                running.append(unit)
-            if not running:
-                return
-            yield from local(target, x, y)(iter([running.pop(0)]))
+        while some := [unit for _ in range(3) if (unit := next(units, None)) is not None]:
+            yield from local(target, x, y)(iter(some[::-1]))
 
     return run
 
 
-def test_all_units_form_one_stream_over_the_jobs():
-    target, _ = linear_target()
+@pytest.mark.parametrize(
+    ("engine", "order"),
+    [(partial(ahead, count=5), [0, 0, 0, 1, 1, 2]), (backwards, [0, 0, 0, 2, 1, 1])],
+)
+def test_units_of_all_jobs_form_one_stream_and_end_in_any_order(target, engine, order):
     x, y = images(30)
-    jobs = [Job(config("pgd"), 3), Job(config("blob"), 2, seed=4), Job(config("fgsm"))]
-    events = list(worst_cases(target, jobs, x, y, engine=ahead(target, x, y, 5)))
-    assert [(e.job, e.finished) for e in events] == [
-        (0, False),
-        (0, False),
-        (0, True),
-        (1, False),
-        (1, True),
-        (2, True),
-    ]
-    for job, event in zip(jobs, [events[2], events[4], events[5]], strict=True):
-        alone = worst_case(target, job.config, x, y, restarts=job.restarts, seed=job.seed)
-        np.testing.assert_array_equal(event.report.adv, alone.adv)
-
-
-def test_results_may_come_in_any_order():
-    target, _ = linear_target()
-    x, y = images(30)
-
-    def backwards(units):
-        """Three units at a time, the last one first."""
-        while True:
-            some = [unit for _ in range(3) if (unit := next(units, None)) is not None]
-            if not some:
-                return
-            yield from local(target, x, y)(iter(some[::-1]))
-
-    jobs = [Job(config("rand_fgsm"), 5), Job(config("pgd"), 2)]
-    events = list(worst_cases(target, jobs, x, y, engine=backwards))
-    assert [event.finished for event in events].count(True) == 2
+    jobs = [Job(config("rand_fgsm"), 3), Job(config("blob"), 2, seed=4), Job(config("fgsm"))]
+    events = list(worst_cases(target, jobs, x, y, engine=engine(target, x, y)))
+    assert [event.job for event in events] == order
+    last = {event.job: event.report for event in events if event.finished}
+    assert len(last) == sum(event.finished for event in events)
     for number, job in enumerate(jobs):
-        (last,) = [e.report for e in events if e.job == number and e.finished]
-        alone = worst_case(target, job.config, x, y, restarts=job.restarts)
-        np.testing.assert_array_equal(last.correct_per_restart, alone.correct_per_restart)
-        np.testing.assert_array_equal(last.adv, alone.adv)
+        alone = worst_case(target, job.config, x, y, restarts=job.restarts, seed=job.seed)
+        correct = last[number].correct_per_restart
+        np.testing.assert_array_equal(correct, alone.correct_per_restart)
+        np.testing.assert_array_equal(last[number].adv, alone.adv)
 
 
-def test_a_complete_job_is_reported_once():
-    target, _ = linear_target()
-    x, y = images(30)
-    done = worst_case(target, config("pgd"), x, y, restarts=2)
-    jobs = [Job(config("pgd"), 2, so_far=done), Job(config("fgsm"))]
-    events = list(worst_cases(target, jobs, x, y))
-    assert sorted((e.job, e.finished) for e in events) == [(0, True), (1, True)]
-
-
-def test_a_plan_chooses_images_from_the_report_and_waits_for_it():
-    target, _ = linear_target()
+def test_a_plan_chooses_images_from_the_report_and_waits_for_it(target):
     x, y = images(60)
     settings = config("pgd", restarts="standing")
     plain = worst_case(target, config("pgd"), x, y, restarts=3)
@@ -164,8 +105,7 @@ def test_a_plan_chooses_images_from_the_report_and_waits_for_it():
     np.testing.assert_array_equal(complete.gradients, alone.gradients)
 
 
-def test_a_job_may_have_a_plan_of_its_own():
-    target, _ = linear_target()
+def test_a_job_may_have_a_plan_of_its_own(target):
     x, y = images(20)
 
     def half(config, seed):
@@ -175,12 +115,11 @@ def test_a_job_may_have_a_plan_of_its_own():
     assert event.report.gradients.tolist() == [20] * 10 + [0] * 10
 
 
-def test_a_plan_that_waits_for_nothing_is_a_defect():
+def test_a_plan_that_waits_for_nothing_is_a_defect(target):
     def waits(config, seed):
         yield Unit(config, seed, 0)
         while True:
             yield None
 
-    target, _ = linear_target()
     with pytest.raises(RuntimeError, match="a plan waits for results"):
         list(worst_cases(target, [Job(config("fgsm"), plan=waits)], *images(20)))

@@ -44,18 +44,13 @@ def test_every_method_has_a_case(name):
     assert np.shape(runs["pgd"]()) == (4, *cases.NETWORKS[name].image_shape)
 
 
-def test_a_point_of_the_growth_is_a_time_and_a_memory():
-    point = growth.point(method="blob", particles=10, images=40)
-    assert point["particles"] == 10
-    assert point["microseconds_per_image_step"] > 0
-    assert 0.1 < point["gigabytes"] < 16
-
-
-def test_the_memory_of_the_parent_process_does_not_count():
+def test_a_point_of_the_growth_is_a_time_and_a_memory_without_that_of_the_parent_process():
     ballast = np.ones(2**28)  # 2 GiB
     point = growth.new_process(method="blob", particles=10, images=40)
     assert ballast[0] == 1
-    assert point["gigabytes"] < 1.5
+    assert point["particles"] == 10
+    assert point["microseconds_per_image_step"] > 0
+    assert 0.1 < point["gigabytes"] < 1.5
 
 
 def test_a_peer_that_is_not_installed_is_named(monkeypatch):
@@ -64,31 +59,11 @@ def test_a_peer_that_is_not_installed_is_named(monkeypatch):
         cases.attacks_of("locuslab", 4, 10)
 
 
-def test_the_report_shows_what_was_measured_and_nothing_else(tmp_path):
-    row = {"rounds": 3, "milliseconds": 80.0}
-    row |= {"over_gradient": 1.02, "over_pgd": 1.01, "released_over_it": 2.5}
-    content = {
-        "measured": {"steps": {"madry_mnist": {"device": "CPU X"}}},
-        "steps": {"madry_mnist": {"200": {"blob": row}}},
-    }
-    text = report.write(content, tmp_path / "benchmark.json")
-    assert (tmp_path / "benchmark.md").read_text(encoding="utf-8") == text
-    assert "madry_mnist, batch 200, 3 rounds, CPU X:" in text
-    cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
-    assert ["", "blob", "80.00", "1.020", "1.010", "2.50", ""] in cells
-    assert "Peers" not in text
-
-
 @pytest.mark.parametrize(
     "content",
     [
-        {"schema": 1, "steps": {"madry_mnist": {}}},
         {"schema": 1, "measured": {}, "steps": {"madry_mnist": {}}},
-        {"schema": 1, "measured": []},
-        {"schema": 1, "measured": {"parts": {"nothing": {"device": "A"}}}, "parts": {"nothing": 3}},
         {"schema": 1, "measured": {"limit": {"a": {"device": "A"}}}, "limit": {"a": []}},
-        {"schema": 1, "steps": 3},
-        {"schema": 2},
         [],
     ],
 )
@@ -100,17 +75,13 @@ def test_another_file_is_refused_before_a_measurement(tmp_path, content, refused
     assert json.loads(out.read_text()) == content
 
 
-@pytest.mark.parametrize("only", [[], ["--only", "limit"]])
 @pytest.mark.parametrize("name", ["notes.json", "notes.md", "notes.svg"])
-def test_other_files_are_not_overwritten(name, only, tmp_path, monkeypatch, refused):
+def test_other_files_are_not_overwritten(name, tmp_path, monkeypatch, refused):
     monkeypatch.setattr(speed, "MEASUREMENTS", {"limit": lambda _: pytest.fail("it measures")})
     (tmp_path / name).write_text("my own", encoding="utf-8")
-    assert f"{name}: " in refused("benchmark", "--out", tmp_path / "notes.json", *only)
+    assert f"{name}: " in refused("benchmark", "--out", tmp_path / "notes.json")
     assert (tmp_path / name).read_text(encoding="utf-8") == "my own"
-
-
-def test_the_file_has_the_ending_json(refused):
-    assert ".json" in refused("benchmark", "--out", "b.md")
+    assert ".json" in refused("benchmark", "--out", tmp_path / "notes.md")
 
 
 def test_a_new_measurement_keeps_other_parts_and_networks(tmp_path, monkeypatch):
@@ -124,8 +95,8 @@ def test_a_new_measurement_keeps_other_parts_and_networks(tmp_path, monkeypatch)
     monkeypatch.setattr(speed, "MEASUREMENTS", parts)
     assert main(["benchmark", "--out", str(out), "--repeats", "5"]) == 0
     content = report.load(out)
-    content["measured"]["limit"]["locuslab"]["device"] = "CPU of another machine"
-    content["measured"]["limit"]["madry_mnist"]["device"] = "CPU of another machine"
+    for name in ("locuslab", "madry_mnist"):
+        content["measured"]["limit"][name]["device"] = "CPU of another machine"
     records.write_json(out, content)
     again = ["--only", "limit", "--networks", "locuslab", "--repeats", "7"]
     assert main(["benchmark", "--out", str(out), *again]) == 0

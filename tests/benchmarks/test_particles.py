@@ -1,7 +1,6 @@
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.text import Annotation
 
 from benchmarks import particles
 from daa.reports import examples
@@ -30,15 +29,6 @@ def test_the_numbers_that_the_text_gives_of_the_backgrounds(shown):
     assert np.round(low_and_high).tolist() == [86, 96, 33, 41, 84, 95]
     # A background pixel is one that is 0 in the natural image.
     assert np.isfinite(values[0, 0]).sum() == np.sum(np.array(shown.natural[0]) == 0)
-
-
-def test_the_figure_has_arrows_for_both_signs_and_both_backgrounds(shown, tmp_path):
-    left, right = particles.draw(shown).axes
-    arrows = [text for text in left.texts if isinstance(text, Annotation)]
-    moves = [arrow.xy[0] - arrow.xyann[0] for arrow in arrows]
-    assert np.sign(moves).tolist() == [1, -1, -1, -1, 1, 1]
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["PGD", "DAA-BLOB"]
-    assert right.get_title() == "Backgrounds of 3 of the 10 digits of Figure 1"
 
 
 def test_the_committed_figure_is_the_one_that_is_drawn(tmp_path):

@@ -23,15 +23,18 @@ def setting():
     return target, Dataset("test/relu", *labelled(target, 60), "")
 
 
+def raced(setting, budget=20.0, seeds=(3,), attack=lambda *_, **__: RESULT):
+    return race(*setting, 0.03, attack, budget=budget, seeds=seeds)
+
+
 def test_both_attacks_run_on_the_same_images(tmp_path, setting):
-    target, data = setting
     asked = []
 
     def attack(target, x, y, *, eps, seed):
         asked.append((len(x), eps, seed))
         return RESULT
 
-    made = race(target, data, 0.03, attack, budget=20.0, seeds=(3, 4))
+    made = raced(setting, seeds=(3, 4), attack=attack)
     assert asked == [(60, 0.03, 3)]
     assert [one.seed for one in made.adaptive] == [3, 4]
     assert made.autoattack.last.accuracy == 0.4  # as this project judges the images
@@ -45,7 +48,7 @@ def test_both_attacks_run_on_the_same_images(tmp_path, setting):
 
 def test_a_new_race_reuses_the_run_of_autoattack(tmp_path, setting):
     target, data = setting
-    first = race(target, data, 0.03, lambda *args, **options: RESULT, budget=20.0, seeds=(3,))
+    first = raced(setting)
     add(tmp_path, first.model_copy(update={"git_commit": "old"}))
     second = again(target, data, 0.03, tmp_path, budget=30.0, seeds=(3,))
     assert second.autoattack == first.autoattack
@@ -60,27 +63,20 @@ def test_a_new_race_reuses_the_run_of_autoattack(tmp_path, setting):
 
 
 def test_a_race_replaces_the_one_with_as_many_cores(tmp_path, setting):
-    target, data = setting
-    first = race(target, data, 0.03, lambda *args, **options: RESULT, budget=10.0, seeds=(3,))
-    cores = [first.model_copy(update={"cores": cores}) for cores in (2, 1, 2)]
-    for one in cores:
-        path = add(tmp_path, one)
+    first = raced(setting, budget=10.0)
+    for cores in (2, 1, 2):
+        path = add(tmp_path, first.model_copy(update={"cores": cores}))
     assert [one.cores for one in autoattack.load(tmp_path)] == [1, 2]
     assert path.read_text().count("test/relu (own") == 2
-    with pytest.raises(
-        InputError, match=r"autoattack.json: expected a race on \d+ cores, got None"
-    ):
-        (tmp_path / autoattack.NAME).unlink()
-        again(target, data, 0.03, tmp_path)
+    (tmp_path / autoattack.NAME).unlink()
+    with pytest.raises(InputError, match=r"autoattack.json: expected a race on \d+ cores, got N"):
+        again(*setting, 0.03, tmp_path)
 
 
 def test_the_command_adds_a_race_to_the_folder(tmp_path, setting, monkeypatch, capsys):
-    target, data = setting
-    monkeypatch.setattr(
-        "benchmarks.race.race", lambda *_: race(*setting, 0.1, lambda *_, **__: RESULT)
-    )
-    monkeypatch.setattr("daa.targets.load_target", lambda *_, **__: target)
-    monkeypatch.setattr("daa.targets.load_dataset", lambda *_, **__: data)
+    monkeypatch.setattr("benchmarks.race.race", lambda *_: raced(setting))
+    monkeypatch.setattr("daa.targets.load_target", lambda *_, **__: setting[0])
+    monkeypatch.setattr("daa.targets.load_dataset", lambda *_, **__: setting[1])
     monkeypatch.setitem(sys.modules, "daa.plugins.autoattack", SimpleNamespace(attack=None))
     command = ["benchmark", "--peers", "autoattack", "--target", "tiny/cnn"]
     assert main([*command, "--folder", str(tmp_path)]) == 0

@@ -2,17 +2,19 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 import warnings
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 import daa
 from daa.cli import options
-from daa.cli.main import COMMANDS, command, describe, main
+from daa.cli.main import COMMANDS, command, main
 from daa.errors import InputError
 from daa.runs import config
 
@@ -27,6 +29,8 @@ def test_the_help_lists_all_commands(capsys):
         listed = {line[0]: line[1] for line in lines if len(line) == 2 and line[0] in COMMANDS}
         assert listed == {name: text for name, (_, text) in COMMANDS.items()}
         assert text.rstrip().splitlines()[-1] == "example: daa quickstart"
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"daa {daa.__version__}\n"
 
 
 def test_every_command_has_a_script():
@@ -35,29 +39,19 @@ def test_every_command_has_a_script():
 
 def test_the_help_imports_no_command():
     code = "import sys; from daa.cli.main import main; main(['--help']); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+    loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
     assert not loaded & {"pydantic", "tensorflow", *(m for m, _ in COMMANDS.values())}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+PARTS = [f"submit {part}" for part in ("build", "verify", "merge", "compare", "board")]
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *PARTS])
 def test_the_help_of_a_command_ends_with_an_example(name, capsys):
-    assert main([name, "--help"]) == 0
+    assert main([*name.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"usage: daa {name} ")
     assert text.rstrip().splitlines()[-1].startswith(f"example: daa {name}")
-
-
-@pytest.mark.parametrize("name", ["build", "verify", "merge", "compare", "board"])
-def test_the_help_of_a_part_of_submit_ends_with_an_example(name, capsys):
-    assert main(["submit", name, "--help"]) == 0
-    last = capsys.readouterr().out.rstrip().splitlines()[-1]
-    assert last.startswith(f"example: daa submit {name}")
-
-
-def test_the_version(capsys):
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"daa {daa.__version__}\n"
 
 
 @pytest.mark.parametrize("name", ["reproduce", "quickstart", "evaluate", "check_targets"])
@@ -68,10 +62,9 @@ def test_the_list_of_targets_needs_no_other_argument(name, capsys, monkeypatch, 
     assert main([name, "--list-targets"]) == 0
     _, *lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == daa.targets.every_target()
-    cells = {line.split()[0]: line.split()[1:4] for line in lines}
-    assert cells["locuslab/wk_mnist"] == ["0.1", "third-party", "yes"]
-    assert cells["madry_cifar10/secret"] == ["8/255", "original", "no"]
-    assert cells["madry_mnist/surrogate"][1:] == ["surrogate", "yes"]
+    cells = [line.split()[:4] for line in lines]
+    assert ["locuslab/wk_mnist", "0.1", "third-party", "yes"] in cells
+    assert ["madry_cifar10/secret", "8/255", "original", "no"] in cells
 
 
 @pytest.mark.parametrize(
@@ -105,27 +98,17 @@ def test_an_installed_package_has_no_benchmarks(refused, monkeypatch, tmp_path):
         (MemoryError(), "not enough memory; attack fewer images, for example with --images 1000"),
         (zipfile.BadZipFile("not a zip file"), "BadZipFile: not a zip file"),
         (EOFError("no data left"), "EOFError: no data left"),
+        (InputError("x" * 5000 + "end"), f"{'x' * 750} ... {'x' * 747}end"),
     ],
 )
 def test_an_error_of_the_user_is_one_line_and_exit_code_2(error, line, capsys):
-    @command
-    def fails(arguments):
-        raise error
-
-    assert fails([]) == 2
+    assert command(Mock(side_effect=error))([]) == 2
     assert capsys.readouterr() == ("", f"{line}\n")
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         command(lambda arguments: 1 // 0)([])
-
-
-def test_a_very_long_line_loses_its_middle():
-    line = describe(InputError("x" * 5000 + "end"))
-    assert len(line) < 1600
-    assert line.startswith("xxx")
-    assert line.endswith("xend")
 
 
 def test_warnings_are_one_line_and_the_hook_is_restored(capsys):
@@ -136,11 +119,7 @@ def test_warnings_are_one_line_and_the_hook_is_restored(capsys):
 
 
 def test_an_interrupt_has_exit_code_130(capsys):
-    @command
-    def interrupted(arguments):
-        raise KeyboardInterrupt
-
-    assert interrupted([]) == 130
+    assert command(Mock(side_effect=KeyboardInterrupt))([]) == 130
     assert capsys.readouterr().err.startswith("interrupted; the same command continues")
 
 
@@ -154,17 +133,11 @@ def test_a_closed_pipe_has_exit_code_141():
 
 def test_commands_run_in_any_folder(tmp_path):
     path = os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])
+    options = {"capture_output": True, "text": True, "env": {**os.environ, "PYTHONPATH": path}}
     for start in ([ROOT / "scripts" / "tables.py"], ["-m", "daa", "tables"]):
-        done = subprocess.run(
-            [sys.executable, *start, "none"],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": path},
-        )
+        done = subprocess.run([sys.executable, *start, "none"], cwd=tmp_path, **options)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("none: ")
-        assert done.stderr.count("\n") == 1
+        assert re.fullmatch(r"none: .*\n", done.stderr)
 
 
 @pytest.mark.parametrize(("text", "least"), [("0", 1), ("-1", 0), ("1.5", 0), ("x", 0)])
@@ -178,7 +151,7 @@ def test_configs_have_a_path_or_a_name(tmp_path, monkeypatch):
     assert options.find_config("quickstart") == config.FOLDER / "quickstart.yaml"
     assert options.find_config("mine.yaml") == Path("mine.yaml")
     monkeypatch.chdir(tmp_path)
-    Path("quickstart").write_text("name: own", encoding="utf-8")
+    Path("quickstart").touch()
     assert options.find_config("quickstart") == Path("quickstart")
 
 

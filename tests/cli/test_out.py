@@ -1,12 +1,8 @@
 """Reports go where the user says; the result folders stay as they are."""
 
-import shutil
-
-import pytest
 from PIL import Image
 
 from daa.cli import figures, page, tables
-from daa.errors import InputError
 
 
 def contents(folder):
@@ -37,10 +33,3 @@ def test_links_of_a_page_lead_from_where_it_lies_to_the_records(folder, tmp_path
     assert not (folder.parent / "index.html").exists()
     page.main([str(folder), "--out", str(folder)])
     assert 'href="./dgf-cw.json"' in (folder / "index.html").read_text()
-
-
-def test_two_result_folders_of_one_name_are_refused(folder, tmp_path):
-    other = shutil.copytree(folder, tmp_path / "other" / folder.name)
-    with pytest.raises(InputError, match="out: expected result folders of different names, got"):
-        tables.main.__wrapped__([str(folder), str(other), "--out", str(tmp_path / "out")])
-    assert not (tmp_path / "out").exists()

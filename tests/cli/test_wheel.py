@@ -18,18 +18,16 @@ from daa.targets import FOLDERS
 ROOT = Path(__file__).parents[2]
 
 
-def run(*command, cwd, **environment):
-    path = {"PYTHONPATH": "", **environment}
-    done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, cwd=cwd, env={**os.environ, **path}
-    )
+def run(*command, cwd, path=""):
+    options = {"capture_output": True, "text": True, "env": {**os.environ, "PYTHONPATH": path}}
+    done = subprocess.run([*map(str, command)], cwd=cwd, **options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Folder of the installed package, built from a copy of the checkout without old builds."""
+    """Folder of the package, built from a copy of the checkout without old builds."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
     ignore = shutil.ignore_patterns("__pycache__", "surrogate")
     for folder in ("daa", "configs", *FOLDERS):
@@ -50,8 +48,7 @@ def test_the_package_contains_all_files(installed):
         for path in (ROOT / folder).rglob(pattern):
             if path.is_file() and path.suffix != ".pyc":
                 assert path.relative_to(ROOT).as_posix() in names
-    for path in (ROOT / "configs").glob("*.yaml"):
-        assert f"daa/configs/{path.name}" in names
+    assert {f"daa/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")} <= names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "scripts"))]
     assert sum(path.stat().st_size for path in installed.rglob("*") if path.is_file()) < 5_000_000
 
@@ -60,7 +57,7 @@ def test_the_package_contains_all_files(installed):
 def test_the_package_runs_outside_the_checkout(installed, tmp_path):
     def program(*arguments):
         command = [sys.executable, installed / "bin" / "daa", *arguments]
-        return run(*command, cwd=tmp_path, PYTHONPATH=str(installed))
+        return run(*command, cwd=tmp_path, path=str(installed))
 
     assert "quickstart" in program("--help")
     assert "Adaptive DAA breaks" in program("quickstart", "--images", "20", "--quiet")

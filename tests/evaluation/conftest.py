@@ -18,8 +18,6 @@ def integers():
 def flat():
     return lambda x: tf.round(tf.reshape(x, [-1, 64])) @ w
 number = 3
-def answer():
-    return 42
 """
 
 
@@ -28,8 +26,7 @@ def user_model(tmp_path, monkeypatch):
     """A Keras model, in a working directory with its file, a module of models and data."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [*sys.path])
-    monkeypatch.setitem(sys.modules, "mine", None)
-    del sys.modules["mine"]
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     Path("mine.py").write_text(MODULE, encoding="utf-8")
     keras.utils.set_random_seed(0)
     layers = [keras.Input((8, 8, 1)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]

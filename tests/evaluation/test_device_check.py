@@ -5,27 +5,18 @@ from daa import AttackConfig, Target, targets
 from daa.attacks import directions, kernels
 from daa.evaluation import device_check
 from daa.evaluation.device_check import DeviceCheck
-from daa.targets import checkpoints, untrained
 from daa.tensorflow import tf
 
 
 @pytest.fixture(scope="module")
 def network() -> Target:
-    model = targets.row("locuslab/wk_mnist").model
-    variables = checkpoints.cast(model.convert(untrained.arrays(model)), "float32")
-    return Target(
-        "locuslab/random",
-        model.network(variables),
-        model.image_shape,
-        10,
-        half=lambda: model.network(model.half(variables)),
-    )
+    return targets.load_target("tiny/cnn")
 
 
 @pytest.fixture
 def minibatch():
-    rng = np.random.default_rng(0)
-    return rng.random((20, 28, 28, 1), dtype=np.float32), rng.integers(0, 10, 20)
+    data = targets.load_dataset("tiny/cnn").first(20)
+    return data.x, data.y
 
 
 def test_a_cpu_passes(network, minibatch):

@@ -1,6 +1,7 @@
 """An interrupted evaluation resumes from its folder."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,13 +44,12 @@ def test_a_killed_evaluation_resumes_to_the_same_result(tmp_path, monkeypatch, u
     assert total >= 4
     units.clear()
     monkeypatch.setattr(run, "WRITING", 1e9)  # the state is written after each unit
-    save, left = state.save, [2]
+    save, saved = state.save, []
 
     def killed(*args):
-        if not left[0]:
+        if len(saved) == 2:
             raise KeyboardInterrupt
-        save(*args)
-        left[0] -= 1
+        saved.append(save(*args))
 
     with monkeypatch.context() as patch:
         patch.setattr(state, "save", killed)
@@ -80,17 +80,6 @@ def test_a_finished_evaluation_runs_again_only_if_forced(tmp_path, units):
         evaluate(TARGET, DATA, out=tmp_path, **SHORT)
 
 
-def test_another_attack_is_refused_unless_forced(tmp_path):
-    evaluate(TARGET, DATA, out=tmp_path, **SHORT)
-    with pytest.raises(InputError, match=r"contains adaptive\.json of another evaluation"):
-        evaluate(TARGET, DATA, method="pgd", out=tmp_path, **SHORT)
-    evaluate(TARGET, DATA, method="pgd", out=tmp_path, force=True, **SHORT)
-    assert not list(tmp_path.glob("adaptive.*"))
-    assert json.loads((tmp_path / "evaluation.json").read_text())["method"] == "pgd"
-    with pytest.raises(InputError, match=r"pgd\.json: seed: the record has 0, but this run has 1"):
-        evaluate(TARGET, DATA, method="pgd", seed=1, out=tmp_path, **SHORT)
-
-
 def test_an_attack_stops_when_its_minutes_are_over(tmp_path, units):
     options = {"eps": 0.1, "minutes": 0.02, "progress": False}
     first = evaluate(TARGET, DATA, out=tmp_path, **options)
@@ -101,7 +90,7 @@ def test_an_attack_stops_when_its_minutes_are_over(tmp_path, units):
 
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])
-def test_quiet_prints_only_the_result(monkeypatch, tmp_path, capsys, quiet):
+def test_the_command_passes_quiet_and_force(monkeypatch, tmp_path, capsys, refused, quiet):
     monkeypatch.chdir(tmp_path)
     assert command.main([*ARGUMENTS, "--method", "fgsm", "--out", "out", *quiet]) == 0
     out, err = capsys.readouterr()
@@ -109,12 +98,8 @@ def test_quiet_prints_only_the_result(monkeypatch, tmp_path, capsys, quiet):
     more = [] if quiet else ["written"]
     assert firsts == ["tiny/cnn", "clean", "robust", "cost", "checks", *more]
     assert ("robust accuracy" in err) == (not quiet)
-
-
-def test_the_command_passes_force(monkeypatch, tmp_path, refused):
-    monkeypatch.chdir(tmp_path)
-    arguments = [*ARGUMENTS, "--device", "cpu", "--out", "out"]
-    assert command.main([*arguments, "--method", "fgsm"]) == 0
-    other = [*arguments, "--method", "pgd", "--budget", "5"]
-    assert "--force" in refused("evaluate", *other)
+    other = [*ARGUMENTS, "--method", "pgd", "--budget", "5", "--out", "out"]
+    assert "contains fgsm.json of another evaluation" in refused("evaluate", *other)
     assert command.main([*other, "--force"]) == 0
+    assert not list(Path("out").glob("fgsm.*"))
+    assert json.loads(Path("out/evaluation.json").read_text())["method"] == "pgd"

@@ -17,16 +17,9 @@ hypothesis.settings.register_profile(
     derandomize="FUZZ_CASES" not in os.environ,
     suppress_health_check=list(hypothesis.HealthCheck),
     phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
+    max_examples=int(os.environ.get("FUZZ_CASES", 50)) // 8,  # for each of the tests
 )
 hypothesis.settings.load_profile("fuzz")
-
-
-def pytest_collection_modifyitems(items):
-    fuzz = [item.function for item in items if hasattr(getattr(item, "function", None), "share")]
-    total = sum(test.share for test in fuzz)
-    for test in fuzz:
-        cases = int(os.environ.get("FUZZ_CASES", 50)) * test.share / total
-        hypothesis.settings(max_examples=max(round(cases), 2))(test)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,16 +31,8 @@ def isolated():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("socket.getaddrinfo", offline)
-        patch.setattr("urllib.request.urlopen", offline)
-        patch.setattr("socket.create_connection", offline)
         patch.setattr("tensorflow.config.set_visible_devices", lambda *_: None)
         patch.setattr("daa.runs.config.RESULTS", world.MISSING)
         patch.setenv("DAA_DATA", str(world.MISSING))
         patch.setenv("DAA_MODELS", str(world.MISSING))
         yield
-
-
-def pytest_terminal_summary(terminalreporter):
-    if world.RAN:
-        cases = ", ".join(f"{name} {count:,}" for name, count in sorted(world.RAN.items()))
-        terminalreporter.write_line(f"fuzz: {sum(world.RAN.values()):,} commands: {cases}")

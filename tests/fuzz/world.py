@@ -11,11 +11,11 @@ import contextlib
 import io
 import os
 import pickle
+import re
 import shutil
 import signal
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,26 +27,19 @@ from daa.cli.main import main
 
 SECONDS = 120
 MISSING = Path("/missing")
-RAN: Counter[str] = Counter()
-
-
-def share(part: float) -> Callable:
-    """The weight of a test when the cases are divided among all tests."""
-
-    def mark(test: Callable) -> Callable:
-        test.share = part
-        return test
-
-    return mark
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
-    """A new working folder; the folders around it must stay unchanged."""
+def folder(contents: Mapping[str, bytes] | None = None) -> Iterator[Path]:
+    """A new working folder with files; the folders around it must stay unchanged."""
     before, root = Path.cwd(), Path(tempfile.mkdtemp(prefix="fuzz-"))
     inside = root / "a" / "b"
     inside.mkdir(parents=True)
     (root / "x").write_text("unchanged")
+    for name, content in (contents or {}).items():
+        path = inside / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     os.chdir(inside)
     try:
         yield inside
@@ -66,17 +59,16 @@ def files(root: Path) -> dict[str, bytes]:
 def run(*arguments: str, changes: tuple[str, ...] = ()) -> int:
     """Runs a command in the working folder and checks the property; returns its exit code.
 
-    Args:
-        arguments: arguments of `daa`.
-        changes: endings of files that the command may change.
+    The command may change files with the endings `changes`.
     """
     before = files(Path.cwd())
     out, error = io.StringIO(), io.StringIO()
     with deadline(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         status = main(list(arguments))
-    lines = [line for line in error.getvalue().splitlines() if not _aside(line)]
+    # Warnings and progress bars may stay.
+    aside = re.compile(r"\s*$|warning: |.*(%\||it/s)")
+    lines = [line for line in error.getvalue().splitlines() if not aside.match(line)]
     assert status in (0, 1, 2), (arguments, status, lines)
-    RAN[f"{arguments[0]} ({'refused' if status == 2 else 'done'})"] += 1
     if status == 2 and lines[0].startswith("usage: "):
         lines = lines[-1:]  # argparse prints its usage before the error
     assert len(lines) == (1 if status == 2 else 0), (arguments, lines)
@@ -86,11 +78,6 @@ def run(*arguments: str, changes: tuple[str, ...] = ()) -> int:
     assert not [name for name in changed if not name.endswith(changes or "/")], changed
     assert not any("executed" in name for name in after), "a pickle was executed"
     return status
-
-
-def _aside(line: str) -> bool:
-    """Whether a line of stderr is a warning or a progress bar."""
-    return not line.strip() or line.startswith("warning: ") or "%|" in line or "it/s" in line
 
 
 class TooLate(BaseException):

@@ -127,11 +127,8 @@ def accepted_by_madrylab(images, array, eps, upper, refuses_nan):
 def test_accepts_what_run_attack_accepts(verify, kind, request):
     """Random arrays around the limits, of several types."""
     challenge = request.getfixturevalue(kind)
-    scale, radius, images = (
-        challenge.target.bounds.upper,
-        challenge.radius,
-        challenge.clean_images(),
-    )
+    scale, radius = challenge.target.bounds.upper, challenge.radius
+    images = challenge.clean_images()
     rng, verdicts = np.random.default_rng(2), []
     for k in range(40):
         dtype = [np.float32, np.float64, np.int16, np.float16][k % 4]
@@ -199,25 +196,16 @@ def test_another_unit_is_recognised(verify, color):
         (np.zeros((99, 64)), r"shape must be \[100, 64\] .*, got \[99, 64\]"),
         (np.array([None]), "expected an .npy file of numbers, got"),
         (np.zeros((100, 64), "U3"), "must hold numbers, got <U3"),
-        (b"", "expected an .npy file of numbers, got No data left"),
         (b"x" * 999, "expected an .npy file of numbers, got"),
-        ("truncated", "expected an .npy file of numbers, got"),
         (None, "expected an .npy file of numbers, got none"),
-        ("archive", "expected an .npy file of numbers, got an .npz archive"),
     ],
 )
 def test_files_without_a_usable_array_are_refused(tmp_path, gray, content, message):
     path = tmp_path / "attack.npy"
     if isinstance(content, np.ndarray):
         np.save(path, content)
-    elif isinstance(content, bytes):
+    elif content is not None:
         path.write_bytes(content)
-    elif content == "truncated":
-        np.save(path, np.zeros((100, 64), np.float32))
-        path.write_bytes(path.read_bytes()[:-4])
-    elif content == "archive":
-        with path.open("wb") as file:
-            np.savez(file, x=np.zeros(3))
     with pytest.raises(InputError, match=f"attack.npy: {message}"):
         arrays.load(gray, path)
 

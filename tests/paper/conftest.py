@@ -3,20 +3,41 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy_paper
 
-from daa.paper import networks
+from daa.paper import claims, networks
+from daa.paper.claims import Entry
 from daa.paper.plan import Options
+from daa.runs import config
 from daa.targets import fetch
+
+CONFIG = """
+name: {name}
+title: {name}
+target: tiny/cnn
+restarts: {restarts}
+attack: {{eps: 0.15, step_size: 0.03, steps: 2, batch_size: 20, steps_per_shuffle: 2}}
+rows:
+  - {{method: pgd, loss: xent, paper: 60.0}}
+  - {{method: blob, loss: xent, paper: 50.0}}
+"""
 
 
 @pytest.fixture
 def options(tmp_path, monkeypatch) -> Options:
-    """Options for the toy paper, which replaces the paper, and no timed steps."""
-    toy_paper.install(tmp_path / "configs", monkeypatch.setattr)
+    """Options for a paper whose two tables have the same units on the toy network."""
+    entries = []
+    for name, restarts in (("first", 3), ("second", 2)):
+        text = CONFIG.format(name=name, restarts=restarts)
+        (tmp_path / f"{name}.yaml").write_text(text)
+        entries.append(Entry(config=name, dataset=name, source=f"Table {name}", images=40))
+    monkeypatch.setattr(config, "FOLDER", tmp_path)
+    monkeypatch.setattr(claims, "entries", lambda: tuple(entries))
     monkeypatch.setattr(networks, "seconds_per_step", lambda *_: 0.001)
+    for cached in (claims.load, claims.claims):
+        cached.cache_clear()
     yield Options(out=tmp_path / "out", images=40)
-    toy_paper.clear()
+    for cached in (claims.load, claims.claims):
+        cached.cache_clear()
 
 
 @pytest.fixture

@@ -3,33 +3,20 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from small import EPS, digits_network
 
 from daa import AttackConfig, InputError, worst_case
 
 foolbox = pytest.importorskip("foolbox", reason="Foolbox is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-FAST = {"steps": 20, "steps_per_shuffle": 10, "batch_size": 20}
+EPS, FAST = 0.15, {"steps": 20, "steps_per_shuffle": 10, "batch_size": 20}
 
 
-@pytest.fixture(scope="module")
-def plugin():
-    from daa.plugins import foolbox
-
-    return foolbox
+def model_of(target):
+    return foolbox.TensorFlowModel(target, bounds=(0, 1), device="/CPU:0")
 
 
-@pytest.fixture(scope="module")
-def network():
-    return digits_network(50)
-
-
-def model_of(target, high=1.0):
-    return foolbox.TensorFlowModel(lambda x: target(x / high), bounds=(0, high), device="/CPU:0")
-
-
-def tensors(data, high=1.0):
-    return tf.constant(high * data.x), tf.constant(data.y)
+def tensors(data):
+    return tf.constant(data.x), tf.constant(data.y)
 
 
 def test_several_epsilons_and_restarts(plugin, network):

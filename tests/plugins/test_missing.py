@@ -1,4 +1,4 @@
-"""Without its package, a plugin says in one line what to install."""
+"""Without its package, a plugin or an adapter says in one line what to install."""
 
 import subprocess
 import sys
@@ -7,31 +7,26 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "plugin, module, message",
+    "module, package, names",
     [
-        ("foolbox", "foolbox", "expected the package foolbox, got none; pip install foolbox"),
-        (
-            "art",
-            "art",
-            "expected the package adversarial-robustness-toolbox, got none; "
-            "pip install adversarial-robustness-toolbox",
-        ),
-        (
-            "autoattack",
-            "torch",
-            "expected the package pyautoattack, got none; pip install torch pyautoattack",
-        ),
+        ("daa.plugins.foolbox", "foolbox", "foolbox"),
+        ("daa.plugins.art", "art", "adversarial-robustness-toolbox"),
+        ("daa.plugins.autoattack", "torch", "torch pyautoattack"),
+        ("daa.targets.adapters.torch", "torch", "torch"),
     ],
 )
-def test_one_line_names_the_package(plugin, module, message):
+def test_one_line_names_the_package(module, package, names):
     code = f"""
 import sys
-sys.modules["{module}"] = None
+sys.modules["{package}"] = None
 from daa import InputError
 try:
-    import daa.plugins.{plugin}
+    import {module}
 except InputError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == f"daa.plugins.{plugin}: {message}\n"
+    where, missing = module.replace("daa.targets.adapters.torch", "from_torch"), names.split()[-1]
+    assert done.stdout == (
+        f"{where}: expected the package {missing}, got none; pip install {names}\n"
+    )

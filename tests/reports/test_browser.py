@@ -45,16 +45,13 @@ def chromium():
 @pytest.fixture
 def look(chromium):
     """Opens a page; `page.problems` lists its errors and its requests."""
-    contexts = []
 
     def look(path=PAGE, width=1280, dark=False, script=True):
-        scheme = "dark" if dark else "light"
-        size = {"width": width, "height": 900}
-        context = chromium.new_context(
-            viewport=size, color_scheme=scheme, java_script_enabled=script
+        page = chromium.new_page(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=script,
         )
-        contexts.append(context)
-        page = context.new_page()
         page.problems = problems = []
         page.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -64,7 +61,7 @@ def look(chromium):
         return page
 
     yield look
-    for context in contexts:
+    for context in chromium.contexts:
         context.close()
 
 
@@ -121,8 +118,20 @@ def test_the_numbers_of_the_cards_are_those_of_the_records(look):
         assert text == f"{100 * record.worst:.2f}" and visible, name
 
 
-def test_rows_are_filtered_by_attack_and_loss(look):
+def test_rows_are_filtered_by_attack_and_loss_and_sorted_by_a_column(look):
     page = look()
+    page.evaluate(OPEN)
+    table = page.locator("#robust_mnist table.runs")
+    column = table.locator("thead th").all_inner_texts().index("robust accuracy")
+
+    def values():
+        table.locator("thead button").nth(column).click()
+        cells = table.locator(f"tbody td:nth-child({column + 1})").all_inner_texts()
+        return [float(text) for text in cells]
+
+    up, down = values(), values()
+    assert len(up) == 10
+    assert up == sorted(up) and down == up[::-1]
     page.select_option("select[name=attack]", "DAA-DGF")
     page.select_option("select[name=loss]", "CW")
     rows = page.locator("table.runs tbody tr:visible")
@@ -131,25 +140,7 @@ def test_rows_are_filtered_by_attack_and_loss(look):
     assert re.fullmatch(rf"{len(shown)} of \d+ runs", page.locator(".filters output").inner_text())
 
 
-def test_a_click_on_a_column_head_sorts_and_a_second_one_reverses(look):
-    page = look()
-    page.evaluate(OPEN)
-    table = page.locator("#robust_mnist table.runs")
-    heads = table.locator("thead th").all_inner_texts()
-    column = heads.index("robust accuracy")
-
-    def values():
-        table.locator("thead button").nth(column).click()
-        return [
-            float(t) for t in table.locator(f"tbody td:nth-child({column + 1})").all_inner_texts()
-        ]
-
-    up, down = values(), values()
-    assert len(up) == 10
-    assert up == sorted(up) and down == up[::-1]
-
-
-def test_the_legend_shows_the_values_at_the_cursor_or_at_the_ends(look):
+def test_the_legend_shows_the_values_at_the_cursor_and_the_navigation_the_section(look):
     page = look()
     values = page.locator("#summary figure.live .u-legend .u-value")
     values.first.wait_for()
@@ -159,10 +150,6 @@ def test_the_legend_shows_the_values_at_the_cursor_or_at_the_ends(look):
     assert before[0] == "end of each line" and all(before)
     assert float(under[0]) > 0  # gradients per image
     assert under[1:] != before[1:]
-
-
-def test_the_visible_section_is_marked_in_the_navigation(look):
-    page = look()
     page.evaluate("document.getElementById('boards').scrollIntoView()")
     page.locator("nav a[aria-current][href='#boards']").wait_for()
     assert page.locator("nav [aria-current]").count() == 1

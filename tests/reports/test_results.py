@@ -12,12 +12,6 @@ from daa.reports.results import load
 from daa.runs import config
 
 
-def rewrite(folder, **values):
-    """Changes fields of experiment.json."""
-    path = folder / config.EXPERIMENT
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
-
-
 def test_a_damaged_or_contradicting_record_is_left_out_and_its_row_is_missing(folder, change):
     (folder / "pgd-xent.json").write_bytes((folder / "pgd-xent.json").read_bytes()[:99])
     change(folder / "pgd-cw.json", schema=99)
@@ -33,13 +27,9 @@ def test_a_damaged_or_contradicting_record_is_left_out_and_its_row_is_missing(fo
     assert len(loaded.records) == 7
 
 
-def test_the_precision_may_differ_from_that_of_the_experiment(folder, change):
+def test_records_are_in_the_order_of_the_experiment_whose_precision_may_differ(folder, change):
     attack = json.loads((folder / "dgf-cw.json").read_text())["attack"]
     change(folder / "dgf-cw.json", attack={**attack, "precision": "bfloat16"})
-    assert not load(folder).missing
-
-
-def test_records_are_in_the_order_of_the_experiment(folder):
     names = [row.name for row in config.load_experiment(folder).rows]
     assert [record.run for record in load(folder).records] == names
 
@@ -61,24 +51,20 @@ def test_two_records_of_one_run_and_no_record_are_refused(folder, tmp_path):
         load(tmp_path)
 
 
-def test_records_of_no_row_are_refused(folder):
+def test_a_damaged_experiment_and_one_without_a_record_are_named(folder, change):
     rows = json.loads((folder / config.EXPERIMENT).read_text())["rows"]
-    rewrite(folder, rows=[{**rows[0], "name": "other"}], examples=None)
+    change(folder / config.EXPERIMENT, rows=[{**rows[0], "name": "other"}], examples=None)
     with pytest.raises(InputError, match=r"robust_mnist: no record of a row of experiment.json"):
         load(folder)
-
-
-def test_a_damaged_experiment_is_named(folder):
-    rewrite(folder, restarts="many")
+    change(folder / config.EXPERIMENT, restarts="many")
     with pytest.raises(InputError, match=r"experiment.json: restarts: must be a valid integer"):
         load(folder)
 
 
 def test_the_title_names_another_target(folder, change):
     assert load(folder).title == config.load_experiment(folder).title
-    for path in folder.glob("*.json"):
-        if path.name != config.EXPERIMENT:
-            change(path, instead_of="madry_mnist/secret")
+    for path in folder.glob("*-*.json"):
+        change(path, instead_of="madry_mnist/secret")
     assert load(folder).title.endswith(", on locuslab/fast_pgd_mnist")
 
 
@@ -130,9 +116,9 @@ def test_the_setting_restarts_has_a_column_of_its_own():
     assert set(frame.restarts) == {1, 3}
 
 
-def test_the_papers_percentages_are_shares_in_the_data_frame(folder):
+def test_the_papers_percentages_are_shares_in_the_data_frame(folder, change):
     rows = json.loads((folder / config.EXPERIMENT).read_text())["rows"]
-    rewrite(folder, rows=[{**row, "paper": 88.79} for row in rows])
+    change(folder / config.EXPERIMENT, rows=[{**row, "paper": 88.79} for row in rows])
     assert set(load(folder).frame().paper_accuracy) == {0.8879}
 
 
@@ -140,7 +126,8 @@ def test_the_papers_percentages_are_shares_in_the_data_frame(folder):
     ("changes", "message"),
     [
         ({"labels": []}, "labels: expected 1 labels"),
-        ({"natural": [[0, 1], [0, 1]]}, "natural: expected 1 images of 2 pixels"),
+        ({"natural": [[0, 1], [0, 1]]}, "natural and adversarial: expected 1 images of 2 pixels"),
+        ({"adversarial": [[[0, 1]], [[0]]]}, "natural and adversarial: expected 1 images of 2"),
         ({"shape": [1, 2, 2]}, "shape: expected 1 or 3 channels"),
         ({"rows": ["a"]}, r"examples.json: rows"),
     ],

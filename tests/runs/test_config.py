@@ -5,6 +5,7 @@ import re
 import pytest
 
 from daa import InputError
+from daa.reports import autoattack
 from daa.runs import config, records
 from daa.runs.config import PaperTests, load_experiment, save_experiment
 
@@ -17,24 +18,14 @@ rows:
   - {method: pgd, loss: xent, paper: 45.09}
   - {method: blob, loss: cw, c: 0.005, name: mine}
 """
-SWEPT = """
-name: s
-title: S
-target: tiny/cnn
-attack: {loss: cw}
-sweep: {eps: [0.1, 0.2]}
-rows:
-  - {method: pgd}
-  - {method: fgsm}
-"""
 
 
 @pytest.fixture
 def load(tmp_path):
     """Loads a YAML text."""
-    path = tmp_path / "small.yaml"
 
     def load(text, target=None):
+        path = tmp_path / "small.yaml"
         path.write_text(text, encoding="utf-8")
         return config.load(path, target)
 
@@ -68,36 +59,26 @@ def test_a_shared_setting_applies_to_the_rows_that_read_it(load):
         ("method: pgd, ", "", r"rows\[0\].method: is missing"),
         ("method: pgd", "method: pdg", r"rows\[0\].method: .*'pdg'"),
         ("method: pgd", "method: [pgd]", r"rows\[0\].method: .*\['pgd'\]"),
-        ("method: pgd", "method: pgd, c: 5", r"rows\[0\].c: "),
         ("paper: 45.09", "paper: .nan", r"rows\[0\].paper: must be a finite number"),
         ("paper: 45.09", "paper: 101", r"rows\[0\].paper: must be less than or equal to 100, got"),
-        ("paper: 45.09", "paper: high", r"rows\[0\].paper: .*number, got 'high'"),
         ("name: mine", "name: pgd-xent", r"rows\[1\].name: 'pgd-xent' is already the name of a"),
         ("name: mine", "name: ../up", r"rows\[1\].name: .*got '../up'"),
         ("name: mine", f"name: {'x' * 151}", r"rows\[1\].name: .* at most 150 characters"),
         ("name: mine", "name: examples", r"rows\[1\].name: must not be examples, evaluation, exp"),
-        ("name: mine", "name: experiment", r"rows\[1\].name: must not be .*got 'experiment'"),
         ("name: small", "name: a/b", "small.yaml: name: must match pattern"),
-        ("target: tiny/cnn", "target: 3", "target: .*string, got 3"),
         ("target: tiny/cnn", "target: tiny/cnn\nseed: -1", "seed: .*got -1"),
         ("c: 0.005", "targeted: labels", r"rows\[1\].targeted: must be null or least_likely"),
-        ("attack: {", "attack: [", "not a readable YAML file"),
         ("attack: {", "attack: 3 #", "attack: must be a mapping, got 3"),
         ("title: A test", "title: x\ntitle: y", "small.yaml: .*key 'title' appears twice.* line 4"),
-        ("loss: cw", "loss: cw, loss: xent", "small.yaml: .*key 'loss' appears twice.* line 8"),
         ("paper: 45.09", "[1]: 2", "not a readable YAML file: .*unhashable key"),
-        ("c: 0.005", "c: .inf", r"rows\[1\].c: .*finite number, got inf"),
         ("step_size: 0.01", "step_size: eps/0", r"step_size: "),
         ("title: A test", "title: A test\nrestarts: 1000000000000", "restarts: .*equal to 1000000"),
         ("title: A test", 'title: "A\\ntest"', r"title: .* printable characters, got 'A\\ntest'"),
-        ("title: A test", "title: A\nseeds: 3", "seeds: must be a list of seeds, got 3"),
-        (
-            "title: A test",
-            "title: A\nexamples: [mine, yours]",
-            "examples: must be names of rows, got",
-        ),
-        ("rows:", "sweep: {steps: [1]}\nrows:", "sweep: must be eps or c with a list of values"),
-        ("rows:", "sweep: {c: 0.1}\nrows:", "sweep: must be eps or c with a list of values"),
+        ("title: A test", "title: A\nseeds: []", "seeds: must have at least 1 item"),
+        ("title: A test", "title: A\nexamples: [mine, yours]", "examples: must be names of rows"),
+        ("rows:", "sweep: {steps: [1]}\nrows:", "yaml: sweep.steps: must be 'eps' or 'c', got 'st"),
+        ("rows:", "sweep: {c: []}\nrows:", "yaml: sweep.c: must have at least 1 item"),
+        ("rows:", "sweep: {c: [1], eps: [1]}\nrows:", "yaml: sweep: must have at most 1 item"),
         ("rows:", "sweep: {c: [0.1]}\nrows:", r"rows\[0\].c: "),
         ("rows:", "rows:\n  - fgsm", r"rows\[0\]: must be a mapping, got 'fgsm'"),
         (GOOD, "- 1", "small.yaml: must be a mapping with name, title, target and rows"),
@@ -106,20 +87,20 @@ def test_a_shared_setting_applies_to_the_rows_that_read_it(load):
     ],
 )
 def test_a_mistake_is_named_with_its_position(load, old, new, message):
-    assert old in GOOD
     with pytest.raises(InputError, match=message) as caught:
         load(GOOD.replace(old, new))
     assert "\n" not in str(caught.value)
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(InputError, match=r"none.yaml: there is no such file"):
-        config.load(tmp_path / "none.yaml")
-    with pytest.raises(InputError, match="not a readable YAML file: Is a directory"):
-        config.load(tmp_path)
     (tmp_path / "latin.yaml").write_bytes("é".encode("latin-1"))
-    with pytest.raises(InputError, match=r"latin.yaml: not a readable YAML file"):
-        config.load(tmp_path / "latin.yaml")
+    for name, message in (
+        ("none.yaml", "none.yaml: there is no such file"),
+        ("", "not a readable YAML file: Is a directory"),
+        ("latin.yaml", "latin.yaml: not a readable YAML file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            config.load(tmp_path / name)
 
 
 def test_anchors_and_merged_mappings_are_yaml(tmp_path):
@@ -130,16 +111,16 @@ def test_anchors_and_merged_mappings_are_yaml(tmp_path):
 
 
 def test_sweeps_and_seeds_multiply_the_rows(load):
-    experiment = load(SWEPT)
+    text = "name: s\ntitle: S\ntarget: tiny/cnn\nattack: {loss: cw}\nsweep: {eps: [0.1, 0.2]}\n"
+    text += "rows: [{method: pgd}, {method: fgsm}]\n"
+    experiment = load(text)
     names = ["pgd-cw-eps0.1", "pgd-cw-eps0.2", "fgsm-cw-eps0.1", "fgsm-cw-eps0.2"]
     assert [row.name for row in experiment.rows] == names
     assert [row.attack.eps for row in experiment.rows] == [0.1, 0.2, 0.1, 0.2]
     assert (experiment.sweep, experiment.rows[0].attack.loss) == ("eps", "cw")
-    rows = load(SWEPT.replace("[0.1, 0.2]", "[1/4]") + "seeds: [3, 5]").rows
-    assert [(row.name, row.seed) for row in rows[:2]] == [
-        ("pgd-cw-eps1of4-seed3", 3),
-        ("pgd-cw-eps1of4-seed5", 5),
-    ]
+    rows = load(text.replace("[0.1, 0.2]", "[1/4]") + "seeds: [3, 5]").rows[:2]
+    assert [row.name for row in rows] == ["pgd-cw-eps1of4-seed3", "pgd-cw-eps1of4-seed5"]
+    assert [row.seed for row in rows] == [3, 5]
 
 
 def test_fractions():
@@ -178,12 +159,11 @@ def test_all_fields_survive_json(load, tmp_path):
 
 def test_a_folder_without_an_experiment_and_a_damaged_one(tmp_path):
     assert load_experiment(tmp_path) is None
-    for text, message in (("{", "Invalid JSON"), ('{"rows": [{}]}', "experiment.json: name: is")):
-        (tmp_path / config.EXPERIMENT).write_text(text)
-        with pytest.raises(InputError, match=message):
-            load_experiment(tmp_path)
+    (tmp_path / config.EXPERIMENT).write_text('{"rows": [{}]}')
+    with pytest.raises(InputError, match=r"experiment.json: name: is missing"):
+        load_experiment(tmp_path)
 
 
 def test_rows_cannot_have_the_names_of_other_files():
-    files = [records.EXAMPLES, records.EVALUATION, config.EXPERIMENT]
+    files = [records.EXAMPLES, records.EVALUATION, config.EXPERIMENT, autoattack.NAME]
     assert [f"{name}.json" for name in config.TAKEN] == files

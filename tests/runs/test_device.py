@@ -1,6 +1,7 @@
 """The device that TensorFlow computes on; the GPUs are simulated."""
 
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import pytest
 import tensorflow as tf
@@ -20,49 +21,39 @@ def gpus(monkeypatch):
 
 
 @pytest.fixture
-def processor(monkeypatch):
-    """Replaces the flags of the processor."""
-
-    def processor(flags="sse"):
-        text = f"model name\t: Some Processor 5000 \nflags\t\t: fpu {flags}\n"
-        monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
-
-    return processor
+def cpuinfo(monkeypatch):
+    """The text of /proc/cpuinfo."""
+    cpuinfo = Mock(return_value="model name\t: Some Processor 5000 \nflags\t\t: fpu sse\n")
+    monkeypatch.setattr(Path, "read_text", cpuinfo)
+    return cpuinfo
 
 
-def test_the_processor_hides_the_gpus(monkeypatch, gpus):
-    hidden = []
-    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *args: hidden.append(args))
-    gpus["g"] = {}
-    device.use("gpu")
-    device.use("auto")
-    assert hidden == []
-    device.use("cpu")
-    assert hidden == [([], "GPU")]
-
-
-def test_a_missing_gpu_is_refused(gpus):
+def test_the_chosen_device(monkeypatch, gpus):
+    hide = Mock()
+    monkeypatch.setattr(tf.config, "set_visible_devices", hide)
     device.use("auto")
     with pytest.raises(InputError, match="device: TensorFlow sees no GPU; use --device cpu"):
         device.use("gpu")
+    gpus["g"] = {}
+    device.use("gpu")
+    device.use("auto")
+    hide.assert_not_called()
+    device.use("cpu")
+    hide.assert_called_once_with([], "GPU")
 
 
 def test_gpus_are_shared_and_compute_in_float32(monkeypatch, gpus):
-    growing, tf32 = [], []
-    experimental = tf.config.experimental
-    monkeypatch.setattr(experimental, "set_memory_growth", lambda *args: growing.append(args))
-    monkeypatch.setattr(experimental, "enable_tensor_float_32_execution", tf32.append)
-    device.prepare()
-    assert growing == []
+    growing, tf32, experimental = Mock(), Mock(), tf.config.experimental
+    monkeypatch.setattr(experimental, "set_memory_growth", growing)
+    monkeypatch.setattr(experimental, "enable_tensor_float_32_execution", tf32)
     gpus.update(g={}, h={})
     device.prepare()
-    assert growing == [("g", True), ("h", True)]
-    assert tf32 == [False, False]
+    assert growing.mock_calls == [call("g", True), call("h", True)]
+    tf32.assert_called_once_with(False)
 
 
-def test_the_name_is_that_of_the_first_gpu_or_of_the_processor(monkeypatch, gpus, processor):
+def test_the_name_is_that_of_the_first_gpu_or_of_the_processor(monkeypatch, gpus, cpuinfo):
     monkeypatch.setattr("os.cpu_count", lambda: 12)
-    processor()
     assert device.name() == "CPU Some Processor 5000, 12 cores"
     gpus.update(g={"device_name": "GPU Nine"}, h={})
     assert device.name() == "GPU Nine"
@@ -70,31 +61,19 @@ def test_the_name_is_that_of_the_first_gpu_or_of_the_processor(monkeypatch, gpus
     assert device.name() == "GPU"
 
 
-@pytest.mark.parametrize(
-    ("capability", "fast"), [((7, 5), False), ((8, 0), True), ((8, 6), True), ((9, 0), True)]
-)
-def test_gpus_since_ampere_have_bfloat16(capability, fast, gpus, processor):
-    processor("avx512_bf16")
-    gpus["g"] = {"compute_capability": capability}
-    assert device.fast_bfloat16() is fast
+def test_gpus_since_ampere_and_some_processors_have_bfloat16(gpus, cpuinfo):
+    for flags, fast in (("avx512f", 0), ("amx_tile", 0), ("amx_bf16 x", 1), ("avx512_bf16", 1)):
+        cpuinfo.return_value = f"flags\t\t: fpu {flags}\n"
+        assert device.fast_bfloat16() == fast
+    for capability, fast in (((7, 5), 0), ((8, 0), 1), ((8, 6), 1), ((9, 0), 1)):
+        gpus["g"] = {"compute_capability": capability}
+        assert device.fast_bfloat16() == fast
     gpus["g"] = {}
     assert not device.fast_bfloat16()
 
 
-@pytest.mark.parametrize(
-    ("flags", "fast"),
-    [("avx512f", False), ("avx512_bf16", True), ("amx_bf16 amx_tile", True), ("amx_tile", False)],
-)
-def test_some_processors_have_bfloat16(flags, fast, gpus, processor):
-    processor(flags)
-    assert device.fast_bfloat16() is fast
-
-
-def test_a_machine_without_cpuinfo(monkeypatch, gpus):
-    def missing(*_, **__):
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", missing)
+def test_a_machine_without_cpuinfo(monkeypatch, gpus, cpuinfo):
+    cpuinfo.side_effect = FileNotFoundError
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     assert device.name().startswith("CPU arm64, ")
     assert not device.fast_bfloat16()

@@ -1,11 +1,10 @@
 """From a YAML file to the attacked target and images."""
 
-import json
-
 import numpy as np
 import pytest
 
 from daa import InputError
+from daa.reports import examples
 from daa.reports.publish import publish
 from daa.runs import config as configs
 from daa.runs import device
@@ -33,7 +32,8 @@ def config(tmp_path):
 
 
 def test_a_users_config_with_the_name_of_a_config_of_the_project(config, tmp_path):
-    ready = prepare(config, tmp_path / "out", images=20)
+    ready = prepare(config, tmp_path / "out", images=20, restarts=7, seed=3)
+    assert (ready.experiment.restarts, ready.experiment.seed) == (7, 3)
     assert (ready.folder, ready.about) == (tmp_path / "out" / "table1", {"config": "table1"})
     assert len(ready.data) == ready.experiment.images == 20
     list(run(ready.experiment, ready.target, ready.data, folder=ready.folder, about=ready.about))
@@ -43,19 +43,12 @@ def test_a_users_config_with_the_name_of_a_config_of_the_project(config, tmp_pat
     assert configs.load_experiment(ready.folder) == ready.experiment
 
 
-def test_options_replace_those_of_the_file(config, tmp_path):
-    experiment = prepare(config, tmp_path, restarts=7, seed=3).experiment
-    assert (experiment.restarts, experiment.seed, experiment.images) == (7, 3, 30)
-
-
 def test_another_target_has_its_own_folder_and_title(config, tmp_path):
     config.write_text(CONFIG.replace("tiny/cnn", "madry_mnist/secret"), encoding="utf-8")
     ready = prepare(config, tmp_path, target="tiny/cnn")
     assert ready.folder == tmp_path / "table1-tiny-cnn"
     assert ready.experiment.title == "Mine; on tiny/cnn, not on the paper's weights"
     assert ready.about == {"config": "table1", "instead_of": "madry_mnist/secret"}
-    config.write_text(CONFIG.replace(", paper: 60.0", ""), encoding="utf-8")
-    assert configs.load(config).title == "Mine"
 
 
 @pytest.mark.parametrize(
@@ -63,10 +56,8 @@ def test_another_target_has_its_own_folder_and_title(config, tmp_path):
     [
         ("", {"target": ""}, "target: must be FOLDER/NAME or a model of your own"),
         ("", {"images": 501}, "images: expected 1 to 500, got 501"),
-        ("", {"restarts": 10**7}, "restarts: must be at most 1,000,000, got 10,000,000"),
-        ("", {"seed": 2**31}, "seed: must be less than 2,147,483,648"),
+        ("", {"restarts": 10**7}, "options: restarts: must be less than or equal to 1000000, got"),
         ("bounds: [0, 255]", {}, "table1: bounds: tiny/cnn has no such option"),
-        ("", {"target": "own.keras"}, "table1: data: is missing; 'own.keras' needs a data set"),
     ],
 )
 def test_mistakes(config, tmp_path, change, options, message):
@@ -80,11 +71,10 @@ def test_bfloat16_becomes_float32_on_a_device_without_instructions(config, tmp_p
     with pytest.warns(UserWarning, match="bfloat16: this device has no instructions for it"):
         ready = prepare(config, tmp_path, precision="bfloat16")
     assert {row.attack.precision for row in ready.experiment.rows} == {"float32"}
-    elsewhere = in_precision(configs.load(config), "bfloat16", here=False)
-    assert {row.attack.precision for row in elsewhere.rows} == {"bfloat16"}
-    monkeypatch.setattr(device, "fast_bfloat16", lambda: True)
-    ready = prepare(config, tmp_path, precision="bfloat16")
-    assert {row.attack.precision for row in ready.experiment.rows} == {"bfloat16"}
+    for here, fast in ((False, False), (True, True)):
+        monkeypatch.setattr(device, "fast_bfloat16", lambda fast=fast: fast)
+        experiment = in_precision(configs.load(config), "bfloat16", here)
+        assert {row.attack.precision for row in experiment.rows} == {"bfloat16"}
 
 
 @pytest.mark.parametrize("eps", ["0.15", "0.01"])
@@ -92,19 +82,13 @@ def test_examples_are_images_that_only_the_second_row_breaks(config, tmp_path, e
     text = CONFIG.replace("eps: 0.15, step_size: 0.05", f"eps: {eps}, step_size: {eps}")
     config.write_text(f"{text}examples: [mine, pgd-xent]\n", encoding="utf-8")
     ready = prepare(config, tmp_path)
-    list(run(ready.experiment, ready.target, ready.data, folder=ready.folder))
+    finished = list(run(ready.experiment, ready.target, ready.data, folder=ready.folder))
     publish(ready.folder, ready.data)
-    content = json.loads((ready.folder / "examples.json").read_text())
-    first, second = (
-        set(json.loads((ready.folder / f"{name}.json").read_text())["broken"])
-        for name in content["rows"]
-    )
-    images = content["images"]
-    assert images == sorted(second - first)[:10]
-    x = np.round(ready.data.x[images].astype(float), 4)
-    assert content["natural"] == x.reshape(len(images), 64).tolist()
-    for name, pixels in zip(content["rows"], content["adversarial"], strict=True):
-        with np.load(ready.folder / f"{name}.npz") as arrays:
-            adv = np.round(arrays["adv"][images].astype(float), 4)
-        assert pixels == adv.reshape(len(images), 64).tolist()
-    assert (ready.folder / "examples.png").exists() == bool(content["images"])
+    figure = examples.load(ready.folder)
+    images, (first, second) = [*figure.images], (finished[1], finished[0])
+    assert images == sorted({*second.record.broken} - {*first.record.broken})[:10]
+    pictures = (ready.data.x, first.report.adv, second.report.adv)
+    for x, pixels in zip(pictures, (figure.natural, *figure.adversarial), strict=True):
+        x = np.round(x[images].astype(float), 4).reshape(len(images), 64)
+        np.testing.assert_array_equal(np.reshape(pixels, x.shape), x)
+    assert (ready.folder / "examples.png").exists() == bool(images)

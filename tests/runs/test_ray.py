@@ -1,11 +1,9 @@
 """A Ray cluster computes the results of one process, also after the death of a worker."""
 
 import contextlib
-import threading
-import time
-from collections import deque
 from functools import partial
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
@@ -27,41 +25,14 @@ CONFIG = AttackConfig("blob", eps=0.15, step_size=0.03, steps=20, steps_per_shuf
 UNIT = Unit(CONFIG, 0, 0)
 
 
-class _Task:
-    def __init__(self, arguments):
-        self.arguments = arguments
-
-
-class FakeRay:
-    """A cluster with two cores that runs a unit when its result is asked for."""
-
-    def __init__(self):
-        self.shut_down = False
-        self.exceptions = SimpleNamespace(RayTaskError=KeyError, RayError=OSError)
-
-    def nodes(self):
-        return [{"Alive": True, "Resources": {"CPU": 2}}]
-
-    def put(self, value):
-        return value
-
-    def remote(self, **_):
-        return lambda function: SimpleNamespace(remote=lambda *arguments: _Task(arguments))
-
-    def wait(self, tasks, num_returns):
-        return tasks[:num_returns], tasks[num_returns:]
-
-    def get(self, task):
-        unit = task.arguments[3]
-        return Result(np.zeros(1), np.array([unit.restart]), 1.0, "fake")
-
-    def shutdown(self):
-        self.shut_down = True
-
-
 @pytest.fixture
 def fake(monkeypatch):
-    fake = FakeRay()
+    """A cluster with two cores that runs a unit when its result is asked for."""
+    fake = Mock(put=len, exceptions=SimpleNamespace(RayTaskError=KeyError, RayError=OSError))
+    fake.nodes.return_value = [{"Alive": True, "Resources": {"CPU": 2}}]
+    fake.remote = lambda **_: lambda function: SimpleNamespace(remote=lambda *arguments: arguments)
+    fake.wait = lambda tasks, num_returns: (tasks[:num_returns], tasks[num_returns:])
+    fake.get = lambda task: Result(np.zeros(1), np.array([task[3].restart]), 1.0, "fake")
     monkeypatch.setattr(engines, "_connect", lambda address: fake)
     return fake
 
@@ -71,25 +42,22 @@ def engine(**options):
     return on_ray(load, None, np.zeros(1), np.zeros(1), **options)
 
 
-def test_twice_as_many_units_as_slots_are_submitted(fake):
+@pytest.mark.parametrize("resources", [{"CPU": 2}, {"GPU": 2, "CPU": 64}])
+def test_twice_as_many_units_as_slots_are_submitted(fake, resources):
+    dead = {"Alive": False, "Resources": {"CPU": 9, "GPU": 9}}
+    fake.nodes.return_value = [dead, {"Alive": True, "Resources": resources}]
     asked = []
-
-    def units():
-        for restart in range(7):
-            asked.append(restart)
-            yield Unit(CONFIG, 0, restart)
-
-    results = []
-    for _, result in engine()(units()):
-        results.append(int(result.margin[0]))
+    units = (asked.append(restart) or Unit(CONFIG, 0, restart) for restart in range(7))
+    for done, (_, result) in enumerate(engine()(units)):
+        assert result.margin[0] == done
         # Two slots: the running units, as many that wait, and the finished ones.
-        assert len(asked) == min(len(results) + 3, 7)
-    assert results == list(range(7))
-    assert fake.shut_down
+        assert len(asked) == min(done + 4, 7)
+    assert done == 6
+    fake.shutdown.assert_called_once()
 
 
 def test_a_plan_that_waits_gets_its_result_first(fake):
-    results = deque()
+    results = []
 
     def units():
         for restart in range(3):
@@ -98,29 +66,23 @@ def test_a_plan_that_waits_gets_its_result_first(fake):
                 yield None
 
     for _, result in engine()(units()):
-        results.append(int(result.margin[0]))
-    assert list(results) == [0, 1, 2]
+        results.append(result.margin[0])
+    assert results == [0, 1, 2]
 
 
 @pytest.mark.parametrize("call", ["wait", "get"])
-def test_a_dead_head_or_worker_is_named(fake, monkeypatch, call):
-    def dead(*_, **__):
-        raise fake.exceptions.RayError("dead")
-
-    monkeypatch.setattr(fake, call, dead)
-    monkeypatch.setattr(fake, "shutdown", dead)
+def test_a_dead_head_or_worker_is_named(fake, call):
+    dead = Mock(side_effect=fake.exceptions.RayError("dead"))
+    fake.configure_mock(**{call: dead, "shutdown": dead})
     message = r"ray: the cluster failed \(OSError\): .*; finished units are saved, run the same"
     with pytest.raises(InputError, match=message):
         list(engine()(iter([UNIT])))
 
 
-def test_an_error_of_a_worker_is_raised_here(fake, monkeypatch):
-    def fails(_):
-        error = fake.exceptions.RayTaskError()
-        error.cause = InputError("weights differ")
-        raise error
-
-    monkeypatch.setattr(fake, "get", fails)
+def test_an_error_of_a_worker_is_raised_here(fake):
+    error = fake.exceptions.RayTaskError()
+    error.cause = InputError("weights differ")
+    fake.get = Mock(side_effect=error)
     with pytest.raises(InputError, match="weights differ"):
         list(engine()(iter([UNIT])))
 
@@ -131,22 +93,15 @@ def test_a_unit_needs_a_machine_with_enough_cores(fake):
 
 
 def test_a_worker_reads_its_target_once(monkeypatch):
-    calls = []
-
-    def load(name, model_dir):
-        calls.append(name)
-        return targets.load_target(name, model_dir=model_dir)
-
     monkeypatch.setattr(engines, "_prepare", lambda threads: None)
-    engines._target.cache_clear()
-    data = targets.load_dataset("tiny/cnn").first(10)
+    load, data = Mock(side_effect=targets.load_target), targets.load_dataset("tiny/cnn").first(10)
     sha256 = targets.load_target("tiny/cnn").weights_sha256
     for restart in range(2):
         source = (load, ("tiny/cnn",), (("model_dir", None),), sha256)
         unit = Unit(CONFIG, 0, restart)
         result = engines._work(source, data.x, data.y, unit, None, threads=1)
         assert result.device.startswith("CPU")
-    assert calls == ["tiny/cnn"]
+    load.assert_called_once_with("tiny/cnn", model_dir=None)
     with pytest.raises(InputError, match="their sha256 must be another, got"):
         engines._work((*source[:3], "another"), data.x, data.y, UNIT, None, threads=1)
 
@@ -157,38 +112,30 @@ def test_ray_that_loses_a_worker_gives_the_records_of_one_process(tmp_path):
     path = tmp_path / "survivor.yaml"
     path.write_text(survive.CONFIG, encoding="utf-8")
     experiment = config.load(path)
+    experiment = experiment.model_copy(update={"rows": experiment.rows[::2]})
     target, data = tiny.load_target("cnn"), tiny.load_dataset("test").first(100)
     list(run(experiment, target, data, folder=tmp_path / "local"))
-    victims: list[int] = []
-    finished = threading.Event()
-    killer = threading.Thread(target=kill_one_worker, args=[victims, finished])
-    killer.start()
+    victims = []
     cluster = on_ray(targets.loader("tiny/cnn"), target.weights_sha256, data.x, data.y)
-    try:
-        rows = list(run(experiment, target, data, folder=tmp_path / "ray", engine=cluster))
-    finally:
-        finished.set()
-        killer.join()
+
+    def engine(units):
+        """Kills a worker after the first result, while the next units are computed."""
+        for result in cluster(units):
+            for process in psutil.Process().children(recursive=True):
+                # Ray names a worker after the function.
+                with contextlib.suppress(psutil.Error):
+                    if not victims and "ray::_work" in " ".join(process.cmdline()):
+                        process.kill()
+                        victims.append(process.pid)
+            yield result
+
+    rows = list(run(experiment, target, data, folder=tmp_path / "ray", engine=engine))
     assert len(victims) == 1
     survive.compare(tmp_path / "local", tmp_path / "ray")
     assert all(row.record.seconds > 0 for row in rows)
 
 
-def kill_one_worker(victims, finished):
-    """Sends SIGKILL to the first process of this test that computes a unit."""
-    while not victims and not finished.is_set():
-        for process in psutil.Process().children(recursive=True):
-            # Ray names a worker after the function.
-            with contextlib.suppress(psutil.Error):
-                if not victims and "ray::_work" in " ".join(process.cmdline()):
-                    process.kill()
-                    victims.append(process.pid)
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize(
-    "address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port", "127.0.0.1:99999"]
-)
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:port", "127.0.0.1:99999"])
 def test_a_missing_cluster_is_named_at_once(address):
     pytest.importorskip("ray", reason="the optional package ray is not installed")
     with pytest.raises(InputError, match=f"address: there is no Ray cluster at {address}: "):

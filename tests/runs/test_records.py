@@ -46,12 +46,15 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     assert (content["broken"], content["gradients_per_image"]) == ([1, 2, 3], 400)
     assert isinstance(content["gradients_per_image"], int)
     assert (content["device"], content["git_commit"]) == ("A and B", "1 and 2")
+    assert set(content["versions"]) == {"python", "tensorflow", "numpy"}
     assert (content["seconds"], content["paper_percent"], content["config"]) == (1.2, 60.0, "tiny")
     assert not {"top5_accuracy", "paper_top5_percent", "instead_of"} & set(content)
     assert '\n  "broken": [1, 2, 3],\n' in path.read_text()
 
 
 def test_optional_fields():
+    adaptive = Row(name="adaptive", attack=AttackConfig("adaptive"))
+    assert (identity(adaptive)["restarts"], identity()["restarts"]) == (1, 2)
     record = finished_run(report=report(0.25), top5=0.5, instead_of="madry_mnist/secret")
     content = record.model_dump(by_alias=True, exclude_unset=True)
     assert (content["top5_accuracy"], content["paper_top5_percent"]) == (0.5, None)
@@ -70,8 +73,7 @@ def test_json_is_laid_out_without_changing_texts(text, tmp_path):
 
 
 def test_every_committed_record_is_read_without_loss(tmp_path):
-    others = {records.EXAMPLES, records.EVALUATION, config.EXPERIMENT, "autoattack.json"}
-    paths = [path for path in config.RESULTS.glob("*/*.json") if path.name not in others]
+    paths = [path for path in config.RESULTS.glob("*/*.json") if path.stem not in config.TAKEN]
     assert len(paths) > 100
     for path in paths:
         records.save(tmp_path / "again.json", records.load(path))
@@ -86,62 +88,42 @@ def test_every_committed_record_is_read_without_loss(tmp_path):
     ("changes", "message"),
     [
         ({"schema": 99}, r"dgf-cw.json: schema: must be 1, got 99"),
-        ({"broken": "all"}, r"dgf-cw.json: broken: must be a valid tuple, got 'all'"),
         ({"broken": [-1]}, r"broken\[0\]: must be greater than or equal to 0, got -1"),
         ({"broken": [10_000]}, "broken: must be different images from 0 to 9999"),
         ({"broken": [3, 3]}, "broken: must be different images"),
         ({"robust_accuracy": []}, "robust_accuracy: must have at least 1 item"),
         ({"robust_accuracy": [0.9]}, "accuracy_per_restart: must have 1 values like robust_accur"),
         ({"robust_accuracy": [1.5] * 10}, r"robust_accuracy\[0\]: must be less than or equal to 1"),
-        ({"accuracy_per_restart": None}, "accuracy_per_restart: must be"),
         ({"gradients_after": [1.0]}, "gradients_after: must have 10 values like robust_accuracy"),
         ({"restarts": 7}, "robust_accuracy: "),
         ({"images": 0}, "images: must be greater than or equal to 1, got 0"),
         ({"seconds": -1}, "seconds: must be greater than"),
-        ({"gradients_per_image": "many"}, "gradients_per_image"),
         ({"paper_percent": 101}, "paper_percent: must be less than"),
-        ({"clean_accuracy": "high"}, "clean_accuracy: must be a valid number"),
         ({"run": ""}, "run: must have at least 1 character"),
         ({"config": "a" * 300}, "config: must have at most 200"),
-        ({"versions": {"python": 3}}, "versions.python: must be a valid string"),
         ({"attack": 3}, r"dgf-cw.json: attack: must be a mapping, got 3"),
         ({"attack": {"method": "pdg"}}, r"dgf-cw.json: attack: method: .*'pdg'"),
     ],
 )
 def test_a_record_with_a_mistake(folder, change, changes, message):
     change(folder / "dgf-cw.json", **changes)
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=message):
         records.load(folder / "dgf-cw.json")
-    assert "\n" not in str(caught.value)
 
 
-def test_files_that_are_no_records(folder):
-    path = folder / "dgf-cw.json"
-    content = json.loads(path.read_text())
-    del content["broken"]
-    for text, message in (
-        (json.dumps(content), "dgf-cw.json: broken: is missing"),
-        ("[]", "dgf-cw.json: schema: must be 1, got None"),
-        ("{", "dgf-cw.json"),
-    ):
-        path.write_text(text)
-        with pytest.raises(InputError, match=message):
-            records.load(path)
-    with pytest.raises(InputError, match=r"none.json: expected a result record"):
-        records.load(folder / "none.json")
+@pytest.mark.parametrize(
+    ("text", "message"), [("[]", "schema: must be 1, got None"), ("{", "expected a result record")]
+)
+def test_files_that_are_no_records(tmp_path, text, message):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        records.load(path)
 
 
-def test_the_record_of_a_different_run_is_refused(tmp_path, change):
+def test_a_record_from_before_an_option_existed_had_its_default(tmp_path, change):
     path = tmp_path / "pgd-xent.json"
     records.save(path, finished_run())
-    record = records.load(path)
-    records.check_same(path, record, identity())
-    with pytest.raises(InputError, match=r"pgd-xent.json: seed: the record has 0, but this run ha"):
-        records.check_same(path, record, identity(seed=1))
-    with pytest.raises(InputError, match="restarts: the record has 2, but this run has 3"):
-        records.check_same(path, record, identity(restarts=3))
-    records.check_same(path, record, identity(restarts=3), ["restarts"])
-    # A record from before an option existed had the default of the option.
     settings = ROW.attack.settings()
     assert settings.pop("clip_start") is False
     change(path, attack=settings)
@@ -153,35 +135,15 @@ def test_rows_with_the_same_units_have_the_same_run_id():
     assert len(first) == 20
     assert records.run_id(identity(name="other", title="T", restarts=9)) == first
     assert records.run_id(identity(ROW.model_copy(update={"name": "other"}))) == first
-    for different in (
-        identity(seed=1),
-        identity(Row(name="pgd-xent", attack=AttackConfig("pgd", steps=7))),
-        identity(data=DATA.first(3)),
-    ):
+    attack = Row(name="pgd-xent", attack=AttackConfig("pgd", steps=7))
+    for different in (identity(seed=1), identity(attack), identity(data=DATA.first(3))):
         assert records.run_id(different) != first
-
-
-def test_a_method_with_a_budget_makes_one_run():
-    row = Row(name="adaptive", attack=AttackConfig("adaptive"))
-    assert (identity(row)["restarts"], identity()["restarts"]) == (1, 2)
-
-
-def test_the_attack_of_a_record_is_typed(committed):
-    record = records.load(committed / "dgf-cw.json")
-    assert isinstance(record.attack, AttackConfig)
-    assert record.attack.c == 0.001
-    assert "decay" not in record.settings
-
-
-def test_every_field_is_described():
-    assert all(field.description for field in records.Record.model_fields.values())
 
 
 def test_the_commit_is_marked_if_the_code_differs(tmp_path):
     def git(*arguments):
-        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-        completed = subprocess.run(["git", *who, *arguments], cwd=tmp_path, capture_output=True)
-        return completed.stdout.decode().strip()
+        command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True).stdout.decode().strip()
 
     commit = provenance.git_commit.__wrapped__
     assert commit(tmp_path) is None
@@ -193,10 +155,5 @@ def test_the_commit_is_marked_if_the_code_differs(tmp_path):
     assert commit(tmp_path) == git("rev-parse", "HEAD")
     (tmp_path / "code.py").write_text("a = 2\n", encoding="utf-8")
     assert commit(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
-    # A package that is installed below a checkout is not the code of that checkout.
     (tmp_path / "below").mkdir()
     assert commit(tmp_path / "below") is None
-
-
-def test_the_versions_are_named():
-    assert set(provenance.versions()) == {"python", "tensorflow", "numpy"}

@@ -3,18 +3,19 @@
 import contextlib
 import itertools
 import json
-from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import survive
 import tensorflow as tf
 import tiny
+import toys
 
 from daa import AttackConfig, Dataset, InputError, Target
 from daa.attacks.attack import Attack
 from daa.attacks.methods import METHODS, Method
 from daa.attacks.plans import Unit
-from daa.attacks.worst_case import run_unit
 from daa.runs import provenance, records, state
 from daa.runs import run as scheduler
 from daa.runs.config import Experiment, Row, load_experiment
@@ -26,6 +27,7 @@ OPTIONS = {"eps": 0.15, "step_size": 0.05, "steps": 4, "batch_size": 20}
 PGD = Row(name="pgd-xent", attack=AttackConfig("pgd", **OPTIONS), paper=60.0)
 BLOB = Row(name="blob-xent", attack=AttackConfig("blob", steps_per_shuffle=2, **OPTIONS))
 NAMES = ("pgd-xent", "blob-xent")
+interrupt = Mock(side_effect=KeyboardInterrupt)
 
 
 def experiment(*rows, restarts=2, **fields):
@@ -39,17 +41,14 @@ def go(folder, *rows, restarts=2, seed=0, name="tiny", **options):
     return list(run(tiny_experiment, TARGET, DATA, folder=folder, **options))
 
 
-def content(folder, name, **changes):
-    return {**json.loads((folder / f"{name}.json").read_text()), "seconds": 0, **changes}
+def content(folder, name):
+    return {**json.loads((folder / f"{name}.json").read_text()), "seconds": 0}
 
 
-def same_results(a, b, names=NAMES, **changes):
-    """Records and states are equal, except for the seconds."""
-    for name in names:
-        assert content(a, name, **changes) == content(b, name, **changes)
-        with np.load(a / f"{name}.npz") as x, np.load(b / f"{name}.npz") as y:
-            for key in {*x.files, *y.files} - {"seconds", "origin"}:
-                assert x[key].tobytes() == y[key].tobytes()
+def took(path, seconds):
+    """Changes the seconds in a state."""
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, "seconds": np.array(float(seconds))})
 
 
 @pytest.fixture(scope="module")
@@ -62,18 +61,11 @@ def expected(tmp_path_factory):
 
 @pytest.fixture
 def units(monkeypatch):
-    """The method and restart of each unit that runs; `stop_before` interrupts."""
-    call = Attack.__call__
-
-    class Units(list):
-        stop_before = None
-
-    seen = Units()
+    """The method and restart of each unit that runs; `before` has calls before the nth unit."""
+    call, seen = Attack.__call__, type("Units", (list,), {"before": {}})()
 
     def counted(self, *args, **options):
-        if len(seen) == seen.stop_before:
-            seen.stop_before = None
-            raise KeyboardInterrupt
+        seen.before.pop(len(seen), bool)()
         seen.append((self.config.method, options["restart"]))
         return call(self, *args, **options)
 
@@ -84,18 +76,13 @@ def units(monkeypatch):
 def ahead(requested):
     """An engine that requests up to four units before it runs the first one, as Ray does."""
 
-    def engine(units):
-        waiting = []
-        while True:
-            while len(waiting) < 4 and (unit := next(units, None)) is not None:
-                waiting.append(unit)
+    def seen(units):
+        for unit in units:
+            if unit is not None:
                 requested.append((unit.config.method, unit.restart))
-            if not waiting:
-                return
-            unit = waiting.pop(0)
-            yield unit, run_unit(Attack(TARGET, unit.config), DATA.x, DATA.y, unit)
+            yield unit
 
-    return engine
+    return lambda units: toys.ahead(TARGET, DATA.x, DATA.y, 4)(seen(units))
 
 
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
@@ -112,10 +99,8 @@ def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
 
 
 def test_a_folder_gets_records_states_and_the_experiment(expected):
-    files = sorted(path.name for path in expected.iterdir() if path.name != ".lock")
-    assert files == sorted(
-        ["experiment.json", *(f"{name}.{kind}" for name in NAMES for kind in ("json", "npz"))]
-    )
+    files = {f"{name}.{kind}" for name in NAMES for kind in ("json", "npz")}
+    assert {path.name for path in expected.iterdir()} == {".lock", "experiment.json", *files}
     assert load_experiment(expected) == experiment(restarts=3)
     for name in NAMES:
         record = records.load(expected / f"{name}.json")
@@ -123,20 +108,11 @@ def test_a_folder_gets_records_states_and_the_experiment(expected):
         assert record.robust_accuracy == tuple(report.robust_accuracy)
 
 
-def test_images_may_be_on_disk(tmp_path, expected):
-    mapped = np.memmap(tmp_path / "x", np.float32, "w+", shape=DATA.x.shape)
-    mapped[:] = DATA.x
-    data = replace(DATA, x=mapped)
-    list(run(experiment(restarts=3), TARGET, data, folder=tmp_path / "a", about={"config": "tiny"}))
-    same_results(tmp_path / "a", expected)
-
-
 def test_a_finished_row_is_not_run_again_unless_forced(tmp_path, units):
     go(tmp_path, PGD)
     messages = []
-    units.clear()
     again, blob = go(tmp_path, say=messages.append)
-    assert {method for method, _ in units} == {"blob"}
+    assert [method for method, _ in units] == ["pgd", "pgd", "blob", "blob"]
     assert (again.report, again.record) == (None, records.load(tmp_path / "pgd-xent.json"))
     assert blob.report is not None
     assert f"pgd-xent: already finished, {tmp_path / 'pgd-xent.json'}" in messages
@@ -144,6 +120,29 @@ def test_a_finished_row_is_not_run_again_unless_forced(tmp_path, units):
     go(tmp_path, seed=1, force=True)
     assert len(units) == 4
     assert content(tmp_path, "pgd-xent")["seed"] == 1
+
+
+def test_records_of_rows_that_the_experiment_no_longer_has_stay(tmp_path):
+    go(tmp_path, PGD)
+    before = {name: (tmp_path / name).read_bytes() for name in ("pgd-xent.json", "pgd-xent.npz")}
+    messages = []
+    go(tmp_path, BLOB, say=messages.append)
+    assert f"pgd-xent: not a row of this experiment; stays in {tmp_path}, but" in "".join(messages)
+    assert len(messages) == 2
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+    assert [finished.report for finished in go(tmp_path)] == [None, None]
+
+
+def test_a_record_without_its_state_is_kept(tmp_path, units):
+    go(tmp_path, PGD)
+    before = (tmp_path / "pgd-xent.json").read_bytes()
+    (tmp_path / "pgd-xent.npz").unlink()
+    with pytest.raises(InputError, match="restarts: the record has 2, but this run has 3"):
+        go(tmp_path, PGD, restarts=3)
+    for states in (None, tmp_path / "states"):
+        (finished,) = go(tmp_path, PGD, states=states)
+        assert (finished.report, len(units)) == (None, 2)
+    assert (tmp_path / "pgd-xent.json").read_bytes() == before
 
 
 def test_a_clash_is_refused_before_the_first_unit(tmp_path, units):
@@ -165,15 +164,17 @@ def test_a_clash_is_refused_before_the_first_unit(tmp_path, units):
 
 
 def test_an_interrupted_run_resumes_after_its_last_unit(tmp_path, units, expected):
-    units.stop_before = 4
+    units.before[4] = interrupt
     with pytest.raises(KeyboardInterrupt):
         go(tmp_path, restarts=3)
+    assert records.load(tmp_path / "pgd-xent.json")
+    assert not (tmp_path / "blob-xent.json").exists()
     with np.load(tmp_path / "blob-xent.npz") as arrays:
         assert len(arrays["unit_size"]) == 1
-        np.savez(tmp_path / "blob-xent.npz", **{**arrays, "seconds": np.array(1000.0)})
+    took(tmp_path / "blob-xent.npz", 1000)
     go(tmp_path, restarts=3)
     assert units == [(method, r) for method in ("pgd", "blob") for r in range(3)]
-    same_results(tmp_path, expected)
+    survive.compare(expected, tmp_path)
     assert records.load(tmp_path / "blob-xent.json").seconds >= 1000
     assert records.load(tmp_path / "pgd-xent.json").seconds < 1000
 
@@ -186,12 +187,9 @@ def test_more_restarts_extend_a_finished_run(tmp_path, units, expected, monkeypa
     go(tmp_path, restarts=3)
     assert units == [("pgd", 1), ("pgd", 2), ("blob", 1), ("blob", 2)]
     assert content(tmp_path, "pgd-xent")["git_commit"] == "a and b"
-    same_results(tmp_path, expected, git_commit="")
+    survive.compare(expected, tmp_path)
     with pytest.raises(InputError, match="restarts: the record has 3, but this run has 2"):
         go(tmp_path, restarts=2)
-    (tmp_path / "pgd-xent.npz").unlink()
-    with pytest.raises(InputError, match="restarts: the record has 3, but this run has 4"):
-        go(tmp_path, restarts=4)
 
 
 def test_a_state_with_more_restarts_than_asked_for_is_not_lost(tmp_path):
@@ -209,9 +207,8 @@ def test_experiments_share_states(tmp_path, units, expected):
     shared = tmp_path / "states"
     go(tmp_path / "a", restarts=2, states=shared)
     assert len(list(shared.iterdir())) == 2
-    path = shared / f"{records.run_id(records.load(tmp_path / 'a' / 'pgd-xent.json').identity)}.npz"
-    with np.load(path) as arrays:
-        np.savez(path, **{**arrays, "seconds": np.array(30.0)})
+    record = records.load(tmp_path / "a" / "pgd-xent.json")
+    took(shared / f"{records.run_id(record.identity)}.npz", 30)
     units.clear()
     other = PGD.model_copy(update={"name": "other"})
     (cut,) = go(tmp_path / "b", other, restarts=1, name="second", states=shared)
@@ -219,7 +216,6 @@ def test_experiments_share_states(tmp_path, units, expected):
     assert (cut.record.experiment, cut.record.run, cut.record.seconds) == ("second", "other", 15.0)
     assert cut.record.robust_accuracy == tuple(content(expected, "pgd-xent")["robust_accuracy"][:1])
     assert set(cut.record.broken) == set(np.flatnonzero(cut.report.margin <= 0))
-    # The second experiment overtakes the first one, which then only writes its records.
     go(tmp_path / "b", other, restarts=3, name="second", states=shared)
     assert units == [("pgd", 2)]
     go(tmp_path / "a", restarts=3, states=shared)
@@ -251,12 +247,11 @@ def test_the_time_limit_ends_after_a_unit(tmp_path, monkeypatch, expected):
         (first,) = go(tmp_path, restarts=3, end=3, say=messages.append)
     assert first.row == PGD
     go(tmp_path, restarts=3)
-    same_results(tmp_path, expected)
+    survive.compare(expected, tmp_path)
 
 
 @pytest.mark.parametrize(("share", "writes"), [(1e9, 6), (1e-9, 4)])
 def test_writing_states_takes_a_small_share_of_the_time(tmp_path, monkeypatch, share, writes):
-    """With a tiny share, a row writes its first and its last state."""
     saved, save = [], state.save
     monkeypatch.setattr(state, "save", lambda *args: (saved.append(args), save(*args)))
     monkeypatch.setattr(scheduler, "WRITING", share)
@@ -264,18 +259,12 @@ def test_writing_states_takes_a_small_share_of_the_time(tmp_path, monkeypatch, s
     assert len(saved) == writes
 
 
-def test_all_rows_are_one_stream_of_units(tmp_path, expected):
-    requested, at_first_result = [], []
-
-    def engine(units):
-        for result in ahead(requested)(units):
-            at_first_result.append(len(requested))
-            yield result
-
-    go(tmp_path, restarts=3, engine=engine)
-    assert requested[:4] == [("pgd", 0), ("pgd", 1), ("pgd", 2), ("blob", 0)]
-    assert at_first_result[0] == 4
-    same_results(tmp_path, expected)
+def test_all_rows_are_one_stream_of_units(tmp_path, units, expected):
+    requested, at_first_unit = [], []
+    units.before[0] = lambda: at_first_unit.extend(requested)
+    go(tmp_path, restarts=3, engine=ahead(requested))
+    assert at_first_unit == [("pgd", 0), ("pgd", 1), ("pgd", 2), ("blob", 0)]
+    survive.compare(expected, tmp_path)
 
 
 @pytest.mark.parametrize("incomplete", [False, True])
@@ -288,7 +277,7 @@ def test_complete_states_become_records_at_once(tmp_path, incomplete, expected):
     requested = []
     go(tmp_path, restarts=3, engine=ahead(requested))
     assert requested == [("pgd", k) for k in range(3)] * incomplete
-    same_results(tmp_path, expected)
+    survive.compare(expected, tmp_path)
 
 
 def test_a_plan_that_reads_the_report_resumes_by_replay(tmp_path, units, monkeypatch):
@@ -305,12 +294,12 @@ def test_a_plan_that_reads_the_report_resumes_by_replay(tmp_path, units, monkeyp
     row = Row(name="n", attack=AttackConfig("narrowing", **OPTIONS))
     go(tmp_path / "expected", row, restarts=1)
     units.clear()
-    units.stop_before = 3
+    units.before[3] = interrupt
     with pytest.raises(KeyboardInterrupt):
         go(tmp_path / "resumed", row, restarts=1)
     go(tmp_path / "resumed", row, restarts=1)
     assert [restart for _, restart in units] == [0, 1, 2, 3]
-    same_results(tmp_path / "expected", tmp_path / "resumed", ["n"])
+    survive.compare(tmp_path / "expected", tmp_path / "resumed")
     assert len(content(tmp_path / "resumed", "n")["gradients_after"]) == 4
 
 
@@ -320,20 +309,12 @@ def test_minutes_count_the_units_of_earlier_calls(tmp_path, units, monkeypatch):
     go(tmp_path, row)
     total = len(units)
     (tmp_path / "adaptive.json").unlink()
-    left, worst_cases = [], scheduler.worst_cases
-
-    def spied(target, jobs, *args, **options):
-        jobs = list(jobs)
-        left.extend(job.config.minutes for job in jobs)
-        return worst_cases(target, jobs, *args, **options)
-
-    monkeypatch.setattr(scheduler, "worst_cases", spied)
-    with np.load(tmp_path / "adaptive.npz") as arrays:
-        kept = dict(arrays)
+    jobs = Mock(side_effect=scheduler.Job)
+    monkeypatch.setattr(scheduler, "Job", jobs)
     for seconds, minutes in ((240.0, 6.0), (600.0, 0.0)):
-        np.savez(tmp_path / "adaptive.npz", **{**kept, "seconds": np.array(seconds)})
+        took(tmp_path / "adaptive.npz", seconds)
         (finished,) = go(tmp_path, row)
-        assert left.pop() == pytest.approx(minutes, abs=1e-6)
+        assert jobs.call_args.args[0].minutes == pytest.approx(minutes, abs=1e-6)
         assert (len(units), finished.record.seconds) == (total, seconds)
         assert len(finished.report.history) == total
         (tmp_path / "adaptive.json").unlink()
@@ -363,68 +344,33 @@ def test_the_bar_shows_row_restart_and_accuracy(tmp_path, capsys):
 
 
 def test_a_full_disk_is_named_before_the_first_unit(tmp_path, units, monkeypatch):
-    """Two states, and the new file that replaces one of them."""
-    usage = type("Usage", (), {"free": 3 * DATA.x.nbytes - 1})
-    monkeypatch.setattr(scheduler.shutil, "disk_usage", lambda _: usage)
+    usage = Mock(return_value=Mock(free=3 * DATA.x.nbytes - 1))
+    monkeypatch.setattr(scheduler.shutil, "disk_usage", usage)
     with pytest.raises(InputError, match=r"2 rows need 0.0 GiB of disk for their worst images, b"):
         go(tmp_path)
     assert not units
 
 
-def test_finished_rows_outlive_a_row_that_fails(tmp_path, monkeypatch):
-    call = Attack.__call__
-
-    def fails(self, *args, **options):
-        if self.config.method == "blob":
-            raise InputError("image 3: expected a finite gradient")
-        return call(self, *args, **options)
-
-    monkeypatch.setattr(Attack, "__call__", fails)
-    with pytest.raises(InputError, match="image 3"):
-        go(tmp_path)
-    assert records.load(tmp_path / "pgd-xent.json")
-    assert not (tmp_path / "blob-xent.json").exists()
-
-
-def test_a_second_run_inside_the_first_one_changes_no_result(tmp_path, expected, monkeypatch):
-    """Two machines whose file system has no common lock."""
+def test_a_second_run_inside_the_first_changes_no_result(tmp_path, units, expected, monkeypatch):
     monkeypatch.setattr(state, "sole", lambda _: contextlib.nullcontext())
-    call, calls = Attack.__call__, []
-
-    def nested(self, *args, **options):
-        calls.append(self.config.method)
-        if len(calls) == 2:
-            go(tmp_path, restarts=3)
-        return call(self, *args, **options)
-
-    monkeypatch.setattr(Attack, "__call__", nested)
+    units.before[1] = lambda: go(tmp_path, restarts=3)
     go(tmp_path, restarts=3)
-    assert len(calls) > 6
-    same_results(tmp_path, expected)
+    assert len(units) > 6
+    survive.compare(expected, tmp_path)
 
 
 def test_top5_counts_labels_among_the_five_largest_logits_and_ties_against_them():
-    logits = np.array(
-        [
-            [5, 9, 8, 7, 6, 1, 2, 3],  # fifth
-            [5, 9, 8, 7, 6, 6, 2, 3],  # sixth
-            [5, 9, 8, 7, 5, 5, 2, 3],  # a tie for the fifth place
-            [9, 1, 1, 1, 1, 1, 1, 1],
-        ],
-        np.float32,
-    )
     target = Target("test/logits", lambda x: tf.reshape(x, [-1, 8]), (1, 8, 1), 8)
-    x = logits.reshape(4, 1, 8, 1)
-    results = [top5_accuracy(target, x[k : k + 1], np.zeros(1, int)) for k in range(4)]
-    assert results == [1, 0, 0, 1]
+    # The label 0 is fifth, sixth, tied for the fifth place, first.
+    for text, result in (("59876123", 1), ("59876623", 0), ("59875523", 0), ("91111111", 1)):
+        x = np.array([*text], np.float32).reshape(1, 1, 8, 1)
+        assert top5_accuracy(target, x, np.zeros(1, int)) == result
 
 
 @pytest.mark.parametrize(("above", "present"), [(100, True), (500, False)])
 def test_records_of_many_classes_have_top5_accuracies(above, present, monkeypatch):
     monkeypatch.setattr(scheduler, "TOP5_ABOVE", above)
-    w = tf.constant(np.random.default_rng(0).standard_normal((16, 120)).astype(np.float32))
-    target = Target("test/many", lambda x: tf.reshape(x, [-1, 16]) @ w, (4, 4, 1), 120)
-    x = np.random.default_rng(1).random((30, 4, 4, 1)).astype(np.float32)
+    (target, _), (x, _) = toys.linear_target(120), toys.images(30)
     data = Dataset("test/data", x, np.asarray(target(x)).argsort(axis=1)[:, -2], "hash")
     row = Row(name="pgd", attack=PGD.attack, paper=55.0, paper_top5=66.0)
     (finished,) = run(experiment(row), target, data, progress=False)

@@ -3,8 +3,8 @@
 import errno
 import json
 import shutil
-import subprocess
-import sys
+from dataclasses import asdict
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -33,22 +33,13 @@ def example(*outcomes):
 @pytest.mark.parametrize("outcomes", [(ALL,), (ALL, SOME, ALL, OTHERS), (SOME, OTHERS)])
 def test_a_state_is_read_as_it_was_written(tmp_path, outcomes):
     path, before = tmp_path / "pgd.npz", example(*outcomes)
+    assert state.load(path, IDENT) == State()
     state.save(path, IDENT, before)
     after = state.load(path, {**IDENT, "restarts": 9, "experiment": "other", "run": "q"})
     assert (after.seconds, after.origin) == (2.5, {"device": ["CPU A"], "git_commit": ["abc"]})
     assert (after.units, after.gradients) == (len(outcomes), before.report.gradients.sum() // 1)
-    for name in ("adv", "margin", "natural", "gradients", "correct_per_restart"):
-        a, b = getattr(before.report, name), getattr(after.report, name)
-        assert a.dtype == b.dtype
-        np.testing.assert_array_equal(a, b)
-    for a, b in zip(before.report.history, after.report.history, strict=True):
-        assert (a.images is None) == (b.images is None)
-        assert a.images is None or a.images.tolist() == b.images.tolist()
-        assert (a.margin.tolist(), a.gradients) == (b.margin.tolist(), b.gradients)
-
-
-def test_without_a_file_the_state_is_empty(tmp_path):
-    assert state.load(tmp_path / "none.npz", IDENT) == State()
+    assert after.report.adv.dtype == after.report.history[0].margin.dtype == np.float32
+    np.testing.assert_equal(asdict(after.report), asdict(before.report))
 
 
 def test_a_state_names_every_device_and_commit():
@@ -59,7 +50,6 @@ def test_a_state_names_every_device_and_commit():
 
 
 def test_states_of_earlier_versions_are_read(tmp_path):
-    """Their identity has the names of experiment and row, and misses newer options."""
     path = tmp_path / "a.npz"
     state.save(path, IDENT, example(ALL))
     settings = {name: value for name, value in SETTINGS.items() if name != "clip_start"}
@@ -69,25 +59,18 @@ def test_states_of_earlier_versions_are_read(tmp_path):
     assert state.load(path, IDENT).units == 1
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"seed": 1},
-        {"attack": AttackConfig("pgd", eps=0.1).settings()},
-        {"attack": AttackConfig("blob").settings()},
-    ],
-)
-def test_the_state_of_a_different_run_is_refused(tmp_path, change):
+def test_the_state_of_a_different_run_is_refused(tmp_path):
     state.save(tmp_path / "a.npz", IDENT, example(ALL))
-    with pytest.raises(InputError, match=r"a.npz: is the state of a different run; choose"):
-        state.load(tmp_path / "a.npz", {**IDENT, **change})
+    others = [AttackConfig("pgd", eps=0.1), AttackConfig("blob")]
+    for change in ({"seed": 1}, *({"attack": attack.settings()} for attack in others)):
+        with pytest.raises(InputError, match=r"a.npz: is the state of a different run; choose"):
+            state.load(tmp_path / "a.npz", {**IDENT, **change})
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"adv": np.zeros((4, 2, 2, 1), "f4")},
-        {"adv": np.zeros(5, "f4")},
         {"margin": np.zeros((5, 1), "f4")},
         {"natural": np.zeros(4, "f4")},
         {"unit_size": np.array([5, 3])},
@@ -98,11 +81,9 @@ def test_the_state_of_a_different_run_is_refused(tmp_path, change):
         {"unit_images": np.array([3, 5])},
         {"unit_images": np.array([3])},
         {"unit_gradients": np.zeros(3)},
-        {"seconds": np.zeros(3)},
         {"origin": np.array("{")},
-        {"ident": np.array("[]")},
+        {"x": np.zeros(3)},
         {"ident": np.array("{}")},
-        {"ident": np.array('{"attack": {"method": "none"}}')},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -110,70 +91,36 @@ def test_arrays_that_are_no_state_are_refused(tmp_path, changes):
     path = tmp_path / "a.npz"
     state.save(path, IDENT, example(ALL, SOME))
     with np.load(path) as arrays:
-        save_npz(path, {**arrays, **changes})
-    with pytest.raises(InputError, match=r"a.npz: not the state of a run, or damaged: ") as error:
-        state.load(path, IDENT)
-    assert "\n" not in str(error.value)
-
-
-def test_files_that_are_no_states_are_refused(tmp_path):
-    path = tmp_path / "a.npz"
-    path.write_bytes(b"damaged")
-    with pytest.raises(InputError, match=r"a.npz: expected an .npz file"):
-        state.load(path, IDENT)
-    save_npz(path, {"adv": np.zeros(3)})
-    with pytest.raises(InputError, match=r"a.npz: not the state of a run, or damaged: .*ident"):
+        save_npz(path, changes if "x" in changes else {**arrays, **changes})
+    with pytest.raises(InputError, match=r"a.npz: not the state of a run, or damaged: "):
         state.load(path, IDENT)
 
 
 def test_one_process_at_a_time_locks_a_folder(tmp_path):
     folder = tmp_path / "new" / "results"
-    code = f"""
-from pathlib import Path
-from daa.errors import InputError
-from daa.runs import state
-try:
-    with state.sole(Path({str(folder)!r})):
-        print("locked")
-except InputError as error:
-    print(error)
-"""
-
-    def other():
-        completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert completed.stderr == ""
-        return completed.stdout.strip()
-
     with state.sole(folder):
-        assert other().startswith(f"{folder}: is in use by process ")
-        (folder / state.OWNER).unlink()
-        assert other().startswith(f"{folder}: is in use by another process; wait until it ends")
-    assert other() == "locked"
+        for owner in ("process ", "another process; wait until it ends"):
+            message = f"{folder}: is in use by {owner}"
+            with pytest.raises(InputError, match=message), state.sole(folder):
+                pytest.fail("the folder is locked")
+            (folder / state.OWNER).unlink(missing_ok=True)
     assert [path.name for path in folder.iterdir()] == [state.LOCK]
 
 
 @pytest.mark.parametrize(
-    "error", [NotImplementedError("no flock"), OSError(errno.ENOLCK, "No locks available")]
+    ("error", "folder", "text"),
+    [
+        (NotImplementedError("no flock"), "a", "no flock"),
+        (OSError(errno.ENOLCK, "No locks available"), "a", "No locks"),
+        (None, "file/a", "Not a directory"),
+    ],
 )
-def test_a_file_system_without_locks(error, tmp_path, monkeypatch):
-    def acquire(*_):
-        raise error
-
-    monkeypatch.setattr(state.FileLock, "acquire", acquire)
-    with (
-        pytest.raises(InputError, match=r"can't be written to or locked: [Nn]o .*; choose another"),
-        state.sole(tmp_path / "results"),
-    ):
-        pytest.fail("the folder is locked")
-
-
-def test_a_folder_in_the_place_of_a_file(tmp_path):
+def test_a_folder_that_cannot_be_locked(error, folder, text, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(InputError, match="can't be written to"),
-        state.sole(tmp_path / "file" / "a"),
-    ):
-        pass
+    monkeypatch.setattr(state.FileLock, "acquire", Mock(side_effect=error))
+    message = f"{folder}: can't be written to or locked: {text}.*; choose another"
+    with pytest.raises(InputError, match=message), state.sole(tmp_path / folder):
+        pytest.fail("the folder is locked")
 
 
 def test_somebody_may_delete_a_locked_folder(tmp_path):

@@ -1,9 +1,7 @@
 """TF1 checkpoints, .npz and .pth files."""
 
-import pickle
 import shutil
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,10 +25,10 @@ def prefix(tmp_path, arrays):
     return checkpoints.write(tmp_path / "model" / "checkpoint-7", arrays)
 
 
-def assert_same(found, expected):
-    assert set(found) == set(expected)
+def assert_same(actual, expected):
+    assert set(actual) == set(expected)
     for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name])
+        np.testing.assert_array_equal(actual[name], expected[name])
 
 
 def test_what_is_written_is_read(prefix, arrays):
@@ -84,7 +82,7 @@ def test_missing_files_are_named(tmp_path, prefix):
     with pytest.raises(InputError, match="expected a folder with one TF1 checkpoint, got none"):
         checkpoints.read(tmp_path / "empty")
     checkpoints.data_files(prefix)[0].unlink()
-    with pytest.raises(InputError, match=r"got no checkpoint-7.data-00000-of-00001"):
+    with pytest.raises(InputError, match=r"got \S*checkpoint-7.data-00000-of-00001; No such file"):
         checkpoints.read(prefix)
 
 
@@ -98,31 +96,25 @@ def test_truncated_files_are_named(prefix, suffix, share):
         checkpoints.read(prefix)
 
 
-def test_altered_numbers_are_noticed(prefix):
-    path = checkpoints.data_files(prefix)[0]
-    content = bytearray(path.read_bytes())
-    content[5] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=r"expected a complete TF1 checkpoint, got .*hecksum"):
-        checkpoints.read(prefix)
-
-
-def test_select_names_what_does_not_fit(arrays):
+def test_select_takes_the_variables_of_a_network(arrays):
     assert_same(checkpoints.select({**arrays, "more": np.zeros(2)}, SHAPES, "w"), arrays)
-    with pytest.raises(InputError, match=r"w: Variable: expected shape \[3, 2\], got no such vari"):
-        checkpoints.select({"Variable_1": arrays["Variable"]}, SHAPES, "w")
-    with pytest.raises(InputError, match=r"w: Variable: expected shape \[3, 2\], got \[2, 3\]"):
-        checkpoints.select({**arrays, "Variable": arrays["Variable"].T}, SHAPES, "w")
-    with pytest.raises(InputError, match="w: Variable: expected finite numbers"):
-        checkpoints.select({**arrays, "Variable": np.full((3, 2), np.nan)}, SHAPES, "w")
 
 
-@pytest.mark.parametrize("value", [1e300, -1e39, np.inf, np.nan])
-def test_weights_that_float32_can_not_hold_are_refused(arrays, value):
-    large = np.full((3, 2), 0.5)
-    large[1, 1] = value
-    with pytest.raises(InputError, match="w: Variable: expected finite numbers of float32, got"):
-        checkpoints.select({**arrays, "Variable": large}, SHAPES, "w")
+LARGE = [np.full((3, 2), value) for value in (1e300, -1e39, np.inf, np.nan)]
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("Variable_1", np.zeros((3, 2)), r"expected shape \[3, 2\], got no such variable"),
+        ("Variable", np.zeros((2, 3)), r"expected shape \[3, 2\], got \[2, 3\]"),
+        ("Variable", np.full((3, 2), "a"), "expected finite numbers, got <U1"),
+        *(("Variable", array, "expected finite numbers of float32, got") for array in LARGE),
+    ],
+)
+def test_select_names_wrong_variables(name, array, message):
+    with pytest.raises(InputError, match=f"w: Variable: {message}"):
+        checkpoints.select({name: array}, SHAPES, "w")
 
 
 def test_the_hash_is_of_the_numbers_wherever_they_lie(prefix, tmp_path):
@@ -132,70 +124,8 @@ def test_the_hash_is_of_the_numbers_wherever_they_lie(prefix, tmp_path):
 
 def test_a_pth_file_without_pytorch_asks_for_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    path = tmp_path / "weights.pth"
-    path.write_bytes(b"")
     with pytest.raises(InputError, match=r"weights.pth: expected PyTorch .* pip install torch"):
-        checkpoints.read(path)
-
-
-class Tensor:
-    """The methods of a PyTorch tensor that the reader needs."""
-
-    def __init__(self, array):
-        self.array, self.dtype = array, array.dtype
-
-    def detach(self):
-        return self
-
-    def numpy(self):
-        return self.array
-
-
-def fake_torch(monkeypatch, state):
-    """A module torch which loads `state`; returns the options of the call."""
-    seen = {}
-
-    def load(path, **options):
-        seen.update(options, content=path.read_bytes())
-        if isinstance(state, Exception):
-            raise state
-        return state
-
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load))
-    return seen
-
-
-@pytest.mark.parametrize("form", ["mapping", "state_dict", "list"])
-def test_a_pth_file_is_read_without_running_code(tmp_path, arrays, monkeypatch, form):
-    """With a fake PyTorch, for machines without it."""
-    tensors = {name: Tensor(array) for name, array in arrays.items()}
-    state = {
-        "mapping": tensors,
-        "state_dict": {"state_dict": tensors, "epoch": 3},
-        "list": [tensors],
-    }
-    seen = fake_torch(monkeypatch, state[form])
-    path = tmp_path / "weights.pth"
-    path.write_bytes(b"a file")
-    assert_same(checkpoints.read(path), arrays)
-    assert seen == {"map_location": "cpu", "weights_only": True, "content": b"a file"}
-
-
-@pytest.mark.parametrize(
-    ("state", "message"),
-    [
-        ([], "got a list"),
-        ({"a": 3}, "got 'int' object has no attribute 'detach'"),
-        (RuntimeError("bad\nfile"), "got bad file"),
-        (pickle.UnpicklingError("code"), "got code"),
-    ],
-)
-def test_a_damaged_pth_file_is_refused(tmp_path, monkeypatch, state, message):
-    fake_torch(monkeypatch, state)
-    path = tmp_path / "weights.pth"
-    path.write_bytes(b"a file")
-    with pytest.raises(InputError, match=f"expected PyTorch weights by name, {message}"):
-        checkpoints.read(path)
+        checkpoints.read(tmp_path / "weights.pth")
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -212,7 +142,7 @@ def test_pytorchs_own_files_in_both_formats(tmp_path, arrays, zipped):
         assert_same(checkpoints.read(path), arrays)
     save({"half": torch.ones(2, dtype=torch.bfloat16)})
     assert checkpoints.read(path)["half"].tolist() == [1, 1]
-    for state in ({"sparse": torch.eye(3).to_sparse()}, {"code": print}):
-        save(state)
-        with pytest.raises(InputError, match="expected PyTorch weights by name, got"):
+    for state in ({"sparse": torch.eye(3).to_sparse()}, {"code": print}, {"a": 3}, [], None):
+        save(state) if state is not None else path.write_bytes(path.read_bytes()[:-30])
+        with pytest.raises(InputError, match=r"expected PyTorch weights by name, got [^\n]+$"):
             checkpoints.read(path)

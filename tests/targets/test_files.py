@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import pickle
 import zipfile
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,27 +22,15 @@ NUMBERS = np.arange(12, dtype=np.float32).reshape(3, 4)
         (KeyboardInterrupt(), "^$"),
     ],
 )
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(
-    tmp_path, monkeypatch, error, expected
-):
-    path = tmp_path / "record.json"
+def test_a_failed_write_leaves_only_the_old_file(tmp_path, monkeypatch, error, expected):
+    path = tmp_path / "new" / "record.json"
     files.write_atomically(path, b"old")
-
-    def fail(_):
-        raise error
-
-    monkeypatch.setattr(files.os, "fsync", fail)
+    assert path.stat().st_mode & 0o777 == 0o644
+    monkeypatch.setattr(files.os, "fsync", Mock(side_effect=error))
     with pytest.raises((InputError, KeyboardInterrupt), match=expected):
         files.write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
-
-
-def test_a_written_file_is_complete_and_readable_by_others(tmp_path):
-    path = tmp_path / "new" / "a.bin"
-    files.write_atomically(path, b"content")
-    assert path.read_bytes() == b"content"
-    assert path.stat().st_mode & 0o777 == 0o644
+    assert [p.name for p in path.parent.iterdir()] == ["record.json"]
 
 
 def test_files_move_together_or_not_at_all(tmp_path):
@@ -54,11 +43,9 @@ def test_files_move_together_or_not_at_all(tmp_path):
     with pytest.raises(KeyboardInterrupt), files.together(folder) as temporary:
         (temporary / "a").write_bytes(b"new")
         raise KeyboardInterrupt
-    assert (folder / "a").read_bytes() == b"a"
-    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
-    (tmp_path / "file").write_bytes(b"")
-    message = r"file/x: expected to write there, got Not a directory"
-    with pytest.raises(InputError, match=message), files.together(tmp_path / "file" / "x"):
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a": b"a", "b": b"b"}
+    message = r"a/x: expected to write there, got Not a directory"
+    with pytest.raises(InputError, match=message), files.together(folder / "a" / "x"):
         pass
 
 
@@ -97,26 +84,21 @@ def test_a_hash_is_of_all_bytes_of_all_files(tmp_path):
     ("content", "message"),
     [
         (b'{"a": NaN}', "Out of range float"),
-        (b"[1e400]", "Out of range float"),
         (b"[" * 100_000, "recursion"),
         (rb'"\ud800"', "surrogates not allowed"),
         (b'{"a": [1, 2', "Expecting ',' delimiter"),
         (b"\xff\xfe", "can't decode byte"),
+        (None, "none"),
     ],
-    ids=["nan", "infinity", "deep", "surrogate", "truncated", "no text"],
+    ids=["nan", "deep", "surrogate", "truncated", "no text", "missing"],
 )
 def test_a_damaged_json_file_is_refused_in_one_line(tmp_path, content, message):
     path = tmp_path / "a.json"
-    path.write_bytes(content)
+    if content is not None:
+        path.write_bytes(content)
     with pytest.raises(InputError, match=rf"a.json: expected a record, got .*{message}") as error:
         files.read_json(path, "a record")
     assert "\n" not in str(error.value)
-
-
-def test_a_folder_and_a_missing_file_are_no_text(tmp_path):
-    for name, got in (("", "Is a directory"), ("x", "none")):
-        with pytest.raises(InputError, match=rf": expected a record, got {got}$"):
-            files.read_json(tmp_path / name, "a record")
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -133,20 +115,9 @@ def test_arrays_are_read_as_numpy_writes_them(tmp_path, save):
     read["a"][0] = 7  # writable
 
 
-def objects(path):
-    np.savez(path, x=np.array([{}]))
-
-
 def truncated(path):
     np.savez(path, x=NUMBERS)
     path.write_bytes(path.read_bytes()[:100])
-
-
-def corrupt(path):
-    np.savez(path, x=NUMBERS)
-    content = bytearray(path.read_bytes())
-    content[150] ^= 1
-    path.write_bytes(content)
 
 
 def other_member(path):
@@ -157,10 +128,8 @@ def other_member(path):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (objects, "Object arrays cannot be loaded"),
-        (lambda path: path.write_bytes(pickle.dumps([1])), "pickled"),
+        (lambda path: np.savez(path, x=np.array([{}])), "Object arrays cannot be loaded"),
         (truncated, "not a zip file"),
-        (corrupt, "CRC-32"),
         (other_member, "the file read.me inside"),
         (lambda path: np.save(path.open("wb"), NUMBERS), "an .npy file of a single array"),
         (lambda path: path.write_bytes(b""), "No data left in file"),
@@ -169,17 +138,14 @@ def other_member(path):
 )
 def test_a_damaged_npz_file_is_refused(tmp_path, write, message):
     write(tmp_path / "a.npz")
-    with pytest.raises(
-        InputError, match=rf"a.npz: expected an .npz file of arrays, got .*{message}"
-    ):
+    with pytest.raises(InputError, match=rf"a.npz: expected an .npz file .*, got .*{message}"):
         files.read_npz(tmp_path / "a.npz")
 
 
 def test_a_damaged_npy_file_is_refused(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, NUMBERS)
-    content = path.read_bytes()
-    for damaged in (content[:-4], content[:50], b"", pickle.dumps([1])):
+    for damaged in (path.read_bytes()[:-4], b"", pickle.dumps([1])):
         path.write_bytes(damaged)
         with pytest.raises(InputError, match=r"a.npy: expected an .npy file of numbers, got "):
             files.read_npy(path)

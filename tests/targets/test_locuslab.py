@@ -1,61 +1,22 @@
 """The locuslab networks: logits, precisions, weights, published accuracies."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from test_networks import random_arrays
 
 import locuslab
-from daa import AttackConfig, InputError, worst_case
+from daa import AttackConfig, worst_case
 from daa.attacks.worst_case import clean_accuracy
-from daa.target import in_precision
 from locuslab import model
 
 real = pytest.mark.real
 needs_files = pytest.mark.skipif(
     not {"DAA_DATA", "DAA_MODELS"} <= set(os.environ), reason="DAA_DATA or DAA_MODELS is not set"
 )
-
-
-def random_arrays() -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return {k: 0.1 * rng.standard_normal(s).astype("f4") for k, s in model.VARIABLES.items()}
-
-
-@pytest.fixture
-def weights(tmp_path) -> Path:
-    path = tmp_path / "weights.npz"
-    np.savez(path, **random_arrays())
-    return path
-
-
-def reference(arrays: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-    """PyTorch's network in float64 NumPy: NCHW, OIHW, padding 1, stride 2."""
-
-    def conv(h, w, b):
-        h = np.pad(h, ((0, 0), (0, 0), (1, 1), (1, 1)))
-        windows = np.lib.stride_tricks.sliding_window_view(h, (4, 4), axis=(2, 3))[:, :, ::2, ::2]
-        return np.einsum("ncijkl,ockl->noij", windows, w) + b[:, None, None]
-
-    a = {k: v.astype(np.float64) for k, v in arrays.items()}
-    h = x.astype(np.float64).transpose(0, 3, 1, 2)
-    h = np.maximum(conv(h, a["0.weight"], a["0.bias"]), 0)
-    h = np.maximum(conv(h, a["2.weight"], a["2.bias"]), 0).reshape(len(x), -1)
-    h = np.maximum(h @ a["5.weight"].T + a["5.bias"], 0)
-    return h @ a["7.weight"].T + a["7.bias"]
-
-
-def test_logits_equal_an_independent_network(weights):
-    x = np.random.default_rng(1).random((5, 28, 28, 1)).astype("f4")
-    target = locuslab.load_target("wk_mnist", path=weights)
-    expected = reference(random_arrays(), x)
-    np.testing.assert_allclose(target(x), expected, atol=1e-5 * np.abs(expected).max())
-    half = in_precision(target, "bfloat16")(x)
-    assert half.dtype == tf.float32
-    np.testing.assert_allclose(half, expected, atol=0.05 * np.abs(expected).max())
-    assert np.abs(half - expected).max() > 1e-4 * np.abs(expected).max()
+ARRAYS = random_arrays(model.VARIABLES)
 
 
 def test_the_own_network_is_robust_without_any_files(tmp_path):
@@ -68,20 +29,15 @@ def test_the_own_network_is_robust_without_any_files(tmp_path):
     assert 0.8 < worst_case(target, pgd, data.x, data.y).robust_accuracy[-1] < 0.97
 
 
-def test_half_precision_leaves_the_first_layer_and_so_the_images_in_float32(weights):
-    arrays = model.to_tensorflow(random_arrays())
+def test_half_precision_leaves_the_first_layer_and_so_the_images_in_float32():
+    arrays = model.to_tensorflow(ARRAYS)
     variables = model.half({name: tf.constant(value) for name, value in arrays.items()})
     types = {name: value.dtype.name for name, value in variables.items()}
     first = {"0.weight", "0.bias"}
     assert types == {k: "float32" if k in first else "bfloat16" for k in model.VARIABLES}
     # A change that bfloat16 would round away leaves the first layer.
-    seen = []
-    network = model.network(variables)
-    x = np.full((1, 28, 28, 1), 0.5, np.float32)
-    for image in (x, x + np.float32(1e-4)):
-        h = model.convolve(tf.constant(image), variables["0.weight"])
-        seen.append(h.numpy())
-        assert network(image).dtype == tf.float32
+    x = tf.fill([1, 28, 28, 1], 0.5)
+    seen = [model.convolve(image, variables["0.weight"]).numpy() for image in (x, x + 1e-4)]
     assert (seen[0] != seen[1]).all()
 
 
@@ -96,35 +52,9 @@ def test_both_forms_of_the_convolution_and_their_gradients_agree():
             value = convolve(x, kernel)
         return value, tape.gradient(value, x, output_gradients=upstream)
 
-    pairs = zip(value_and_gradient(model.strided), value_and_gradient(model.blockwise), strict=True)
-    for expected, found in pairs:
-        np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-def test_weights_that_do_not_fit_are_named(weights):
-    def refuse(message, **changes):
-        arrays = {k: v for k, v in {**random_arrays(), **changes}.items() if v is not None}
-        np.savez(weights, **arrays)
-        with pytest.raises(InputError, match=message):
-            locuslab.load_target("wk_mnist", path=weights)
-
-    refuse(r"5.bias: expected shape \[100\], got no such variable among", **{"5.bias": None})
-    refuse(r"7.bias: expected shape \[10\], got \[9\]", **{"7.bias": np.zeros(9)})
-    refuse("of arrays, got Object arrays cannot", **{"7.bias": np.array([object()])})
-    weights.write_bytes(weights.read_bytes()[:500])
-    with pytest.raises(InputError, match=r"weights.npz: expected an .npz file of arrays"):
-        locuslab.load_target("wk_mnist", path=weights)
-
-
-@real
-@needs_files
-def test_pth_and_npz_hold_the_same_weights():
-    pytest.importorskip("torch", reason="PyTorch is not installed")
-    folder = Path(os.environ["DAA_MODELS"]) / "locuslab"
-    x = locuslab.load_dataset().x[:8]
-    for name in ("fast_pgd_mnist", "wk_mnist"):
-        a, b = (locuslab.load_target(name, path=folder / f"{name}.{s}") for s in ("npz", "pth"))
-        np.testing.assert_array_equal(a(x), b(x))
+    expected, actual = (value_and_gradient(f) for f in (model.convolve, model.blockwise))
+    np.testing.assert_allclose(actual[0], expected[0], atol=1e-12)
+    np.testing.assert_allclose(actual[1], expected[1], atol=1e-12)
 
 
 @real
@@ -141,7 +71,6 @@ def test_clean_accuracy_is_the_published_one(name, clean):
 @real
 @needs_files
 def test_no_attack_gets_below_the_exact_robust_accuracy():
-    """A strong attack comes within half a point of the exact accuracy, and not below."""
     row = locuslab.FAMILY.row("wk17a_mnist")
     target, data = locuslab.load_target("wk17a_mnist"), locuslab.load_dataset()
     config = AttackConfig("pgd", loss="cw", eps=row.eps, step_size=0.03, steps=10)

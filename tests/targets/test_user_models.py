@@ -1,22 +1,143 @@
-"""Models of a user as targets; tests/evaluation has the errors."""
+"""Models of a user as targets: a final softmax or sigmoid is removed or inverted."""
 
-import keras
+import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
-from daa.targets import user_models
+from daa import AttackConfig, Target, worst_case
+from daa.attacks.losses import xent
+from daa.target import input_gradient, predict
+from daa.targets import user_models as models
+from daa.targets.adapters import logits
+
+pytestmark = pytest.mark.filterwarnings("ignore::daa.target.NoteWarning")
+DATA = tiny.load_dataset("test").first(200)
+NETWORK = tiny.load_target("cnn").network
+Z = NETWORK(DATA.x).numpy()
 
 
-def functions():
-    for seed in (0, 1):
-        w = tf.Variable(tf.random.stateless_normal((64, 10), (seed, 0)))
-        yield lambda x, w=w: tf.reshape(x, [-1, 64]) @ w
+def target_of(network):
+    return models.load(network, image_shape=(8, 8, 1))
+
+
+def opaque_sigmoid(z):
+    """A sigmoid without a sigmoid operation."""
+    return 1 / (1 + tf.exp(-z))
+
+
+def opaque_softmax(z):
+    e = tf.exp(z - tf.reduce_max(z, axis=1, keepdims=True))
+    return e / tf.reduce_sum(e, axis=1, keepdims=True)
+
+
+def after(end):
+    return lambda x: end(NETWORK(x))
+
+
+@pytest.mark.parametrize(
+    ("network", "code"),
+    [
+        (after(tf.sigmoid), "sigmoid-removed"),
+        (after(tf.nn.softmax), "softmax-removed"),
+        (tf.function(after(tf.sigmoid)), "sigmoid-removed"),
+        (tf.function(after(tf.nn.softmax)), "softmax-removed"),
+        (lambda x: tf.identity(tf.reshape(tf.sigmoid(NETWORK(x)), [-1, 10])), "sigmoid-removed"),
+        (lambda x: tf.cast(tf.nn.softmax(NETWORK(x)), tf.float64), "output-cast softmax-removed"),
+        (Target("own", after(tf.sigmoid), (8, 8, 1), 10), "sigmoid-removed"),
+    ],
+    ids=["sigmoid", "softmax", "graph", "graph of softmax", "reshaped", "cast", "target"],
+)
+def test_the_end_is_removed(network, code):
+    target = target_of(network)
+    assert [note.code for note in target.notes] == code.split()
+    np.testing.assert_allclose(predict(target, DATA.x), Z, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [(opaque_sigmoid, "sigmoid-inverted"), (opaque_softmax, "softmax-logarithm")],
+)
+def test_an_end_that_cannot_be_removed_is_inverted(end, code):
+    target = target_of(after(end))
+    assert [note.code for note in target.notes] == [code]
+    logits = predict(target, DATA.x)
+    small = np.abs(Z).max(axis=1) < 10  # float32 has few numbers next to 1
+    expected = Z - (tf.reduce_logsumexp(Z, axis=1, keepdims=True) if end is opaque_softmax else 0)
+    np.testing.assert_allclose(logits[small], expected[small], rtol=1e-2, atol=1e-2)
+    assert small.sum() > 10
+
+
+def test_custom_gradients_stay():
+    @tf.custom_gradient
+    def rounded(x):
+        return tf.round(4 * x) / 4, lambda upstream: 3 * upstream
+
+    x, y = DATA.x[:5], DATA.y[:5]
+    plain = target_of(lambda x: NETWORK(rounded(x)))
+    ended = target_of(lambda x: tf.nn.softmax(NETWORK(rounded(x))))
+    assert ended.notes and not plain.notes
+    expected = input_gradient(plain, x, y, xent)
+    np.testing.assert_allclose(input_gradient(ended, x, y, xent), expected, atol=1e-5)
+
+
+def test_weights_stay_variables():
+    weight = tf.Variable(1.0)
+    target = target_of(lambda x: tf.sigmoid(weight * NETWORK(x)))
+    weight.assign(2.0)
+    np.testing.assert_allclose(target(DATA.x[:3]).numpy(), 2 * Z[:3], rtol=1e-4, atol=1e-4)
+
+
+def test_outputs_that_leave_the_range_are_logits():
+    z = tf.constant(np.linspace(0, 1, 200, dtype=np.float32).reshape(-1, 10))
+    network, notes = logits.of(lambda x: z + 0.01, z, z + 0.01)
+    assert notes == [] and network(None) is not None
+    few = z[:1, :2]
+    assert logits.of(lambda x: few, few, few)[1] == []  # few logits may lie in [0, 1] by chance
+
+
+def test_the_inverse_of_the_sigmoid_rises_and_is_exact():
+    z = np.linspace(-40, 12, 400, dtype=np.float32).reshape(-1, 10)
+    s = tf.sigmoid(z)
+    network, notes = logits.of(lambda x: s, s, s)
+    assert [note.code for note in notes] == ["sigmoid-inverted"]
+    np.testing.assert_allclose(network(None), z, rtol=1e-3, atol=0.02)
+    wide = tf.constant([[-1e9, -2.0, 0.0, 1e-20, 0.5, 1 - 2.0**-24, 1.0, 3.0, 1e9]])
+    network, _ = logits.of(lambda x: wide, s, s)
+    inverse = network(None).numpy()
+    assert np.isfinite(inverse).all() and (np.diff(inverse) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda z: 1000 * z,
+        lambda z: tf.sigmoid(100 * z),
+        lambda z: tf.nn.softmax(1000 * z),
+        opaque_sigmoid,
+    ],
+    ids=["times 1000", "sigmoid of times 100", "softmax of times 1000", "opaque"],
+)
+def test_saturated_ends_do_not_weaken_the_attack(end, plain_accuracy):
+    """Within one point of the network's own robust accuracy."""
+    report = worst_case(target_of(after(end)), ADAPTIVE, DATA.x, DATA.y)
+    assert abs(report.robust_accuracy[-1] - plain_accuracy) <= 0.01 + 1e-9
+
+
+ADAPTIVE = AttackConfig("adaptive", eps=0.15, budget=60.0)
+
+
+@pytest.fixture(scope="module")
+def plain_accuracy():
+    return worst_case(target_of(NETWORK), ADAPTIVE, DATA.x, DATA.y).robust_accuracy[-1]
 
 
 def test_the_hash_of_a_function_is_the_hash_of_its_weights():
-    one, two = functions()
-    models = [user_models.load(f, image_shape=(8, 8, 1)) for f in (one, two, one)]
-    hashes = [model.weights_sha256 for model in models]
+    w = tf.Variable(tf.random.stateless_normal((64, 10), (0, 0)))
+    hashes = []
+    for factor in (1, 2, 0.5):  # times 1, 2, 1
+        w.assign(factor * w)
+        hashes.append(target_of(lambda x: tf.reshape(x, [-1, 64]) @ w).weights_sha256)
     assert hashes[0] == hashes[2] != hashes[1]
 
 
@@ -28,14 +149,6 @@ def test_a_module_is_loaded_from_the_working_directory(tmp_path, monkeypatch):
         "def f():\n"
         "    return lambda x: tf.reshape(x, [-1, 64])[:, :10] * 9 - 2\n"
     )
-    target = user_models.load("of_user:f", image_shape=(8, 8, 1))
+    target = models.load("of_user:f", image_shape=(8, 8, 1))
     assert (target.name, target.classes) == ("of_user:f", 10)
-    assert user_models.load(target) is target
-
-
-def test_the_note_of_a_removed_softmax_is_a_warning():
-    last = keras.layers.Dense(10, activation="softmax")
-    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), last])
-    with pytest.warns(match=r"softmax.*\[softmax-removed\]"):
-        target = user_models.load(model)
-    assert [note.code for note in target.notes] == ["softmax-removed"]
+    assert models.load(target) is target

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+from toys import images
 
 from daa import Dataset, InputError, Target, targets
 from daa.cli import train
@@ -33,12 +34,8 @@ PLAIN = TrainConfig(target="test/linear", eps=0.1, step_size=0.03, steps=1, epoc
 
 @pytest.fixture
 def config(tmp_path):
-    return written(tmp_path)
-
-
-def written(folder: Path, text: str = CONFIG) -> Path:
-    path = folder / "train.yaml"
-    path.write_text(text, encoding="utf-8")
+    path = tmp_path / "train.yaml"
+    path.write_text(CONFIG)
     return path
 
 
@@ -50,7 +47,8 @@ def run(config: Path, out: Path) -> Path:
 def trained(tmp_path_factory) -> Path:
     """Weights of a complete training."""
     folder = tmp_path_factory.mktemp("trained")
-    return run(written(folder), folder / "a" / "cnn.npz")
+    (folder / "train.yaml").write_text(CONFIG)
+    return run(folder / "train.yaml", folder / "a" / "cnn.npz")
 
 
 def test_a_training_writes_weights_and_log(trained):
@@ -74,58 +72,40 @@ def test_progress_is_shown_unless_quiet(config, tmp_path, capsys, monkeypatch, o
     assert ("batch" in err) == (not options)
 
 
-@pytest.fixture
-def kill(monkeypatch):
-    """Interrupts trainings before an epoch; returns the list of the epochs that run."""
-    ran, epoch = [], Trainer.epoch
+def test_a_killed_training_continues_to_the_same_weights(trained, config, tmp_path, monkeypatch):
+    out, ran, epoch = tmp_path / "cnn.npz", [], Trainer.epoch
 
-    def kill(before):
-        def interrupted(self, number, *args):
-            if number == before:
-                raise KeyboardInterrupt
-            ran.append(number)
-            return epoch(self, number, *args)
+    def killed(self, number, *args):
+        ran.append(number)
+        if ran == [0, 1, 2]:
+            raise KeyboardInterrupt
+        return epoch(self, number, *args)
 
-        monkeypatch.setattr(Trainer, "epoch", interrupted)
-        return ran
-
-    return kill
-
-
-def test_a_killed_training_continues_to_the_same_weights(trained, config, tmp_path, kill):
-    out = tmp_path / "cnn.npz"
-    kill(before=2)
+    monkeypatch.setattr(Trainer, "epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         run(config, out)
     assert not out.exists()
-    ran = kill(before=None)
-    ran.clear()
+    config.write_text(CONFIG.replace("eps: 0.1", "eps: 0.2"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"state.npz: this state belongs to .* another config"):
+        run(config, out)
+    config.write_text(CONFIG, encoding="utf-8")
     run(config, out)
-    assert ran == [2]
+    assert ran == [0, 1, 2, 2]
     with np.load(trained) as expected, np.load(out) as result:
         assert set(expected.files) == set(result.files)
         for name in expected.files:
             np.testing.assert_array_equal(expected[name], result[name])
 
 
-def test_the_state_of_another_config_is_refused(config, tmp_path, kill):
-    kill(before=1)
-    with pytest.raises(KeyboardInterrupt):
-        run(config, tmp_path / "cnn.npz")
-    config.write_text(CONFIG.replace("eps: 0.1", "eps: 0.2"), encoding="utf-8")
-    with pytest.raises(InputError, match=r"state.npz: this state belongs to .* another config"):
-        run(config, tmp_path / "cnn.npz")
-
-
 @pytest.mark.parametrize("name", ["notes.txt", "state", "log.jsonl"])
 def test_a_folder_with_other_files_is_not_touched(config, tmp_path, name):
-    folder = tmp_path / "cnn-training"
-    folder.mkdir()
-    (folder / name).write_text("mine")
+    path = tmp_path / "cnn-training" / name
+    path.parent.mkdir()
+    path.write_text("mine")
     with pytest.raises(InputError, match=rf"cnn-training: this is not the folder .* holds {name}"):
         run(config, tmp_path / "cnn.npz")
-    assert (folder / name).read_text() == "mine"
-    assert [path.name for path in folder.iterdir()] == [name]
+    assert path.read_text() == "mine"
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.fixture
@@ -181,12 +161,9 @@ def test_failed_weights_replace_nothing(config, tmp_path, diverge, holdout, valu
     ("name", "value", "message"),
     [
         ("network/VARIABLE", np.zeros(3), "network/.*: must be float32 of shape"),
-        ("network/VARIABLE", None, "network/.*: must be float32 of shape"),
         ("optimizer/0", np.array("a"), "optimizer/0: must be int64 of shape"),
         ("best/VARIABLE", np.zeros(3), "best/.*: must be float32 of shape"),
         ("log", np.array("{}"), "log: expected the lines of a log, got"),
-        ("log", None, "log: expected the lines of a log, got"),
-        ("config", None, "this state belongs to a training with another config"),
     ],
 )
 def test_a_damaged_state_is_refused(tmp_path, name, value, message):
@@ -203,22 +180,12 @@ def test_a_damaged_state_is_refused(tmp_path, name, value, message):
     ("old", "new", "message"),
     [
         ("steps: 2", "step: 2", r"train.yaml: steps?: "),
-        ("steps: 2", "", "train.yaml: steps: "),
         ("steps: 2", "steps: 2.0", "train.yaml: steps: .* valid integer, got 2.0"),
-        ("eps: 0.1", "eps: 0", "train.yaml: eps: .* greater than 0, got 0"),
         ("eps: 0.1", "eps: 8", "train.yaml: eps: .* less than or equal to 1, got 8"),
         ("eps: 0.1", "eps: 0.1\neps: 0.2", "'eps'"),
-        ("ramp: 0.2", "ramp: 2", "ramp: .* less than or equal to 1, got 2"),
-        ("rate: 0.003", "rate: -1", "learning_rate: .* greater than 0, got -1"),
         ("rate: 0.003", "rate: .inf", "learning_rate: .* finite number, got inf"),
-        ("ramp: 0.2", "weight_decay: -1", "weight_decay: .* greater than or equal to 0, got -1"),
-        ("ramp: 0.2", "seed: -1", "seed: .* greater than or equal to 0, got -1"),
-        ("ramp: 0.2", "patience: 0", "patience: .* greater than or equal to 1, got 0"),
-        ("ramp: 0.2", "augment: 1", "augment: .* valid boolean, got 1"),
-        ("ramp: 0.2", "optimizer: sgd", "optimizer: .* 'adam' or 'momentum', got 'sgd'"),
         ("holdout: 197", "holdout: 1290", "holdout: expected 0 to 1247, got 1290"),
         ("target: tiny/cnn", "target: nowhere/cnn", "target: expected FOLDER/NAME"),
-        ("target: tiny/cnn", "target: ../tiny/cnn", "target: expected FOLDER/NAME"),
         ("target: tiny/cnn", "target: locuslab/wk_mnist", "project can't train this network"),
     ],
 )
@@ -250,26 +217,19 @@ def linear(v):
     return lambda x: tf.reshape(x, [-1, 4]) @ v["kernel"] + v["bias"]
 
 
-MODEL = Model(
-    linear,
-    {"kernel": (4, 3), "bias": (3,)},
-    (2, 2, 1),
-    3,
-    initialize=lambda rng: {
-        "kernel": rng.standard_normal((4, 3)).astype(np.float32),
-        "bias": np.zeros(3, np.float32),
-    },
-)
+def initial(rng):
+    return {"kernel": rng.standard_normal((4, 3)).astype("f4"), "bias": np.zeros(3, "f4")}
+
+
+MODEL = Model(linear, {"kernel": (4, 3), "bias": (3,)}, (2, 2, 1), 3, initialize=initial)
 
 
 def linear_trainer(**changes):
     return training.make_trainer(PLAIN.model_copy(update=changes), MODEL, images=12)
 
 
-def images(n=20):
-    rng = np.random.default_rng(0)
-    x, y = rng.random((n, 2, 2, 1)).astype(np.float32), rng.integers(0, 3, n)
-    return Dataset("d", x, y, "hash")
+def data_of(n=20):
+    return Dataset("d", *images(n, (2, 2, 1)), "hash")
 
 
 @pytest.fixture
@@ -279,7 +239,7 @@ def fit(tmp_path, monkeypatch):
     def fit(accuracies, **changes):
         trained = linear_trainer(**changes)
         assert trained.total == 3 * trained.config.epochs
-        values, weights, data = iter(accuracies), [], images()
+        values, weights, data = iter(accuracies), [], data_of()
         held = Dataset("held out", data.x[12:], data.y[12:], "")
 
         def judged(attack, given):
@@ -307,12 +267,6 @@ def test_patience_stops_early(fit):
     assert len(weights) == 4
 
 
-def test_since_best_counts_the_epochs_after_the_best():
-    values = [0.1, 0.5, 0.4, 0.5, 0.3]
-    assert training.since_best([{"pgd": value} for value in values]) == 1
-    assert training.since_best([{"epoch": 1}]) == 0
-
-
 def test_robust_accuracy_is_measured_with_20_steps_that_can_cross_the_ball():
     trained = linear_trainer()
     attack = training.attack_on(trained, MODEL, trained.variables).config
@@ -328,23 +282,23 @@ def test_initial_weights_come_from_the_seed_and_the_training_mode_from_the_model
 
 
 def test_the_last_images_are_held_out(tmp_path, monkeypatch):
-    data, given = images(20), {}
+    data, given = data_of(), {}
     monkeypatch.setattr(targets, "model_of", lambda reference: MODEL)
     monkeypatch.setattr(targets, "load_dataset", lambda *_: data)
 
     def fit(trained, model, seen, held, folder, progress):
         given.update(seen=seen, held=held, total=trained.total)
-        (folder / training.LOG).write_text("")
-        (folder / training.STATE).write_text("")
+        for name in (training.LOG, training.STATE):
+            (folder / name).write_text("")
         return trained.arrays()
 
     monkeypatch.setattr(training, "fit", fit)
     monkeypatch.setattr(training, "judge", lambda *_: (1.0, 0.5))
     config = PLAIN.model_copy(update={"holdout": 5, "epochs": 7})
     assert training.train(config, out=tmp_path / "w.npz").images == 20
-    np.testing.assert_array_equal(given["seen"].x, data.x[:15])
-    np.testing.assert_array_equal(given["held"].x, data.x[15:])
-    np.testing.assert_array_equal(given["held"].y, data.y[15:])
+    for name, rows in (("seen", slice(0, 15)), ("held", slice(15, 20))):
+        np.testing.assert_array_equal(given[name].x, data.x[rows])
+        np.testing.assert_array_equal(given[name].y, data.y[rows])
     assert given["total"] == 7 * 3
 
 

@@ -16,141 +16,81 @@ from daa.target import Bounds, Note, NoteWarning, Target
 from daa.targets.adapters import graphs, layouts, logits
 from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.targets.adapters.logits import Candidate, Network
-from daa.targets.files import reason
+from daa.targets.files import reading
 from daa.tensorflow import tf
 
 _PROBES = 10  # images in the first call of a model
-
-
-def of_graph(
-    call: Network,
-    spec: tf.TensorSpec,
-    name: str,
-    *,
-    image_shape: Iterable[int] | None,
-    bounds: Any,
-    data_format: DataFormat,
-    weights_sha256: Callable[[], str | None],
-) -> Target:
-    """A target from a TensorFlow function; integer inputs get a gradient.
-
-    Args:
-        call: function of a tensor like `spec`; its outputs as for `target_of`.
-        spec: shape and type of the input.
-        name: name of the target.
-        image_shape: (H, W, C), or None for the shape in `spec`.
-        bounds: native range of the pixels; None for (0, 1), or for (0, 255) with integer inputs.
-        data_format: layout of the input.
-        weights_sha256: returns the hash of the weights.
-    """
-    shape = spec.shape.as_list() if spec.shape.rank is not None else None
-    image_shape = layouts.image_shape_of(shape, image_shape, data_format, name)
-
-    def layout(network: Network) -> Network:
-        return layouts.in_layout(network, shape, image_shape, data_format)
-
-    def flat() -> graphs.Flat:
-        return graphs.flat(tf.function(call, autograph=False).get_concrete_function(spec), name)
-
-    network, notes, default = call, list[Note](), (0.0, 1.0)
-    candidates: Iterable[Candidate] = ()
-    if not spec.dtype.is_floating:
-        network, notes = graphs.of_integers(flat(), name)
-        default, candidates = (0.0, 255.0), graphs.without_end(flat, name)
-    return target_of(
-        layout(network),
-        name,
-        image_shape=image_shape,
-        bounds=layouts.bounds_of(bounds, name, default),
-        weights_sha256=weights_sha256,
-        candidates=(Candidate(c.end, layout(c.network)) for c in candidates),
-        notes=notes,
-    )
 
 
 def target_of(
     call: Network,
     name: str,
     *,
-    image_shape: Shape,
-    bounds: Bounds,
+    image_shape: Iterable[int] | None,
+    bounds: Any,
     weights_sha256: Callable[[], str | None],
+    spec: tf.TensorSpec | None = None,
+    data_format: DataFormat = "channels_last",
     candidates: Iterable[Candidate] = (),
-    notes: Iterable[Note] = (),
     xla: bool = True,
 ) -> Target:
     """A target from a function, checked with some images.
 
-    A final softmax or sigmoid is removed, or inverted if the removal fails. Each note is also a
-    warning.
+    A final softmax or sigmoid is removed, or inverted if the removal fails. A function of integers
+    gets a gradient. Each note about a change is also a warning.
 
     Args:
-        call: native pixels [N, H, W, C] float32 -> logits, probabilities or outputs of sigmoids,
-            [N, K] of any float.
-        name: name of the target.
-        image_shape: (H, W, C).
-        bounds: native range of the pixels.
-        weights_sha256: returns the hash of the weights, or None; called after the function.
+        call: native pixels in its layout -> logits, probabilities or outputs of sigmoids, [N, K] of
+            any float.
+        image_shape: (H, W, C), or None for the shape in `spec`.
+        weights_sha256: called after the function.
+        spec: shape and type of the function's input; None for float32 images of `image_shape`.
         candidates: versions of the function without its end, in addition to the usual ones.
-        notes: changes already made to the model.
-        xla: whether XLA can compile the function.
-
-    Raises:
-        InputError: the function fails, does not return [N, K] floats, or has no gradient.
     """
-    pixels = _probes(image_shape, bounds)
-    try:
-        out = tf.convert_to_tensor(call(pixels))
-    except InputError:
-        raise
-    except Exception as error:
-        sizes = ", ".join(map(str, ["N", *image_shape]))
-        raise InputError(
-            f"{name}: expected a model that takes images of shape [{sizes}], got {reason(error)}"
-        ) from error
-    shape = list(out.shape)
-    valid = len(shape) == 2 and shape[0] == _PROBES and shape[1] >= 2
-    require(valid, f"{name}: output", f"logits [{_PROBES}, K >= 2] of {_PROBES} images", shape)
-    if not out.dtype.is_floating:
-        raise InputError(
-            f"{name}: output: expected logits, got {out.dtype.name}, which have no gradient"
-        )
-    notes = list(notes)
+    sizes = spec.shape.as_list() if spec is not None and spec.shape.rank is not None else None
+    shape = layouts.image_shape_of(sizes, image_shape, data_format, name)
+    notes, default = list[Note](), (0.0, 1.0)
+    if spec is not None and not spec.dtype.is_floating:
+        call, candidates, note = graphs.of_integers(call, spec, name)
+        notes, default = [note], (0.0, 255.0)
+    network = layouts.in_layout(call, sizes, shape, data_format)
+    candidates = (
+        (end, layouts.in_layout(other, sizes, shape, data_format)) for end, other in candidates
+    )
+    native = layouts.bounds_of(bounds, name, default)
+    pixels = _probes(shape, native)
+    out = _outputs(network, pixels, shape, name)
+    outputs = list(out.shape)
+    valid = len(outputs) == 2 and outputs[0] == _PROBES and outputs[1] >= 2
+    require(valid, f"{name}: output", f"logits [{_PROBES}, K >= 2] of {_PROBES} images", outputs)
+    floats = out.dtype.is_floating
+    require(floats, f"{name}: output", "logits with a gradient", out.dtype.name)
     if out.dtype != tf.float32:
         cast = f"The outputs of the model are {out.dtype.name}; they are cast to float32."
         notes.append(Note("output-cast", cast))
-
-    def flat() -> graphs.Flat:
-        spec = tf.TensorSpec([None, *image_shape], tf.float32)
-        return graphs.flat(tf.function(call, autograph=False).get_concrete_function(spec), name)
-
-    usual = graphs.without_end(flat, name)
-    network, ends = logits.of(call, pixels, out, chain(candidates, usual))
+    usual = graphs.without_end(network, tf.TensorSpec([None, *shape], tf.float32), name)
+    network, ends = logits.of(network, pixels, out, chain(candidates, usual))
     target = Target(
         name=name,
         network=lambda x: tf.cast(network(x), tf.float32),
-        image_shape=image_shape,
-        classes=shape[1],
-        bounds=bounds,
+        image_shape=shape,
+        classes=outputs[1],
+        bounds=native,
         weights_sha256=weights_sha256(),
         notes=(*notes, *ends),
         xla=xla,
     )
-    check_gradient(target)
+    _check_gradient(target)
     for note in target.notes:
-        warnings.warn(f"{name}: {note.message} [{note.code}]", NoteWarning, stacklevel=5)
+        warnings.warn(f"{name}: {note.message} [{note.code}]", NoteWarning, stacklevel=4)
     return target
 
 
 def with_logits(target: Target) -> Target:
-    """The target without a softmax or a sigmoid at the end of the network."""
+    """The checked target without a softmax or a sigmoid at the end of the network."""
+    _check_gradient(target)
     pixels = _probes(target.image_shape, target.bounds)
-    try:
-        out = target.network(pixels)
-    except Exception as error:
-        raise InputError(
-            f"{target.name}: expected a network that takes images, got {reason(error)}"
-        ) from error
+    out = _outputs(target.network, pixels, target.image_shape, target.name)
     network, notes = logits.of(target.network, pixels, out)
     if not notes:
         return target
@@ -166,7 +106,13 @@ def _probes(image_shape: Shape, bounds: Bounds) -> tf.Tensor:
     return tf.constant(bounds.to_native(images), tf.float32)
 
 
-def check_gradient(target: Target) -> None:
+def _outputs(network: Network, pixels: tf.Tensor, image_shape: Shape, name: str) -> tf.Tensor:
+    sizes = ", ".join(map(str, ["N", *image_shape]))
+    with reading(name, f"a model that takes images of shape [{sizes}]", (Exception,)):
+        return tf.convert_to_tensor(network(pixels))
+
+
+def _check_gradient(target: Target) -> None:
     """Checks that the logits of a target have a gradient at the images; zeros are allowed."""
     x = tf.fill([1, *target.image_shape], 0.5)
     with tf.GradientTape() as tape:
@@ -180,12 +126,7 @@ def check_gradient(target: Target) -> None:
 
 
 def output_of(outputs: Any, output: str | None, name: str) -> Any:
-    """The output to attack, among the outputs of the target `name`.
-
-    Args:
-        outputs: a tensor, or a mapping or sequence of tensors.
-        output: name in a mapping; None for a single output or for "logits".
-    """
+    """The output to attack; `output` names it in a mapping, None for "logits" or a single one."""
     if isinstance(outputs, Mapping):
         names = [str(key) for key in outputs]
         if output is None:
@@ -199,10 +140,10 @@ def output_of(outputs: Any, output: str | None, name: str) -> Any:
     return outputs
 
 
-def sha256_of_arrays(arrays: Iterable[np.ndarray]) -> str:
+def sha256_of_arrays(arrays: Iterable[Any]) -> str:
     """Hash of the types, shapes and values of arrays, in their order."""
     digest = hashlib.sha256()
-    for array in arrays:
+    for array in map(np.asarray, arrays):
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -1,147 +1,105 @@
-"""Changes of TensorFlow graphs for models without a gradient or without logits.
-
-A SavedModel has graphs instead of layers. So its final softmax is removed in the graph, and so is
-the cast of an integer input, as no gradient passes it.
-"""
+"""TensorFlow graphs without a final softmax, or without a cast of an integer input to floats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from daa.errors import InputError
 from daa.target import Note
 from daa.targets.adapters.logits import ENDS, THROUGH, Candidate, Network
-from daa.targets.files import reason
+from daa.targets.files import reading
 from daa.tensorflow import tf
 
 
 @dataclass(frozen=True, eq=False)
-class Flat:
-    """A function as a single graph without variables and calls.
-
-    Args:
-        graph: the operations.
-        spec: shape and type of the only input.
-        input: name of the input operation.
-        output: name of the output tensor.
-    """
+class _Flat:
+    """A graph without variables and calls; `input` names an operation, `output` a tensor."""
 
     graph: Any
-    spec: tf.TensorSpec
+    dtype: tf.DType
     input: str
     output: str
 
 
-def flat(function: Any, name: str) -> Flat:
-    """A concrete function of a single tensor, with weights as constants.
+def _flat(call: Network, spec: tf.TensorSpec, name: str) -> _Flat:
+    """The graph of a function, with weights as constants."""
+    from tensorflow.python.framework import convert_to_constants
 
-    Raises:
-        InputError: TensorFlow cannot freeze the weights.
-    """
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
-
-    try:
-        frozen = convert_variables_to_constants_v2(function)
-    except Exception as error:
-        raise InputError(
-            f"{name}: expected a graph whose weights can be frozen, got {reason(error)}"
-        ) from error
+    with reading(name, "a graph whose weights can be frozen", (Exception,)):
+        traced = tf.function(call, autograph=False).get_concrete_function(spec)
+        frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     (start,), (end,) = frozen.inputs, frozen.outputs
-    spec = tf.TensorSpec(start.shape, start.dtype)
-    return Flat(frozen.graph.as_graph_def(), spec, start.op.name, end.name)
+    return _Flat(frozen.graph.as_graph_def(), start.dtype, start.op.name, end.name)
 
 
-def of_integers(function: Flat, name: str) -> tuple[Network, list[Note]]:
-    """A function of integers as a function of floats, which it rounds.
-
-    The gradient passes the rounding unchanged, and enters the graph after the first cast.
-
-    Raises:
-        InputError: another operation than a single kind of cast reads the input.
-    """
-    dtype = function.spec.dtype
-    readers, inputs = [], {function.input}
-    for node in function.graph.node:  # in the order of computation
-        if inputs & {_operation(tensor) for tensor in node.input}:
+def of_integers(
+    call: Network, spec: tf.TensorSpec, name: str
+) -> tuple[Network, Iterator[Candidate], Note]:
+    """A function of floats which rounds them for a function of integers; candidates; a note."""
+    integer, flat = spec.dtype, _flat(call, spec, name)
+    inputs, real = {flat.input}, tf.float32.as_datatype_enum
+    for node in flat.graph.node:  # in the order of computation
+        if node.name == flat.input:
+            node.attr["dtype"].type = real
+        elif inputs & {_operation(tensor) for tensor in node.input}:
             if node.op == "Identity":
+                node.attr["T"].type = real
                 inputs.add(node.name)
+            elif node.op == "Cast":
+                node.attr["SrcT"].type = real
             else:
-                readers.append(node)
-    types = {node.attr["DstT"].type for node in readers if node.op == "Cast"}
-    if len(types) != 1 or any(node.op != "Cast" for node in readers):
-        raise InputError(
-            f"{name}: expected a model with a gradient at the images, got one that takes "
-            f"{dtype.name} and does not cast it to floats first"
-        )
-    first, *rest = (node.name for node in readers)
-    spec = tf.TensorSpec(function.spec.shape, tf.as_dtype(types.pop()))
-    changed = type(function.graph)()
-    changed.CopyFrom(function.graph)
-    for node in changed.node:
-        if node.name == first or node.name in rest:
-            del node.input[:]
-            node.attr.clear()
-        if node.name == first:
-            node.op = "Placeholder"
-            node.attr["dtype"].type = spec.dtype.as_datatype_enum
-            node.attr["shape"].shape.CopyFrom(spec.shape.as_proto())
-        elif node.name in rest:
-            node.op = "Identity"
-            node.input.append(first)
-            node.attr["T"].type = spec.dtype.as_datatype_enum
-    inner = runnable(Flat(changed, spec, first, function.output))
-    low, high = (tf.cast(end, spec.dtype) for end in (dtype.min, dtype.max))
+                raise InputError(
+                    f"{name}: expected a model with a gradient at the images, got one that takes "
+                    f"{integer.name} and does not cast it to floats first"
+                )
 
     @tf.custom_gradient
     def rounded(x: tf.Tensor) -> Any:
+        low, high = (tf.cast(end, tf.float32) for end in (integer.min, integer.max))
         return tf.clip_by_value(tf.round(x), low, high), lambda gradient: gradient
+
+    def rounding(network: Network) -> Network:
+        return lambda x: network(rounded(x))
 
     note = Note(
         "whole-pixels",
-        f"The model takes {dtype.name}, so it sees images rounded to whole pixel values; the "
+        f"The model takes {integer.name}, so it sees images rounded to whole pixel values; the "
         "gradient passes the rounding unchanged.",
     )
-    return (lambda x: inner(rounded(tf.cast(x, spec.dtype)))), [note]
+    flat = _Flat(flat.graph, tf.float32, flat.input, flat.output)
+    candidates = ((end, rounding(network)) for end, network in _without_end(flat))
+    return rounding(_runnable(flat, flat.output)), candidates, note
 
 
-def without_end(flat: Callable[[], Flat], name: str) -> Iterator[Candidate]:
-    """A function up to its final softmax or sigmoid, if any.
-
-    Args:
-        flat: makes the graph.
-        name: name of the target.
-    """
+def without_end(call: Network, spec: tf.TensorSpec, name: str) -> Iterator[Candidate]:
+    """A function up to its final softmax or sigmoid, if it has a graph and such an end."""
     try:
-        function = flat()
-    except Exception:  # no graph, no candidate
+        flat = _flat(call, spec, name)
+    except InputError:
         return
-    nodes = {node.name: node for node in function.graph.node}
-    end = nodes[_operation(function.output)]
+    yield from _without_end(flat)
+
+
+def _without_end(flat: _Flat) -> Iterator[Candidate]:
+    nodes = {node.name: node for node in flat.graph.node}
+    end = nodes[_operation(flat.output)]
     while end.op in THROUGH:
         end = nodes[_operation(end.input[0])]
     if end.op in ENDS:
         logits = end.input[0]
-        shorter = replace(function, output=logits if ":" in logits else f"{logits}:0")
-        if function.spec.dtype.is_floating:
-            yield Candidate(ENDS[end.op], runnable(shorter))
-        else:
-            yield Candidate(ENDS[end.op], of_integers(shorter, name)[0])
+        yield ENDS[end.op], _runnable(flat, logits if ":" in logits else f"{logits}:0")
 
 
-def runnable(function: Flat) -> Network:
-    """A callable with a gradient from a flat function."""
+def _runnable(flat: _Flat, output: str) -> Network:
+    """A callable with a gradient, which ends at a tensor of the graph."""
     imported = tf.compat.v1.wrap_function(
-        lambda: tf.graph_util.import_graph_def(function.graph, name=""), []
+        lambda: tf.graph_util.import_graph_def(flat.graph, name=""), []
     )
-    graph = imported.graph
-    pruned = imported.prune(
-        graph.as_graph_element(f"{function.input}:0"), graph.as_graph_element(function.output)
-    )
-    return lambda x: pruned(tf.cast(x, function.spec.dtype))
+    element = imported.graph.as_graph_element
+    pruned = imported.prune(element(f"{flat.input}:0"), element(output))
+    return lambda x: pruned(tf.cast(x, flat.dtype))
 
 
 def _operation(tensor: str) -> str:

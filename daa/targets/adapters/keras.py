@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from daa.errors import InputError, require
+from daa.errors import require
 from daa.target import Bounds, Target
 from daa.targets import files
-from daa.targets.adapters import common, layouts
+from daa.targets.adapters import common
 from daa.targets.adapters.layouts import DataFormat
 from daa.tensorflow import tf
 
@@ -46,64 +45,37 @@ def from_keras(
     Raises:
         InputError: unusable file or model.
     """
-    require_tensorflow_backend()
-    path = Path(model) if isinstance(model, (str, Path)) else None
-    if path is not None:
-        model = load(path)
-    require(
-        isinstance(model, keras.Model), "model", "a Keras model or the path of a .keras file", model
-    )
-    name = name or (str(model.name) if path is None else path.stem)
-    try:
-        inputs = model.inputs
-    except (AttributeError, ValueError):  # a subclassed model, or a model before the first call
-        inputs = None
-    if inputs:
-        require(len(inputs) == 1, f"{name}: inputs", "1", [x.name for x in inputs])
-        spec = tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
-    else:
-        image_shape = layouts.image_shape_of(None, image_shape, data_format, name)
-        spec = tf.TensorSpec([None, *layouts.input_shape(image_shape, data_format)], tf.float32)
-    return common.of_graph(
-        lambda x: common.output_of(model(x, training=False), output, name),
-        spec,
-        name,
-        image_shape=image_shape,
-        bounds=bounds,
-        data_format=data_format,
-        weights_sha256=lambda: weights_sha256(model) if path is None else files.sha256(path),
-    )
-
-
-def require_tensorflow_backend() -> None:
-    """Checks that Keras computes with TensorFlow."""
     backend = keras.backend.backend()
     expected = "tensorflow (set KERAS_BACKEND before Keras is imported)"
     require(backend == "tensorflow", "Keras backend", expected, backend)
+    path = Path(model) if isinstance(model, (str, Path)) else None
+    if path is not None:
+        model = _load(path)
+    expected = "a Keras model or the path of a .keras file"
+    require(isinstance(model, keras.Model), "model", expected, model)
+    name = name or (str(model.name) if path is None else path.stem)
+    spec = None
+    if inputs := getattr(model, "inputs", None):  # none in a model before the first call
+        require(len(inputs) == 1, f"{name}: inputs", "1", [x.name for x in inputs])
+        spec = tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
+    return common.target_of(
+        lambda x: common.output_of(model(x, training=False), output, name),
+        name,
+        image_shape=image_shape,
+        bounds=bounds,
+        weights_sha256=lambda: (
+            common.sha256_of_arrays(model.weights) if path is None else files.sha256(path)
+        ),
+        spec=spec,
+        data_format=data_format,
+    )
 
 
-def load(path: Path) -> Any:
-    """The model in a .keras file, loaded in safe mode, which refuses code inside the file.
-
-    Raises:
-        InputError: another kind of file, or a model with code of the user.
-    """
-    if path.suffix in (".h5", ".hdf5"):
-        raise InputError(
-            f"{path}: expected a .keras file, got HDF5, which may hold code; load it with "
-            "keras.models.load_model and give the model, or save it as .keras"
-        )
-    is_model = path.suffix == ".keras" and zipfile.is_zipfile(path)
-    require(is_model, str(path), "a .keras file", path.name)
-    try:
+def _load(path: Path) -> Any:
+    """The model in a .keras file, loaded in safe mode, which refuses code inside the file."""
+    valid = path.suffix == ".keras" and zipfile.is_zipfile(path)
+    expected = "a .keras file (load another file with keras.models.load_model, give the model)"
+    require(valid, str(path), expected, path.name)
+    expected = "a model that Keras loads without code (load it in your own code, give the model)"
+    with files.reading(path, expected, (Exception,)):
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        raise InputError(
-            f"{path}: expected a model that Keras loads without code of yours, got "
-            f"{files.reason(error)}; load such a model in your own code and give the model"
-        ) from error
-
-
-def weights_sha256(model: Any) -> str:
-    """Hash of the weights of a model, in their order."""
-    return common.sha256_of_arrays(np.asarray(weight) for weight in model.weights)

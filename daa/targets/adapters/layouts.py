@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from daa.errors import InputError, is_number, is_whole, require
+from daa.errors import is_number, is_whole, require
 from daa.target import Bounds
 from daa.targets.adapters.logits import Network
 from daa.tensorflow import tf
@@ -17,26 +17,15 @@ Shape = tuple[int, int, int]
 
 
 def image_shape_of(
-    shape: Iterable[int | None] | None,
+    shape: Sequence[int | None] | None,
     image_shape: Iterable[int] | None,
     data_format: DataFormat,
     name: str,
 ) -> Shape:
-    """(H, W, C) of the images of a model.
-
-    Args:
-        shape: shape of the model's input, with the batch first; None if unknown.
-        image_shape: (H, W, C) from the user; None to read them from `shape`.
-        data_format: layout of the model's input.
-        name: name of the target.
-
-    Raises:
-        InputError: `image_shape` is invalid, or both are None.
-    """
+    """(H, W, C) from the user, else from the `shape` of the model's input, with the batch first."""
     formats = get_args(DataFormat)
-    require(
-        data_format in formats, f"{name}: data_format", f"one of {', '.join(formats)}", data_format
-    )
+    valid = data_format in formats
+    require(valid, f"{name}: data_format", f"one of {', '.join(formats)}", data_format)
     if image_shape is not None:
         sizes = tuple(image_shape)
         valid = len(sizes) == 3 and all(is_whole(size) and size >= 1 for size in sizes)
@@ -45,11 +34,9 @@ def image_shape_of(
     inputs = tuple(shape or ())[1:]
     if len(inputs) == 2:
         inputs = (*inputs, 1) if data_format == "channels_last" else (1, *inputs)
-    if len(inputs) != 3 or None in inputs:
-        raise InputError(
-            f"{name}: image_shape: expected (H, W, C), got none, and the input of the model has no "
-            f"such shape: {None if shape is None else tuple(shape)}"
-        )
+    valid = len(inputs) == 3 and None not in inputs
+    expected = f"(H, W, C), as the input of the model has the shape {shape and tuple(shape)}"
+    require(valid, f"{name}: image_shape", expected, image_shape)
     if data_format == "channels_first":
         inputs = (*inputs[1:], inputs[0])
     return inputs  # type: ignore[return-value]
@@ -62,37 +49,25 @@ def input_shape(image_shape: Shape, data_format: DataFormat) -> Shape:
 
 
 def in_layout(
-    call: Network, shape: Iterable[int | None] | None, image_shape: Shape, data_format: DataFormat
+    call: Network, shape: Sequence[int | None] | None, image_shape: Shape, data_format: DataFormat
 ) -> Network:
-    """A function of images [N, H, W, C] from a model with another layout.
-
-    Args:
-        call: the model.
-        shape: shape of its input; images are reshaped to an input of another rank than 4.
-        image_shape: (H, W, C).
-        data_format: layout of the model's input.
-    """
-    sizes = list(shape)[1:] if shape is not None else []
-    fixed = [size for size in sizes if size is not None]
-    reshaped = fixed == sizes and len(sizes) not in (0, 3)
-    reshaped = reshaped and np.prod(fixed) == np.prod(image_shape)
+    """A function of images [N, H, W, C] from a model with another layout or rank of the input."""
+    sizes = [size or 0 for size in list(shape or ())[1:]]  # 0 for a size that varies
+    reshaped = len(sizes) not in (0, 3) and np.prod(sizes) == np.prod(image_shape)
 
     def network(x: tf.Tensor) -> tf.Tensor:
         if data_format == "channels_first":
             x = tf.transpose(x, [0, 3, 1, 2])
-        return call(tf.reshape(x, [-1, *fixed]) if reshaped else x)
+        return call(tf.reshape(x, [-1, *sizes]) if reshaped else x)
 
     return network
 
 
 def bounds_of(bounds: Any, name: str, default: tuple[float, float] = (0.0, 1.0)) -> Bounds:
-    """The native range of the pixels, from `Bounds`, a pair of numbers, or None for the default.
-
-    Raises:
-        InputError: anything else.
-    """
-    bounds = default if bounds is None else bounds
-    if isinstance(bounds, Bounds):
+    """The native range of the pixels, from `Bounds`, a pair of numbers, or None for the default."""
+    if bounds is None:
+        bounds = default
+    elif isinstance(bounds, Bounds):
         bounds = (bounds.lower, bounds.upper)
     valid = isinstance(bounds, (tuple, list)) and len(bounds) == 2 and all(map(is_number, bounds))
     valid = valid and bounds[0] < bounds[1]

@@ -7,7 +7,6 @@ removed; if the removal fails, its inverse is appended.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
@@ -17,54 +16,33 @@ from daa.target import Note
 from daa.tensorflow import tf
 
 Network = Callable[["tf.Tensor"], "tf.Tensor"]
+# The removed activation, "softmax" or "sigmoid", and the rest of the model.
+Candidate = tuple[str, Network]
 
 # Final operations of TensorFlow, and their names in notes.
 ENDS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 # Operations after such an end which keep all values.
 THROUGH = ("Cast", "Identity", "Reshape", "Squeeze", "StopGradient")
-_REMOVED = {
-    "softmax": Note("softmax-removed", "The final softmax of the model is taken off."),
-    "sigmoid": Note("sigmoid-removed", "The final sigmoid of the model is taken off."),
-}
 _TINY = 1e-30  # added to probabilities, as log(0) is infinite
 _LEAST = 20  # fewer logits may all lie in [0, 1] by chance
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Candidate model with the final activation removed.
-
-    Args:
-        end: the activation, "softmax" or "sigmoid".
-        network: the rest of the model.
-    """
-
-    end: str
-    network: Network
 
 
 def of(
     call: Network, pixels: tf.Tensor, out: tf.Tensor, candidates: Iterable[Candidate] = ()
 ) -> tuple[Network, list[Note]]:
-    """The logits of a model.
+    """The model itself if its outputs leave [0, 1], else a function with logits; and notes.
 
-    Args:
-        call: native pixels [N, H, W, C] -> outputs [N, K] of any float.
-        pixels: some very different images.
-        out: the outputs of these images.
-        candidates: versions of the model without its end. The first candidate with the same outputs
-            after the activation wins.
-
-    Returns:
-        The model itself if its outputs leave [0, 1], else a function with logits; and notes.
+    `pixels` are very different images [N, H, W, C], `out` are their outputs [N, K]. `candidates`
+    are versions of the model without its end; the first with the same outputs after the activation
+    wins.
     """
     precise = out.dtype.size >= 4
     values = tf.cast(out, tf.float64).numpy()
     if not ((values >= 0) & (values <= 1)).all():
         return call, []
-    for candidate in chain(cut(call), candidates):  # lazily, as each costs time
-        if _same(candidate, pixels, values, 1e-5 if precise else 1e-2):
-            return candidate.network, [_REMOVED[candidate.end]]
+    for end, network in chain(_cut(call), candidates):  # lazily, as each costs time
+        if _same(end, network, pixels, values, 1e-5 if precise else 1e-2):
+            return network, [Note(f"{end}-removed", f"The final {end} of the model is taken off.")]
     if np.abs(values.sum(axis=1) - 1).max() < (1e-4 if precise else 1e-2):
         return (lambda x: tf.math.log(tf.cast(call(x), tf.float32) + _TINY)), [
             Note(
@@ -85,27 +63,32 @@ def of(
     ]
 
 
-def _same(candidate: Candidate, pixels: tf.Tensor, values: np.ndarray, tolerance: float) -> bool:
-    end = tf.sigmoid if candidate.end == "sigmoid" else tf.nn.softmax
+def _same(
+    end: str, network: Network, pixels: tf.Tensor, values: np.ndarray, tolerance: float
+) -> bool:
+    activation = tf.sigmoid if end == "sigmoid" else tf.nn.softmax
     try:
-        again = end(tf.cast(candidate.network(pixels), tf.float64)).numpy()
+        again = activation(tf.cast(network(pixels), tf.float64)).numpy()
     except Exception:  # a wrong candidate can fail in any way
         return False
     return again.shape == values.shape and bool(np.abs(again - values).max() < tolerance)
 
 
-def cut(call: Network) -> Iterator[Candidate]:
+def _cut(call: Network) -> Iterator[Candidate]:
     """A function without its last operation, if this is a softmax or a sigmoid.
 
     The function runs in a graph, because a tensor in a graph knows its operation. So weights stay
     variables, and custom gradients remain.
     """
     for operation, end in ENDS.items():
-        yield Candidate(end, _in_graph(partial(_before, call, operation)))
+        yield end, partial(_before, call, operation)
 
 
 def _before(call: Network, operation: str, x: tf.Tensor) -> tf.Tensor:
-    """In a graph, the input of the function's last operation."""
+    """The input of the function's last operation; each eager call traces the function again."""
+    if tf.executing_eagerly():
+        traced = tf.function(partial(_before, call, operation), autograph=False)
+        return traced(tf.convert_to_tensor(x))
     out = tf.convert_to_tensor(call(x))
     last = out.op
     while last.type in THROUGH:
@@ -113,19 +96,6 @@ def _before(call: Network, operation: str, x: tf.Tensor) -> tf.Tensor:
     if last.type != operation:
         raise ValueError(f"the last operation is {last.type}")
     return tf.ensure_shape(last.inputs[0], out.shape)
-
-
-def _in_graph(function: Network) -> Network:
-    """Traces a function which needs a graph, again in each eager call."""
-
-    def network(x: tf.Tensor) -> tf.Tensor:
-        if not tf.executing_eagerly():
-            return function(x)
-        x = tf.convert_to_tensor(x)
-        traced = tf.function(function, autograph=False)
-        return traced.get_concrete_function(tf.TensorSpec(x.shape, x.dtype))(x)
-
-    return network
 
 
 def _inverse_sigmoid(s: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from daa.errors import InputError, require
+from daa.errors import require
 from daa.target import Bounds, Target
 from daa.targets import files
 from daa.targets.adapters import common
@@ -46,11 +46,8 @@ def from_saved_model(
     is_model = (folder / "saved_model.pb").is_file()
     require(is_model, str(folder), "a SavedModel folder with saved_model.pb", folder.name)
     name = name or folder.resolve().name
-    try:
+    with files.reading(folder, "a SavedModel that loads", (Exception,)):
         loaded = tf.saved_model.load(str(folder))
-    except Exception as error:
-        reason = files.reason(error)
-        raise InputError(f"{folder}: expected a SavedModel that loads, got {reason}") from error
     function = _function(loaded, signature, str(folder))
     positional, named = function.structured_input_signature
     specs = {**dict(enumerate(positional)), **named}
@@ -64,14 +61,14 @@ def from_saved_model(
         return common.output_of(outputs, output, name)
 
     call.loaded = loaded  # type: ignore[attr-defined]  # keeps the variables alive
-    return common.of_graph(
+    return common.target_of(
         call,
-        tf.TensorSpec(spec.shape, spec.dtype),
         name,
         image_shape=image_shape,
         bounds=bounds,
-        data_format=data_format,
         weights_sha256=partial(folder_sha256, folder),
+        spec=tf.TensorSpec(spec.shape, spec.dtype),
+        data_format=data_format,
     )
 
 
@@ -84,18 +81,18 @@ def _function(loaded: Any, signature: str | None, where: str) -> Any:
     }
     functions = {**endpoints, **dict(loaded.signatures)}
     if signature is None:
-        usual = [key for key in ("serving_default", "serve") if key in functions]
         only = list(functions) if len(functions) == 1 else []
-        signature = next(iter([*usual, *only]), None)
+        usual = ["serving_default", "serve", *only]
+        signature = next((key for key in usual if key in functions), "")
     expected = f"one of {', '.join(functions)}"
-    require(signature in functions, f"{where}: signature", expected, signature)
-    return functions[str(signature)]
+    require(signature in functions, f"{where}: signature", expected, signature or None)
+    return functions[signature]
 
 
 def folder_sha256(folder: Path) -> str:
     """Hash of the names and contents of the files in a folder, in the order of the names."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(filter(Path.is_file, folder.rglob("*"))):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
         digest.update(files.sha256(path).encode())
     return digest.hexdigest()

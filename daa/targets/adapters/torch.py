@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from daa.target import Bounds, Target
 from daa.targets import files
 from daa.targets.adapters import common, layouts
 from daa.targets.adapters.layouts import DataFormat
-from daa.targets.adapters.logits import Candidate, Network
+from daa.targets.adapters.logits import Network
 from daa.tensorflow import tf
 
 try:
@@ -51,46 +50,35 @@ def from_torch(
     image_shape = layouts.image_shape_of(None, image_shape, data_format, name)
     module = copy.deepcopy(module).cpu().eval().requires_grad_(False)
     size = layouts.input_shape(image_shape, data_format)
-    try:
+    expected = f"a module that takes images of shape {['N', *size]}"
+    with files.reading(name, expected, (Exception,)):
         image = torch.rand(1, *size, requires_grad=True)
         out = common.output_of(module(image), output, name)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{name}: expected a module that takes images of shape {['N', *size]}, "
-            f"got {files.reason(error)}"
-        ) from error
-    valid = isinstance(out, torch.Tensor) and out.ndim == 2
     shape = list(getattr(out, "shape", [type(out).__name__]))
+    valid = isinstance(out, torch.Tensor) and len(shape) == 2
     require(valid, f"{name}: output", "logits [1, K] of one image", shape)
-    if not (out.is_floating_point() and out.requires_grad):
-        raise InputError(
-            f"{name}: expected logits with a gradient at the images, got {out.dtype} without one"
-        )
+    valid = out.is_floating_point() and out.requires_grad
+    require(valid, name, "logits with a gradient at the images", f"{out.dtype} without one")
 
     def network(module: Any) -> Network:
-        function = bridge(lambda x: common.output_of(module(x), output, name), shape[1])
-        return layouts.in_layout(function, None, image_shape, data_format)
+        return _bridge(lambda x: common.output_of(module(x), output, name), shape[1])
 
     return common.target_of(
         network(module),
         name,
         image_shape=image_shape,
-        bounds=layouts.bounds_of(bounds, name),
-        weights_sha256=partial(weights_sha256, module),
-        candidates=(Candidate(end, network(other)) for end, other in _without_end(module)),
+        bounds=bounds,
+        weights_sha256=lambda: common.sha256_of_arrays(
+            tensor.float().numpy() for tensor in module.state_dict().values()
+        ),
+        data_format=data_format,
+        candidates=((end, network(other)) for end, other in _without_end(module)),
         xla=False,
     )
 
 
-def bridge(function: Callable[[Any], Any], classes: int) -> Network:
-    """A function of PyTorch tensors as a differentiable function of TensorFlow tensors.
-
-    Args:
-        function: images as tensors -> logits [N, K].
-        classes: K.
-    """
+def _bridge(function: Callable[[Any], Any], classes: int) -> Network:
+    """A function of PyTorch tensors as a differentiable function of TensorFlow tensors."""
 
     def forward(x: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -124,10 +112,3 @@ def _without_end(module: Any) -> Iterator[tuple[str, Any]]:
             parent, _, leaf = path.rpartition(".")
             setattr(other.get_submodule(parent), leaf, torch.nn.Identity())
             yield end, other
-
-
-def weights_sha256(module: Any) -> str:
-    """Hash of the parameters and buffers of a module, in their order."""
-    return common.sha256_of_arrays(
-        tensor.float().numpy() for tensor in module.state_dict().values()
-    )

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from benchmarks.cores import on_cores
 from daa import InputError
-from daa.plugins.cores import on_cores
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="only Linux keeps threads on cores"
@@ -14,19 +14,13 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_every_thread_is_kept_on_them_and_set_free_again():
-    before, ids, end = os.sched_getaffinity(0), [], threading.Event()
-
-    def wait():
-        ids.append(threading.get_native_id())
-        end.wait()
-
-    thread = threading.Thread(target=wait)
+    before, end = os.sched_getaffinity(0), threading.Event()
+    thread = threading.Thread(target=end.wait)
     thread.start()
-    while not ids:
-        pass
+    ids = (0, thread.native_id)
     with on_cores(1):
-        assert [len(os.sched_getaffinity(k)) for k in (0, *ids)] == [1, 1]
-    assert [os.sched_getaffinity(k) for k in (0, *ids)] == [before, before]
+        assert [len(os.sched_getaffinity(k)) for k in ids] == [1, 1]
+    assert [os.sched_getaffinity(k) for k in ids] == [before, before]
     end.set()
     thread.join()
 
