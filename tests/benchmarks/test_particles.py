@@ -1,3 +1,4 @@
+import matplotlib
 import numpy as np
 import pytest
 
@@ -33,4 +34,7 @@ def test_the_numbers_that_the_text_gives_of_the_backgrounds(shown):
 def test_the_committed_figure_is_the_one_that_is_drawn(tmp_path):
     (folder,) = config.RESULTS.glob("figure1-*")
     path = particles.write(folder, tmp_path).with_suffix(".svg")
-    assert path.read_text() == (config.FOLDER.parent / "docs" / path.name).read_text()
+    committed = (config.FOLDER.parent / "docs" / path.name).read_text()
+    if f"v{matplotlib.__version__}," not in committed:
+        pytest.skip("another version of matplotlib drew the committed figure")
+    assert path.read_text() == committed

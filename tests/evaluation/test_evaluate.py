@@ -76,7 +76,7 @@ def test_the_attack_has_the_budget_or_the_steps(method, budget, minutes, options
 
 
 def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks):
-    user_model.export("saved", verbose=False)
+    user_model.export("saved")
     options = {"bounds": (0, 255), **SHORT}
     expected = daa.evaluate("net.keras", "d.npz", **options).report.margin
     for model in ("saved", lambda x: user_model(x)):

@@ -109,7 +109,7 @@ def mean_of_two():
 
 def test_the_attack_uses_the_logarithm_of_an_average_of_softmaxes(tmp_path):
     model = mean_of_two()
-    model.export(tmp_path / "saved", verbose=False)
+    model.export(tmp_path / "saved")
     for make in (
         lambda: Target.from_keras(model),
         lambda: Target.from_saved_model(tmp_path / "saved"),
@@ -166,7 +166,7 @@ def test_several_outputs():
 @pytest.mark.parametrize("end", ["none", "dense"])
 def test_integer_inputs_have_a_gradient(end, tmp_path):
     model = network(end, dtype="uint8")
-    model.export(tmp_path / "saved", verbose=False)
+    model.export(tmp_path / "saved")
     floats = network(end)  # the same weights, for floats
     reference, _ = quiet(lambda: Target.from_keras(floats, bounds=(0, 255)))
     whole = (np.round(255 * X) / 255).astype(np.float32)
@@ -189,7 +189,7 @@ def test_integer_inputs_have_a_gradient(end, tmp_path):
 @pytest.mark.parametrize("end", ["none", "dense", "sigmoid"])
 def test_a_saved_model_and_its_model_give_the_same_logits_and_gradients(end, tmp_path):
     model = network(end)
-    model.export(tmp_path / "saved", verbose=False)
+    model.export(tmp_path / "saved")
     one, _ = quiet(lambda: Target.from_keras(model, bounds=(0, 255)))
     two, _ = quiet(lambda: Target.from_saved_model(tmp_path / "saved", bounds=(0, 255)))
     np.testing.assert_allclose(predict(one, X), predict(two, X), rtol=1e-3, atol=1e-4)
