@@ -67,17 +67,10 @@ def as_module(name: str) -> str:
 
 
 class Imports(ast.NodeVisitor):
-    """Names of all imports, inside functions too, but not for type checkers."""
+    """Names of all imports, inside functions and for type checkers too."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
-
-    def visit_If(self, node: ast.If) -> None:
-        if "TYPE_CHECKING" in ast.unparse(node.test):
-            for child in node.orelse:
-                self.visit(child)
-        else:
-            self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
         self.names |= {alias.name for alias in node.names}

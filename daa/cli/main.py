@@ -76,8 +76,12 @@ def describe(error: BaseException) -> str:
         text = "not enough memory; attack fewer images, for example with --images 1000"
     elif isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror or error}"
+    elif isinstance(error, OSError):
+        text = f"{type(error).__name__}: {error.strerror or error}"
     elif not isinstance(error, InputError):
-        text = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+        text = f"{type(error).__name__}: {error}"
+        if isinstance(error, ValueError):  # may be a bug
+            text += "; `python -X dev -m daa ...` shows where"
     line, half = " ".join(text.split()), _LONGEST_LINE // 2
     return line if len(line) <= _LONGEST_LINE else f"{line[:half]} ... {line[-half:]}"
 

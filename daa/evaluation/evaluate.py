@@ -115,7 +115,8 @@ def evaluate(
         )
     folder = None if out is None else Path(out)
     if folder is not None:
-        check_folder(folder, config.method, force)
+        with state.sole(folder):
+            check_folder(folder, config.method, force)
     experiment = Experiment(
         name="evaluation" if folder is None else slug(folder.resolve().name),
         title=f"{target.name} under {METHODS[config.method].title}",

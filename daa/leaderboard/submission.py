@@ -112,7 +112,7 @@ def verify(challenge: Challenge, path: Path, predictions: Path | None = None) ->
     arrays.save(predictions, verified.predictions)
     array, accuracy = verified.array, _percent(verified.accuracy)
     return (
-        f"{path}: {array.dtype} {array.shape}, accepted by the challenge's run_attack.py\n"
+        f"{path}: {array.dtype} {array.shape}, passes the checks of the challenge's run_attack.py\n"
         f"{_exactness(challenge, verified.distance, verified.beyond)}\n"
         "order of the images: official\n"
         f"accuracy of {challenge.name} on {len(array):,} images: {accuracy}; predictions in "

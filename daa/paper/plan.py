@@ -114,8 +114,7 @@ def tasks(options: Options, log: Callable[[str], None] = print) -> list[Task]:
         weights, substitute = missing_weights(original.target), entry.substitute
         if weights and options.substitutes and substitute is not None:
             experiment = claims.load(entry.config, substitute.target)
-            provenance = targets.row(substitute.target).provenance
-            experiment = prepare.retarget(experiment, substitute.target, provenance)
+            experiment = prepare.retarget(experiment, substitute.target)
             images, restarts = substitute.images, min(substitute.restarts, restarts)
             weights = missing_weights(substitute.target)
         elif weights and options.substitutes:

@@ -131,16 +131,21 @@ def about(race: Race) -> str:
 
 
 def verdict(race: Race) -> str:
-    """The share of AutoAttack's cost after which Adaptive DAA came within 0.2 points of it."""
-    goal = race.autoattack.last
-    points = [course.first_below(goal.accuracy + WITHIN) for course in race.adaptive]
+    """Costs of both attacks until each first comes within 0.2 points of AutoAttack's last accuracy.
+
+    AutoAttack is charged up to the first of its attacks that reaches this accuracy.
+    """
+    end = race.autoattack.last.accuracy
+    goal = race.autoattack.first_below(end + WITHIN)
+    points = [course.first_below(end + WITHIN) for course in race.adaptive]
     there = [point for point in points if point is not None]
-    came = f"Adaptive DAA came within 0.2 points of AutoAttack's {100 * goal.accuracy:.2f} % in"
-    if len(there) < len(points):
+    came = f"Adaptive DAA comes within 0.2 points of AutoAttack's {100 * end:.2f} % in"
+    if goal is None or not there:
         return f"{came} {len(there)} of {len(points)} runs."
     time = [goal.cpu_seconds / max(point.cpu_seconds, 1e-9) for point in there]
     gradients = [goal.gradients / max(point.gradients, 1e-9) for point in there]
     return (
-        f"{came} every run, with {min(time):,.0f} to {max(time):,.0f} times less processor time "
-        f"and {min(gradients):,.0f} to {max(gradients):,.0f} times fewer gradients."
+        f"{came} {len(there)} of {len(points)} runs. To the same accuracy AutoAttack needs "
+        f"{min(time):,.0f} to {max(time):,.0f} times their processor time and "
+        f"{min(gradients):,.0f} to {max(gradients):,.0f} times their gradients."
     )

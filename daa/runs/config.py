@@ -65,7 +65,7 @@ def _attack(settings: object) -> AttackConfig:
 # Lengths are in the unit of images in [0, 1]; a YAML file may write them as fractions.
 Length = Annotated[float, BeforeValidator(fraction)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 # Names become file names, which may have 255 characters including their endings.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=150)]
 Line = Annotated[str, AfterValidator(printable)]

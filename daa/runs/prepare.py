@@ -11,7 +11,7 @@ from daa import targets
 from daa.errors import InputError
 from daa.runs import config, device
 from daa.runs.config import Experiment
-from daa.target import Dataset, NoteWarning, Precision, Provenance, Target
+from daa.target import Dataset, NoteWarning, Precision, Target
 from daa.targets import user_data, user_models
 
 
@@ -77,21 +77,17 @@ def prepare(
     about = {"config": path.stem}
     if reference != experiment.target:
         about["instead_of"] = experiment.target
-        experiment = retarget(experiment, loaded.name, loaded.provenance)
+        experiment = retarget(experiment, loaded.name)
     experiment = in_precision(experiment, precision, here)
     if data is None:
         data = targets.load_dataset(loaded.name, experiment.split, data_dir, experiment.images)
     return Prepared(experiment, loaded, load, data, out / experiment.name, about)
 
 
-def retarget(experiment: Experiment, target: str, provenance: Provenance) -> Experiment:
-    """The experiment of a config on another target, with a new name and title."""
+def retarget(experiment: Experiment, target: str) -> Experiment:
+    """The experiment of a config on another target, with a new name; reports add the target."""
     name = f"{experiment.name}-{target.replace('/', '-')}"
-    title = f"{experiment.title}; {target}"
-    if any(row.paper is not None for row in experiment.rows):
-        other = experiment.target if provenance == "original" else "the paper's weights"
-        title = f"{experiment.title}; on {target}, not on {other}"
-    return experiment.model_copy(update={"name": name, "title": title, "target": target})
+    return experiment.model_copy(update={"name": name, "target": target})
 
 
 def in_precision(experiment: Experiment, precision: Precision | None, here: bool) -> Experiment:

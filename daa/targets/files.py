@@ -144,7 +144,7 @@ def parse_json(text: str, where: str, expected: str) -> Any:
 
 def read_npy(path: Path) -> np.ndarray:
     """Array of an .npy file, mapped from the disk. Pickled objects are refused."""
-    with reading(path, "an .npy file of numbers"):
+    with reading(path, "an .npy file of numbers", (Exception,)):  # np.load evaluates the header
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray):
             raise ValueError("an .npz archive")
@@ -153,10 +153,10 @@ def read_npy(path: Path) -> np.ndarray:
 
 def read_npz(path: Path, expected: str = "an .npz file of arrays") -> dict[str, np.ndarray]:
     """Arrays of an .npz file. Pickled objects are refused, as they could run code."""
-    with reading(path, expected):
+    with reading(path, expected, (Exception,)):  # np.load evaluates the headers
+        if path.exists() and not zipfile.is_zipfile(path):
+            raise ValueError("a file that is not a zip archive")
         content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            raise ValueError("an .npy file of a single array")
         with content:
             arrays = {name: content[name] for name in content.files}
         if other := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:

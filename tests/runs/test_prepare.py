@@ -47,7 +47,7 @@ def test_another_target_has_its_own_folder_and_title(config, tmp_path):
     config.write_text(CONFIG.replace("tiny/cnn", "madry_mnist/secret"), encoding="utf-8")
     ready = prepare(config, tmp_path, target="tiny/cnn")
     assert ready.folder == tmp_path / "table1-tiny-cnn"
-    assert ready.experiment.title == "Mine; on tiny/cnn, not on the paper's weights"
+    assert ready.experiment.title == "Mine"
     assert ready.about == {"config": "table1", "instead_of": "madry_mnist/secret"}
 
 
