@@ -103,3 +103,14 @@ def test_the_command_passes_quiet_and_force(monkeypatch, tmp_path, capsys, refus
     assert command.main([*other, "--force"]) == 0
     assert not list(Path("out").glob("fgsm.*"))
     assert json.loads(Path("out/evaluation.json").read_text())["method"] == "pgd"
+
+
+def test_a_forced_evaluation_deletes_nothing_that_another_process_uses(tmp_path):
+    evaluate(TARGET, DATA, out=tmp_path, **SHORT)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    with state.sole(tmp_path), pytest.raises(InputError, match="use"):
+        evaluate(TARGET, DATA, out=tmp_path, force=True, **SHORT)
+    after = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    assert {name: after.get(name) for name in before if name[0] != "."} == {
+        name: content for name, content in before.items() if name[0] != "."
+    }

@@ -20,6 +20,7 @@ from daa.runs import provenance, records, state
 from daa.runs import run as scheduler
 from daa.runs.config import Experiment, Row, load_experiment
 from daa.runs.run import run, top5_accuracy
+from daa.target import predict
 
 TARGET = tiny.load_target("cnn")
 DATA = tiny.load_dataset("test").first(40)
@@ -379,3 +380,10 @@ def test_records_of_many_classes_have_top5_accuracies(above, present, monkeypatc
     if present:
         assert fields["top5_accuracy"] == top5_accuracy(target, finished.report.adv, data.y)
         assert fields["paper_top5_percent"] == 66.0
+
+
+def test_a_model_that_is_always_wrong_is_named_instead_of_a_small_budget(tmp_path):
+    wrong = Dataset(DATA.name, DATA.x, (predict(TARGET, DATA.x).argmax(1) + 1) % 10, DATA.sha256)
+    row = Row(name="adaptive", attack=AttackConfig("adaptive", eps=0.15, budget=20.0))
+    with pytest.raises(InputError, match="tiny/cnn: misclassifies all 40 images without an attack"):
+        list(run(experiment(row), TARGET, wrong, folder=tmp_path, progress=False))
