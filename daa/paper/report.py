@@ -69,7 +69,7 @@ def make(work: Sequence[Task], out: Path) -> Report:
     for name, result_set in loaded.items():
         restarts = plural(min(record.restarts for record in result_set.records), "restart")
         for path in sorted(result_set.folder.glob("*.png")):
-            title = f"{tasks[name].experiment.title} ({path.name}, {restarts})"
+            title = f"{result_set.title} ({path.name}, {restarts})"
             figures[title] = path.relative_to(out).as_posix()
     return Report(f"{_summary(verdicts)} {progress}", verdicts, checks, tuple(remarks), figures)
 

@@ -246,12 +246,12 @@ class _RowRun:
         self.write()
         self.bar.close()
         report, seconds = self.state.report, self.state.seconds
-        if not (last.natural > 0).any():
-            raise InputError(
-                f"{self.target.name}: misclassifies all {len(self.data):,} images without an "
-                "attack; check labels, pixel range and weights"
-            )
         if report is None or not report.history:
+            if not (last.natural > 0).any():
+                raise InputError(
+                    f"{self.target.name}: misclassifies all {len(self.data):,} images without an "
+                    "attack; check labels, pixel range and weights"
+                )
             raise InputError(
                 f"{self.row.name}: the attack made no unit; raise budget or minutes for one round"
             )

@@ -49,7 +49,7 @@ def test_a_substitute_replaces_missing_weights(options, original, tmp_path):
     assert table.missing == ""
     assert table.experiment.target == table.entry.substitute.target
     assert (table.experiment.images, table.experiment.restarts) == (8, 3)
-    assert "not on the paper's weights" in table.experiment.title
+    assert table.experiment.name == "table_fmnist-fmnist-surrogate"
     write_weights(original, tmp_path / "models")
     table, *_ = plan.tasks(options, lambda text: None)
     assert not table.substituted
