@@ -66,7 +66,7 @@ def make(work: Sequence[Task], out: Path) -> Report:
     total = sum(task.experiment.restarts * len(task.experiment.rows) for task in active)
     progress = f"{finished:,} of {total:,} restarts are finished, of the runs that can run here."
     figures = {}
-    for name, result_set in loaded.items():
+    for result_set in loaded.values():
         restarts = plural(min(record.restarts for record in result_set.records), "restart")
         for path in sorted(result_set.folder.glob("*.png")):
             title = f"{result_set.title} ({path.name}, {restarts})"
