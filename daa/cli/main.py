@@ -74,10 +74,9 @@ def describe(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, MemoryError):
         text = "not enough memory; attack fewer images, for example with --images 1000"
-    elif isinstance(error, OSError) and error.filename is not None:
-        text = f"{error.filename}: {error.strerror or error}"
     elif isinstance(error, OSError):
-        text = f"{type(error).__name__}: {error.strerror or error}"
+        where = type(error).__name__ if error.filename is None else error.filename
+        text = f"{where}: {error.strerror or error}"
     elif not isinstance(error, InputError):
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, ValueError):  # may be a bug

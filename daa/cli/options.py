@@ -138,8 +138,9 @@ def start_tensorflow(device: str = "auto") -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # TensorFlow's native code prints notes during the import, and no log level silences them.
     stderr = os.dup(2)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
+        with open(os.devnull, "wb") as null:  # noqa: PTH123
+            os.dup2(null.fileno(), 2)
         import tensorflow as tf
     finally:
         os.dup2(stderr, 2)

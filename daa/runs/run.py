@@ -218,7 +218,7 @@ class _RowRun:
             unit = f"restart {min(self.state.units + 1, self.restarts)}/{self.restarts}"
         self.bar.set_description(f"{self.label} {unit}")
         if self.state.report is not None and self.state.units:
-            accuracy = self.state.report.robust_accuracy[-1]
+            accuracy = (self.state.report.margin > 0).mean()
             self.bar.set_postfix_str(f"robust accuracy {100 * accuracy:.2f} %")
 
     def add(self, step: Progress) -> None:

@@ -43,7 +43,7 @@ def test_a_users_config_with_the_name_of_a_config_of_the_project(config, tmp_pat
     assert configs.load_experiment(ready.folder) == ready.experiment
 
 
-def test_another_target_has_its_own_folder_and_title(config, tmp_path):
+def test_another_target_has_its_own_folder_and_the_title_of_the_config(config, tmp_path):
     config.write_text(CONFIG.replace("tiny/cnn", "madry_mnist/secret"), encoding="utf-8")
     ready = prepare(config, tmp_path, target="tiny/cnn")
     assert ready.folder == tmp_path / "table1-tiny-cnn"

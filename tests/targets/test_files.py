@@ -129,10 +129,10 @@ def other_member(path):
     ("write", "message"),
     [
         (lambda path: np.savez(path, x=np.array([{}])), "Object arrays cannot be loaded"),
-        (truncated, "not a zip archive"),
+        (truncated, "not a zip file"),
         (other_member, "the file read.me inside"),
-        (lambda path: np.save(path.open("wb"), NUMBERS), "not a zip archive"),
-        (lambda path: path.write_bytes(b""), "not a zip archive"),
+        (lambda path: np.save(path.open("wb"), NUMBERS), "not a zip file"),
+        (lambda path: path.write_bytes(b""), "not a zip file"),
         (lambda path: None, "none"),
     ],
 )
