@@ -7,11 +7,12 @@ import gzip
 import hashlib
 import json
 import os
+import secrets
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -46,16 +47,24 @@ def reason(error: Exception) -> str:
     return " ".join(str(text).split())[:200] or type(error).__name__
 
 
-@contextmanager
-def _atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Opens a temporary file in the folder of `path`; renames it if the block succeeds."""
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a temporary file in the same folder, then renames it to `path`."""
+    _atomically(path, lambda file: file.write(content))
+
+
+def save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes an .npz file as `write_atomically` does, without a copy in memory."""
+    _atomically(path, lambda file: np.savez(file, **dict(arrays)))  # type: ignore[arg-type]
+
+
+def _atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    # The name exists before the file does: an interrupt at any moment leaves nothing behind.
+    temporary = path.with_name(f"{secrets.token_hex(8)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-        temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
+            with temporary.open("xb") as file:
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(0o644)
@@ -65,18 +74,6 @@ def _atomically(path: Path) -> Iterator[IO[bytes]]:
             raise
     except OSError as error:
         raise InputError(f"{path}: expected to write there, got {reason(error)}") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a temporary file in the same folder, then renames it to `path`."""
-    with _atomically(path) as file:
-        file.write(content)
-
-
-def save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes an .npz file as `write_atomically` does, without a copy in memory."""
-    with _atomically(path) as file:
-        np.savez(file, **dict(arrays))  # type: ignore[arg-type]
 
 
 @contextmanager

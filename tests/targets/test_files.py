@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import pickle
+import sys
 import zipfile
 from unittest.mock import Mock
 
@@ -31,6 +32,30 @@ def test_a_failed_write_leaves_only_the_old_file(tmp_path, monkeypatch, error, e
         files.write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in path.parent.iterdir()] == ["record.json"]
+
+
+def test_an_interrupt_at_any_moment_of_writing_leaves_no_temporary_file(tmp_path):
+    """An interrupt before each line that writing executes, one after the other."""
+
+    def interrupt(frame, event, argument):
+        nonlocal left
+        left -= event == "line"
+        if left < 0:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return interrupt
+
+    for moment in range(1000):
+        left = moment
+        sys.settrace(interrupt)
+        try:
+            files.write_atomically(tmp_path / "a.json", b"new")
+            break
+        except KeyboardInterrupt:
+            assert not list(tmp_path.glob("*.partial")), moment
+        finally:
+            sys.settrace(None)
+    assert moment > 10
 
 
 def test_files_move_together_or_not_at_all(tmp_path):
