@@ -44,6 +44,7 @@ highlight_language = "text"  # of blocks without a language
 
 html_theme = "furo"
 html_title = "DAA"
+pygments_dark_style = "monokai"
 html_show_copyright = False
 html_copy_source = False
 html_static_path = ["site.css"]

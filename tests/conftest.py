@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # New processes find `tiny`, the target folder of the tests, as an installed package.
 _PATH = [str(Path(__file__).parent / "plug"), os.environ.get("PYTHONPATH", "")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _PATH))
+os.environ.pop("COLUMNS", None)  # cuts the progress bars
 
 COMMITTED = Path(__file__).parents[1] / "results" / "robust_mnist"
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
+from pydantic import ConfigDict, create_model
 
 from daa.errors import is_number, is_whole, plain, require
 
@@ -98,16 +99,16 @@ def options(*components: Component) -> dict[str, Any]:
 @functools.cache
 def typed_options(component: Component) -> dict[str, tuple[Any, Any]]:
     """{option: (type, default)} of a component."""
-    parameters = {
-        name: parameter
+    fields: dict[str, Any] = {
+        name: (parameter.annotation, parameter.default)
         for name, parameter in inspect.signature(component).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and name not in SHARED
     }
+    config = ConfigDict(arbitrary_types_allowed=True)
     # Types of other parameters, such as tf.Tensor, would import TensorFlow.
-    annotations = {name: parameter.annotation for name, parameter in parameters.items()}
-    module = getattr(component, "__globals__", None)
-    kinds = typing.get_type_hints(types.SimpleNamespace(__annotations__=annotations), module)
-    return {name: (kinds[name], parameter.default) for name, parameter in parameters.items()}
+    model = create_model("Options", __config__=config, __module__=component.__module__, **fields)
+    model.model_rebuild()  # raises an error if a type is unknown
+    return {name: (field.annotation, field.default) for name, field in model.model_fields.items()}
 
 
 def checked(name: str, value: Any, kind: Any) -> Any:

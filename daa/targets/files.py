@@ -54,7 +54,15 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes an .npz file as `write_atomically` does, without a copy in memory."""
-    _atomically(path, lambda file: np.savez(file, **dict(arrays)))  # type: ignore[arg-type]
+
+    def write(file: IO[bytes]) -> None:
+        # np.savez of NumPy 1 leaves the archive open if the disk is full.
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+
+    _atomically(path, write)
 
 
 def _atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:

@@ -54,8 +54,12 @@ def from_keras(
     expected = "a Keras model or the path of a .keras file"
     require(isinstance(model, keras.Model), "model", expected, model)
     name = name or (str(model.name) if path is None else path.stem)
+    try:
+        inputs = model.inputs
+    except (AttributeError, ValueError):  # before the first call; ValueError in Keras 3.3
+        inputs = None
     spec = None
-    if inputs := getattr(model, "inputs", None):  # none in a model before the first call
+    if inputs:
         require(len(inputs) == 1, f"{name}: inputs", "1", [x.name for x in inputs])
         spec = tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
     return common.target_of(
