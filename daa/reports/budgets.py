@@ -35,10 +35,12 @@ class Level(NamedTuple):
 
 
 def levels(results: ResultSet) -> list[Level]:
-    """Levels of an experiment; none without curves, Adaptive DAA or another attack."""
+    """Levels of an experiment; none without Adaptive DAA and another attack with a budget."""
     runs: dict[str, dict[int, Record]] = {}
     for record in results.records if results.has_curves else ():
         attack = record.attack
+        if attack.budget is None:
+            continue
         name = f"{label(attack)}, {loss(attack)}" if attack.loss else ""
         runs.setdefault(name, {})[record.seed] = record
     adaptive = runs.pop("", {})

@@ -52,6 +52,10 @@ def _first_run(line: Line) -> str:
     return "" if line.record.gradients_after else _percent(line.record.robust_accuracy[0])
 
 
+def _restarts(line: Line) -> str:
+    return "" if line.record.attack.reads("budget") else str(line.record.restarts)
+
+
 def _particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig], str]:
     return lambda attack: value(attack) if METHODS[attack.method].particles else ""
 
@@ -116,7 +120,7 @@ NUMBERS = (
     Column("p McNemar", _pair(lambda pair: f"{pair.p:.2g}")),
     Column("p Holm", _pair(lambda pair: f"{pair.p_holm:.2g}")),
     Column("images", lambda line: _number(line.record.images)),
-    Column("restarts", lambda line: str(line.record.restarts)),
+    Column("restarts", _restarts),
     Column("gradients per image", lambda line: _number(line.record.gradients_per_image)),
     Column("seconds", lambda line: f"{line.record.seconds:,.0f}"),
 )

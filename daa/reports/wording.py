@@ -89,14 +89,15 @@ def plural(number: int, name: str) -> str:
 def source(records: Sequence[Record]) -> str:
     """Network, images, restarts, seeds and devices of an experiment, as a sentence."""
     first = records[0]
-    restarts = sorted({record.restarts for record in records})
+    restarts = sorted({r.restarts for r in records if not r.attack.reads("budget")})
+    runs = f"{' or '.join(map(str, restarts))} restart{'s' if restarts[-1:] > [1] else ''}, "
     seeds = sorted({record.seed for record in records})
     devices = dict.fromkeys(device for r in records for device in r.device.split(" and "))
     return (
         f"Accuracy in % (lower is a stronger attack) of {first.target} "
         f"({first.weights} weights), clean {100 * first.clean_accuracy:.2f}; "
         f"{first.data}, {first.images:,} images, "
-        f"{' or '.join(map(str, restarts))} restart{'s' if restarts[-1] > 1 else ''}, "
+        f"{runs if restarts else ''}"
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}, "
         f"{' and '.join(devices)}."
     )
