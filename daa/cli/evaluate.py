@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     limit.add_argument("--budget", type=float, help="mean gradients per image (default 150)")
     limit.add_argument("--minutes", type=float, help="time limit of the method adaptive")
     parser.add_argument("--method", choices=METHODS, default="adaptive")
+    parser.add_argument("--steps", type=options.positive, help="per restart, within the budget")
     parser.add_argument("--images", type=options.positive, help="attack the first IMAGES")
     parser.add_argument("--seed", type=options.integer, default=0)
     bounds = ("LOW", "HIGH")
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
         out=out,
         progress=not args.quiet,
         **{name: getattr(args, name) for name in same},
+        **({} if args.steps is None else {"steps": args.steps}),
     )
     print(verdict)
     say = options.say(args.quiet)

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from daa.attacks import plans
 from daa.attacks.plans import Report
 from daa.attacks.worst_case import Engine, Job, Progress, clean_accuracy, local, worst_cases
 from daa.errors import InputError
@@ -152,7 +151,7 @@ class _RowRun:
         self.target, self.data, self.shared = target, data, states is not None
         self.ident = records.identity(experiment, self.row, target, data)
         self.restarts = self.ident["restarts"]
-        self.repeats = self.row.attack.method_spec.plan in (plans.repeat, plans.on_robust)
+        self.repeats = not self.row.attack.reads("budget")
         self.path = None if folder is None else folder / f"{self.row.name}.json"
         self.local_state = None if self.path is None else self.path.with_suffix(".npz")
         self.state_path = self.local_state
