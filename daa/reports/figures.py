@@ -168,12 +168,21 @@ def accuracy_after(record: Record, gradients: np.ndarray) -> np.ndarray:
 
 
 def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]:
-    groups: dict[tuple[str, str], list[Record]] = {}
+    """A line per method and loss; of several settings, the one with most seeds, then the best."""
+    settings: dict[tuple[str, str, str], list[Record]] = {}
     for record in records:
-        groups.setdefault((record.attack.method, loss(record.attack)), []).append(record)
+        key = (record.attack.method, loss(record.attack), label(record.attack))
+        settings.setdefault(key, []).append(record)
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for (method, name, _), runs in settings.items():
+        least = groups.get((method, name), [])
+        if (-len(runs), runs[0].worst) < (-len(least), least[0].worst if least else 1):
+            groups[method, name] = runs
     used: Counter[str] = Counter()
     for method, name in sorted(groups, key=lambda key: (*_ORDER, key[0]).index(key[0])):
         several = sum(key[0] == method for key in groups) > 1
+        attack = groups[method, name][0].attack
+        title = label(attack) if attack.budget and attack.loss else METHODS[method].title
         runs = np.array([accuracy_after(record, gradients) for record in groups[method, name]])
         # A line of steps needs only the points where some run changes, and the ends.
         there = np.flatnonzero(np.isfinite(runs).all(axis=0))
@@ -184,7 +193,7 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
         dash = _DASHES[used[colour] % len(_DASHES)]
         used[colour] += 1
         yield Line(
-            METHODS[method].title + (f", {name}" if several else ""),
+            title + (f", {name}" if several else ""),
             colour,
             gradients[points],
             runs.mean(axis=0),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.reports import stats, tabular, wording
+from daa.reports import budgets, stats, tabular, wording
 from daa.reports.comparisons import Comparison
 from daa.reports.results import ResultSet
 from daa.reports.tabular import Align
@@ -134,6 +134,17 @@ TESTS = (
     Column("p paired, AAAI", lambda pair: (pair.paper and pair.paper.p_aaai) or ""),
 )
 
+# Called with a `Level`. A column without any text is left out.
+LEVELS = (
+    Column("gradients", lambda level: str(level.gradients)),
+    Column("Adaptive DAA", lambda level: _text(level.adaptive)),
+    Column("strongest other attack", lambda level: level.name, "left"),
+    Column("its accuracy", lambda level: _text(level.other)),
+    Column("only Adaptive DAA : only the other", lambda level: ", ".join(level.counts)),
+    Column("p Holm", lambda level: ", ".join(f"{pair.p_holm:.2g}" for pair in level.pairs)),
+    Column("significantly stronger", lambda level: level.stronger, "left"),
+)
+
 
 def varied(attacks: Sequence[AttackConfig]) -> list[Column]:
     """Columns of the settings in which attacks differ."""
@@ -202,6 +213,12 @@ def tests(results: ResultSet) -> Table | None:
     return _filled(left, TESTS, rows) if rows else None
 
 
+def levels(results: ResultSet) -> Table | None:
+    """Adaptive DAA and the strongest other attack after equal numbers of gradients, if any."""
+    rows = [_texts(LEVELS, level) for level in budgets.levels(results)]
+    return _filled(LEVELS[:4], LEVELS[4:], rows) if rows else None
+
+
 def markdown(results: ResultSet) -> str:
     """Title, table, notes and t-tests."""
     parts = [f"# {results.title}", "", *table(results).markdown()]
@@ -209,6 +226,8 @@ def markdown(results: ResultSet) -> str:
         parts += ["", note]
     if ttests := tests(results):
         parts += ["", wording.tests(results), "", *ttests.markdown()]
+    if at_levels := levels(results):
+        parts += ["", budgets.ABOUT, "", *at_levels.markdown()]
     return "\n".join(parts) + "\n"
 
 

@@ -52,6 +52,7 @@ def options(attack: AttackConfig) -> str:
         _FORMULAS.get(attack.formula or "", ""),
         "" if attack.precision == "float32" else attack.precision,
         "start clipped" if attack.clip_start else "",
+        f"restarts of {attack.steps} steps" if attack.budget and attack.loss else "",
     ]
     defaults = METHODS[attack.method].options
     for name, text in _BLOCKS.items():

@@ -97,7 +97,8 @@ class Record(Identity, frozen=True):
         if self.gradients_after is None:
             require(units == self.restarts, "robust_accuracy", f"{self.restarts} values", units)
         if self.broken_in is not None:
-            require(len(self.broken_in) == len(self.broken), "broken_in", "as many as broken", None)
+            count, units = len(self.broken), len(self.broken_in)
+            require(units == count, "broken_in", f"{count} values", units)
         broken = set(self.broken)
         if len(broken) < len(self.broken) or max(broken, default=0) >= self.images:
             raise InputError(f"broken: must be different images from 0 to {self.images - 1}")
