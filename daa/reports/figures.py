@@ -136,9 +136,10 @@ def budget(results: ResultSet) -> Plot:
         on = "" if race.images == records[0].images else f", first {race.images:,} images"
         x, y = race.autoattack.arrays
         lines.append(Line(f"AutoAttack{on}", "wine", x, y, dash=":", marker="*"))
-        if on:
+        if on or race.adaptive[0].last.gradients > 1.1 * most:
             x, y = race.adaptive[0].arrays
-            name, colour = f"Adaptive DAA{on}", style.colour_of("adaptive")
+            name = f"Adaptive DAA{on or ', budget of the race'}"
+            colour = style.colour_of("adaptive")
             lines.append(Line(name, colour, x, y, dash="--", width=1, step=True))
     most = max([most, *(race.autoattack.last.gradients for race in races)])
     courses = [course for race in races[-1:] for course in (race.autoattack, race.adaptive[0])]
@@ -169,21 +170,17 @@ def accuracy_after(record: Record, gradients: np.ndarray) -> np.ndarray:
 
 def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]:
     """A line per method and loss; of several settings, the one with most seeds, then the best."""
-    settings: dict[tuple[str, str, str], list[Record]] = {}
+    groups: dict[tuple[str, str], dict[str, list[Record]]] = {}
     for record in records:
-        key = (record.attack.method, loss(record.attack), label(record.attack))
-        settings.setdefault(key, []).append(record)
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for (method, name, _), runs in settings.items():
-        least = groups.get((method, name), [])
-        if (-len(runs), runs[0].worst) < (-len(least), least[0].worst if least else 1):
-            groups[method, name] = runs
+        settings = groups.setdefault((record.attack.method, loss(record.attack)), {})
+        settings.setdefault(label(record.attack), []).append(record)
     used: Counter[str] = Counter()
     for method, name in sorted(groups, key=lambda key: (*_ORDER, key[0]).index(key[0])):
         several = sum(key[0] == method for key in groups) > 1
-        attack = groups[method, name][0].attack
+        own = max(groups[method, name].values(), key=lambda runs: (len(runs), -runs[0].worst))
+        attack = own[0].attack
         title = label(attack) if attack.budget and attack.loss else METHODS[method].title
-        runs = np.array([accuracy_after(record, gradients) for record in groups[method, name]])
+        runs = np.array([accuracy_after(record, gradients) for record in own])
         # A line of steps needs only the points where some run changes, and the ends.
         there = np.flatnonzero(np.isfinite(runs).all(axis=0))
         changed = (np.diff(runs[:, there], axis=1) != 0).any(axis=0)
