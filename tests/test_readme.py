@@ -70,7 +70,8 @@ def test_the_numbers_beside_autoattack_are_those_of_the_race():
     for race in autoattack.load(RESULTS / "equal_budget"):
         rows = autoattack.rows(race)
         (end,) = [row for row in rows if row[0] == "AutoAttack: square"]
-        there = [float(row[3]) for row in rows if row[0] == "Adaptive DAA at AutoAttack's"]
+        goal = race.autoattack.last.accuracy
+        there = [course.first_below(goal).gradients for course in race.adaptive]
         ends = [float(row[2]) for row in rows if row[0] == "Adaptive DAA, end"]
         assert (
             f"On the first {race.images:,} of these images AutoAttack ends at "

@@ -113,18 +113,10 @@ def markdown(races: Sequence[Race]) -> str:
 
 
 def rows(race: Race) -> list[list[str]]:
-    """AutoAttack after each of its attacks; Adaptive DAA close to it, level with it, at the end."""
-    first, goal = race.autoattack, race.autoattack.last.accuracy
+    """AutoAttack after each of its attacks, and the end of each run of Adaptive DAA."""
+    first = race.autoattack
     named = [(f"AutoAttack: {point.attack}", first.seed, point) for point in first.points]
-    for course in race.adaptive:
-        for name, accuracy in (
-            ("AutoAttack's + 0.2", goal + LEVELS["+ 0.2"]),
-            ("AutoAttack's", goal),
-        ):
-            point = course.first_below(accuracy)
-            if point is not None:
-                named.append((f"Adaptive DAA at {name}", course.seed, point))
-        named.append(("Adaptive DAA, end", course.seed, course.last))
+    named += [("Adaptive DAA, end", course.seed, course.last) for course in race.adaptive]
     cells = []
     for name, seed, point in named:
         costs = [f"{n:,.1f}" for n in (point.gradients, point.seconds, point.cpu_seconds)]

@@ -8,33 +8,24 @@ from typing import NamedTuple
 import numpy as np
 
 from daa.reports.comparisons import Comparison, corrected
-from daa.reports.results import ResultSet
 from daa.reports.wording import label, loss
 from daa.runs.records import Record
 
 GRADIENTS = (25, 50, 100, 150)
-ABOUT = (
-    "Robust accuracy in % after equal numbers of gradients per image, means over the seeds. The "
-    "other attack has the lowest accuracy with the first seed of all settings of this experiment. "
-    "For each of its seeds: images that only one of both attacks breaks, McNemar's exact p after "
-    "Holm's correction for this table, and the number of seeds with p < 0.05. These columns are "
-    "empty if a record does not say when its images broke."
-)
 
 
 class Level(NamedTuple):
-    """Both attacks after some gradients per image; accuracies in percent, `pairs` by seed."""
+    """Both attacks after some gradients per image; accuracies in percent, `pairs` by seed.
 
+    `record` is any record of the experiment.
+    """
+
+    record: Record
     gradients: int
     adaptive: float
     name: str
     other: float
     pairs: Sequence[Comparison]
-
-    @property
-    def counts(self) -> list[str]:
-        """Images that only Adaptive DAA breaks : images that only the other attack breaks."""
-        return [f"{pair.only_daa} : {pair.only_pgd}" for pair in self.pairs]
 
     @property
     def stronger(self) -> str:
@@ -45,10 +36,10 @@ class Level(NamedTuple):
         return (", ".join(texts) or "neither") if won else ""
 
 
-def levels(results: ResultSet) -> list[Level]:
-    """Levels of an experiment; none without Adaptive DAA or without the curves of all records."""
+def levels(records: Sequence[Record]) -> list[Level]:
+    """Levels of an experiment with curves; none without Adaptive DAA or another attack."""
     runs: dict[str, dict[int, Record]] = {}
-    for record in results.records if results.has_curves else ():
+    for record in records:
         attack = record.attack
         name = f"{label(attack)}, {loss(attack)}" if attack.loss else ""
         runs.setdefault(name, {})[record.seed] = record
@@ -65,7 +56,7 @@ def levels(results: ResultSet) -> list[Level]:
         pairs = [Comparison(ours[seed], other[seed]) for seed in ours if seed in other]
         if any(record.broken_in is None for pair in pairs for record in (pair.daa, pair.pgd)):
             pairs = []
-        rows.append(Level(gradients, _mean(ours), name, _mean(other), pairs))
+        rows.append(Level(adaptive[first], gradients, _mean(ours), name, _mean(other), pairs))
     tested = iter(corrected([pair for row in rows for pair in row.pairs]))
     return [row._replace(pairs=[next(tested) for _ in row.pairs]) for row in rows]
 

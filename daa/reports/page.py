@@ -13,18 +13,7 @@ from typing import Any, NamedTuple
 
 from daa.attacks.methods import METHODS
 from daa.errors import require
-from daa.reports import (
-    autoattack,
-    budgets,
-    curves,
-    figures,
-    style,
-    summary,
-    tables,
-    tabular,
-    wording,
-)
-from daa.reports.budgets import Level
+from daa.reports import autoattack, curves, figures, style, summary, tables, tabular, wording
 from daa.reports.comparisons import Comparison
 from daa.reports.results import ResultSet, load
 from daa.reports.summary import Card
@@ -114,7 +103,6 @@ class Section:
     rows: Sequence[tuple[Mapping[str, str], Record | None, Comparison | None]]
     figures: Sequence[tuple[str, dict[str, Any]]]
     images: str
-    levels: Sequence[Level]
 
 
 def write(
@@ -175,7 +163,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         groups=groups,
         sections=sections,
         of_paper=paper,
-        headlines=[section for section in sections if section.levels],
+        headlines=[section for section in sections if section.results.levels],
         papers=papers,
         counts=summary.outcomes(pair for part in papers for pair in part.results.compared),
         networks=networks,
@@ -188,7 +176,6 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         METHODS=METHODS,
         WEIGHTS=WEIGHTS,
         autoattack=autoattack,
-        budgets=budgets,
         summary=summary,
         tables=tables,
         wording=wording,
@@ -238,7 +225,6 @@ def _section(results: ResultSet, out: Path) -> Section:
         rows=[*zip_longest(table.rows, records, pairs)],
         figures=pictures,
         images=style.inline(images, f"{name}-images", alt) if images else "",
-        levels=budgets.levels(results),
     )
 
 
@@ -251,4 +237,5 @@ def markdown(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board
         reports=_paper_reports(experiments, out),
         link=partial(_path, out),
         tables=tables,
+        wording=wording,
     )

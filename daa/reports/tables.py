@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.reports import budgets, stats, tabular, wording
+from daa.reports import stats, tabular, wording
 from daa.reports.comparisons import Comparison
 from daa.reports.results import ResultSet
 from daa.reports.tabular import Align
@@ -81,6 +81,10 @@ def _number(value: float) -> str:
     return f"{value:,}" if value == int(value) else f"{value:,.1f}"
 
 
+def _all(form: str) -> Callable[[Any], str]:
+    return lambda level: ", ".join(form.format(pair) for pair in level.pairs)
+
+
 def _pair(value: Callable[[Comparison], str]) -> Callable[[Line], str]:
     return lambda line: value(line.comparison) if line.comparison else ""
 
@@ -136,12 +140,17 @@ TESTS = (
 
 # Called with a `Level`. A column without any text is left out.
 LEVELS = (
+    Column("network", lambda level: level.record.target, "left"),
+    Column("images", lambda level: f"{level.record.images:,} of {level.record.data}", "left"),
     Column("gradients", lambda level: str(level.gradients)),
     Column("Adaptive DAA", lambda level: _text(level.adaptive)),
     Column("strongest other attack", lambda level: level.name, "left"),
     Column("its accuracy", lambda level: _text(level.other)),
-    Column("only Adaptive DAA : only the other", lambda level: ", ".join(level.counts)),
-    Column("p Holm", lambda level: ", ".join(f"{pair.p_holm:.2g}" for pair in level.pairs)),
+    Column(
+        "only Adaptive DAA : only the other",
+        _all("{0.only_daa} : {0.only_pgd}"),
+    ),
+    Column("p Holm", _all("{0.p_holm:.2g}")),
     Column("significantly stronger", lambda level: level.stronger, "left"),
 )
 
@@ -213,10 +222,10 @@ def tests(results: ResultSet) -> Table | None:
     return _filled(left, TESTS, rows) if rows else None
 
 
-def levels(results: ResultSet) -> Table | None:
+def levels(*experiments: ResultSet) -> Table | None:
     """Adaptive DAA and the strongest other attack after equal numbers of gradients, if any."""
-    rows = [_texts(LEVELS, level) for level in budgets.levels(results)]
-    return _filled(LEVELS[:4], LEVELS[4:], rows) if rows else None
+    rows = [_texts(LEVELS, level) for one in experiments for level in one.levels]
+    return _filled(LEVELS[:6], LEVELS[6:], rows) if rows else None
 
 
 def markdown(results: ResultSet) -> str:
@@ -227,7 +236,7 @@ def markdown(results: ResultSet) -> str:
     if ttests := tests(results):
         parts += ["", wording.tests(results), "", *ttests.markdown()]
     if at_levels := levels(results):
-        parts += ["", budgets.ABOUT, "", *at_levels.markdown()]
+        parts += ["", wording.LEVELS, "", *at_levels.markdown()]
     return "\n".join(parts) + "\n"
 
 

@@ -52,8 +52,6 @@ def test_the_table_has_every_stage_and_the_progress_of_each_run():
     assert [row[:3] for row in autoattack.rows(race(FAST, never))] == [
         ["AutoAttack: unit 0", "0", "88.00"],
         ["AutoAttack: unit 1", "0", "85.00"],
-        ["Adaptive DAA at AutoAttack's + 0.2", "0", "85.20"],
-        ["Adaptive DAA at AutoAttack's", "0", "85.00"],
         ["Adaptive DAA, end", "0", "84.00"],
         ["Adaptive DAA, end", "2", "90.00"],
     ]
