@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from daa.reports.comparisons import Comparison, corrected
+from daa.reports.results import ResultSet
 from daa.reports.wording import label, loss
 from daa.runs.records import Record
 
@@ -36,10 +37,10 @@ class Level(NamedTuple):
         return (", ".join(texts) or "neither") if won else ""
 
 
-def levels(records: Sequence[Record]) -> list[Level]:
-    """Levels of an experiment with curves; none without Adaptive DAA or another attack."""
+def levels(results: ResultSet) -> list[Level]:
+    """Levels of an experiment; none without curves, Adaptive DAA or another attack."""
     runs: dict[str, dict[int, Record]] = {}
-    for record in records:
+    for record in results.records if results.has_curves else ():
         attack = record.attack
         name = f"{label(attack)}, {loss(attack)}" if attack.loss else ""
         runs.setdefault(name, {})[record.seed] = record

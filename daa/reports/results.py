@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from daa.attacks.methods import AttackConfig
 from daa.errors import InputError, require
-from daa.reports import budgets, comparisons, stats
-from daa.reports.budgets import Level
+from daa.reports import comparisons, stats
 from daa.reports.comparisons import Comparison
 from daa.runs import config, records
 from daa.runs.config import Experiment, Row
@@ -98,11 +97,6 @@ class ResultSet:
     def budgeted(self) -> list[Comparison]:
         """Each run with a gradient budget compared with PGD of the same seed."""
         return comparisons.budgeted(self.records)
-
-    @cached_property
-    def levels(self) -> list[Level]:
-        """Adaptive DAA and the strongest other attack after equal numbers of gradients."""
-        return budgets.levels(self.records) if self.has_curves else []
 
     @property
     def has_curves(self) -> bool:

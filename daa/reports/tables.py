@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.reports import stats, tabular, wording
+from daa.reports import budgets, stats, tabular, wording
 from daa.reports.comparisons import Comparison
 from daa.reports.results import ResultSet
 from daa.reports.tabular import Align
@@ -224,7 +224,7 @@ def tests(results: ResultSet) -> Table | None:
 
 def levels(*experiments: ResultSet) -> Table | None:
     """Adaptive DAA and the strongest other attack after equal numbers of gradients, if any."""
-    rows = [_texts(LEVELS, level) for one in experiments for level in one.levels]
+    rows = [_texts(LEVELS, level) for one in experiments for level in budgets.levels(one)]
     return _filled(LEVELS[:6], LEVELS[6:], rows) if rows else None
 
 

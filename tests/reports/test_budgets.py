@@ -33,7 +33,7 @@ RUNS = (
 
 
 def test_each_level_has_the_strongest_other_attack_and_a_paired_test():
-    rows = budgets.levels(RUNS)
+    rows = budgets.levels(ResultSet(RUNS))
     assert [row.gradients for row in rows] == [25, 50, 100, 150]
     assert [row.name for row in rows] == [
         *["PGD (restarts of 20 steps), cross-entropy"] * 2,
@@ -58,26 +58,26 @@ def test_each_level_has_the_strongest_other_attack_and_a_paired_test():
 
 def test_the_stronger_attack_is_counted_by_seed():
     many = run(LONG, ([0], range(30, 90)), gradients=(100.0,))
-    rows = budgets.levels((*RUNS[:2], many, RUNS[4]))
+    rows = budgets.levels(ResultSet((*RUNS[:2], many, RUNS[4])))
     assert rows[-1].stronger == "the other (1 of 2)"
     swapped = (run(ADAPTIVE, ([0], range(30, 60), [], [])), run(SHORT, ([0], [], [], [])))
-    assert {row.stronger for row in budgets.levels(swapped)} == {"Adaptive DAA (1 of 1)"}
+    assert {row.stronger for row in budgets.levels(ResultSet(swapped))} == {"Adaptive DAA (1 of 1)"}
 
 
 def test_old_records_are_tested_at_their_end_only():
     old = [record.model_copy(update={"broken_in": None}) for record in RUNS]
-    rows = budgets.levels((*old,))
+    rows = budgets.levels(ResultSet((*old,)))
     assert [len(row.pairs) for row in rows] == [0, 0, 0, 2]
     assert [row.other for row in rows] == pytest.approx([97, 97, 90, 90])
     assert tables.levels(ResultSet((*old,))).cells[0][6:] == ["", "", ""]
 
 
 def test_experiments_without_both_sides_have_no_levels():
-    assert not budgets.levels(RUNS[2:])
-    assert not budgets.levels(RUNS[:2])
-    assert not ResultSet((*RUNS, BASE)).levels
+    assert not budgets.levels(ResultSet(RUNS[2:]))
+    assert not budgets.levels(ResultSet(RUNS[:2]))
+    assert not budgets.levels(ResultSet((*RUNS, BASE)))
     short = [r.model_copy(update={"attack": ADAPTIVE.replace(budget=100.0)}) for r in RUNS[:2]]
-    assert [row.gradients for row in budgets.levels((*short, *RUNS[2:]))] == [
+    assert [row.gradients for row in budgets.levels(ResultSet((*short, *RUNS[2:])))] == [
         25,
         50,
         100,
