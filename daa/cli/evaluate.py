@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     out = args.out or folder_of(args.model, args.data, args.method, f"eps{args.eps}")
     same = ["eps", "method", "budget", "minutes", "images", "seed", "data_format", "signature"]
-    same += ["data_dir", "model_dir", "force"]
+    same += ["data_dir", "model_dir", "force", "steps"]
     verdict = evaluate(
         args.model,
         args.data,
@@ -48,7 +48,6 @@ def main(arguments: list[str] | None = None) -> None:
         out=out,
         progress=not args.quiet,
         **{name: getattr(args, name) for name in same},
-        **({} if args.steps is None else {"steps": args.steps}),
     )
     print(verdict)
     say = options.say(args.quiet)

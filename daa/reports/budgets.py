@@ -16,12 +16,9 @@ GRADIENTS = (25, 50, 100, 150)
 
 
 class Level(NamedTuple):
-    """Both attacks after some gradients per image; accuracies in percent, `pairs` by seed.
+    """Both attacks after some gradients per image; accuracies in percent, `pairs` by seed."""
 
-    `record` is any record of the experiment.
-    """
-
-    record: Record
+    record: Record  # of any run
     gradients: int
     adaptive: float
     name: str
