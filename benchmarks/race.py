@@ -26,7 +26,7 @@ def race(
     eps: float,
     autoattack: Callable[..., Any],
     *,
-    budget: float = 150.0,
+    budget: float = 400.0,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> Race:
     """Times both attacks on the cores that this process may use.
@@ -65,7 +65,7 @@ def again(
     eps: float,
     folder: Path,
     *,
-    budget: float = 150.0,
+    budget: float = 400.0,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> Race:
     """Repeats the runs of Adaptive DAA in the race of a folder; keeps the AutoAttack run.

@@ -200,6 +200,12 @@ class Dataset:
         require(ok, f"{self.name}: images", f"1 to {len(self)}", images)
         return Dataset(self.name, self.x[:images], self.y[:images], self.sha256)
 
+    def after(self, skip: int) -> Dataset:
+        """The data set without its first `skip` images, with another name."""
+        require(skip < len(self), f"{self.name}: skip", f"0 to {len(self) - 1}", skip)
+        name = f"{self.name} from image {skip}" if skip else self.name
+        return Dataset(name, self.x[skip:], self.y[skip:], self.sha256)
+
 
 def in_precision(target: Target, precision: Precision) -> Target:
     """The target with its network in "float32" (unchanged) or in "bfloat16".

@@ -49,7 +49,7 @@ class Method:
 
 # Optional building blocks of every method with many steps: another start or step rule, momentum of
 # the direction, the best image of all steps instead of the last one, a factor of the logits,
-# restarts only on robust images, minibatches without shuffling.
+# restarts only on robust images, as many as a budget pays for, minibatches without shuffling.
 BLOCKS: dict[str, Any] = {
     "start": Literal[tuple(STARTS)],
     "step": Literal[tuple(STEPS)],
@@ -57,6 +57,7 @@ BLOCKS: dict[str, Any] = {
     "keep": Literal["best"],
     "scale": float,
     "restarts": Literal["standing"],
+    "budget": float,
     "shuffle": Literal["never"],
 }
 
@@ -69,11 +70,13 @@ def _blocks_of(method: str) -> list[str]:
 def composed(method: str, options: Mapping[str, Any]) -> Method:
     """The row of a method, with the building blocks among some options."""
     row = METHODS[method]
+    repeated = row.plan is plans.repeat
+    robust = repeated and (options.get("restarts") or options.get("budget"))
     return replace(
         row,
         start=STARTS.get(str(options.get("start")), row.start),
         step=STEPS.get(str(options.get("step")), row.step),
-        plan=plans.on_robust if options.get("restarts") == "standing" else row.plan,
+        plan=plans.on_robust if robust else row.plan,
         particles=row.particles and options.get("shuffle") != "never",
     )
 
@@ -200,6 +203,9 @@ class AttackConfig:
             ok = self.steps % self.steps_per_shuffle == 0
             multiple = f"a multiple of steps_per_shuffle={self.steps_per_shuffle}"
             require(ok, "steps", multiple, self.steps)
+        if self.budget is not None and self.method_spec.plan is plans.on_robust:
+            least = self.gradients_per_image + 1
+            require(self.budget >= least, "budget", f"{least:g} for one restart", self.budget)
         if METHODS[self.method].particles:
             require(self.batch_size >= 2, "batch_size", "at least 2 particles", self.batch_size)
 

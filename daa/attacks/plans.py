@@ -7,6 +7,7 @@ its plan again with the stored results.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +105,12 @@ class Report:
         return np.logical_and.accumulate(correct, axis=0).mean(axis=1)
 
     @property
+    def broken_in(self) -> np.ndarray:
+        """Unit that misclassified each image first: 0 without attack, R + 1 for none. [N]."""
+        correct = np.concatenate([self.natural[None] > 0, self.correct_per_restart])
+        return np.logical_and.accumulate(correct, axis=0).sum(axis=0)
+
+    @property
     def gradients(self) -> np.ndarray:
         """Forward-backward passes of each image; a forward pass counts half. [N]."""
         total = np.zeros(len(self.margin))
@@ -139,10 +146,20 @@ def on_robust(
     restarts: int,
     report: Report,
     target_labels: np.ndarray | None = None,
+    budget: float | None = None,
 ) -> Plan:
-    """The same attack `restarts` times, each time on the images that are still robust."""
-    for restart in range(restarts):
+    """The same attack `restarts` times, each time on the images that are still robust.
+
+    With a budget, the restarts end when it is spent, as in Adaptive DAA: it is the mean number of
+    forward-backward passes per image; a forward pass counts half, also the one of the clean images.
+    The last restart attacks as many images as are left to pay for, by increasing margin.
+    """
+    for restart in range(restarts) if budget is None else itertools.count():
         images = np.flatnonzero(report.margin > 0)
+        if budget is not None:
+            left = (budget - 0.5) * len(report.margin) - report.gradients.sum()
+            order = np.argsort(report.margin[images], kind="stable")
+            images = np.sort(images[order[: int(left / (config.gradients_per_image + 0.5))]])
         if not len(images):
             return
         labels = None if target_labels is None else target_labels[images]

@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     limit.add_argument("--budget", type=float, help="mean gradients per image (default 150)")
     limit.add_argument("--minutes", type=float, help="time limit of the method adaptive")
     parser.add_argument("--method", choices=METHODS, default="adaptive")
+    parser.add_argument("--steps", type=options.positive, help="per restart, within the budget")
     parser.add_argument("--images", type=options.positive, help="attack the first IMAGES")
     parser.add_argument("--seed", type=options.integer, default=0)
     bounds = ("LOW", "HIGH")
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     out = args.out or folder_of(args.model, args.data, args.method, f"eps{args.eps}")
     same = ["eps", "method", "budget", "minutes", "images", "seed", "data_format", "signature"]
-    same += ["data_dir", "model_dir", "force"]
+    same += ["data_dir", "model_dir", "force", "steps"]
     verdict = evaluate(
         args.model,
         args.data,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from daa import targets
 from daa.attacks import directions
+from daa.attacks.adaptive import adaptive
 from daa.attacks.components import checked
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.worst_case import margins
@@ -147,7 +148,8 @@ def attack_config(
 ) -> AttackConfig:
     """The attack of an evaluation; arguments as for `evaluate`.
 
-    A method without a budget gets as many steps as the budget pays for.
+    Without the option `steps`, other methods than `adaptive` make one run, with as many steps as
+    the budget pays for; with `steps`, they restart on the robust images until it is spent.
     """
     checked("method", method, Literal[tuple(METHODS)])
     length: Any = fraction(eps)
@@ -164,11 +166,13 @@ def attack_config(
     require(valid, "minutes", "a finite number > 0", minutes)
     reads = AttackConfig.readable(method, options)
     settings: dict[str, Any] = {"eps": length}
-    if "budget" in reads:
+    if METHODS[method].plan is adaptive:
         default = BUDGET if minutes is None else ENDLESS
         settings |= {"budget": float(default if budget is None else budget), "minutes": minutes}
     elif minutes is not None:
         raise InputError(f"minutes: {method} has no time limit; use adaptive, or set a budget")
+    elif options.get("steps") is not None:
+        settings["budget"] = budget
     elif "steps" in reads:
         row, steps = METHODS[method], BUDGET if budget is None else budget
         if row.direction is directions.nowhere:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from daa.attacks import components
 from daa.attacks.attack import Attack
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.worst_case import worst_case
@@ -73,7 +72,7 @@ def attack(
 ) -> np.ndarray:
     """The worst adversarial image of each input. [N, H, W, C] float32.
 
-    A plan without restarts, as in the adaptive attack, runs with the seeds `seed`, `seed + 1`, ...
+    An attack with a budget, as the adaptive attack, runs with the seeds `seed`, `seed + 1`, ...
     A targeted attack returns the first image that the network assigns to its target class, else
     the image of the last restart.
     """
@@ -89,7 +88,7 @@ def attack(
             done |= predict(target, moved).argmax(axis=1) == target_labels
         return adv
     config = AttackConfig(**settings)
-    if "restarts" in components.needs(config.method_spec.plan):
+    if not config.reads("budget"):
         return worst_case(target, config, x, y, restarts=restarts, seed=seed).adv
     adv, margin = x.copy(), np.full(len(x), np.inf, np.float32)
     for number in range(restarts):

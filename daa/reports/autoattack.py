@@ -18,9 +18,18 @@ from daa.targets.files import read_json
 
 # File name in the folder of an experiment.
 NAME = "autoattack.json"
-# A run of Adaptive DAA comes close to AutoAttack within this difference in accuracy.
-WITHIN = 0.002
+# Differences from AutoAttack's last accuracy at which the costs are compared.
+LEVELS = {"AutoAttack's final accuracy": 0.0, "+ 0.2": 0.002, "+ 0.5": 0.005, "+ 1.0": 0.01}
 HEADER = ("attack", "seed", "robust accuracy", "gradients per image", "seconds", "CPU seconds")
+LEVELS_HEADER = (
+    *("level", "robust accuracy", "AutoAttack, CPU seconds", "Adaptive DAA, CPU seconds"),
+    *("ratio of CPU seconds", "ratio of gradients"),
+)
+LEVELS_ABOUT = (
+    "Costs until each attack first reaches a robust accuracy, for each seed of Adaptive DAA. A "
+    "ratio is AutoAttack's cost divided by the cost of Adaptive DAA; a dash means that Adaptive "
+    "DAA ends above this accuracy. AutoAttack's accuracy is recorded after each of its attacks."
+)
 
 
 class Point(BaseModel, frozen=True, extra="forbid"):
@@ -99,20 +108,15 @@ def markdown(races: Sequence[Race]) -> str:
     parts = ["# Adaptive DAA and AutoAttack"]
     for race in races:
         parts += ["", about(race), "", *tabular.markdown(HEADER, rows(race))]
-        parts += ["", verdict(race)]
+        parts += ["", LEVELS_ABOUT, "", *tabular.markdown(LEVELS_HEADER, levels(race))]
     return "\n".join(parts) + "\n"
 
 
 def rows(race: Race) -> list[list[str]]:
-    """AutoAttack after each of its attacks; Adaptive DAA close to it, level with it, at the end."""
-    first, goal = race.autoattack, race.autoattack.last.accuracy
+    """AutoAttack after each of its attacks, and the end of each run of Adaptive DAA."""
+    first = race.autoattack
     named = [(f"AutoAttack: {point.attack}", first.seed, point) for point in first.points]
-    for course in race.adaptive:
-        for name, accuracy in (("AutoAttack's + 0.2", goal + WITHIN), ("AutoAttack's", goal)):
-            point = course.first_below(accuracy)
-            if point is not None:
-                named.append((f"Adaptive DAA at {name}", course.seed, point))
-        named.append(("Adaptive DAA, end", course.seed, course.last))
+    named += [("Adaptive DAA, end", course.seed, course.last) for course in race.adaptive]
     cells = []
     for name, seed, point in named:
         costs = [f"{n:,.1f}" for n in (point.gradients, point.seconds, point.cpu_seconds)]
@@ -130,22 +134,20 @@ def about(race: Race) -> str:
     )
 
 
-def verdict(race: Race) -> str:
-    """Costs of both attacks until each first comes within 0.2 points of AutoAttack's last accuracy.
+def levels(race: Race) -> list[list[str]]:
+    """Costs of both attacks until each first reaches AutoAttack's last accuracy or one close to it.
 
-    AutoAttack is charged up to the first of its attacks that reaches this accuracy.
+    AutoAttack is charged up to the end of the first of its attacks that reaches the accuracy.
     """
-    end = race.autoattack.last.accuracy
-    goal = race.autoattack.first_below(end + WITHIN)
-    points = [course.first_below(end + WITHIN) for course in race.adaptive]
-    there = [point for point in points if point is not None]
-    came = f"Adaptive DAA comes within 0.2 points of AutoAttack's {100 * end:.2f} % in"
-    if goal is None or not there:
-        return f"{came} {len(there)} of {len(points)} runs."
-    time = [goal.cpu_seconds / max(point.cpu_seconds, 1e-9) for point in there]
-    gradients = [goal.gradients / max(point.gradients, 1e-9) for point in there]
-    return (
-        f"{came} {len(there)} of {len(points)} runs. To the same accuracy AutoAttack needs "
-        f"{min(time):,.0f} to {max(time):,.0f} times their processor time and "
-        f"{min(gradients):,.0f} to {max(gradients):,.0f} times their gradients."
-    )
+    cells = []
+    for name, more in LEVELS.items():
+        accuracy = race.autoattack.last.accuracy + more
+        goal = race.autoattack.first_below(accuracy)
+        assert goal is not None
+        points = [course.first_below(accuracy) for course in race.adaptive]
+        time = [p and f"{p.cpu_seconds:,.1f}" for p in points]
+        ratios = [p and f"{goal.cpu_seconds / max(p.cpu_seconds, 1e-9):,.0f}" for p in points]
+        gradients = [p and f"{goal.gradients / max(p.gradients, 1e-9):,.0f}" for p in points]
+        texts = (", ".join(text or "-" for text in row) for row in (time, ratios, gradients))
+        cells.append([name, f"{100 * accuracy:.2f}", f"{goal.cpu_seconds:,.1f}", *texts])
+    return cells

@@ -105,11 +105,11 @@ def compare(records: Sequence[Record]) -> list[Comparison | None]:
 
 
 def budgeted(records: Sequence[Record]) -> list[Comparison]:
-    """Compares runs with a gradient budget with the strongest PGD of the same seed and radius."""
+    """Compares Adaptive DAA with the strongest PGD of the same seed and radius."""
     pairs, pgd = [], [record for record in records if record.attack.method == "pgd"]
     for record in records:
         same = [r for r in pgd if r.attack.eps == record.attack.eps and _same(_SHARED, record, r)]
-        if same and record.attack.reads("budget"):
+        if same and record.attack.method == "adaptive":
             pairs.append(Comparison(record, min(same, key=lambda other: other.worst)))
     return corrected(pairs)
 

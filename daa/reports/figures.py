@@ -136,9 +136,10 @@ def budget(results: ResultSet) -> Plot:
         on = "" if race.images == records[0].images else f", first {race.images:,} images"
         x, y = race.autoattack.arrays
         lines.append(Line(f"AutoAttack{on}", "wine", x, y, dash=":", marker="*"))
-        if on:
+        if on or race.adaptive[0].last.gradients > 1.1 * most:
             x, y = race.adaptive[0].arrays
-            name, colour = f"Adaptive DAA{on}", style.colour_of("adaptive")
+            name = f"Adaptive DAA{on or ', budget of the race'}"
+            colour = style.colour_of("adaptive")
             lines.append(Line(name, colour, x, y, dash="--", width=1, step=True))
     most = max([most, *(race.autoattack.last.gradients for race in races)])
     courses = [course for race in races[-1:] for course in (race.autoattack, race.adaptive[0])]
@@ -168,13 +169,18 @@ def accuracy_after(record: Record, gradients: np.ndarray) -> np.ndarray:
 
 
 def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]:
-    groups: dict[tuple[str, str], list[Record]] = {}
+    """A line per method and loss; of several settings, the one with most seeds, then the best."""
+    groups: dict[tuple[str, str], dict[str, list[Record]]] = {}
     for record in records:
-        groups.setdefault((record.attack.method, loss(record.attack)), []).append(record)
+        settings = groups.setdefault((record.attack.method, loss(record.attack)), {})
+        settings.setdefault(label(record.attack), []).append(record)
     used: Counter[str] = Counter()
     for method, name in sorted(groups, key=lambda key: (*_ORDER, key[0]).index(key[0])):
         several = sum(key[0] == method for key in groups) > 1
-        runs = np.array([accuracy_after(record, gradients) for record in groups[method, name]])
+        own = max(groups[method, name].values(), key=lambda runs: (len(runs), -runs[0].worst))
+        attack = own[0].attack
+        title = label(attack) if attack.budget and attack.loss else METHODS[method].title
+        runs = np.array([accuracy_after(record, gradients) for record in own])
         # A line of steps needs only the points where some run changes, and the ends.
         there = np.flatnonzero(np.isfinite(runs).all(axis=0))
         changed = (np.diff(runs[:, there], axis=1) != 0).any(axis=0)
@@ -184,7 +190,7 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
         dash = _DASHES[used[colour] % len(_DASHES)]
         used[colour] += 1
         yield Line(
-            METHODS[method].title + (f", {name}" if several else ""),
+            title + (f", {name}" if several else ""),
             colour,
             gradients[points],
             runs.mean(axis=0),

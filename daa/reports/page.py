@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from daa.attacks.methods import METHODS
 from daa.errors import require
 from daa.reports import autoattack, curves, figures, style, summary, tables, tabular, wording
+from daa.reports.budgets import Level, levels
 from daa.reports.comparisons import Comparison
 from daa.reports.results import ResultSet, load
 from daa.reports.summary import Card
@@ -103,6 +104,7 @@ class Section:
     rows: Sequence[tuple[Mapping[str, str], Record | None, Comparison | None]]
     figures: Sequence[tuple[str, dict[str, Any]]]
     images: str
+    levels: Sequence[Level]
 
 
 def write(
@@ -163,7 +165,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         groups=groups,
         sections=sections,
         of_paper=paper,
-        headlines=[line for results in experiments if (line := summary.headline(results))],
+        headlines=[section for section in sections if section.levels],
         papers=papers,
         counts=summary.outcomes(pair for part in papers for pair in part.results.compared),
         networks=networks,
@@ -176,6 +178,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         METHODS=METHODS,
         WEIGHTS=WEIGHTS,
         autoattack=autoattack,
+        summary=summary,
         tables=tables,
         wording=wording,
     )
@@ -224,6 +227,7 @@ def _section(results: ResultSet, out: Path) -> Section:
         rows=[*zip_longest(table.rows, records, pairs)],
         figures=pictures,
         images=style.inline(images, f"{name}-images", alt) if images else "",
+        levels=levels(results),
     )
 
 
@@ -236,4 +240,5 @@ def markdown(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board
         reports=_paper_reports(experiments, out),
         link=partial(_path, out),
         tables=tables,
+        wording=wording,
     )

@@ -1,4 +1,4 @@
-"""The results in brief: a card per experiment, and the comparison under equal budgets."""
+"""The results in brief: a card per experiment."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import numpy as np
-
 from daa import targets
-from daa.attacks.methods import METHODS
 from daa.reports.comparisons import Comparison
 from daa.reports.results import ResultSet
-from daa.reports.wording import loss, radius
+from daa.reports.wording import radius
 from daa.runs.records import Record
 
 OUTCOMES = ("stronger", "no difference", "weaker")
@@ -56,49 +53,3 @@ def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
     """Number of comparisons by outcome."""
     count = Counter(pair.outcome for pair in pairs)
     return {name: count[name] for name in OUTCOMES}
-
-
-class Headline(NamedTuple):
-    """Adaptive DAA, PGD and the best other attack under the same budget.
-
-    Accuracies in percent and gradients are means over the seeds; `p` is the largest p.
-    """
-
-    results: ResultSet
-    adaptive: float
-    pgd: float
-    next_name: str
-    next_best: float
-    gradients: float
-    pgd_gradients: float
-    p: float
-    outcomes: Mapping[str, int]
-
-
-def headline(results: ResultSet) -> Headline | None:
-    """The headline of an experiment with equal budgets; None for other experiments."""
-    pairs = results.budgeted
-    if not pairs or not results.has_curves:
-        return None
-    baselines: dict[str, list[Record]] = {}
-    for record in results.records:
-        if not record.attack.reads("budget"):
-            name = f"{METHODS[record.attack.method].title} ({loss(record.attack)})"
-            baselines.setdefault(name, []).append(record)
-    best = min(baselines, key=lambda name: _accuracy(baselines[name]))
-    daa, pgd = [pair.daa for pair in pairs], [pair.pgd for pair in pairs]
-    return Headline(
-        results=results,
-        adaptive=_accuracy(daa),
-        pgd=_accuracy(pgd),
-        next_name=best,
-        next_best=_accuracy(baselines[best]),
-        gradients=float(np.mean([record.gradients_per_image for record in daa])),
-        pgd_gradients=float(np.mean([record.gradients_per_image for record in pgd])),
-        p=max(pair.p_holm for pair in pairs),
-        outcomes=outcomes(pairs),
-    )
-
-
-def _accuracy(runs: list[Record]) -> float:
-    return float(np.mean([100 * record.worst for record in runs]))

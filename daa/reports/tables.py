@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.reports import stats, tabular, wording
+from daa.reports import budgets, stats, tabular, wording
 from daa.reports.comparisons import Comparison
 from daa.reports.results import ResultSet
 from daa.reports.tabular import Align
@@ -52,6 +52,10 @@ def _first_run(line: Line) -> str:
     return "" if line.record.gradients_after else _percent(line.record.robust_accuracy[0])
 
 
+def _restarts(line: Line) -> str:
+    return "" if line.record.attack.reads("budget") else str(line.record.restarts)
+
+
 def _particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig], str]:
     return lambda attack: value(attack) if METHODS[attack.method].particles else ""
 
@@ -79,6 +83,10 @@ def _difference(line: Line) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,}" if value == int(value) else f"{value:,.1f}"
+
+
+def _all(form: str) -> Callable[[Any], str]:
+    return lambda level: ", ".join(form.format(pair) for pair in level.pairs)
 
 
 def _pair(value: Callable[[Comparison], str]) -> Callable[[Line], str]:
@@ -112,7 +120,7 @@ NUMBERS = (
     Column("p McNemar", _pair(lambda pair: f"{pair.p:.2g}")),
     Column("p Holm", _pair(lambda pair: f"{pair.p_holm:.2g}")),
     Column("images", lambda line: _number(line.record.images)),
-    Column("restarts", lambda line: str(line.record.restarts)),
+    Column("restarts", _restarts),
     Column("gradients per image", lambda line: _number(line.record.gradients_per_image)),
     Column("seconds", lambda line: f"{line.record.seconds:,.0f}"),
 )
@@ -132,6 +140,22 @@ TESTS = (
     Column("t unpaired, arXiv", lambda pair: (pair.paper and pair.paper.t_arxiv) or ""),
     Column("p unpaired, arXiv", lambda pair: (pair.paper and pair.paper.p_arxiv) or ""),
     Column("p paired, AAAI", lambda pair: (pair.paper and pair.paper.p_aaai) or ""),
+)
+
+# Called with a `Level`. A column without any text is left out.
+LEVELS = (
+    Column("network", lambda level: level.record.target, "left"),
+    Column("images", lambda level: f"{level.record.images:,} of {level.record.data}", "left"),
+    Column("gradients", lambda level: str(level.gradients)),
+    Column("Adaptive DAA", lambda level: _text(level.adaptive)),
+    Column("strongest other attack", lambda level: level.name, "left"),
+    Column("its accuracy", lambda level: _text(level.other)),
+    Column(
+        "only Adaptive DAA : only the other",
+        _all("{0.only_daa} : {0.only_pgd}"),
+    ),
+    Column("p Holm", _all("{0.p_holm:.2g}")),
+    Column("significantly stronger", lambda level: level.stronger, "left"),
 )
 
 
@@ -202,6 +226,12 @@ def tests(results: ResultSet) -> Table | None:
     return _filled(left, TESTS, rows) if rows else None
 
 
+def levels(*experiments: ResultSet) -> Table | None:
+    """Adaptive DAA and the strongest other attack after equal numbers of gradients, if any."""
+    rows = [_texts(LEVELS, level) for one in experiments for level in budgets.levels(one)]
+    return _filled(LEVELS[:6], LEVELS[6:], rows) if rows else None
+
+
 def markdown(results: ResultSet) -> str:
     """Title, table, notes and t-tests."""
     parts = [f"# {results.title}", "", *table(results).markdown()]
@@ -209,6 +239,8 @@ def markdown(results: ResultSet) -> str:
         parts += ["", note]
     if ttests := tests(results):
         parts += ["", wording.tests(results), "", *ttests.markdown()]
+    if at_levels := levels(results):
+        parts += ["", wording.LEVELS, "", *at_levels.markdown()]
     return "\n".join(parts) + "\n"
 
 

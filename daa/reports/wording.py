@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
 from daa.attacks.losses import LOSSES
@@ -36,6 +35,14 @@ PAPER_TESTS = (
     "loss nor the number of restarts; the values are printed here next to cross-entropy."
 )
 
+LEVELS = (
+    "Robust accuracy in % after equal numbers of gradients per image, means over the seeds. The "
+    "other attack has the lowest accuracy with the first seed of all settings of this experiment. "
+    "For each of its seeds: images that only one of both attacks breaks, McNemar's exact p after "
+    "Holm's correction for this table, and the number of seeds with p < 0.05. These columns are "
+    "empty if a record does not say when its images broke."
+)
+
 
 def label(attack: AttackConfig) -> str:
     """Title of the method, with the important options in brackets."""
@@ -52,6 +59,7 @@ def options(attack: AttackConfig) -> str:
         _FORMULAS.get(attack.formula or "", ""),
         "" if attack.precision == "float32" else attack.precision,
         "start clipped" if attack.clip_start else "",
+        f"restarts of {attack.steps} steps" if attack.budget and attack.loss else "",
     ]
     defaults = METHODS[attack.method].options
     for name, text in _BLOCKS.items():
@@ -73,12 +81,6 @@ def radius(eps: float) -> str:
     return decimal
 
 
-def at_most(p: float) -> str:
-    """`p` rounded up to one digit, so that "p ≤ ..." is true."""
-    exact = Decimal(str(p))
-    return f"{float(exact.quantize(Decimal(1).scaleb(exact.adjusted()), ROUND_CEILING)):g}"
-
-
 def plural(number: int, name: str) -> str:
     """A number with a noun, as "1 run" or "2,000 runs"."""
     return f"{number:,} {name}" + ("" if number == 1 else "s")
@@ -87,14 +89,15 @@ def plural(number: int, name: str) -> str:
 def source(records: Sequence[Record]) -> str:
     """Network, images, restarts, seeds and devices of an experiment, as a sentence."""
     first = records[0]
-    restarts = sorted({record.restarts for record in records})
+    restarts = sorted({r.restarts for r in records if not r.attack.reads("budget")})
+    runs = f"{' or '.join(map(str, restarts))} restart{'s' if restarts[-1:] > [1] else ''}, "
     seeds = sorted({record.seed for record in records})
     devices = dict.fromkeys(device for r in records for device in r.device.split(" and "))
     return (
         f"Accuracy in % (lower is a stronger attack) of {first.target} "
         f"({first.weights} weights), clean {100 * first.clean_accuracy:.2f}; "
         f"{first.data}, {first.images:,} images, "
-        f"{' or '.join(map(str, restarts))} restart{'s' if restarts[-1] > 1 else ''}, "
+        f"{runs if restarts else ''}"
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}, "
         f"{' and '.join(devices)}."
     )

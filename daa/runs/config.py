@@ -101,8 +101,8 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
 
     In the YAML file, `attack` sets options for all rows, and a row can override them.
     `sweep: {eps: [0.1, 0.2]}` repeats each row for each value, and `seeds: [0, 1, 2]` for each
-    seed. `eps: target` is the radius of the attacked target, `step_size: eps/20` a fraction of the
-    radius.
+    seed; a row may have other `seeds`. `eps: target` is the radius of the attacked target,
+    `step_size: eps/20` a fraction of the radius.
 
     Args:
         group: section of the results page.
@@ -111,6 +111,7 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
         data: data set for a model of the user, as in `daa.targets.user_data.load`.
         bounds, data_format, signature: options of a model of the user, as in
             `daa.targets.user_models.load`.
+        skip: number of images left out at the beginning of the data set.
         images: number of images attacked, from the first on; None for all.
         merged_paper: worst-case accuracy of all rows together in the paper, in percent.
         certified: lower bound of the accuracy under every attack in the ball, in percent.
@@ -126,6 +127,7 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
     data_format: Literal["channels_last", "channels_first"] | None = None
     signature: str | None = None
     split: Literal["train", "test"] = "test"
+    skip: Annotated[int, Field(ge=0)] = 0
     images: Annotated[int, Field(ge=1)] | None = None
     restarts: Annotated[int, Field(ge=1, le=MOST_RESTARTS)] = 1
     seed: Seed = 0
@@ -211,6 +213,8 @@ def _repeated(
     """A row of the file, once for each combination of swept value and seed."""
     if not isinstance(entry, dict):
         raise InputError(f"{source}: must be a mapping, got {shown(entry)}")
+    entry = dict(entry)
+    seeds = check(_SEEDS, entry.pop("seeds", seeds), f"{source}.seeds")
     swept = [{option: value} for option, values in sweep.items() for value in values] or [{}]
     seeded = [{"seed": seed} for seed in seeds or ()] or [{}]
     for values, seed in itertools.product(swept, seeded):

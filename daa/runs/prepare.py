@@ -48,11 +48,11 @@ def prepare(
     fields |= {name: value for name, value in replaced.items() if value is not None}
     experiment: Experiment = config.check(TypeAdapter(Experiment), fields, "options")
     reference = experiment.target if target is None else target
-    data = None
+    data, last = None, experiment.images and experiment.skip + experiment.images
     if experiment.data is not None:
         data, notes = user_data.load(
             experiment.data,
-            images=experiment.images,
+            images=last,
             bounds=experiment.bounds,
             data_format=experiment.data_format,
             split=experiment.split,
@@ -80,7 +80,8 @@ def prepare(
         experiment = retarget(experiment, loaded.name)
     experiment = in_precision(experiment, precision, here)
     if data is None:
-        data = targets.load_dataset(loaded.name, experiment.split, data_dir, experiment.images)
+        data = targets.load_dataset(loaded.name, experiment.split, data_dir, last)
+    data = data.after(experiment.skip)
     return Prepared(experiment, loaded, load, data, out / experiment.name, about)
 
 

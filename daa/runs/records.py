@@ -49,7 +49,7 @@ class Identity(BaseModel, frozen=True):
     weights_sha256: Line | None = Field(description="Hash of the file of the weights.")
     data: Line = Field(description="Name of the data set.")
     data_sha256: Line | None = Field(description="Hash of the files of the data set.")
-    images: Count = Field(description="Number of attacked images, the first ones of the data set.")
+    images: Count = Field(description="Number of attacked images, the first ones of `data`.")
     restarts: Count = Field(description="Number of restarts.")
     seed: Whole = Field(description="Seed of all random numbers.")
 
@@ -77,6 +77,11 @@ class Record(Identity, frozen=True):
     versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
     git_commit: Line | None = Field(description="Commit; with `-dirty` if the code differed.")
     broken: tuple[Whole, ...] = Field(description="Images misclassified with or without attack.")
+    broken_in: tuple[Whole, ...] | None = Field(
+        None,
+        description="Unit that misclassified each image of `broken` first, 0 without attack; "
+        "missing in older records.",
+    )
     config: FileName | None = Field(None, description="Name of the config file.")
     instead_of: Line | None = Field(None, description="Target of the config, if not attacked.")
 
@@ -91,6 +96,9 @@ class Record(Identity, frozen=True):
                 )
         if self.gradients_after is None:
             require(units == self.restarts, "robust_accuracy", f"{self.restarts} values", units)
+        if self.broken_in is not None:
+            count, units = len(self.broken), len(self.broken_in)
+            require(units == count, "broken_in", f"{count} values", units)
         broken = set(self.broken)
         if len(broken) < len(self.broken) or max(broken, default=0) >= self.images:
             raise InputError(f"broken: must be different images from 0 to {self.images - 1}")
@@ -125,8 +133,7 @@ def identity(experiment: Experiment, row: Row, target: Target, data: Dataset) ->
         data=data.name,
         data_sha256=data.sha256,
         images=len(data),
-        # Methods without a loss have a budget instead of restarts.
-        restarts=experiment.restarts if row.attack.loss else 1,
+        restarts=1 if row.attack.reads("budget") else experiment.restarts,
         seed=experiment.seed if row.seed is None else row.seed,
     ).model_dump(mode="json", by_alias=True)
 
@@ -174,6 +181,7 @@ def finished_run(
     }
     if row.attack.method_spec.plan is not plans.repeat:
         content["gradients_after"] = report.gradients_after.round(3).tolist()
+        content["broken_in"] = report.broken_in[list(content["broken"])].tolist()
     if top5 is not None:
         content |= {"top5_accuracy": top5, "paper_top5_percent": row.paper_top5}
     return Record.model_validate(content)

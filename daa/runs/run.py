@@ -152,7 +152,8 @@ class _RowRun:
         self.target, self.data, self.shared = target, data, states is not None
         self.ident = records.identity(experiment, self.row, target, data)
         self.restarts = self.ident["restarts"]
-        self.repeats = self.row.attack.method_spec.plan in (plans.repeat, plans.on_robust)
+        own = self.row.attack.method_spec.plan not in (plans.repeat, plans.on_robust)
+        self.repeats = not (own or self.row.attack.reads("budget"))
         self.path = None if folder is None else folder / f"{self.row.name}.json"
         self.local_state = None if self.path is None else self.path.with_suffix(".npz")
         self.state_path = self.local_state

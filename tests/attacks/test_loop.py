@@ -264,6 +264,7 @@ def test_a_report_counts_ties_as_wrong_and_what_was_left_out_as_right():
     assert REPORT.accuracy_per_restart.tolist() == [0.75, 0.75, 1.0]
     assert REPORT.clean_accuracy == 0.75
     assert REPORT.robust_accuracy.tolist() == [0.5, 0.25, 0.25]
+    assert REPORT.broken_in.tolist() == [2, 1, 4, 0]
 
 
 def test_a_report_counts_gradients_for_each_image_and_after_each_unit():

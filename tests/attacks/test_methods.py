@@ -119,11 +119,14 @@ def test_building_blocks_take_the_place_of_a_methods_own_parts():
         (AttackConfig("pgd", start="stripes"), "start", starts.stripes),
         (AttackConfig("pgd", step="halving"), "step", steps.halving),
         (AttackConfig("blob", restarts="standing"), "plan", plans.on_robust),
+        (AttackConfig("apgd", steps=10, budget=11.5), "plan", plans.on_robust),
         (AttackConfig("blob", shuffle="never"), "particles", False),
     ]:
         assert getattr(settings.method_spec, part) is expected
         assert AttackConfig.from_settings(settings.settings()) == settings
-    for options in ({"step": "halving"}, {"keep": "best"}, {"momentum": 0.5}):
+    with pytest.raises(InputError, match=r"budget: expected 11\.5 for one restart, got 11.4"):
+        AttackConfig("apgd", steps=10, budget=11.4)
+    for options in ({"step": "halving"}, {"keep": "best"}, {"momentum": 0.5}, {"budget": 20.0}):
         (name,) = options
         with pytest.raises(InputError, match=f"{name}: expected no such option for fgsm"):
             AttackConfig("fgsm", **options)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -103,6 +104,26 @@ def test_a_plan_chooses_images_from_the_report_and_waits_for_it(target):
     complete = worst_case(target, settings, x, y, restarts=3, so_far=half)
     np.testing.assert_array_equal(complete.adv, alone.adv)
     np.testing.assert_array_equal(complete.gradients, alone.gradients)
+
+
+def test_a_budget_pays_for_restarts_on_robust_images_by_increasing_margin(target):
+    x, y = images(60)
+    settings = config("pgd", eps=0.05, step_size=0.01, budget=75.0)
+    report = worst_case(target, settings, x, y)
+    *earlier, last = report.history
+    spent = report.gradients_after[-1] + 0.5  # the forward pass of the clean images
+    assert 75 - settings.gradients_per_image / 60 < spent <= 75
+    assert [len(outcome.margin) for outcome in earlier] == sorted(
+        (len(outcome.margin) for outcome in report.history), reverse=True
+    )[:-1]
+    margin = np.where(report.natural > 0, np.inf, report.natural)
+    for outcome in earlier:
+        margin[outcome.images] = np.minimum(margin[outcome.images], outcome.margin)
+    left = np.setdiff1d(np.flatnonzero(margin > 0), last.images)
+    assert len(left) and margin[last.images].max() <= margin[left].min()
+    first = worst_case(target, settings.replace(budget=40.0), x, y)
+    rest = worst_case(target, settings, x, y, so_far=replace(first, history=first.history[:1]))
+    assert rest.gradients.tolist() == report.gradients.tolist()
 
 
 def test_a_job_may_have_a_plan_of_its_own(target):

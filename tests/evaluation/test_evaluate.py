@@ -67,7 +67,8 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
         ("fgsm", 12, None, {}, {"eps": 0.1}),
         ("blob", 38, None, {}, {"steps": 30, "steps_per_shuffle": 10}),
         ("blob", 38, None, {"steps_per_shuffle": 7}, {"steps": 35}),
-        ("pgd", 20, None, {"steps": 3, "step_size": 0.1}, {"steps": 3, "step_size": 0.1}),
+        ("pgd", 20, None, {"steps": 3, "step_size": 0.1}, {"budget": 20, "step_size": 0.1}),
+        ("pgd", None, None, {"steps": 3}, {"steps": 3, "step_size": 0.01, "budget": None}),
     ],
 )
 def test_the_attack_has_the_budget_or_the_steps(method, budget, minutes, options, expected):

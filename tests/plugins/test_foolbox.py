@@ -73,7 +73,7 @@ def test_a_class_to_be_reached(plugin, network):
     [
         (lambda p: p.DAA("nothing"), "method: expected one of fgsm, .*, got 'nothing'"),
         (lambda p: p.DAABlob().repeat(0), "times: expected at least 1, got 0"),
-        (lambda p: p.DAABlob(budget=3), "budget: expected no such option for blob, got 3"),
+        (lambda p: p.DAABlob(nearest=3), "nearest: expected no such option for blob, got 3"),
     ],
 )
 def test_errors(plugin, network, make, message):

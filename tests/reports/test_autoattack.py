@@ -28,21 +28,23 @@ FAST = course((0.9, 10, 1), (0.852, 25, 4), (0.85, 50, 8), (0.84, 150, 20))
 SLOW = course((0.9, 10, 1), (0.853, 25, 4), (0.849, 50, 5), seed=1)
 
 
-def test_the_verdict_takes_the_first_point_close_to_autoattack():
-    assert autoattack.verdict(race(FAST, SLOW)) == (
-        "Adaptive DAA comes within 0.2 points of AutoAttack's 85.00 % in 2 of 2 runs. To the same "
-        "accuracy AutoAttack needs 20 to 25 times their processor time and 100 to 200 times their "
-        "gradients."
-    )
-    never = course((0.9, 10, 1), (0.8521, 150, 20), seed=2)
-    assert "in 1 of 2 runs" in autoattack.verdict(race(FAST, never))
-
-
-def test_autoattack_is_charged_until_it_first_comes_close():
-    both = race(FAST)
+def test_both_attacks_are_charged_until_they_first_reach_a_level():
+    never = course((0.9, 10, 1), (0.8521, 40, 20), seed=2)
     early = course((0.851, 500, 10), (0.85, 5000, 100))
-    text = autoattack.verdict(both.model_copy(update={"autoattack": early}))
-    assert "needs 2 to 2 times their processor time and 20 to 20 times their gradients" in text
+    both = race(FAST, SLOW, never).model_copy(update={"autoattack": early})
+    assert autoattack.levels(both) == [
+        [
+            "AutoAttack's final accuracy",
+            "85.00",
+            "200.0",
+            "16.0, 10.0, -",
+            "12, 20, -",
+            "100, 100, -",
+        ],
+        ["+ 0.2", "85.20", "20.0", "8.0, 10.0, -", "2, 2, -", "20, 10, -"],
+        ["+ 0.5", "85.50", "20.0", "8.0, 8.0, 40.0", "2, 2, 0", "20, 20, 12"],
+        ["+ 1.0", "86.00", "20.0", "8.0, 8.0, 40.0", "2, 2, 0", "20, 20, 12"],
+    ]
 
 
 def test_the_table_has_every_stage_and_the_progress_of_each_run():
@@ -50,8 +52,6 @@ def test_the_table_has_every_stage_and_the_progress_of_each_run():
     assert [row[:3] for row in autoattack.rows(race(FAST, never))] == [
         ["AutoAttack: unit 0", "0", "88.00"],
         ["AutoAttack: unit 1", "0", "85.00"],
-        ["Adaptive DAA at AutoAttack's + 0.2", "0", "85.20"],
-        ["Adaptive DAA at AutoAttack's", "0", "85.00"],
         ["Adaptive DAA, end", "0", "84.00"],
         ["Adaptive DAA, end", "2", "90.00"],
     ]

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 
-import numpy as np
 import pytest
 
 from daa import InputError
@@ -144,7 +143,7 @@ def test_races_with_autoattack_have_a_table(folder, html):
     shutil.copy(RESULTS / "equal_budget" / autoattack.NAME, folder)
     text = html()
     assert "AutoAttack: apgd-ce" in text
-    assert "comes within 0.2 points of AutoAttack&#39;s" in text
+    assert "ratio of CPU seconds" in text
 
 
 def test_experiments_are_in_sections_by_their_group(budgets):
@@ -217,17 +216,3 @@ def test_a_card_has_pgd_the_strongest_daa_and_adaptive_daa(name, methods, first,
     found = [(pair.outcome, pytest.approx(pair.points)) for pair in card.pairs]
     assert found[:1] == ([first] if first else [])
     assert (*card.outcomes.values(), card.part) == (*outcomes, part)
-
-
-def test_the_headline_is_the_mean_over_the_seeds(budgets, committed):
-    line = summary.headline(budgets)
-    mean = {
-        method: np.mean([100 * r.worst for r in budgets.records if r.attack.method == method])
-        for method in ("adaptive", "pgd", "dgf")
-    }
-    means = (line.adaptive, line.pgd, line.next_best)
-    assert means == pytest.approx((mean["adaptive"], mean["pgd"], mean["dgf"]))
-    assert line.next_name == "DAA-DGF (cross-entropy)" and line.gradients < 150
-    assert line.outcomes == {"stronger": 3, "no difference": 0, "weaker": 0}
-    assert line.p == max(pair.p_holm for pair in budgets.budgeted)
-    assert summary.headline(load(committed)) is None

@@ -168,14 +168,6 @@ def test_a_radius_is_in_pixel_values_only_if_it_is_one(eps, text):
     assert wording.radius(eps) == text
 
 
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [(6.497e-114, "7e-114"), (9.5e-5, "0.0001"), (2.4e-7, "3e-07"), (0.04, "0.04"), (1.0, "1")],
-)
-def test_a_bound_is_rounded_up(p, text):
-    assert wording.at_most(p) == text
-
-
 def test_markdown_is_aligned():
     assert tabular.markdown(["attack", "95 %"], [["PGD_1", "1,000"], ["", "5 %"]]) == [
         "| attack |  95 % |",

@@ -121,6 +121,8 @@ def test_sweeps_and_seeds_multiply_the_rows(load):
     rows = load(text.replace("[0.1, 0.2]", "[1/4]") + "seeds: [3, 5]").rows[:2]
     assert [row.name for row in rows] == ["pgd-cw-eps1of4-seed3", "pgd-cw-eps1of4-seed5"]
     assert [row.seed for row in rows] == [3, 5]
+    own = text.replace("{method: fgsm}", "{method: fgsm, seeds: [8]}") + "seeds: [3, 5]"
+    assert [row.seed for row in load(own).rows] == [3, 5, 3, 5, 8, 8]
 
 
 def test_fractions():

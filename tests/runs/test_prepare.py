@@ -10,6 +10,7 @@ from daa.runs import config as configs
 from daa.runs import device
 from daa.runs.prepare import in_precision, prepare
 from daa.runs.run import run
+from daa.targets import load_dataset
 
 CONFIG = """
 name: table1
@@ -41,6 +42,16 @@ def test_a_users_config_with_the_name_of_a_config_of_the_project(config, tmp_pat
     assert "# Mine" in text and "missing" not in text
     assert text.startswith("\n" + (ready.folder / "table.md").read_text())
     assert configs.load_experiment(ready.folder) == ready.experiment
+
+
+def test_images_that_are_skipped_are_part_of_the_name_of_the_data(config, tmp_path):
+    config.write_text(f"{CONFIG}skip: 10\n", encoding="utf-8")
+    data, every = prepare(config, tmp_path).data, load_dataset("tiny/cnn")
+    assert data.name == f"{every.name} from image 10"
+    np.testing.assert_array_equal(data.x, every.x[10:40])
+    config.write_text(CONFIG.replace("images: 30", "skip: 500"), encoding="utf-8")
+    with pytest.raises(InputError, match="skip: expected 0 to 499, got 500"):
+        prepare(config, tmp_path)
 
 
 def test_another_target_has_its_own_folder_and_the_title_of_the_config(config, tmp_path):

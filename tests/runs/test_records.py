@@ -95,6 +95,7 @@ def test_every_committed_record_is_read_without_loss(tmp_path):
         ({"robust_accuracy": [0.9]}, "accuracy_per_restart: must have 1 values like robust_accur"),
         ({"robust_accuracy": [1.5] * 10}, r"robust_accuracy\[0\]: must be less than or equal to 1"),
         ({"gradients_after": [1.0]}, "gradients_after: must have 10 values like robust_accuracy"),
+        ({"broken_in": [1]}, r"broken_in: expected \d+ values, got 1"),
         ({"restarts": 7}, "robust_accuracy: "),
         ({"images": 0}, "images: must be greater than or equal to 1, got 0"),
         ({"seconds": -1}, "seconds: must be greater than"),

@@ -1,0 +1,83 @@
+"""Adaptive DAA and the strongest other attack after equal numbers of gradients per image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from daa.reports.comparisons import Comparison, corrected
+from daa.reports.results import ResultSet
+from daa.reports.wording import label, loss
+from daa.runs.records import Record
+
+GRADIENTS = (25, 50, 100, 150)
+
+
+class Level(NamedTuple):
+    """Both attacks after some gradients per image; accuracies in percent, `pairs` by seed."""
+
+    record: Record  # of any run
+    gradients: int
+    adaptive: float
+    name: str
+    other: float
+    pairs: Sequence[Comparison]
+
+    @property
+    def stronger(self) -> str:
+        """The significantly stronger attack with the number of seeds; empty without pairs."""
+        won = [pair.stronger for pair in self.pairs]
+        sides = {"Adaptive DAA": won.count("DAA"), "the other": won.count("PGD")}
+        texts = [f"{name} ({count} of {len(won)})" for name, count in sides.items() if count]
+        return (", ".join(texts) or "neither") if won else ""
+
+
+def levels(results: ResultSet) -> list[Level]:
+    """Levels of an experiment; none without Adaptive DAA and another attack with a budget."""
+    runs: dict[str, dict[int, Record]] = {}
+    for record in results.records if results.has_curves else ():
+        attack = record.attack
+        if attack.budget is None:
+            continue
+        name = f"{label(attack)}, {loss(attack)}" if attack.loss else ""
+        runs.setdefault(name, {})[record.seed] = record
+    adaptive = runs.pop("", {})
+    first = min(adaptive, default=None)
+    others = {name: by_seed for name, by_seed in runs.items() if first in by_seed}
+    rows = []
+    for gradients in GRADIENTS:
+        if first is None or not others or adaptive[first].attack.budget < gradients:
+            break
+        ended = {name: _ended(by_seed, gradients) for name, by_seed in others.items()}
+        name = min(ended, key=lambda name: ended[name][first].worst)
+        ours, other = _ended(adaptive, gradients), ended[name]
+        pairs = [Comparison(ours[seed], other[seed]) for seed in ours if seed in other]
+        if any(record.broken_in is None for pair in pairs for record in (pair.daa, pair.pgd)):
+            pairs = []
+        rows.append(Level(adaptive[first], gradients, _mean(ours), name, _mean(other), pairs))
+    tested = iter(corrected([pair for row in rows for pair in row.pairs]))
+    return [row._replace(pairs=[next(tested) for _ in row.pairs]) for row in rows]
+
+
+def _ended(by_seed: dict[int, Record], gradients: float) -> dict[int, Record]:
+    """The records as if the runs ended after some gradients.
+
+    `broken_in` is None if it is unknown which images were broken by then.
+    """
+    ended = {}
+    for seed, record in by_seed.items():
+        unit = int(np.searchsorted(record.gradients_after or (), gradients, side="right"))
+        changes: dict[str, object] = {"broken_in": record.broken_in or ()}
+        if unit < len(record.robust_accuracy):
+            accuracy = (record.clean_accuracy, *record.robust_accuracy)[: unit + 1]
+            numbers = zip(record.broken, record.broken_in or (), strict=False)
+            broken = tuple(image for image, number in numbers if number <= unit)
+            changes = {"robust_accuracy": accuracy, "broken": broken}
+        ended[seed] = record.model_copy(update=changes)
+    return ended
+
+
+def _mean(by_seed: dict[int, Record]) -> float:
+    return 100 * float(np.mean([record.worst for record in by_seed.values()]))
