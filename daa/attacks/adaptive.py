@@ -81,7 +81,7 @@ def adaptive(
                 picked = [(arm, steps, order[arm :: len(arms)]) for arm, steps in options]
         elif not (late or enough):
             count = max(1, int(settings.share * len(robust) / batch)) * batch
-            values = model.probabilities(options, *images) / costs[:, None]
+            values = model.probabilities(options, *images, settings.optimism) / costs[:, None]
             rows = choose(values, costs, batch, count, left)
             picked = [(*options[option], robust[own]) for option, own in rows.items()]
         picked = [task for task in picked if len(task[-1])]

@@ -118,7 +118,6 @@ class Model:
     def __init__(self, settings: AdaptiveSettings) -> None:
         self.arms = len(settings.arms) + 1
         mean, variance = np.array(settings.prior_mean), np.array(settings.prior_variance)
-        self.optimism = settings.optimism
         self.prior = np.concatenate([mean, np.zeros(self.arms * len(mean))])
         self.precision = 1 / np.concatenate([variance, *[settings.between * variance] * self.arms])
         self.mode, self.covariance = self.prior, np.diag(1 / self.precision)
@@ -154,19 +153,24 @@ class Model:
         self.mode, self.covariance = self.mode.round(9), self.covariance.round(9)
 
     def probabilities(
-        self, options: Options, margin: np.ndarray, spent: np.ndarray, tries: np.ndarray
+        self,
+        options: Options,
+        margin: np.ndarray,
+        spent: np.ndarray,
+        tries: np.ndarray,
+        optimism: float = 0.0,
     ) -> np.ndarray:
         """Predicted probability that each option breaks each image. [options, n].
 
-        Coefficients with a large posterior variance give larger probabilities of rare events, so
-        unexplored arms and margins are tried. `tries` has a row for each arm.
+        `optimism` is a share of the posterior variance; a large variance gives larger probabilities
+        of rare events, so unexplored arms and margins are tried. `tries` has a row for each arm.
         """
         logits = []
         for arm, steps in options:
             own, rows = self._own(arm), features(margin, spent, tries[arm], steps)
             rows = np.hstack([rows, rows])
             variance = ((rows @ self.covariance[np.ix_(own, own)]) * rows).sum(axis=1)
-            shrunk = np.sqrt(1 + np.pi / 8 * self.optimism * variance)
+            shrunk = np.sqrt(1 + np.pi / 8 * optimism * variance)
             logits.append(rows @ self.mode[own] / shrunk)
         return _sigmoid(np.stack(logits))
 

@@ -175,6 +175,16 @@ def test_a_plan_ends_after_the_round_in_which_its_minutes_are_over(monkeypatch):
     assert list(rounds.values())[:3] == [5, 5, 5] and 4 <= len(rounds) <= 6
 
 
+def test_an_automatic_budget_ends_when_little_is_expected_from_50_more_gradients():
+    config = SETTINGS.replace(eps=0.002, budget="auto")
+    report = worst_case(TARGET, config, X, Y)
+    assert 5 < report.gradients.mean() < 100
+    assert 0 <= report.predicted < 2
+    assert worst_case(TARGET, config.replace(budget=5.0), X, Y).predicted is None  # no round
+    with pytest.raises(InputError, match=r"budget: expected .*a finite number or one of auto, got"):
+        AttackConfig("adaptive", budget="full")
+
+
 def test_target_classes_change_with_each_attack_on_an_image():
     sent, _ = planned(budget=400.0)
     count = np.zeros(300, int)

@@ -68,7 +68,7 @@ def test_old_outcomes_are_forgotten_and_uncertainty_raises_rare_events():
     rng, model = np.random.default_rng(2), Model(SETTINGS)
 
     def predicted():
-        p = model.probabilities([(0, 20)], np.ones(1), np.full(1, 5.0), np.zeros((4, 1)))
+        p = model.probabilities([(0, 20)], np.ones(1), np.full(1, 5.0), np.zeros((4, 1)), 0.25)
         return float(p[0, 0])
 
     before = predicted()
