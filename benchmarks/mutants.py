@@ -5,7 +5,8 @@
 A mutant is one random change by an operator of Cosmic Ray: another comparison, sign, number or
 constant. Changes that no test can detect are not drawn:
 
-- annotations, except those of fields of a class, and imports for a type checker only (`if TYPE_CHECKING`);
+- annotations, except those of fields of a class, which libraries read;
+- imports for a type checker only (`if TYPE_CHECKING`);
 - the markers `*` and `/` in a list of parameters, which are no operators;
 - `strict` of `zip`, an assertion that both lengths are equal.
 
