@@ -2,6 +2,7 @@ import itertools
 import json
 import re
 import xml.etree.ElementTree as ET
+from html import escape
 
 import numpy as np
 import pytest
@@ -29,6 +30,17 @@ def test_the_script_draws_png_and_svg_and_the_same_bytes_each_time(folder, capsy
     first = (folder / "restarts.svg").read_bytes()
     assert figures.write(load(folder), folder) == [folder / "restarts.png"]
     assert (folder / "restarts.svg").read_bytes() == first
+
+
+FOLDERS = (FIGURE1, RESULTS / "figure2-locuslab-fast_pgd_mnist", RESULTS / "equal_budget")
+
+
+@pytest.mark.parametrize("committed", FOLDERS, ids=lambda folder: folder.name)
+def test_committed_figures_are_those_of_the_records(committed, tmp_path, same_matplotlib):
+    drawn = [path.with_suffix(".svg") for path in figures.write(load(committed), tmp_path)]
+    assert [path.name for path in drawn] == sorted(p.name for p in committed.glob("*.svg"))[::-1]
+    for path in drawn if same_matplotlib else ():
+        assert path.read_text() == (committed / path.name).read_text()
 
 
 def test_a_line_per_run_and_a_panel_per_loss(committed):
@@ -92,6 +104,16 @@ def test_images_of_each_kind_are_next_to_their_changes():
     chosen = {"PGD alone": np.array([0, 2]), "both": np.array([], int), "neither": np.array([1])}
     figure = figures.kinds(chosen, clean, [clean * 0.9, clean * 1.1], ["PGD", "DAA"], count=2)
     assert len(figure.axes) == 2 * 3 * 2  # kinds with images, three versions, two images
+
+
+def test_panels_of_the_committed_page_are_those_of_the_records(committed, same_matplotlib):
+    results = load(committed)
+    html = (RESULTS / "index.html").read_text()
+    for k, plot in enumerate(figures.of(results)[1]):
+        alt = f"{results.title}, {plot.title}: {plot.y_label} against {plot.x_label}"
+        drawn = style.inline(curves.panel(plot), f"robust_mnist-{k}", alt)
+        assert f'aria-label="{escape(alt)}"' in html
+        assert drawn in html or not same_matplotlib
 
 
 @pytest.mark.parametrize("title", [r"A $\frac{x}{$ formula", "$ $", "\u2603 \U0001f600"])

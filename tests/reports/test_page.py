@@ -9,7 +9,7 @@ import pytest
 from daa import InputError
 from daa.cli import page as script
 from daa.leaderboard import boards, on_page
-from daa.reports import autoattack, page, summary
+from daa.reports import autoattack, curves, page, results, style, summary
 from daa.reports.results import ResultSet, load
 from daa.runs.config import EXPERIMENT, RESULTS
 
@@ -51,6 +51,20 @@ def test_the_page_is_one_file_with_links_to_records(folder, capsys):
     assert '<p class="note">DAA is stronger than PGD in 4 of 4 comparisons (p &lt; 0.05' in html
     assert '<p class="note">t-tests of PGD against DAA over the restarts' in html
     assert "86.40" in (folder.parent / "README.md").read_text()
+
+
+def test_the_committed_page_is_that_of_the_records(monkeypatch):
+    """All numbers and texts; without the figures, which have their own tests."""
+    monkeypatch.setattr(curves, "panel", lambda plot: None)
+    monkeypatch.setattr(style, "inline", lambda *_: "<svg></svg>\n")
+    folders = [folder for folder in results.folders() if folder.name != "quickstart"]
+    loaded = page.in_order(map(load, folders))
+    made = on_page.make(loaded, True)
+    assert page.markdown(loaded, RESULTS, made) == (RESULTS / "README.md").read_text()
+    expected = (RESULTS / "index.html").read_text()
+    html = page.html(loaded, RESULTS, made)
+    assert html == re.sub("<svg.*?</svg>", "<svg></svg>", expected, flags=re.DOTALL)
+    assert len(expected) < 1_500_000
 
 
 def test_the_page_says_how_to_read_it_and_where_the_weights_are_from(html, records):

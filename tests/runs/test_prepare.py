@@ -1,10 +1,8 @@
 """From a YAML file to the attacked target and images."""
 
-import numpy as np
 import pytest
 
 from daa import InputError
-from daa.reports import examples
 from daa.reports.publish import publish
 from daa.runs import config as configs
 from daa.runs import device
@@ -86,20 +84,3 @@ def test_bfloat16_becomes_float32_on_a_device_without_instructions(config, tmp_p
         monkeypatch.setattr(device, "fast_bfloat16", lambda fast=fast: fast)
         experiment = in_precision(configs.load(config), "bfloat16", here)
         assert {row.attack.precision for row in experiment.rows} == {"bfloat16"}
-
-
-@pytest.mark.parametrize("eps", ["0.15", "0.01"])
-def test_examples_are_images_that_only_the_second_row_breaks(config, tmp_path, eps):
-    text = CONFIG.replace("eps: 0.15, step_size: 0.05", f"eps: {eps}, step_size: {eps}")
-    config.write_text(f"{text}examples: [mine, pgd-xent]\n", encoding="utf-8")
-    ready = prepare(config, tmp_path)
-    finished = list(run(ready.experiment, ready.target, ready.data, folder=ready.folder))
-    publish(ready.folder, ready.data)
-    figure = examples.load(ready.folder)
-    images, (first, second) = [*figure.images], (finished[1], finished[0])
-    assert images == sorted({*second.record.broken} - {*first.record.broken})[:10]
-    pictures = (ready.data.x, first.report.adv, second.report.adv)
-    for x, pixels in zip(pictures, (figure.natural, *figure.adversarial), strict=True):
-        x = np.round(x[images].astype(float), 4).reshape(len(images), 64)
-        np.testing.assert_array_equal(np.reshape(pixels, x.shape), x)
-    assert (ready.folder / "examples.png").exists() == bool(images)
