@@ -10,10 +10,10 @@ constant. Changes that no test can detect are not drawn:
 - the markers `*` and `/` in a list of parameters, which are no operators;
 - `strict` of `zip`, an assertion that both lengths are equal.
 
-The tests of a mutant are the files in the mirrored test folder that import its module or have its
-name, the fastest first, up to a time limit; slow tests are left out. They run in one process with a
-limit of its processor time, so other processes don't change the verdict. The run uses clones of
-the last commit, keeps its results in build/mutants.json, and continues there.
+The tests of a mutant are the files in the mirrored test folder: first those with the name of its
+module, then those that import it, the fastest first, up to a minute; slow tests are left out. They
+run in one process. All times are processor times, so other programs don't change a verdict. The run
+uses clones of the last commit, keeps its results in build/mutants.json, and continues there.
 """
 
 from __future__ import annotations
@@ -61,7 +61,12 @@ KINDS = [
 ]  # fmt: skip
 # Seconds of test files for one mutant; the limits of processor time over the time without a mutant,
 # and of time over processor time, for mutants that wait.
-SECONDS, SLOWER, WAITING = 60.0, 4.0, 3.0
+SECONDS, SLOWER, WAITING = 60.0, 4.0, 10.0
+# Runs pytest and prints its processor time.
+PYTEST = """import os, pytest, sys
+code = pytest.main(sys.argv[1:])
+print("processor time", sum(os.times()[:4]))
+sys.exit(code)"""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -178,11 +183,11 @@ class _Observable(ast.NodeTransformer):
 
 
 def tests_of(module: str) -> list[str]:
-    """Test files of a module: those with its name or import; else the folder of its package."""
+    """Test files of a module's package: those with its name, those that import it, the others."""
     _, package, name = module.split(".")
     files = sorted((ROOT / "tests" / package).glob("test_*.py"))
-    near = [file for file in files if name in file.stem or _imports(file, package, name)]
-    return [str(file.relative_to(ROOT)) for file in near or files]
+    files.sort(key=lambda file: (name not in file.stem, not _imports(file, package, name)))
+    return [str(file.relative_to(ROOT)) for file in files]
 
 
 def _imports(file: Path, package: str, name: str) -> bool:
@@ -201,9 +206,8 @@ def baseline(file: str, clones: queue.Queue[Path]) -> float | None:
     """Seconds of a test file without mutants; None if it fails or exceeds ten minutes."""
     clone = clones.get()
     try:
-        begin = time.perf_counter()
-        failed = _failure(clone, [file], 600)
-        return None if failed else round(time.perf_counter() - begin, 1)
+        failure, seconds = _run(clone, [file], 600)
+        return None if failure else seconds
     finally:
         clones.put(clone)
 
@@ -211,22 +215,20 @@ def baseline(file: str, clones: queue.Queue[Path]) -> float | None:
 def judge(
     mutant: dict[str, Any], seconds: dict[str, float | None], clones: queue.Queue[Path]
 ) -> dict[str, Any]:
-    """Runs the tests of a mutant, the fastest files first."""
-    name = mutant["module"].split(".")[2]
+    """Runs the tests of a mutant."""
     times = {file: seconds[file] for file in tests_of(mutant["module"])}
     usable = {file: taken for file, taken in times.items() if taken is not None}
     files: list[str] = []
     total = 0.0
-    for file in sorted(usable, key=lambda file: (name not in Path(file).stem, usable[file])):
-        if files and total + usable[file] > SECONDS:
-            break
-        files, total = [*files, file], total + usable[file]
+    for file, taken in usable.items():
+        if not files or total + taken <= SECONDS:
+            files, total = [*files, file], total + taken
     clone, begin, killed = clones.get(), time.perf_counter(), None
     path = clone / Path(*mutant["module"].split(".")).with_suffix(".py")
     original = path.read_text(encoding="utf-8")
     try:
         path.write_text(mutant["source"], encoding="utf-8")
-        killed = _failure(clone, files, SLOWER * total + 10) if files else None
+        killed = _run(clone, files, SLOWER * total + 10)[0] if files else None
     finally:
         path.write_text(original, encoding="utf-8")
         clones.put(clone)
@@ -235,9 +237,9 @@ def judge(
     return {**result, "tested": bool(files), "killed_by": killed, "seconds": taken}
 
 
-def _failure(clone: Path, files: Sequence[str], limit: float) -> str | None:
-    """The first failed fast test of some files in a clone, or another end of pytest; else None."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow and not real"]
+def _run(clone: Path, files: Sequence[str], limit: float) -> tuple[str | None, float | None]:
+    """The first failed fast test of some files in a clone, or another failure; processor time."""
+    command = [sys.executable, "-c", PYTEST, "-x", "-q", "-m", "not slow and not real"]
     command += ["-p", "no:cacheprovider", "-p", "no:xdist", *files]
     threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     environment = {**os.environ, **dict.fromkeys(threads, "1"), "PYTHONPATH": str(clone)}
@@ -254,13 +256,13 @@ def _failure(clone: Path, files: Sequence[str], limit: float) -> str | None:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (round(limit),) * 2),
         )
     except subprocess.TimeoutExpired:
-        return "time limit"
+        return "time limit", None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if done.returncode in (0, 5):  # 5: all tests of the files are slow
-        return None
+        return None, round(float(done.stdout.split()[-1]), 1)
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return failed[1] if failed else f"exit status {done.returncode}"
+    return failed[1] if failed else f"exit status {done.returncode}", None
 
 
 def report(content: dict[str, Any]) -> str:

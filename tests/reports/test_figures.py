@@ -103,7 +103,18 @@ def test_images_of_each_kind_are_next_to_their_changes():
     clean = np.linspace(0, 1, 3 * 8 * 8 * 3, dtype=np.float32).reshape(3, 8, 8, 3)
     chosen = {"PGD alone": np.array([0, 2]), "both": np.array([], int), "neither": np.array([1])}
     figure = figures.kinds(chosen, clean, [clean * 0.9, clean * 1.1], ["PGD", "DAA"], count=2)
-    assert len(figure.axes) == 2 * 3 * 2  # kinds with images, three versions, two images
+    axes = np.reshape(figure.axes, (2, 2, 3))  # kind, image, version
+    assert figure.get_size_inches() == pytest.approx((3.72, 2.4))
+    assert not any(axis.axison for axis in axes.flat)
+    for row, picked in zip(axes, ([0, 2], [1]), strict=True):
+        for image, line in zip(picked, row, strict=False):
+            for axis, factor in zip(line, (1, 0.9, 1.1), strict=True):
+                (drawn,) = axis.images
+                np.testing.assert_allclose(drawn.get_array(), np.clip(factor * clean[image], 0, 1))
+                assert drawn.get_clim() == (0, 1)
+    assert not axes[1, 1, 0].images
+    titles = [axes[0, 0, 0].get_title("left"), axes[1, 0, 0].get_title("left")]
+    assert titles == ["by PGD alone (2)", "by neither (1)"]
 
 
 def test_panels_of_the_committed_page_are_those_of_the_records(committed, same_matplotlib):

@@ -8,7 +8,7 @@ import pytest
 
 from daa import InputError
 from daa.cli import page as script
-from daa.leaderboard import boards, on_page
+from daa.leaderboard import on_page
 from daa.reports import autoattack, curves, page, results, style, summary
 from daa.reports.results import ResultSet, load
 from daa.runs.config import EXPERIMENT, RESULTS
@@ -175,36 +175,6 @@ def test_another_file_of_the_user_is_not_overwritten(folder, name):
     with pytest.raises(InputError, match=rf"{name}: "):
         page.write([folder])
     assert sorted(p.name for p in folder.parent.iterdir()) == sorted([folder.name, name])
-
-
-def test_only_complete_runs_on_the_boards_network_are_ranked(folder, change, records):
-    records(target="madry_mnist/secret", weights="surrogate")
-    assert on_page.own([load(folder)]) == []
-    records(weights="original", images=9_999)
-    change(folder / "dgf-xent.json", images=10_000, robust_accuracy=[0.8801] * 10)
-    change(folder / "pgd-xent.json", images=10_000, weights="third-party")
-    loaded = [load(folder)]
-    (own,) = on_page.own(loaded)
-    assert own[:3] == ("madry_mnist/secret", "DAA-DGF (this project)", pytest.approx(88.01))
-    made = on_page.make(loaded, True)
-    assert "|    2 | **DAA-DGF (this project)**" in page.markdown(loaded, folder.parent, made)
-    text = page.html(loaded, folder.parent, made)
-    assert '<tr class="own"><td>2</td>' in text
-    assert "this project: no run on madry_cifar10/secret" in text
-    assert "this project: no run on madry_mnist/secret" not in text
-
-
-def test_the_living_board_is_shown_if_it_has_entries(folder, html):
-    assert "The living board" not in html()
-    record = load(folder).records[0]
-    entry = boards.make(
-        **{"name": "A strong attack", "by": "A. Name", "method": "100 steps", "url": None},
-        **{"target": "locuslab/own_mnist", "images": 10_000, "eps": 0.3, "accuracy": 0.8123},
-        **{name: getattr(record, name) for name in ("weights_sha256", "data_sha256")},
-        array_sha256="0" * 64,
-    )
-    boards.insert(entry, folder.parent / "board")
-    assert '<td>1</td><td class="text">A strong attack</td><td>81.23</td>' in html()
 
 
 CIFAR10, SAME = "table_cifar10-madry_cifar10", "no difference"
