@@ -182,12 +182,14 @@ class _Observable(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def tests_of(module: str) -> list[str]:
-    """Test files of a module's package: those with its name, those that import it, the others."""
+def tests_of(module: str) -> dict[str, int]:
+    """Ranks of the test files of a module's package: with its name, with an import, others."""
     _, package, name = module.split(".")
-    files = sorted((ROOT / "tests" / package).glob("test_*.py"))
-    files.sort(key=lambda file: (name not in file.stem, not _imports(file, package, name)))
-    return [str(file.relative_to(ROOT)) for file in files]
+    ranks = {}
+    for file in sorted((ROOT / "tests" / package).glob("test_*.py")):
+        near = _imports(file, package, name)
+        ranks[str(file.relative_to(ROOT))] = 0 if name in file.stem else 1 if near else 2
+    return ranks
 
 
 def _imports(file: Path, package: str, name: str) -> bool:
@@ -216,13 +218,13 @@ def judge(
     mutant: dict[str, Any], seconds: dict[str, float | None], clones: queue.Queue[Path]
 ) -> dict[str, Any]:
     """Runs the tests of a mutant."""
-    times = {file: seconds[file] for file in tests_of(mutant["module"])}
-    usable = {file: taken for file, taken in times.items() if taken is not None}
+    ranks = tests_of(mutant["module"])
+    usable = {file: taken for file in ranks if (taken := seconds[file]) is not None}
     files: list[str] = []
     total = 0.0
-    for file, taken in usable.items():
-        if not files or total + taken <= SECONDS:
-            files, total = [*files, file], total + taken
+    for file in sorted(usable, key=lambda file: (ranks[file], usable[file])):
+        if not files or total + usable[file] <= SECONDS:
+            files, total = [*files, file], total + usable[file]
     clone, begin, killed = clones.get(), time.perf_counter(), None
     path = clone / Path(*mutant["module"].split(".")).with_suffix(".py")
     original = path.read_text(encoding="utf-8")
