@@ -41,6 +41,13 @@ def test_the_largest_radius_and_step_are_allowed():
         AttackConfig("pgd", eps=0.5, step_size=0.6)
 
 
+def test_a_config_has_the_options_of_all_methods_and_no_others():
+    config = AttackConfig("pgd", steps=7)
+    assert (config.steps, config.decay, hasattr(config, "stepz")) == (7, None, False)
+    with pytest.raises(AttributeError):
+        config.steps = 8
+
+
 def test_no_restart_is_refused():
     with pytest.raises(InputError, match="restarts"):
         Job(toys.config("pgd"), restarts=0)
