@@ -1,5 +1,4 @@
 import itertools
-import json
 import re
 import xml.etree.ElementTree as ET
 from html import escape
@@ -10,10 +9,9 @@ from PIL import Image
 
 from daa.attacks.methods import METHODS
 from daa.cli import figures as script
-from daa.reports import autoattack as races
 from daa.reports import curves, figures, style
 from daa.reports.curves import Line, Plot
-from daa.reports.results import ResultSet, load
+from daa.reports.results import load
 from daa.runs.config import RESULTS
 
 X = np.array([1.0, 2.0, 4.0])
@@ -41,38 +39,6 @@ def test_committed_figures_are_those_of_the_records(committed, tmp_path, same_ma
     assert [path.name for path in drawn] == sorted(p.name for p in committed.glob("*.svg"))[::-1]
     for path in drawn if same_matplotlib else ():
         assert path.read_text() == (committed / path.name).read_text()
-
-
-def test_a_line_per_run_and_a_panel_per_loss(committed):
-    records = load(committed).records
-    panels = figures.restarts(records)
-    assert [panel.title for panel in panels] == ["cross-entropy", "CW"]
-    assert [len(panel.lines) for panel in panels] == [5, 5]
-    record = next(record for record in records if record.run == "dgf-cw")
-    line = next(line for line in panels[1].lines if line.label == "DAA-DGF")
-    assert line.y == pytest.approx(100 * np.array(record.robust_accuracy))
-    assert panels[0].limits == panels[1].limits
-    drawn = [one.y for panel in panels for one in panel.lines]
-    assert panels[0].limits[0] < np.min(drawn) < np.max(drawn) < panels[0].limits[1]
-
-
-def test_a_sweep_shows_the_difference_from_pgd(committed):
-    loaded = load(committed)
-    experiment = loaded.experiment.model_copy(update={"sweep": "eps"})
-    runs = [
-        record.model_copy(update={"attack": record.attack.replace(eps=eps)})
-        for record in loaded.records
-        for eps in (0.1, 0.3)
-    ]
-    name, (xent, _) = figures.of(ResultSet(tuple(runs), experiment=experiment))
-    assert name == "eps"
-    pgd, dgf = (loaded.records[k].accuracy_per_restart for k in (2, 8))
-    assert [line.label for line in xent.lines] == ["PGD", "Momentum PGD", "DAA-BLOB", "DAA-DGF"]
-    last = xent.lines[-1]
-    for values, of in ((last.y, np.mean), (last.low, np.min), (last.high, np.max)):
-        assert values == pytest.approx([100 * (of(dgf) - np.mean(pgd))] * 2)
-    mean = f"{100 * np.mean(pgd):.1f}"
-    assert xent.ticks == ((0.1, f"0.1\n{mean}"), (0.3, f"0.3\n{mean}"))
 
 
 def test_a_sweep_without_pgd_shows_the_accuracies(committed):
@@ -133,35 +99,6 @@ def test_a_title_is_text_and_not_a_formula(title, tmp_path):
         style.save(curves.figure(plots, title, title), tmp_path / "a.png")
 
 
-@pytest.fixture(scope="module")
-def budgets():
-    return load(RESULTS / "equal_budget")
-
-
-def test_a_curve_holds_the_accuracy_so_far(budgets):
-    record = next(r for r in budgets.records if r.run == "adaptive-seed0")
-    values = figures.accuracy_after(record, np.array([0.0, 25.0, 149.0, 500.0]))
-    assert values[0] == pytest.approx(100 * record.clean_accuracy)
-    spent = np.flatnonzero(np.array(record.gradients_after) <= 25)[-1]
-    assert values[1] == pytest.approx(100 * record.robust_accuracy[spent])
-    assert values[1] > values[2] and np.isnan(values[3])
-
-
-def test_equal_budgets_have_a_line_per_attack_and_autoattack_as_points(budgets):
-    assert budgets.has_curves and not load(RESULTS / "robust_mnist").has_curves
-    name, (plot,) = figures.of(budgets)
-    labels = [line.label for line in plot.lines]
-    assert (name, labels[0]) == ("budget", "Adaptive DAA")
-    assert {"Auto-PGD, cross-entropy", "Auto-PGD, DLR", "PGD"} <= set(labels)
-    assert len(labels) == len(set(labels)) == 14
-    worst = np.mean([100 * r.worst for r in budgets.records if r.attack.method == "adaptive"])
-    assert plot.lines[0].y[-1] == pytest.approx(worst, abs=0.02)
-    race = races.load(budgets.folder)[-1]
-    autoattack = next(line for line in plot.lines if line.label.startswith("AutoAttack"))
-    assert list(autoattack.x) == [point.gradients for point in race.autoattack.points]
-    assert f"Adaptive DAA, first {race.images:,} images" in labels
-
-
 def test_a_panel_has_lines_bands_ticks_and_a_level():
     figure = curves.panel(PLOT)
     (axis,) = figure.axes
@@ -180,15 +117,6 @@ def test_panels_share_one_legend_and_no_text_is_small():
     assert [text.get_text() for text in figure.legends[0].texts] == ["a <b> & c", "band"]
     texts = figure.findobj(match=lambda one: hasattr(one, "get_fontsize"))
     assert min(text.get_fontsize() for text in texts if text.get_text()) >= 8
-
-
-def test_the_interactive_plot_has_the_same_numbers_without_gaps():
-    data = json.loads(json.dumps(curves.interactive(PLOT)))
-    line, band = data["lines"]
-    assert (line["x"], line["y"]) == ([1, 2], [9, 8.12])
-    assert "low" not in line
-    assert (band["low"], band["high"], band["step"]) == ([1, 2, 4], [3, 4, 6], True)
-    assert data["ticks"] == [[1, "1"], [4, "4\nbelow"]]
 
 
 def test_a_saved_svg_adapts_to_dark_screens_and_keeps_its_text(tmp_path):
