@@ -1,7 +1,5 @@
 """The evaluation of a model: the function, the command, their files and their errors."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -193,8 +191,3 @@ def test_the_final_activation_of_the_model_of_a_config_is_removed(user_model):
     with pytest.warns(UserWarning, match=r"final softmax .*\[softmax-removed\]"):
         ready = prepare(Path("own.yaml"), Path("results"))
     assert [note.code for note in ready.target.notes] == ["softmax-removed"]
-
-
-def test_importing_the_function_loads_no_tensorflow():
-    code = "import daa, sys; daa.evaluate; assert 'tensorflow' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -40,17 +40,6 @@ def budgets():
     return load(RESULTS / "equal_budget")
 
 
-def test_the_page_is_one_file_with_links_to_records(folder, capsys):
-    script.main([str(folder)])
-    assert "README.md: experiments: 1" in capsys.readouterr().out
-    html = (folder.parent / "index.html").read_text()
-    assert 'href="robust_mnist/dgf-cw.json"' in html
-    assert "Guided Local Attack" in html
-    assert '<p class="note">DAA is stronger than PGD in 4 of 4 comparisons (p &lt; 0.05' in html
-    assert '<p class="note">t-tests of PGD against DAA over the restarts' in html
-    assert "86.40" in (folder.parent / "README.md").read_text()
-
-
 def test_the_committed_page_is_that_of_the_records(monkeypatch):
     """All numbers and texts; without the figures, which have their own tests."""
     monkeypatch.setattr(curves, "panel", lambda plot: None)
@@ -63,6 +52,17 @@ def test_the_committed_page_is_that_of_the_records(monkeypatch):
     html = page.html(loaded, RESULTS, made)
     assert html == re.sub("<svg.*?</svg>", "<svg></svg>", expected, flags=re.DOTALL)
     assert len(expected) < 1_500_000
+
+
+def test_links_of_a_page_lead_from_where_it_lies_to_the_records(folder, tmp_path, capsys):
+    out = tmp_path / "a" / "b"
+    script.main([str(folder), "--out", str(out)])
+    assert str(out / "index.html") in capsys.readouterr().out
+    assert 'href="../../robust_mnist/dgf-cw.json"' in (out / "index.html").read_text()
+    assert "(../../robust_mnist/restarts.png)" in (out / "README.md").read_text()
+    assert not (folder.parent / "index.html").exists()
+    script.main([str(folder), "--out", str(folder)])
+    assert 'href="./dgf-cw.json"' in (folder / "index.html").read_text()
 
 
 def test_the_page_says_how_to_read_it_and_where_the_weights_are_from(html, records):

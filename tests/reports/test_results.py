@@ -109,13 +109,6 @@ def test_the_data_frame_has_plain_numbers_in_typed_columns(committed):
     assert frame.columns.is_unique and frame.only_daa.sum() > 0
 
 
-def test_the_setting_restarts_has_a_column_of_its_own():
-    frame = daa.load_results(config.RESULTS / "equal_budget")
-    assert frame.columns.is_unique
-    assert set(frame.restarts_setting.dropna()) == {"standing"}
-    assert set(frame.restarts) == {1, 3}
-
-
 def test_the_papers_percentages_are_shares_in_the_data_frame(folder, change):
     rows = json.loads((folder / config.EXPERIMENT).read_text())["rows"]
     change(folder / config.EXPERIMENT, rows=[{**row, "paper": 88.79} for row in rows])

@@ -66,7 +66,6 @@ def test_another_target_has_its_own_folder_and_the_title_of_the_config(config, t
         ("", {"target": ""}, "target: must be FOLDER/NAME or a model of your own"),
         ("", {"target": "a.b:c"}, "table1: data: is missing; 'a.b:c' needs a data set or a file"),
         ("", {"images": 501}, "images: expected 1 to 500, got 501"),
-        ("", {"restarts": 10**7}, "options: restarts: must be less than or equal to 1000000, got"),
         ("bounds: [0, 255]", {}, "table1: bounds: tiny/cnn has no such option"),
     ],
 )
