@@ -126,6 +126,12 @@ def test_a_budget_pays_for_restarts_on_robust_images_by_increasing_margin(target
     assert rest.gradients.tolist() == report.gradients.tolist()
 
 
+def test_a_restart_on_robust_images_costs_half_a_gradient_for_its_judgement(target, x):
+    settings = config("pgd", steps=4, restarts="standing")
+    report = worst_case(target, settings, x, target(x).numpy().argmax(1))
+    assert set(report.gradients) == {4.5}
+
+
 def test_a_job_may_have_a_plan_of_its_own(target):
     x, y = images(20)
 
