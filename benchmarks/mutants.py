@@ -5,7 +5,6 @@
 A mutant is one random change by an operator of Cosmic Ray: another comparison, sign, number or
 constant. Changes that no test can detect are not drawn:
 
-- annotations, except those of fields of a class, which libraries read;
 - imports for a type checker only (`if TYPE_CHECKING`);
 - the markers `*` and `/` in a list of parameters, which are no operators;
 - `strict` of `zip`, an assertion that both lengths are equal.
@@ -146,26 +145,6 @@ def _observable(source: str) -> str:
 
 
 class _Observable(ast.NodeTransformer):
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self.generic_visit(node)
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        return ast.arg(node.arg)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        node.annotation = ast.Constant(None)
-        return self.generic_visit(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        # Libraries read the annotations of fields.
-        fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
-        others = [one for one in node.body if not isinstance(one, ast.AnnAssign)]
-        node.body = others
-        self.generic_visit(node)
-        node.body += fields
-        return node
-
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
         node.defaults += [value for value in node.kw_defaults if value]

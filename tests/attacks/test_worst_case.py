@@ -59,6 +59,8 @@ def test_what_is_done_already_is_not_run_again(target):
     same = worst_case(target, settings, x, y, restarts=4, so_far=whole, engine=engine)
     assert not seen
     np.testing.assert_array_equal(same.adv, whole.adv)
+    (event,) = worst_cases(target, [Job(settings, 4, so_far=whole)], x, y)
+    assert (event.finished, event.seconds, event.device) == (True, 0.0, "")
 
 
 def backwards(target, x, y):
