@@ -45,8 +45,9 @@ def test_own_entries_are_ranked_among_the_others(accuracy, expected):
 
 
 def test_own_entries_are_bold():
-    text = boards.markdown([MADRY], [Entry("a/b", "mine", 88.5, own=True)])
-    title, _, header, _, first, second, _, _, source = text.splitlines()
+    both = [MADRY, replace(MADRY, source="there")]
+    text = boards.markdown(both, [Entry("a/b", "mine", 88.5, own=True)])
+    title, _, header, _, first, second, *_, source = text.splitlines()
     assert (title, source) == ("Title", "Source: here.")
     assert header == "| rank | attack   | accuracy |"
     assert first == "|    1 | A        |  88.00 % |"

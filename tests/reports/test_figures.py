@@ -73,6 +73,8 @@ def test_images_of_each_kind_are_next_to_their_changes():
     assert not axes[1, 1, 0].images
     titles = [axes[0, 0, 0].get_title("left"), axes[1, 0, 0].get_title("left")]
     assert titles == ["by PGD alone (2)", "by neither (1)"]
+    texts = figure.findobj(match=lambda one: hasattr(one, "get_fontsize") and one.get_text())
+    assert {text.get_fontsize() for text in texts} == {8, 9}
 
 
 def test_panels_of_the_committed_page_are_those_of_the_records(committed, same_matplotlib):
