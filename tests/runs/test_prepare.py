@@ -1,5 +1,6 @@
 """From a YAML file to the attacked target and images."""
 
+import numpy as np
 import pytest
 
 from daa import InputError
