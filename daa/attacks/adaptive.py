@@ -49,7 +49,7 @@ def adaptive(
     memory.require_memory(x, "adaptive")  # a round may hold all images in several versions
     n, begin = len(x), time.monotonic()
     correct = report.natural[report.natural > 0]
-    batch = min(settings.batch, max(10, n // 20))
+    batch = min(settings.batch, max(10, n // 40))
     median = float(np.median(correct)) if len(correct) else 1.0
     *arms, search = make_arms(config, batch, median, settings)
     model = Model(settings)
