@@ -83,6 +83,8 @@ def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks)
     for model in ("saved", lambda x: user_model(x)):
         result = daa.evaluate(model, "d.npz", **options).report.margin
         np.testing.assert_allclose(result, expected, atol=2e-3)
+    record = daa.evaluate("saved", "d.npz", signature="serve", **options).record
+    assert record.model_options == {"bounds": [0, 255], "signature": "serve"}
 
 
 def test_channels_may_come_first(user_model, no_checks):
