@@ -1,5 +1,6 @@
 """The evaluation of a model: the function, the command, their files and their errors."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from toys import images, linear_target
 
 import daa
 from daa import InputError, targets
+from daa.attacks.methods import METHODS
 from daa.cli import evaluate as command
 from daa.evaluation import checks, evaluate
 from daa.evaluation.report import Verdict
@@ -36,6 +38,7 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
     assert command.main(["net.keras", *options, "--out", "out"]) == 0
     text = capsys.readouterr().out
     assert f"robust accuracy  {100 * report.robust_accuracy:.2f} %" in text
+    assert re.search(r"checks +\w+ warnings?, \d+ s\n", text)
     result = dict(Verdict.model_validate_json(Path("out/evaluation.json").read_text()))
     expected = {"eps": 0.1, "method": "adaptive", "seed": 0, "images": 60}
     expected |= {"model_sha256": sha256(Path("net.keras")), "data_sha256": sha256(Path("d.npz"))}
@@ -74,6 +77,12 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
 def test_the_attack_has_the_budget_or_the_steps(method, budget, minutes, options, expected):
     config = evaluate.attack_config(method, 0.1, budget, minutes, options)
     assert {name: getattr(config, name) for name in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if METHODS[m].steps is None])
+def test_the_gradients_are_at_most_the_budget_and_a_forward_pass(method):
+    config = evaluate.attack_config(method, 0.1, 20, None, {})
+    assert 20 <= config.gradients_per_image <= 20.5
 
 
 def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks):
@@ -164,6 +173,24 @@ def test_a_wrong_argument_is_named_in_one_line(changes, message):
     with pytest.raises(InputError, match=message) as error:
         daa.evaluate(linear_target()[0], **arguments)
     assert len(str(error.value)) < 500
+
+
+def test_a_targeted_attack_reports_its_success_and_is_not_judged_by_untargeted_search(tmp_path):
+    target, w = linear_target()
+    options = {"method": "pgd", "budget": 20, "targeted": "least_likely", "progress": False}
+    logits = X.reshape(20, -1) @ w
+    right = logits.argmax(1)  # the labels: all images are classified correctly
+    result = daa.evaluate(target, X, right, eps=0.15, out=tmp_path, **options)
+    reached = (result.adv.reshape(20, -1) @ w).argmax(1) == logits.argmin(1)
+    assert 0 < result.success_rate == reached.mean() < 1
+    assert result.success_rate == result.verdict().success_rate
+    assert "search-wins" not in result.warnings
+    text, page = str(result), (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "PGD (targeted: least likely)" in text
+    assert f"success rate     {100 * reached.mean():.2f} %" in text
+    assert "robust accuracy" not in text
+    assert f"{100 * reached.mean():.2f} % success rate of a targeted attack</title>" in page
+    daa.evaluate(target, X, right, eps=0.15, out=tmp_path, **options)  # its own page is replaced
 
 
 def test_a_model_that_is_always_wrong_is_refused_with_the_likely_cause():
