@@ -173,6 +173,7 @@ def attack_config(
     require(valid, "budget", "a finite number >= 1", budget)
     valid = minutes is None or (is_number(minutes) and minutes > 0)
     require(valid, "minutes", "a finite number > 0", minutes)
+    options = {name: value for name, value in options.items() if value is not None}
     reads = AttackConfig.readable(method, options)
     settings: dict[str, Any] = {"eps": length}
     if METHODS[method].plan is adaptive:
@@ -180,11 +181,11 @@ def attack_config(
         settings |= {"budget": float(default if budget is None else budget), "minutes": minutes}
     elif minutes is not None:
         raise InputError(f"minutes: {method} has no time limit; use adaptive, or set a budget")
-    elif options.get("steps") is not None:
+    elif "steps" in options:
         settings["budget"] = budget
     if "step_size" in reads:
         settings["step_size"] = length / 10
-    if "steps" in reads and options.get("steps") is None:
+    if "steps" in reads and "steps" not in options:
         multiple: Any = options.get("steps_per_shuffle", 10) if METHODS[method].particles else 1
         if not (is_whole(multiple) and multiple >= 1):
             multiple = 1  # AttackConfig refuses the option

@@ -66,6 +66,7 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
         ("adaptive", 7, 5, {}, {"budget": 7, "minutes": 5}),
         ("pgd", None, None, {}, {"steps": 150, "step_size": 0.01}),
         ("square", 20, None, {}, {"steps": 40}),
+        ("pgd", 20, None, {"steps": None}, {"steps": 20, "budget": None}),
         ("apgd", 12, None, {}, {"steps": 12}),
         ("fgsm", 12, None, {}, {"eps": 0.1}),
         ("blob", 38, None, {}, {"steps": 30, "steps_per_shuffle": 10}),
