@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -83,6 +83,7 @@ class Target:
         half: makes the same network in bfloat16, for gradients.
         notes: changes to the user's model.
         xla: whether XLA can compile the network.
+        options: the user's options that decide the logits, such as the bounds and the signature.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Target:
     half: Callable[[], Callable[[tf.Tensor], tf.Tensor]] | None = None
     notes: tuple[Note, ...] = ()
     xla: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
     _graphs: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from daa import targets
-from daa.attacks import directions
 from daa.attacks.adaptive import adaptive
 from daa.attacks.components import checked
 from daa.attacks.methods import METHODS, AttackConfig
@@ -17,6 +17,7 @@ from daa.errors import InputError, is_number, is_whole, require, shown, whole
 from daa.evaluation import checks
 from daa.evaluation.checks import ADVICE, Finding
 from daa.evaluation.report import Evaluation, check_folder, slug
+from daa.reports.wording import label
 from daa.runs import provenance, state
 from daa.runs.config import Experiment, Row, fraction
 from daa.runs.run import run
@@ -107,7 +108,9 @@ def evaluate(
     elif isinstance(model, str) and user_models.of_project(model):
         expected = targets.row(model).clean
     pixels, labels = check_images(target, data.x, data.y)
-    findings = checks.before(target, pixels, labels, expected)
+    begin = time.perf_counter()
+    findings = checks.before(target, pixels, labels, expected, progress)
+    checking = time.perf_counter() - begin
     if not any(margins(target, pixels, labels) > 0):
         causes = "; ".join(f"{finding.code}: {finding.message}" for finding in findings)
         raise InputError(
@@ -120,7 +123,7 @@ def evaluate(
             check_folder(folder, config.method, force)
     experiment = Experiment(
         name="evaluation" if folder is None else slug(folder.resolve().name),
-        title=f"{target.name} under {METHODS[config.method].title}",
+        title=f"{target.name} under {label(config)}",
         target=target.name,
         seed=seed,
         rows=(Row(name=config.method, attack=config),),
@@ -132,12 +135,18 @@ def evaluate(
         path = folder / f"{row.record.run}.npz"
         if (report := state.load(path, row.record.identity).report) is None:
             raise InputError(f"{path}: no such file; start again to make the images anew")
-    findings += checks.after(target, pixels, labels, report, config.eps, seed)
+    begin = time.perf_counter()
+    findings += checks.after(
+        target, pixels, labels, report, config, seed, row.record.seconds, progress
+    )
+    checking += time.perf_counter() - begin
     notes = (*target.notes, *image_notes)
     doubts = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
     rest = tuple(note for note in notes if note.code not in ADVICE)
     reported = (*doubts, *findings)
-    evaluation = Evaluation(target, config, data, report, reported, rest, experiment, row.record)
+    evaluation = Evaluation(
+        target, config, data, report, reported, rest, experiment, row.record, checking
+    )
     if folder is not None:
         evaluation.save(folder)
     return evaluation
@@ -164,6 +173,7 @@ def attack_config(
     require(valid, "budget", "a finite number >= 1", budget)
     valid = minutes is None or (is_number(minutes) and minutes > 0)
     require(valid, "minutes", "a finite number > 0", minutes)
+    options = {name: value for name, value in options.items() if value is not None}
     reads = AttackConfig.readable(method, options)
     settings: dict[str, Any] = {"eps": length}
     if METHODS[method].plan is adaptive:
@@ -171,18 +181,22 @@ def attack_config(
         settings |= {"budget": float(default if budget is None else budget), "minutes": minutes}
     elif minutes is not None:
         raise InputError(f"minutes: {method} has no time limit; use adaptive, or set a budget")
-    elif options.get("steps") is not None:
+    elif "steps" in options:
         settings["budget"] = budget
-    elif "steps" in reads:
-        row, steps = METHODS[method], BUDGET if budget is None else budget
-        if row.direction is directions.nowhere:
-            steps *= 2  # a step is a forward pass, which counts half
-        multiple: Any = options.get("steps_per_shuffle", 10) if row.particles else 1
-        if not (is_whole(multiple) and multiple >= 1):
-            multiple = 1  # AttackConfig refuses the option
-        settings["steps"] = max(int(steps) // multiple, 1) * multiple
     if "step_size" in reads:
         settings["step_size"] = length / 10
+    if "steps" in reads and "steps" not in options:
+        multiple: Any = options.get("steps_per_shuffle", 10) if METHODS[method].particles else 1
+        if not (is_whole(multiple) and multiple >= 1):
+            multiple = 1  # AttackConfig refuses the option
+        total = BUDGET if budget is None else budget
+        once, twice = (
+            AttackConfig(method, **{**settings, **options, "steps": steps}).gradients_per_image
+            for steps in (multiple, 2 * multiple)
+        )
+        # A single forward pass before or after the steps comes on top.
+        rounds = int((total - int(2 * once - twice)) / (twice - once))
+        settings["steps"] = max(rounds, 1) * multiple
     return AttackConfig(method, **{**settings, **options})
 
 

@@ -1,5 +1,6 @@
 """Loads the config, the target and the images of an experiment."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -73,6 +74,8 @@ def prepare(
         )
     else:
         load = partial(user_models.load, reference, image_shape=data.x.shape[1:], **options)
+    if data is None and targets.exists(experiment.target):
+        _check_data(path, experiment, reference)
     loaded = load()
     about = {"config": path.stem}
     if reference != experiment.target:
@@ -83,6 +86,21 @@ def prepare(
         data = targets.load_dataset(loaded.name, experiment.split, data_dir, last)
     data = data.after(experiment.skip)
     return Prepared(experiment, loaded, load, data, out / experiment.name, about)
+
+
+def _check_data(path: Path, experiment: Experiment, target: str) -> None:
+    """Refuses a target of another data set if the title or the paper's numbers would be wrong."""
+    before, after = (targets.family(name).dataset.name for name in (experiment.target, target))
+    fields = (pair for part in (experiment, *experiment.rows) for pair in part)
+    paper = {"paper", "paper_top5", "paper_tests", "merged_paper", "certified"}
+    paper &= {name for name, value in fields if value is not None}
+    title = re.sub(r"[\W_]", "", experiment.title.lower())
+    if before != after and (paper or before.replace("_", "") in title):
+        what = "paper's numbers belong" if paper else "title belongs"
+        raise InputError(
+            f"{path}: the {what} to {before}, but {target} is for {after}; copy the config and "
+            "change it"
+        )
 
 
 def retarget(experiment: Experiment, target: str) -> Experiment:

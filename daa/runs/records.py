@@ -47,6 +47,9 @@ class Identity(BaseModel, frozen=True):
         '"surrogate" (the architecture of the paper, trained by this project) or "own".'
     )
     weights_sha256: Line | None = Field(description="Hash of the file of the weights.")
+    model_options: dict[str, Any] | None = Field(
+        None, description="Options that decide the logits of a user's model: `bounds`, ..."
+    )
     data: Line = Field(description="Name of the data set.")
     data_sha256: Line | None = Field(description="Hash of the files of the data set.")
     images: Count = Field(description="Number of attacked images, the first ones of `data`.")
@@ -112,7 +115,8 @@ class Record(Identity, frozen=True):
     @property
     def identity(self) -> dict[str, Any]:
         """The fields of `Identity`, ready for JSON."""
-        return self.model_dump(mode="json", by_alias=True, include=set(Identity.model_fields))
+        fields = set(Identity.model_fields)
+        return self.model_dump(mode="json", by_alias=True, include=fields, exclude_defaults=True)
 
     @property
     def worst(self) -> float:
@@ -130,12 +134,13 @@ def identity(experiment: Experiment, row: Row, target: Target, data: Dataset) ->
         target=target.name,
         weights=target.provenance,
         weights_sha256=target.weights_sha256,
+        model_options=dict(target.options) or None,
         data=data.name,
         data_sha256=data.sha256,
         images=len(data),
         restarts=1 if row.attack.reads("budget") else experiment.restarts,
         seed=experiment.seed if row.seed is None else row.seed,
-    ).model_dump(mode="json", by_alias=True)
+    ).model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 def unit_identity(ident: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,9 +218,10 @@ def check_same(
     path: Path, record: Record, ident: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> None:
     """Refuses the record of a different run; the fields `ignored` may differ."""
-    for key, value in record.identity.items():
-        if value != ident[key] and key not in ignored:
+    before = record.identity
+    for key in {**before, **ident}:
+        if before.get(key) != ident.get(key) and key not in ignored:
             raise InputError(
-                f"{path}: {key}: the record has {value!r}, but this run has {ident[key]!r}; "
-                "choose another folder for the results, or start anew"
+                f"{path}: {key}: the record has {before.get(key)!r}, but this run has "
+                f"{ident.get(key)!r}; choose another folder for the results, or start anew"
             )

@@ -15,7 +15,15 @@ from tqdm import tqdm
 
 from daa.attacks import plans
 from daa.attacks.plans import Report
-from daa.attacks.worst_case import Engine, Job, Progress, clean_accuracy, local, worst_cases
+from daa.attacks.worst_case import (
+    Engine,
+    Job,
+    Progress,
+    clean_accuracy,
+    local,
+    require_same_model,
+    worst_cases,
+)
 from daa.errors import InputError
 from daa.runs import config, device, provenance, records, state
 from daa.runs.config import Experiment, Row
@@ -99,8 +107,12 @@ def run(
                     f"worst images, but only {free / 2**30:.1f} GiB are free; attack fewer images"
                 )
             config.save_experiment(folder, experiment)
-        if say is not None:
+        if say is not None or (target.provenance == "own" and len(left) < len(rows)):
             clean = clean_accuracy(target, x, y)
+            for row in rows:
+                if row.record is not None:
+                    require_same_model(str(row.path), row.record.clean_accuracy, clean)
+        if say is not None:
             say(
                 f"{experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
                 f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from functools import partial
 from itertools import product
 from operator import attrgetter
@@ -60,7 +61,8 @@ def load(
     if isinstance(model, Target):
         for option, value in layout.items():
             require(value is None, option, "none, as the target has its own", value)
-        return common.with_logits(model)
+        target = common.with_logits(model)
+        return target if of_project(target.name) else _with_options(target)
     make: Callable[..., Target]
     if saved:
         make = partial(Target.from_saved_model, signature=signature)
@@ -72,9 +74,17 @@ def load(
         expected = "a Target, a Keras model, a PyTorch module or a function of pixels"
         require(callable(model), name or "model", expected, model)
         make = _from_function
-    return _in_first_layout(
-        partial(make, model, bounds=bounds, name=name), image_shape, data_format
-    )
+    make = partial(make, model, bounds=bounds, name=name)
+    target = _in_first_layout(make, image_shape, data_format)
+    return _with_options(target, data_format=data_format, signature=signature)
+
+
+def _with_options(target: Target, **options: Any) -> Target:
+    """The target with the options that the user set, and bounds other than (0, 1)."""
+    options["bounds"] = None if target.bounds == Bounds() else list(astuple(target.bounds))
+    options = {name: value for name, value in options.items() if value is not None}
+    # The same target keeps its graphs.
+    return replace(target, options=options) if options != target.options else target
 
 
 def _from_function(

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tiny
 
+from daa.evaluation import checks
+
 MODULE = """
 import numpy as np, tensorflow as tf
 w = tf.Variable(np.random.default_rng(0).normal(size=(64, 10)).astype("float32"))
@@ -31,3 +33,9 @@ def user_model(tmp_path, monkeypatch):
     data = tiny.load_dataset("test").first(60)
     np.savez("d.npz", x=np.rint(255 * data.x).astype(np.uint8), y=data.y)
     return model
+
+
+@pytest.fixture(autouse=True)
+def slow_checks(monkeypatch):
+    """No check is left out on a busy machine."""
+    monkeypatch.setattr(checks, "_LEAST", 1e9)

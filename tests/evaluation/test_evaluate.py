@@ -1,5 +1,6 @@
 """The evaluation of a model: the function, the command, their files and their errors."""
 
+import re
 from pathlib import Path
 
 import keras
@@ -9,6 +10,7 @@ from toys import images, linear_target
 
 import daa
 from daa import InputError, targets
+from daa.attacks.methods import METHODS
 from daa.cli import evaluate as command
 from daa.evaluation import checks, evaluate
 from daa.evaluation.report import Verdict
@@ -34,6 +36,7 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
     assert command.main(["net.keras", *options, "--out", "out"]) == 0
     text = capsys.readouterr().out
     assert f"robust accuracy  {100 * report.robust_accuracy:.2f} %" in text
+    assert re.search(r"checks +\w+ warnings?, \d+ s\n", text)
     result = dict(Verdict.model_validate_json(Path("out/evaluation.json").read_text()))
     expected = {"eps": 0.1, "method": "adaptive", "seed": 0, "images": 60}
     expected |= {"model_sha256": sha256(Path("net.keras")), "data_sha256": sha256(Path("d.npz"))}
@@ -61,6 +64,7 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
         ("adaptive", 7, 5, {}, {"budget": 7, "minutes": 5}),
         ("pgd", None, None, {}, {"steps": 150, "step_size": 0.01}),
         ("square", 20, None, {}, {"steps": 40}),
+        ("pgd", 20, None, {"steps": None}, {"steps": 20, "budget": None}),
         ("apgd", 12, None, {}, {"steps": 12}),
         ("fgsm", 12, None, {}, {"eps": 0.1}),
         ("blob", 38, None, {}, {"steps": 30, "steps_per_shuffle": 10}),
@@ -74,6 +78,12 @@ def test_the_attack_has_the_budget_or_the_steps(method, budget, minutes, options
     assert {name: getattr(config, name) for name in expected} == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("method", [m for m in METHODS if METHODS[m].steps is None])
+def test_the_gradients_are_at_most_the_budget_and_a_forward_pass(method):
+    config = evaluate.attack_config(method, 0.1, 20, None, {})
+    assert 20 <= config.gradients_per_image <= 20.5
+
+
 def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks):
     user_model.export("saved")
     options = {"bounds": (0, 255), **SHORT}
@@ -81,6 +91,8 @@ def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks)
     for model in ("saved", lambda x: user_model(x)):
         result = daa.evaluate(model, "d.npz", **options).report.margin
         np.testing.assert_allclose(result, expected, atol=2e-3)
+    record = daa.evaluate("saved", "d.npz", signature="serve", **options).record
+    assert record.model_options == {"bounds": [0, 255], "signature": "serve"}
 
 
 def test_channels_may_come_first(user_model, no_checks):
@@ -151,6 +163,24 @@ def test_a_wrong_argument_is_named_in_one_line(changes, message):
     with pytest.raises(InputError, match=message) as error:
         daa.evaluate(linear_target()[0], **arguments)
     assert len(str(error.value)) < 500
+
+
+def test_a_targeted_attack_reports_its_success_and_is_not_judged_by_untargeted_search(tmp_path):
+    target, w = linear_target()
+    options = {"method": "pgd", "budget": 20, "targeted": "least_likely", "progress": False}
+    logits = X.reshape(20, -1) @ w
+    right = logits.argmax(1)  # the labels: all images are classified correctly
+    result = daa.evaluate(target, X, right, eps=0.15, out=tmp_path, **options)
+    reached = (result.adv.reshape(20, -1) @ w).argmax(1) == logits.argmin(1)
+    assert 0 < result.success_rate == reached.mean() < 1
+    assert result.success_rate == result.verdict().success_rate
+    assert "search-wins" not in result.warnings
+    text, page = str(result), (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "PGD (targeted: least likely)" in text
+    assert f"success rate     {100 * reached.mean():.2f} %" in text
+    assert "robust accuracy" not in text
+    assert f"{100 * reached.mean():.2f} % success rate of a targeted attack</title>" in page
+    daa.evaluate(target, X, right, eps=0.15, out=tmp_path, **options)  # its own page is replaced
 
 
 def test_a_model_that_is_always_wrong_is_refused_with_the_likely_cause():

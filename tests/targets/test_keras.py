@@ -21,6 +21,7 @@ ENDS = {
     "none": [layers.Dense(CLASSES)],
     "dense": [layers.Dense(CLASSES, activation="softmax")],
     "layer": [layers.Dense(CLASSES), layers.Softmax()],
+    "twice": [layers.Dense(CLASSES), layers.Softmax(), layers.Softmax()],
     "activation": [layers.Dense(CLASSES), layers.Activation("softmax")],
     "operation": [layers.Dense(CLASSES), keras.ops.softmax],
     "nested": [keras.Sequential([layers.Dense(5), layers.Dense(CLASSES, activation="softmax")])],
@@ -85,7 +86,8 @@ def test_a_final_softmax_or_sigmoid_is_removed(end):
     logits = predict(target, X)
     assert (logits < 0).any()
     activation = tf.sigmoid if end == "sigmoid" else tf.nn.softmax
-    np.testing.assert_allclose(activation(logits), before, atol=1e-6)
+    after = activation(activation(logits) if end == "twice" else logits)
+    np.testing.assert_allclose(after, before, atol=1e-6)
     np.testing.assert_array_equal(native(model), before)  # the model still has its end
 
 
@@ -153,14 +155,14 @@ def test_several_outputs():
         Target.from_keras(model, output="other", name="mine")
 
 
-@pytest.mark.parametrize("end", ["none", "dense"])
+@pytest.mark.parametrize("end", ["none", "dense", "twice"])
 def test_integer_inputs_have_a_gradient(end, tmp_path):
     model = network(end, dtype="uint8")
     model.export(tmp_path / "saved")
     floats = network(end)  # the same weights, for floats
     reference, _ = quiet(lambda: Target.from_keras(floats, bounds=(0, 255)))
     whole = (np.round(255 * X) / 255).astype(np.float32)
-    removed = ["softmax-removed"] if end == "dense" else []
+    removed = [] if end == "none" else ["softmax-removed"]
     for make in (
         lambda: Target.from_keras(model),
         lambda: Target.from_saved_model(tmp_path / "saved"),
@@ -171,6 +173,7 @@ def test_integer_inputs_have_a_gradient(end, tmp_path):
         assert target.bounds == Bounds(0, 255)
         for x in (X, whole):  # it rounds
             expected = predict(reference, whole)
+            assert end == "none" or (expected < 0).any()
             np.testing.assert_allclose(predict(target, x), expected, rtol=1e-3, atol=1e-4)
             expected = input_gradient(reference, whole, Y, xent)
             np.testing.assert_allclose(input_gradient(target, x, Y, xent), expected, atol=1e-4)

@@ -61,7 +61,7 @@ def test_bounds_and_layout(torch):
         Target.from_torch("net.pt", image_shape=SHAPE)
 
 
-@pytest.mark.parametrize("kind", ["layer", "attribute", "function"])
+@pytest.mark.parametrize("kind", ["layer", "twice", "attribute", "function"])
 def test_a_final_softmax_is_taken_off_or_its_logarithm_is_attacked(torch, module, kind):
     class Attribute(torch.nn.Module):
         def __init__(self):
@@ -73,7 +73,8 @@ def test_a_final_softmax_is_taken_off_or_its_logarithm_is_attacked(torch, module
             return out.softmax(1) if kind == "function" else self.last(out)
 
     last = torch.nn.Softmax(dim=1)
-    model = torch.nn.Sequential(module, last) if kind == "layer" else Attribute()
+    ends = {"layer": [last], "twice": [last, torch.nn.Softmax(dim=1)]}.get(kind)
+    model = torch.nn.Sequential(module, *ends) if ends else Attribute()
     code = "softmax-logarithm" if kind == "function" else "softmax-removed"
     with pytest.warns(NoteWarning, match=rf"\[{code}\]"):
         target = Target.from_torch(model, image_shape=SHAPE)

@@ -40,13 +40,25 @@ def after(end):
     [
         (after(tf.sigmoid), "sigmoid-removed"),
         (after(tf.nn.softmax), "softmax-removed"),
+        (lambda x: tf.nn.softmax(after(tf.nn.softmax)(x)), "softmax-removed"),
+        (lambda x: tf.nn.softmax(tf.function(after(tf.nn.softmax))(x)), "softmax-removed"),
         (tf.function(after(tf.sigmoid)), "sigmoid-removed"),
         (tf.function(after(tf.nn.softmax)), "softmax-removed"),
         (lambda x: tf.identity(tf.reshape(tf.sigmoid(NETWORK(x)), [-1, 10])), "sigmoid-removed"),
         (lambda x: tf.cast(tf.nn.softmax(NETWORK(x)), tf.float64), "output-cast softmax-removed"),
         (Target("own", after(tf.sigmoid), (8, 8, 1), 10), "sigmoid-removed"),
     ],
-    ids=["sigmoid", "softmax", "graph", "graph of softmax", "reshaped", "cast", "target"],
+    ids=[
+        "sigmoid",
+        "softmax",
+        "twice",
+        "twice, graph",
+        "graph",
+        "graph of softmax",
+        "reshaped",
+        "cast",
+        "target",
+    ],
 )
 def test_the_end_is_removed(network, code):
     target = target_of(network)

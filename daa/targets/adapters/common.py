@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -54,9 +54,11 @@ def target_of(
         call, candidates, note = graphs.of_integers(call, spec, name)
         notes, default = [note], (0.0, 255.0)
     network = layouts.in_layout(call, sizes, shape, data_format)
-    candidates = (
-        (end, layouts.in_layout(other, sizes, shape, data_format)) for end, other in candidates
-    )
+
+    def laid_out(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        for end, other, further in candidates:
+            yield end, layouts.in_layout(other, sizes, shape, data_format), laid_out(further)
+
     native = layouts.bounds_of(bounds, name, default)
     pixels = _probes(shape, native)
     out = _outputs(network, pixels, shape, name)
@@ -69,7 +71,7 @@ def target_of(
         cast = f"The outputs of the model are {out.dtype.name}; they are cast to float32."
         notes.append(Note("output-cast", cast))
     usual = graphs.without_end(network, tf.TensorSpec([None, *shape], tf.float32), name)
-    network, ends = logits.of(network, pixels, out, chain(candidates, usual))
+    network, ends = logits.of(network, pixels, out, chain(laid_out(candidates), usual))
     target = Target(
         name=name,
         network=lambda x: tf.cast(network(x), tf.float32),

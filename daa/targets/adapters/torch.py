@@ -13,7 +13,7 @@ from daa.target import Bounds, Target
 from daa.targets import files
 from daa.targets.adapters import common, layouts
 from daa.targets.adapters.layouts import DataFormat
-from daa.targets.adapters.logits import Network
+from daa.targets.adapters.logits import Candidate, Network
 from daa.tensorflow import tf
 
 try:
@@ -63,6 +63,9 @@ def from_torch(
     def network(module: Any) -> Network:
         return _bridge(lambda x: common.output_of(module(x), output, name), shape[1])
 
+    def candidates(module: Any) -> Iterator[Candidate]:
+        return ((end, network(rest), candidates(rest)) for end, rest in _without_end(module))
+
     return common.target_of(
         network(module),
         name,
@@ -72,7 +75,7 @@ def from_torch(
             tensor.float().numpy() for tensor in module.state_dict().values()
         ),
         data_format=data_format,
-        candidates=((end, network(other)) for end, other in _without_end(module)),
+        candidates=candidates(module),
         xla=False,
     )
 
