@@ -173,6 +173,8 @@ def _labels(y: np.ndarray, images: int) -> np.ndarray:
         y = y[:, 0]
     if y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
         y = y.argmax(axis=1)
+    if y.dtype.kind in "bf" and (y == np.round(y)).all():
+        y = y.astype(np.int64)
     valid, got = y.shape == (images,) and y.dtype.kind in "iu", f"{y.dtype} of shape {y.shape}"
     require(valid, "y", f"{images} whole numbers, one for each image", got)
     require(y.min() >= 0, "y", "labels from 0 on", int(y.min()))

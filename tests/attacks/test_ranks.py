@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from toys import config, images, linear_target, optimum
 
 from daa import AttackConfig, InputError, Target, evaluate, worst_case
 from daa.attacks import ball
-from daa.targets import user_data
+from daa.targets import user_data, user_models
 
 SHAPES = [(16,), (2, 2, 4, 1)]
 
@@ -52,6 +53,9 @@ def test_channels_first_and_wrong_ranks():
     x = np.random.default_rng(0).random((3, 2, 5, 6, 7), dtype=np.float32)
     data, _ = user_data.dataset(x, [0, 1, 0], data_format="channels_first")
     np.testing.assert_array_equal(data.x, np.moveaxis(x, 1, -1))
+    options = {"image_shape": data.x.shape[1:], "data_format": "channels_first"}
+    target = user_models.load(lambda x: 9 * tf.reshape(x, [-1, 420]) - 2, **options)
+    np.testing.assert_allclose(target(data.x), 9 * x.reshape(3, 420) - 2, atol=1e-5)
     for shape in [(), (2, 3), (2, 3, 4, 5, 6), (0,)]:
         with pytest.raises(InputError, match=r"image_shape: expected \(H, W, C\), \(F,\) or \(D, "):
             Target("t", lambda x: x, shape, 3)

@@ -21,6 +21,7 @@ BYTES = np.rint(255 * DIGITS.x).astype(np.uint8)
     [
         (BYTES, DIGITS.y, {}),
         (BYTES[..., 0], DIGITS.y[:, None], {}),
+        (BYTES, DIGITS.y.astype(float), {}),
         (BYTES.transpose(0, 3, 1, 2), np.eye(10)[DIGITS.y], {"data_format": "channels_first"}),
         (np.rint(255 * DIGITS.x), DIGITS.y, {"bounds": (0, 255)}),
         (BYTES / 127.5 - 1, DIGITS.y, {"bounds": (-1, 1)}),
@@ -44,6 +45,8 @@ def test_arrays_of_all_layouts_and_ranges_are_the_same_images(x, y, options):
         (np.zeros((1, 2, 2, 1)), ["a"], "y: expected 1 "),
         (np.zeros((1, 2, 2, 1)), [2**70], "y: expected 1 "),
         (np.zeros((1, 2, 2, 1)), [[0.5, 0.5]], "y: expected 1 "),
+        (np.zeros((1, 2, 2, 1)), [0.5], "y: expected 1 "),
+        (np.zeros((1, 2, 2, 1)), [np.inf], "y: expected labels"),
     ],
 )
 def test_unusable_arrays_are_refused(x, y, message):
