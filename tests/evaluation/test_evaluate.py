@@ -99,7 +99,7 @@ def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks)
     assert record.model_options == {"bounds": [0, 255], "signature": "serve"}
 
 
-def test_output_mean_and_std_of_command_function_and_config(user_model, no_checks):
+def test_output_mean_and_std_of_command_function_and_config(user_model, no_checks, capsys):
     options = {"output": "b", "mean": (0.5,), "std": (0.25,)}
     report = daa.evaluate("mine:heads", "d.npz", **options, **SHORT)
     w = sys.modules["mine"].w.numpy()
@@ -110,6 +110,8 @@ def test_output_mean_and_std_of_command_function_and_config(user_model, no_check
     assert command.main(arguments) == 0
     written = Verdict.model_validate_json(Path("out/evaluation.json").read_text())
     assert written.robust_accuracy == report.robust_accuracy
+    assert command.main([*arguments, "--std", "0.5"]) == 2
+    assert "model_options: the record has " in capsys.readouterr().err
     lines = "data: d.npz\noutput: b\nmean: [0.5]\nstd: [0.25]\n"
     Path("own.yaml").write_text(CONFIG.format("mine:heads") + lines)
     ready = prepare(Path("own.yaml"), Path("results"))
