@@ -48,7 +48,7 @@ def momentum(grad: tf.Tensor, memory: Memory, *, decay: float) -> tuple[tf.Tenso
 
     Source: Dong et al. 2018, Eq. 6; AAAI 2019, Eq. 6 and 7.
     """
-    norm = tf.reduce_sum(tf.abs(grad), axis=[1, 2, 3], keepdims=True)
+    norm = tf.reduce_sum(tf.abs(grad), axis=range(1, grad.shape.rank), keepdims=True)
     velocity = tf.cast(decay, grad.dtype) * memory["velocity"] + tf.math.divide_no_nan(grad, norm)
     return velocity, {**memory, "velocity": velocity}
 

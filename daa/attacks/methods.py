@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections import UserDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from typing import Any, Literal
 
 from daa.attacks import aims, ball, components, directions, plans, starts, steps
@@ -81,8 +84,25 @@ def composed(method: str, options: Mapping[str, Any]) -> Method:
     )
 
 
+class Methods(UserDict[str, Method]):
+    """Attacks by name; an entry point of another package is imported at its first use."""
+
+    def __getitem__(self, name: str) -> Method:
+        row: Any = self.data[name]
+        if isinstance(row, metadata.EntryPoint):
+            where = f"entry point {row.name} = {row.value} of daa.methods"
+            try:
+                row = row.load()
+            except Exception as error:  # the package can raise anything
+                got = f"{type(error).__name__}: {error}"
+                raise InputError(f"{where}: can't be imported: {got}") from error
+            require(isinstance(row, Method), where, "a daa.attacks.methods.Method", row)
+            self.data[name] = row
+        return row
+
+
 # The released scripts run with these c under both losses, although they print another c for CW.
-METHODS: dict[str, Method] = {
+_OURS = {
     "fgsm": Method("FGSM", start=starts.natural, step=steps.whole, steps=1),
     "rand_fgsm": Method("Rand+FGSM", start=starts.rand_fgsm, step=steps.rest, steps=1),
     "pgd": Method("PGD"),
@@ -128,6 +148,12 @@ METHODS: dict[str, Method] = {
         options={"steps": 5000, "keep": "best"},
     ),
 }
+_INSTALLED: dict[str, Any] = {
+    point.name: point
+    for point in metadata.entry_points(group="daa.methods")
+    if point.name not in _OURS
+}
+METHODS = Methods({**_OURS, **_INSTALLED})
 
 
 _SHARED = ("method", "loss", "eps", "batch_size", "clip_range", "precision")
@@ -270,7 +296,10 @@ class AttackConfig:
     @staticmethod
     def names() -> list[str]:
         """Names of all settings of all methods."""
-        options = [name for method in METHODS.values() for name in method.defaults()]
+        options: list[str] = []
+        for method in METHODS:
+            with suppress(InputError):  # a broken package
+                options += METHODS[method].defaults()
         blocks = [*BLOCKS, *components.options(*STARTS.values(), *STEPS.values())]
         return list(dict.fromkeys([*_SHARED, *options, *blocks]))
 

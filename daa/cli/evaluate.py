@@ -11,7 +11,7 @@ from daa.cli.main import command
 def main(arguments: list[str] | None = None) -> None:
     example = "evaluate model.keras --data cifar10 --eps 8/255 --bounds 0 255"
     parser = options.parser(__doc__, example)
-    sources = "a .keras file, SavedModel folder, package.module:function or target"
+    sources = "a .keras or TorchScript file, SavedModel folder, package.module:function or target"
     parser.add_argument("model", metavar="MODEL", help=sources)
     sources = "mnist, fashion_mnist, cifar10, .npz file with x and y, or folder with labels.csv"
     parser.add_argument("--data", help=f"{sources} (default: of the target)")
@@ -27,6 +27,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--bounds", nargs=2, type=float, metavar=bounds, help="pixels of MODEL")
     parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
     parser.add_argument("--signature", help="signature of a SavedModel")
+    parser.add_argument("--output", help="name or number of the output, if MODEL has several")
+    for name in ("mean", "std"):
+        about = f"{name} of the pixels that MODEL is normalised with, one number or one per channel"
+        parser.add_argument(f"--{name}", nargs="+", type=float, metavar="VALUE", help=about)
     options.add_device(parser)
     parser.add_argument("--out", type=Path, help="folder (default: evaluations/NAME)")
     parser.add_argument("--force", action="store_true", help="start again; overwrite results")
@@ -40,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     out = args.out or folder_of(args.model, args.data, args.method, f"eps{args.eps}")
     same = ["eps", "method", "budget", "minutes", "images", "seed", "data_format", "signature"]
-    same += ["data_dir", "model_dir", "force", "steps"]
+    same += ["output", "mean", "std", "data_dir", "model_dir", "force", "steps"]
     verdict = evaluate(
         args.model,
         args.data,

@@ -136,6 +136,7 @@ def start_tensorflow(device: str = "auto") -> None:
     """Imports TensorFlow, silences its log and chooses the device."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # of the commands, also where Keras trains with JAX
     # TensorFlow's native code prints notes during the import, and no log level silences them.
     stderr = os.dup(2)
     try:

@@ -241,7 +241,9 @@ def _gradients(
         input_gradient(target, x, y, xent),
         logits_gradient(target, x, identity[y] - identity[other]),
     )
-    of_xent, of_margin = [(np.abs(g).max(axis=(1, 2, 3)) < _TINY).mean() for g in gradients]
+    of_xent, of_margin = [
+        (np.abs(g).reshape(len(g), -1).max(axis=1) < _TINY).mean() for g in gradients
+    ]
     if max(of_xent, of_margin) > _VANISHED:
         yield Finding(
             "vanishing-gradients",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +45,10 @@ def evaluate(
     bounds: Bounds | tuple[float, float] | None = None,
     data_format: DataFormat | None = None,
     signature: str | None = None,
+    output: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    class_names: Iterable[str] = (),
     name: str | None = None,
     published: float | None = None,
     out: str | Path | None = None,
@@ -58,11 +64,13 @@ def evaluate(
 
     Args:
         model: A Keras model, a `Target`, a PyTorch module, a function from pixels [N, H, W, C] to
-            logits, or a text: `folder/name` of a target of this project, the path of a .keras file
-            or of a SavedModel, or `package.module:function`.
+            logits, or a text: `folder/name` of a target of this project, the path of a .keras file,
+            a SavedModel or a TorchScript file, or `package.module:function`.
         x: Images: uint8, floats in [0, 1], or floats in the range of `bounds`; [N, H, W, C] or
-            [N, C, H, W]. Or a `Dataset`, or a text: the name of a data set such as `cifar10`, an
-            .npz file, or a folder of images. None for the data set of a target of this project.
+            [N, C, H, W]; also vectors [N, F] and volumes [N, D, H, W, C]. Or a `Dataset`, a
+            `tf.data.Dataset`, a PyTorch `DataLoader`, or a text: the name of a data set such as
+            `cifar10`, an .npz file, or a folder of images. None for the data set of a target of
+            this project.
         y: Labels, if x are images. [N].
         eps: Radius of the L-infinity ball, for images in [0, 1]; may be a text such as "8/255".
         method: Name of the attack, a key of `daa.attacks.methods.METHODS`.
@@ -75,6 +83,10 @@ def evaluate(
         data_format: channels_last or channels_first, for the model's input and x, if their shapes
             are ambiguous.
         signature: Signature of a SavedModel.
+        output: Name or number of the output, if the model has several and none is named "logits".
+        mean, std: The model takes (pixels - mean) / std, for pixels in `bounds`; one number, or one
+            for each channel.
+        class_names: Names of the classes for the figure of the worst images.
         name: Name of a model that is not a text.
         published: Expected clean accuracy in [0, 1], for a check.
         out: Folder for the files of `Evaluation.save`, and for the state of the attack: the same
@@ -98,7 +110,10 @@ def evaluate(
     require(valid, "published", "an accuracy in [0, 1]", published)
     layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
     named: dict[str, Any] = {"signature": signature, "name": name, "model_dir": model_dir}
+    named |= {"output": output, "mean": mean, "std": std}
     data, image_notes = _dataset(model, x, y, images, data_dir, layout)
+    if names := tuple(class_names):
+        data = replace(data, class_names=names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoteWarning)  # the notes are part of the evaluation
         target = user_models.load(model, image_shape=data.x.shape[1:], **layout, **named)
@@ -213,5 +228,8 @@ def _dataset(
         if not (isinstance(model, str) and user_models.of_project(model)):
             raise InputError("data: a model of your own needs images and labels")
         return targets.load_dataset(model, "test", data_dir, images), []
+    if y is None:
+        require(hasattr(x, "__getitem__") or hasattr(x, "__iter__"), "data", "images and labels", x)
+        return user_data.of_batches(x, images, **layout)
     data, notes = user_data.dataset(x, y, **layout)
     return data.first(images), notes

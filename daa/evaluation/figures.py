@@ -42,12 +42,12 @@ def accuracy(
 
 
 def worst(target: Target, data: Dataset, report: Report, eps: float) -> Figure | None:
-    """The most confidently misclassified adversarial images; None without any.
+    """The most confidently misclassified adversarial images; None without any, or for vectors.
 
     Images that are misclassified without an attack are left out.
     """
     broken = np.flatnonzero((report.margin <= 0) & (report.natural > 0))
-    if not len(broken):
+    if not len(broken) or data.x.ndim != 4 or data.x.shape[-1] not in (1, 3, 4):
         return None
     chosen = broken[np.argsort(report.margin[broken], kind="stable")[:_SHOWN]]
     natural, adv = data.x[chosen], report.adv[chosen]
@@ -63,6 +63,7 @@ def worst(target: Target, data: Dataset, report: Report, eps: float) -> Figure |
                 axis.set(xticks=[], yticks=[], frame_on=False)
             line[0].set_ylabel(name, fontsize=9)
         for k, image in enumerate(chosen):
-            axes[0, k].set_title(f"image {image}\nlabel {data.y[image]}", fontsize=8)
-            axes[1, k].set_title(f"output {taken_for[k]}", fontsize=8)
+            label, output = data.label(data.y[image]), data.label(taken_for[k])
+            axes[0, k].set_title(f"image {image}\nlabel {label}", fontsize=8)
+            axes[1, k].set_title(f"output {output}", fontsize=8)
     return figure

@@ -62,12 +62,14 @@ def prepare(
         for note in notes:
             text = f"{experiment.data}: {note.message} [{note.code}]"
             warnings.warn(text, NoteWarning, stacklevel=2)
-    options = {name: fields[name] for name in ("bounds", "data_format", "signature")}
+    names = ("bounds", "data_format", "signature", "output", "mean", "std")
+    options = {name: fields[name] for name in names}
     if user_models.of_project(reference):
         load = targets.loader(reference, model_dir)
         if used := [name for name, value in options.items() if value is not None]:
-            names = ", ".join(used)
-            raise InputError(f"{experiment.name}: {names}: {reference} has no such option")
+            raise InputError(
+                f"{experiment.name}: {', '.join(used)}: {reference} has no such option"
+            )
     elif data is None:
         raise InputError(
             f"{experiment.name}: data: is missing; {reference!r} needs a data set or a file"

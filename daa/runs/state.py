@@ -98,7 +98,7 @@ def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
     sizes, on_all = arrays["unit_size"], arrays["unit_on_all"]
     indices, margins = arrays["unit_images"], arrays["unit_margin"]
     if not (
-        arrays["adv"].ndim == 4
+        arrays["adv"].ndim >= 2
         and len(arrays["adv"]) == images
         and arrays["margin"].shape == arrays["natural"].shape == (images,)
         and sizes.shape == on_all.shape == arrays["unit_gradients"].shape

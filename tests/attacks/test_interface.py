@@ -75,7 +75,7 @@ def test_every_way_to_the_logits_looks_at_them():
     ("change", "message"),
     [
         ({"classes": 1}, "t: classes: expected a whole number >= 2, got 1"),
-        ({"image_shape": [4, 4, 1]}, r"t: image_shape: expected \(H, W, C\), whole numbers >= 1"),
+        ({"image_shape": [4, 4, 1]}, r"t: image_shape: expected \(H, W, C\), .*whole numbers >= 1"),
         ({"image_shape": (4, None, 1)}, "t: image_shape: expected"),
         ({"name": "a\nb"}, r"target: name: expected one line of printable .* got 'a\\nb'"),
         ({"name": "x" * 256}, "target: name: expected one line"),

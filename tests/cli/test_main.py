@@ -33,6 +33,19 @@ def test_the_help_lists_all_commands(capsys):
     assert capsys.readouterr().out == f"daa {daa.__version__}\n"
 
 
+def test_commands_load_triton_then_tensorflow_then_keras_for_tensorflow(tmp_path):
+    """Triton after TensorFlow aborts the process; PyTorch brings it."""
+    folder = tmp_path / "triton" / "_C"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "libtriton.py").write_text("import sys\nprint('tensorflow' in sys.modules)\n")
+    path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"], str(ROOT)])
+    code = "from daa.cli.options import start_tensorflow as start; start(); import keras"
+    command = [sys.executable, "-c", f"{code}; print(keras.backend.backend())"]
+    env = {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "jax"}
+    assert subprocess.check_output(command, env=env, text=True) == "False\ntensorflow\n"
+
+
 def test_every_command_has_a_script():
     assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == set(COMMANDS)
 

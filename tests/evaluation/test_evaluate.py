@@ -6,6 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from matplotlib.axes import Axes
 from toys import images, linear_target
 
 import daa
@@ -93,6 +95,39 @@ def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks)
         np.testing.assert_allclose(result, expected, atol=2e-3)
     record = daa.evaluate("saved", "d.npz", signature="serve", **options).record
     assert record.model_options == {"bounds": [0, 255], "signature": "serve"}
+
+
+def test_output_mean_and_std_of_command_function_and_config(user_model, no_checks, capsys):
+    options = {"output": "b", "mean": (0.5,), "std": (0.25,)}
+    report = daa.evaluate("mine:heads", "d.npz", **options, **SHORT)
+    w = sys.modules["mine"].w.numpy()
+    logits = ((BYTES / 255).reshape(60, 64) - 0.5) / 0.25 @ w
+    assert report.clean_accuracy == (logits.argmax(axis=1) == DIGITS.y).mean()
+    arguments = ["mine:heads", "--data", "d.npz", "--eps", "0.1", "--budget", "6", "--out", "out"]
+    arguments += ["--output", "b", "--mean", "0.5", "--std", "0.25"]
+    assert command.main(arguments) == 0
+    written = Verdict.model_validate_json(Path("out/evaluation.json").read_text())
+    assert written.robust_accuracy == report.robust_accuracy
+    assert command.main([*arguments, "--std", "0.5"]) == 2
+    assert "model_options: the record has " in capsys.readouterr().err
+    lines = "data: d.npz\noutput: b\nmean: [0.5]\nstd: [0.25]\n"
+    Path("own.yaml").write_text(CONFIG.format("mine:heads") + lines)
+    ready = prepare(Path("own.yaml"), Path("results"))
+    np.testing.assert_allclose(ready.target(ready.data.x), logits, rtol=1e-4, atol=1e-3)
+
+
+def test_a_tensorflow_data_set_and_names_of_classes(user_model, no_checks, monkeypatch):
+    batches = tf.data.Dataset.from_tensor_slices((BYTES, DIGITS.y)).batch(25)
+    titles = []
+    monkeypatch.setattr(Axes, "set_title", lambda _, title, **__: titles.append(title))
+    names = [f"digit{k}" for k in range(10)]
+    options = {"bounds": (0, 255), "class_names": names, **SHORT}
+    report = daa.evaluate(user_model, batches, out="out", **options)
+    assert report.notes[0].message == "60 images were read from the BatchDataset."
+    for text in (r"image \d+\nlabel (\d) digit\1", r"output (\d) digit\1"):
+        assert any(re.fullmatch(text, title) for title in titles)
+    expected = daa.evaluate(user_model, BYTES, DIGITS.y, **options).report.margin
+    np.testing.assert_array_equal(report.report.margin, expected)
 
 
 def test_channels_may_come_first(user_model, no_checks):

@@ -107,5 +107,5 @@ def _runnable(flat: _Flat) -> Network:
 
 
 def _operation(tensor: str) -> str:
-    """Name of the operation of a tensor or a control input."""
-    return tensor.lstrip("^").partition(":")[0]
+    """Name of the operation of a tensor; of a control input, a name that no operation has."""
+    return tensor.partition(":")[0]

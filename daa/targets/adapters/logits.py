@@ -52,7 +52,8 @@ def of(
             if any(note.code == "sigmoid-inverted" for note in notes):
                 return network, [note]  # logits may lie in [0, 1]
             return rest, list(dict.fromkeys([note, *notes]))
-    if np.abs(values.sum(axis=1) - 1).max() < (1e-4 if precise else 1e-2):
+    one = values.shape[1] == 1
+    if not one and np.abs(values.sum(axis=1) - 1).max() < (1e-4 if precise else 1e-2):
         return (lambda x: tf.math.log(tf.cast(call(x), tf.float32) + _TINY)), [
             Note(
                 "softmax-logarithm",
@@ -61,7 +62,7 @@ def of(
                 "Give a model that returns logits.",
             )
         ]
-    if values.size < _LEAST:
+    if values.size < _LEAST and not one:
         return call, []
     return (lambda x: _inverse_sigmoid(call(x))), [
         Note(
