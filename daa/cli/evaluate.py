@@ -37,16 +37,20 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.evaluation.evaluate import evaluate
     from daa.evaluation.report import folder_of
 
-    out = args.out or folder_of(args.model, args.data, args.method, f"eps{args.eps}")
-    same = ["eps", "method", "budget", "minutes", "images", "seed", "data_format", "signature"]
-    same += ["data_dir", "model_dir", "force"]
+    names = ["eps", "budget", "minutes", "images", "seed", "bounds", "data_format", "signature"]
+    values = {name: getattr(args, name) for name in names}
+    changed = [f"{name}{v}" for name, v in values.items() if v != parser.get_default(name)]
+    out = args.out or folder_of(args.model, args.data, args.method, *changed)
     verdict = evaluate(
         args.model,
         args.data,
-        bounds=tuple(args.bounds) if args.bounds else None,
+        method=args.method,
         out=out,
+        force=args.force,
         progress=not args.quiet,
-        **{name: getattr(args, name) for name in same},
+        data_dir=args.data_dir,
+        model_dir=args.model_dir,
+        **values,
     )
     print(verdict)
     say = options.say(args.quiet)

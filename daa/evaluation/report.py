@@ -214,14 +214,14 @@ class Evaluation:
 
 
 def folder_of(*parts: str | None) -> Path:
-    """A folder for an evaluation, named after its model, data, attack and radius."""
+    """A folder for an evaluation, named after its model, its data and its options."""
     return Path("evaluations") / "-".join(slug(part) for part in parts if part)
 
 
 def slug(text: str) -> str:
     """A text as part of a file name."""
     text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
-    return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
+    return re.sub(r"[^a-z0-9._]+", "-", text)[-80:].strip("-._") or "model"
 
 
 def check_folder(folder: Path, method: str, force: bool = False) -> None:
@@ -235,8 +235,5 @@ def check_folder(folder: Path, method: str, force: bool = False) -> None:
             (folder / name).unlink(missing_ok=True)
     for name in names:
         if Path(name).stem != method and (folder / name).exists():
-            raise InputError(
-                f"{folder}: contains {name} of another evaluation; choose another folder, or "
-                "overwrite it with --force"
-            )
+            raise InputError(f"{folder}: contains {name} of another evaluation; {records.ANEW}")
     replaceable(folder / PAGE, "% robust accuracy</title>")

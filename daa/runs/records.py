@@ -23,6 +23,8 @@ from daa.target import Dataset, Target
 from daa.targets.files import read_json, write_atomically
 
 SCHEMA: Literal[1] = 1
+# Advice when a folder holds another run; both names are options of the commands and arguments.
+ANEW = "choose another folder (out), or start again (force)"
 # Files next to the records: images of the figure, result of an evaluation.
 EXAMPLES, EVALUATION = "examples.json", "evaluation.json"
 
@@ -205,9 +207,13 @@ def check_same(
     path: Path, record: Record, ident: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> None:
     """Refuses the record of a different run; the fields `ignored` may differ."""
-    for key, value in record.identity.items():
-        if value != ident[key] and key not in ignored:
+    old, new = (
+        {**one, "attack": None, **{f"attack.{name}": v for name, v in one["attack"].items()}}
+        for one in (record.identity, ident)
+    )
+    for key in dict.fromkeys([*old, *new]):
+        if old.get(key) != new.get(key) and key not in ignored:
             raise InputError(
-                f"{path}: {key}: the record has {value!r}, but this run has {ident[key]!r}; "
-                "choose another folder for the results, or start anew"
+                f"{path}: {key}: the record has {old.get(key)!r}, but this run has "
+                f"{new.get(key)!r}; {ANEW}"
             )

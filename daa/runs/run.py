@@ -188,7 +188,7 @@ class _RowRun:
         if self.repeats and not self.shared and loaded.units > self.restarts:
             raise InputError(
                 f"{self.state_path}: has {loaded.units} finished restarts, but only "
-                f"{self.restarts} are asked for; ask for as many, or choose another folder"
+                f"{self.restarts} are asked for; ask for as many, or {records.ANEW}"
             )
         return loaded
 

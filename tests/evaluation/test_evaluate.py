@@ -55,6 +55,23 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
     assert before == {path.name: path.read_bytes() for path in Path("out").iterdir()}
 
 
+def test_the_default_folder_has_a_name_of_all_options_that_decide_the_result(
+    user_model, no_checks, capsys
+):
+    start = ["net.keras", "--data", "d.npz", "--eps", "0.1", "--method", "pgd", "--quiet"]
+    more = ["--images 50", "", "--budget 9", "--seed 1", "--bounds 0 255"]
+    folders = []
+    for options in more:
+        assert command.main([*start, *options.split()]) == 0, capsys.readouterr().err
+        (new,) = {*Path("evaluations").iterdir()} - {*folders}
+        folders.append(new)
+    assert folders[0].name == "net.keras-d.npz-pgd-eps0.1-images50"
+    assert folders[1].name == "net.keras-d.npz-pgd-eps0.1"
+    line = "attack.steps: the record has 150, but this run has 9; choose another folder (out), or"
+    assert command.main([*start, "--budget", "9", "--out", str(folders[1])]) == 2
+    assert line in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("method", "budget", "minutes", "options", "expected"),
     [
