@@ -9,6 +9,7 @@ from typing import get_args
 
 from daa.attacks.worst_case import Engine
 from daa.errors import InputError
+from daa.runs import provenance
 from daa.target import Dataset, Precision, Target
 
 _JIT = {"auto": None, "on": True, "off": False}
@@ -85,6 +86,15 @@ def say(quiet: bool) -> Callable[[str], None]:
     return (lambda _: None) if quiet else print
 
 
+def results_folder(folder: Path, say: Callable[[str], None] = print) -> Path:
+    """A folder for the results of a run; another one if the repository has results there."""
+    if not provenance.committed(folder):
+        return folder
+    other = Path("runs") / folder.name
+    say(f"{folder} is a committed record; this run writes {other}, or a folder in --out")
+    return other
+
+
 def add_targets(to: argparse.ArgumentParser) -> None:
     to.add_argument("--list-targets", action=_ListTargets, nargs=0, help="print them and exit")
 
@@ -147,7 +157,6 @@ def start_tensorflow(device: str = "auto") -> None:
         os.close(stderr)
 
     from daa.runs import device as devices
-    from daa.runs import provenance
 
     provenance.git_commit()  # cached now, because a later commit is not the code that runs
     # TensorFlow warns of retracing if a command traces many functions once each.

@@ -15,12 +15,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **packages}
 
 
-@functools.cache
-def git_commit(folder: Path = Path(daa.__file__).parent.parent) -> str | None:
-    """The commit of the code, with `-dirty` if code or configs differ; None outside a checkout.
+_CHECKOUT = Path(daa.__file__).parent.parent
 
-    The first answer is cached, because a later commit is not the running code.
-    """
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Output of a git command for the repository in `folder`; None outside a checkout."""
 
     def git(*arguments: str) -> str:
         completed = subprocess.run(
@@ -29,9 +28,23 @@ def git_commit(folder: Path = Path(daa.__file__).parent.parent) -> str | None:
         return completed.stdout.strip()
 
     try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != folder.resolve():
-            return None
-        changed = git("status", "--porcelain", "--", "*.py", "*.yaml")
-        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
+        top = Path(git("rev-parse", "--show-toplevel")).resolve()
+        return git(*arguments) if top == folder.resolve() else None
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+@functools.cache
+def git_commit(folder: Path = _CHECKOUT) -> str | None:
+    """The commit of the code, with `-dirty` if code or configs differ; None outside a checkout.
+
+    The first answer is cached, because a later commit is not the running code.
+    """
+    changed = _git(folder, "status", "--porcelain", "--", "*.py", "*.yaml")
+    commit = _git(folder, "rev-parse", "HEAD")
+    return commit and commit + ("-dirty" if changed else "")
+
+
+def committed(path: Path, checkout: Path = _CHECKOUT) -> bool:
+    """Whether the repository of this project contains a file or a folder with files."""
+    return bool(_git(checkout, "ls-files", "--", str(path.resolve())))

@@ -109,10 +109,12 @@ def run(
             others = {path.stem for path in folder.glob("*.json")} - names if folder else ()
             for name in sorted(others):
                 say(f"{name}: not a row of this experiment; stays in {folder}, but not in reports")
+        committed = folder is not None and provenance.committed(folder)
         for row in rows:
             if row.record is not None:
                 if say is not None:
-                    say(f"{row.row.name}: already finished, {row.path}")
+                    state_of = "committed record" if committed else "already finished"
+                    say(f"{row.row.name}: {state_of}, {row.path}")
                 yield Finished(row.row, row.record, None)
         if not left:
             return

@@ -1,8 +1,11 @@
 """Reports go where the user says; the result folders stay as they are."""
 
+from pathlib import Path
+
 from PIL import Image
 
-from daa.cli import figures, page, tables
+from daa.cli import figures, page, reproduce, tables
+from daa.runs import provenance
 
 
 def contents(folder):
@@ -33,3 +36,26 @@ def test_links_of_a_page_lead_from_where_it_lies_to_the_records(folder, tmp_path
     assert not (folder.parent / "index.html").exists()
     page.main([str(folder), "--out", str(folder)])
     assert 'href="./dgf-cw.json"' in (folder / "index.html").read_text()
+
+
+CONFIG = "name: own\ntitle: Mine\ntarget: tiny/cnn\nimages: 20\nrows: [{method: fgsm}]\n"
+
+
+def test_a_run_goes_elsewhere_if_its_results_are_committed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("own.yaml").write_text(CONFIG, encoding="utf-8")
+    monkeypatch.setattr(provenance, "committed", lambda path: path == Path("results/own"))
+    assert reproduce.main(["own.yaml"]) == 0
+    assert "results/own is a committed record; this run writes runs/own" in capsys.readouterr().out
+    assert not Path("results").exists()
+    assert Path("runs/own/fgsm-xent.json").exists()
+    for _ in range(2):
+        assert reproduce.main(["own.yaml", "--out", "results"]) == 0
+    assert "fgsm-xent: committed record, results/own/fgsm" in capsys.readouterr().out
+
+
+def test_committed_is_what_git_has(committed, tmp_path):
+    assert provenance.committed(committed)
+    assert not provenance.committed(committed.with_name("mine"))
+    assert not provenance.committed(committed, tmp_path)
+    assert not provenance.committed(tmp_path)

@@ -4,7 +4,7 @@ import pytest
 
 from daa import AttackConfig
 from daa.cli import tables as script
-from daa.reports import page, results, tables, tabular, wording
+from daa.reports import page, tables, tabular, wording
 from daa.reports.publish import publish
 from daa.reports.results import ResultSet, load
 from daa.runs import config
@@ -25,9 +25,8 @@ def test_the_script_rewrites_all_tables_from_the_records_alone(folder, committed
         assert (folder / name).read_text() == (committed / name).read_text()
 
 
-def test_committed_tables_and_page_are_those_of_the_records():
-    folders = [folder for folder in results.folders() if folder.name != "quickstart"]
-    loaded = page.in_order(map(load, folders))
+def test_committed_tables_and_page_are_those_of_the_records(all_committed):
+    loaded = page.in_order(map(load, all_committed))
     html = (config.RESULTS / "index.html").read_text()
     assert len(html) < 1_500_000
     for one in loaded:
