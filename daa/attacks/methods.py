@@ -51,8 +51,8 @@ class Method:
 # the direction, the best image of all steps instead of the last one, a factor of the logits,
 # restarts only on robust images, minibatches without shuffling.
 BLOCKS: dict[str, Any] = {
-    "start": Literal[tuple(STARTS)],
-    "step": Literal[tuple(STEPS)],
+    "start": str,
+    "step": str,
     "momentum": float,
     "keep": Literal["best"],
     "scale": float,
@@ -280,6 +280,7 @@ def _resolved(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     row = composed(method, values)
     defaults, blocks = row.defaults(), _blocks_of(method)
     kinds = dict.fromkeys(defaults, int) | BLOCKS  # int: steps and steps_per_shuffle
+    kinds |= {"start": Literal[tuple(STARTS)], "step": Literal[tuple(STEPS)]}
     for component in row.components:
         typed = components.typed_options(component)
         kinds |= {name: kind for name, (kind, _) in typed.items()}
