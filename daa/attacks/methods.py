@@ -13,7 +13,7 @@ from daa.attacks.components import Component, checked
 from daa.attacks.losses import LOSSES
 from daa.attacks.starts import STARTS
 from daa.attacks.steps import STEPS
-from daa.errors import InputError, require, shown
+from daa.errors import InputError, closest, require, shown
 from daa.target import Precision
 
 
@@ -196,6 +196,9 @@ class AttackConfig:
         if self.reads("step_size"):
             ok = 0 < self.step_size <= self.eps
             require(ok, "step_size", f"0 < step_size <= eps={self.eps}", self.step_size)
+        for name in ("budget", "minutes"):
+            value = getattr(self, name)
+            require(value is None or value > 0, name, "a number > 0", value)
         if self.method_spec.particles:
             ok = self.steps % self.steps_per_shuffle == 0
             multiple = f"a multiple of steps_per_shuffle={self.steps_per_shuffle}"
@@ -274,7 +277,8 @@ def _resolved(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     names = AttackConfig.names()
     for name in options:
         if name not in names:
-            raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}")
+            near = closest(name, names)
+            raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}{near}")
     values = {**METHODS[method].options, **options}
     values = {name: value for name, value in values.items() if value is not None}
     row = composed(method, values)

@@ -15,7 +15,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("model", metavar="MODEL", help=sources)
     sources = "mnist, fashion_mnist, cifar10, .npz file with x and y, or folder with labels.csv"
     parser.add_argument("--data", help=f"{sources} (default: of the target)")
-    parser.add_argument("--eps", required=True, help="radius for images in [0, 1], as 8/255")
+    text = "radius for images in [0, 1], as 8/255 (default: of the target)"
+    parser.add_argument("--eps", help=text)
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--budget", type=float, help="mean gradients per image (default 150)")
     limit.add_argument("--minutes", type=float, help="time limit of the method adaptive")

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import daa
-from daa.errors import InputError
+from daa.errors import InputError, closest
 
 # {command: (module with its `main`, help)}. Only the module of the called command is imported.
 COMMANDS = {
@@ -46,6 +46,8 @@ def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int
 
     @functools.wraps(main)
     def run(arguments: list[str] | None = None) -> int:
+        if sys.stderr is None:  # closed; no other file may get its descriptor
+            sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = lambda message, *_, **__: _report(f"warning: {message}")
@@ -105,7 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     args = parser.parse_args((sys.argv[1:] if arguments is None else arguments) or ["--help"])
     if args.name not in COMMANDS:
-        raise InputError(f"daa: no command {args.name!r}; the commands are {', '.join(COMMANDS)}")
+        near = closest(args.name, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
+        raise InputError(f"daa: no command {args.name!r}{near}")
     module, _ = COMMANDS[args.name]
     if module.startswith("benchmarks."):
         checkout = Path(daa.__file__).parents[1]

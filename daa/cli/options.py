@@ -2,23 +2,36 @@
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 from daa.attacks.worst_case import Engine
-from daa.errors import InputError
+from daa.errors import InputError, closest
 from daa.runs import provenance
 from daa.target import Dataset, Precision, Target
 
 _JIT = {"auto": None, "on": True, "off": False}
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, with the most similar right one."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)|: (--\S*)", message)
+        near = ""
+        if wrong:
+            names = re.findall(r"[\w./-]+", wrong[2] or "") or self._option_string_actions
+            near = closest((wrong[1] or wrong[3]).partition("=")[0], names)
+        raise InputError(f"{self.prog}: {message}{near or f'; {self.prog} --help lists them'}")
+
+
 def parser(text: str | None, example: str) -> argparse.ArgumentParser:
     """Parser of a command, from the docstring of its module and an example call."""
     name, about = example.split()[0], (text or "").partition("\n")[0]
-    return argparse.ArgumentParser(f"daa {name}", description=about, **example_last(example))
+    return _Parser(f"daa {name}", description=about, **example_last(example))
 
 
 def example_last(example: str) -> dict:
@@ -127,6 +140,13 @@ def integer(text: str, least: int = 0) -> int:
     return int(text)
 
 
+def radius(text: str) -> float:
+    """A number or a fraction such as 8/255."""
+    from daa.runs.config import fraction
+
+    return float(fraction(text))  # type: ignore[arg-type]
+
+
 positive = partial(integer, least=1)
 
 
@@ -138,7 +158,10 @@ def find_config(text: str) -> Path:
         return Path(text)
     names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     if text not in names:
-        raise InputError(f"config: must be a YAML file or one of {', '.join(names)}; got {text!r}")
+        near = closest(text, names)
+        raise InputError(
+            f"config: must be a YAML file or one of {', '.join(names)}; got {text!r}{near}"
+        )
     return FOLDER / f"{text}.yaml"
 
 

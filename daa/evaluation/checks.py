@@ -22,7 +22,7 @@ from daa.targets import Published
 
 ADVICE = {
     "batch-dependent": "Evaluate in inference mode: training=False, without batch statistics.",
-    "bounds": "Set the pixel range that the model was trained on: bounds=(0, 255).",
+    "bounds": "Set the pixel range that the model was trained on.",
     "classes": "Use the data set that the model was trained for.",
     "clean-accuracy": "Compare weights, preprocessing and pixel range with the publication.",
     "huge-eps": "Look for rounding, thresholds, randomness or saturation, which hide the gradient.",
@@ -158,8 +158,8 @@ def _accuracy(
     if most > some.sum() + max(5, 0.05 * len(x)):
         yield Finding(
             "bounds",
-            f"With pixels from {best.lower:g} to {best.upper:g} the clean accuracy is "
-            f"{percent(most / len(x))}; from {now.lower:g} to {now.upper:g} it is "
+            f"With bounds=({best.lower:g}, {best.upper:g}) the clean accuracy is "
+            f"{percent(most / len(x))}; with ({now.lower:g}, {now.upper:g}) it is "
             f"{percent(some.mean())}.",
         )
     clean = float(right.mean())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -134,7 +135,8 @@ def run(
         finished = sum(row.record is not None for row in rows)
         if finished < len(rows) and say is not None:
             count = f"{finished} of {len(rows)} rows are finished"
-            say(f"stopped at the time limit: {count}; run the same command again to continue")
+            text = f"stopped at the time limit: {count}; run the same command again to continue"
+            warnings.warn(text, stacklevel=2)
 
 
 class _RowRun:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -76,6 +76,9 @@ def dataset(
         sha256: hash of the source; None for the hash of the arrays.
         data_format: layout of x; None to find it by the position of 1 or 3 channels.
     """
+    formats = get_args(DataFormat)
+    valid = data_format is None or data_format in formats
+    require(valid, "data_format", f"one of {', '.join(formats)}", data_format)
     x, y = as_array(x, "x"), as_array(y, "y")
     sha256 = sha256 or sha256_of_arrays([x, y])
     if x.ndim == 3:

@@ -1,5 +1,6 @@
 """The evaluation of a model: the function, the command, their files and their errors."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,8 @@ def test_channels_may_come_first(user_model, no_checks):
 
 
 def write_data():
+    Path("page.h5").write_text("<!DOCTYPE html>\n<html>", encoding="utf-8")
+    shutil.copy("net.keras", "net.h5")
     np.savez("other.npz", images=BYTES, y=DIGITS.y)
     np.savez("nan.npz", x=DIGITS.x * np.nan, y=DIGITS.y)
     np.savez("high.npz", x=BYTES, y=DIGITS.y + 1)
@@ -123,7 +126,9 @@ def write_data():
     ("model", "data", "options", "message"),
     [
         ("nothing", "d.npz", {}, "model: expected FOLDER/NAME with FOLDER .*, got 'nothing'"),
-        ("none.keras", "d.npz", {}, "none.keras: expected a .keras file"),
+        ("none.keras", "d.npz", {}, "none.keras: no such file; expected a .keras file"),
+        ("page.h5", "d.npz", {}, "page.h5: expected a .keras .*, got an HTML page; download"),
+        ("net.h5", "d.npz", {}, r"net.h5: expected a .keras file \(load another file with keras"),
         ("empty", "d.npz", {}, "model: expected FOLDER/NAME"),
         ("none:f", "d.npz", {}, "none:f: expected a module that can be imported, got ModuleNot"),
         ("mine:none", "d.npz", {}, "mine:none: mine: expected one of function, .*got 'none'"),
@@ -160,9 +165,13 @@ def test_a_mistake_is_named_and_nothing_is_written(user_model, model, data, opti
         ({"minutes": 0}, "minutes: expected a finite number > 0, got 0"),
         ({"images": 21}, "images: expected 1 to 20, got 21"),
         ({"bounds": (0, 1, 2)}, "bounds: expected"),
+        ({"data_format": "zz"}, "data_format: expected one of channels_last, .*, got 'zz'"),
+        ({"norm": "L2"}, "evaluate: no option 'norm'; all .* L-infinity ball; .*method, budget"),
+        ({"buget": 5}, r"evaluate: no option 'buget'; .* did you mean budget\?"),
         ({"bounds": (1, 0)}, "bounds: expected"),
         ({"seed": -1}, "seed: expected a whole number >= 0, got -1"),
-        ({"eps": "8"}, "eps: expected .* got '8'; a radius of 8 pixel .* 8/255"),
+        ({"eps": "8"}, "eps: expected .* got 8.0; a radius of 8 pixel .* 8/255"),
+        ({"eps": None}, "eps: is missing; a model of your own"),
         ({"minutes": 1, "method": "pgd"}, "minutes: pgd has no time limit"),
         ({"published": 87}, r"published: expected an accuracy in \[0, 1\], got 87"),
         ({"method": "none"}, "method: expected one of .*, got 'none'"),

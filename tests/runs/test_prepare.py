@@ -55,6 +55,7 @@ def test_another_target_has_its_own_folder_and_the_title_of_the_config(config, t
     ("change", "options", "message"),
     [
         ("", {"target": ""}, "target: must be FOLDER/NAME or a model of your own"),
+        ("", {"target": "foo/bar"}, "table1.yaml: target: 'foo/bar' is no target, whose folders"),
         ("", {"images": 501}, "images: expected 1 to 500, got 501"),
         ("", {"restarts": 10**7}, "options: restarts: must be less than or equal to 1000000, got"),
         ("bounds: [0, 255]", {}, "table1: bounds: tiny/cnn has no such option"),

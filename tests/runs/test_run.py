@@ -241,11 +241,12 @@ def test_the_time_limit_ends_after_a_unit(tmp_path, monkeypatch, expected):
     clock, messages = itertools.count(1), []
     with monkeypatch.context() as patch:
         patch.setattr(scheduler.time, "monotonic", lambda: next(clock))
-        assert go(tmp_path, restarts=3, end=2, say=messages.append) == []
-        assert messages[-1].startswith("stopped at the time limit: 0 of 2 rows are finished; run")
+        with pytest.warns(UserWarning, match="stopped at the time limit: 0 of 2 rows are finished"):
+            assert go(tmp_path, restarts=3, end=2, say=messages.append) == []
         with np.load(tmp_path / "pgd-xent.npz") as arrays:
             assert len(arrays["unit_size"]) == 2
-        (first,) = go(tmp_path, restarts=3, end=3, say=messages.append)
+        with pytest.warns(UserWarning, match="1 of 2 rows are finished; run the same command"):
+            (first,) = go(tmp_path, restarts=3, end=3, say=messages.append)
     assert first.row == PGD
     go(tmp_path, restarts=3)
     survive.compare(expected, tmp_path)
