@@ -25,6 +25,7 @@ COMMANDS = {
     "benchmark": ("benchmarks.speed", "Compare the speed of attacks with other libraries."),
     "check": ("daa.cli.check", "Check whether a GPU computes the attack as the CPU does."),
     "check_targets": ("daa.cli.check_targets", "Check the accuracy and gradients of all targets."),
+    "compare": ("daa.cli.compare", "Evaluate several classifiers on the same images."),
     "evaluate": ("daa.cli.evaluate", "Attack a classifier and check the attack itself."),
     "fetch": ("daa.cli.fetch", "Download and verify weights and data sets."),
     "figures": ("daa.cli.figures", "Draw the figures of results from their records."),

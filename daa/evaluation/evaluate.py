@@ -37,6 +37,7 @@ def evaluate(
     method: str = "adaptive",
     budget: float | None = None,
     minutes: float | None = None,
+    restarts: int = 1,
     images: int | None = None,
     seed: int = 0,
     bounds: Bounds | tuple[float, float] | None = None,
@@ -69,6 +70,8 @@ def evaluate(
         budget: Mean number of gradients per image; None for 150, or for no limit with `minutes`.
         minutes: Stop after the round in which this time ends; the result then depends on the
             machine. Only for the adaptive attack.
+        restarts: Number of restarts of an attack with random starts; each has the whole budget. A
+            larger number extends the run in `out`.
         images: Use the first `images` images; None for all.
         seed: Seed of all random numbers.
         bounds: Lowest and highest pixel value of the model's input; None for (0, 1).
@@ -98,7 +101,9 @@ def evaluate(
             raise InputError("eps: is missing; a model of your own has no usual radius")
         eps = targets.row(model).eps
     config = attack_config(method, eps, budget, minutes, options)
-    seed = whole(seed, "seed")
+    seed, restarts = whole(seed, "seed"), whole(restarts, "restarts", 1)
+    if restarts > 1 and config.loss is None:
+        raise InputError(f"restarts: {method} makes no restarts; use a larger budget")
     valid = published is None or (is_number(published) and 0 <= published <= 1)
     require(valid, "published", "an accuracy in [0, 1]", published)
     layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
@@ -129,6 +134,7 @@ def evaluate(
         title=f"{target.name} under {METHODS[config.method].title}",
         target=target.name,
         seed=seed,
+        restarts=restarts,
         rows=(Row(name=config.method, attack=config),),
     )
     (row,) = run(experiment, target, data, folder=folder, force=force, progress=progress)

@@ -197,6 +197,8 @@ class Evaluation:
         """Result, findings and notes as text."""
         low, high = (100 * end for end in self.interval)
         attack, eps = METHODS[self.config.method].title, radius(self.config.eps)
+        if self.record.restarts > 1:
+            attack += f", {self.record.restarts} restarts"
         lines = [
             f"{self.target.name} on {self.data.name}, {len(self.data):,} images, "
             f"eps {eps}, {attack}, seed {self.seed}",

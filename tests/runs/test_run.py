@@ -252,6 +252,16 @@ def test_the_time_limit_ends_after_a_unit(tmp_path, monkeypatch, expected):
     survive.compare(expected, tmp_path)
 
 
+def test_the_time_of_a_long_run_is_estimated_before_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scheduler, "TIMED", 0)
+    go(tmp_path / "short", restarts=1, progress=True)
+    assert "about" not in capsys.readouterr().err
+    monkeypatch.setattr(scheduler, "LONG", 0)
+    go(tmp_path / "long", restarts=1, progress=True)
+    count = 2 * len(DATA) * PGD.attack.steps
+    assert f"minutes for {count:,} gradients on this device" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("share", "writes"), [(1e9, 6), (1e-9, 4)])
 def test_writing_states_takes_a_small_share_of_the_time(tmp_path, monkeypatch, share, writes):
     saved, save = [], state.save
