@@ -91,7 +91,9 @@ def test_images_of_each_kind_are_next_to_their_changes():
     clean = np.linspace(0, 1, 3 * 8 * 8 * 3, dtype=np.float32).reshape(3, 8, 8, 3)
     chosen = {"PGD alone": np.array([0, 2]), "both": np.array([], int), "neither": np.array([1])}
     figure = figures.kinds(chosen, clean, [clean * 0.9, clean * 1.1], ["PGD", "DAA"], count=2)
-    assert len(figure.axes) == 2 * 3 * 2  # kinds with images, three versions, two images
+    # For both kinds with images: two images in three versions, and a gap between the images.
+    assert len(figure.axes) == 2 * (2 * 3 + 1)
+    assert [bool(axis.images) for axis in figure.axes[:7]] == [True] * 3 + [False] + [True] * 3
 
 
 @pytest.mark.parametrize("title", [r"A $\frac{x}{$ formula", "$ $", "\u2603 \U0001f600"])
