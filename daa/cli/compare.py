@@ -23,6 +23,6 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.evaluation.report import folder_of
 
     out = args.out or folder_of("compare", *models, args.data, f"eps{eps[0]}")
-    folders = [evaluate.folder_of(args, parser, model, eps[0], True) for model in models]
-    evaluations = [evaluate.evaluate(args, parser, model, eps[0], True) for model in models]
+    folders = [evaluate.folder_of(args, model, eps[0], True) for model in models]
+    evaluations = [evaluate.evaluate(args, model, eps[0], True) for model in models]
     print(several.side_by_side(evaluations, folders, out))

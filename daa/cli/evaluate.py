@@ -1,6 +1,7 @@
 """Attack a classifier, print its robust accuracy and check that the attack can be trusted."""
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.evaluation import several
 
     radii = args.eps or [None]
-    evaluations = [evaluate(args, parser, args.model, eps, len(radii) > 1) for eps in radii]
+    evaluations = [evaluate(args, args.model, eps, len(radii) > 1) for eps in radii]
     if len(radii) > 1:
-        folder = folder_of(args, parser, args.model, "-".join(radii))
+        folder = folder_of(args, args.model, "-".join(radii))
         print(several.curve(evaluations, folder, args.force))
 
 
@@ -62,17 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser, more_eps: str) -> None:
     options.add_quiet(parser)
 
 
-def evaluate(
-    args: argparse.Namespace,
-    parser: argparse.ArgumentParser,
-    model: str,
-    eps: str | None,
-    several: bool = False,
-) -> Any:
+def evaluate(args: argparse.Namespace, model: str, eps: str | None, several: bool) -> Any:
     """Evaluates a model and prints the result; arguments as for `folder_of`."""
     from daa.evaluation.evaluate import evaluate
 
-    out = folder_of(args, parser, model, eps, several)
+    out = folder_of(args, model, eps, several)
     values = {name: getattr(args, name) for name in _DECIDE}
     more = dict(map(_option, args.o)) | ({"targeted": args.targeted} if args.targeted else {})
     evaluation = evaluate(
@@ -95,13 +90,7 @@ def evaluate(
     return evaluation
 
 
-def folder_of(
-    args: argparse.Namespace,
-    parser: argparse.ArgumentParser,
-    model: str,
-    eps: str | None,
-    several: bool = False,
-) -> Path:
+def folder_of(args: argparse.Namespace, model: str, eps: str | None, several: bool = False) -> Path:
     """The folder in `--out`, or one whose name has all options that decide the result.
 
     Each of `several` evaluations has such a name in the folder `--out`.
@@ -111,18 +100,17 @@ def folder_of(
     if args.out and not several:
         return args.out
     values = {"eps": eps} | {name: getattr(args, name) for name in (*_DECIDE, *_METHOD)}
-    changed = [f"{name}{v}" for name, v in values.items() if v != parser.get_default(name)]
+    changed = [f"{name}{value}" for name, value in values.items() if value]  # not the defaults
     folder = folder_of(model, args.data, args.method, *changed)
     return args.out / folder.name if args.out else folder
 
 
 def _option(text: str) -> tuple[str, Any]:
-    """Name and value of an option NAME=VALUE; the value as in a YAML file."""
-    import yaml
-
-    from daa.runs.config import fraction
-
+    """Name and value of an option NAME=VALUE."""
     name, equals, value = text.partition("=")
     if not (name.isidentifier() and equals):
         raise InputError(f"-o {text}: must be NAME=VALUE, such as c=2")
-    return name, fraction(yaml.safe_load(value))
+    for kind in (int, options.radius):
+        with suppress(ValueError):
+            return name, kind(value)
+    return name, {"true": True, "false": False}.get(value, value)

@@ -161,7 +161,7 @@ class Evaluation:
                 attack=METHODS[verdict.method].title,
                 eps=radius(verdict.eps),
                 figures=pictures,
-                settings=verdict.attack.settings(),
+                settings={**verdict.attack.settings(), "restarts": record.restarts},
             )
             write_atomically(folder / PAGE, html.encode())
             # evaluation.json is the last file, so that a reader who finds it finds all files.

@@ -19,17 +19,11 @@ _CHECKOUT = Path(daa.__file__).parent.parent
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Output of a git command for the repository in `folder`; None outside a checkout."""
-
-    def git(*arguments: str) -> str:
-        completed = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
-        )
-        return completed.stdout.strip()
-
+    """Output of a git command in the repository `folder`; None if it is not a repository."""
+    command = ["git", f"--git-dir={folder / '.git'}", *arguments]
     try:
-        top = Path(git("rev-parse", "--show-toplevel")).resolve()
-        return git(*arguments) if top == folder.resolve() else None
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -62,6 +62,15 @@ def test_models_are_compared_by_a_paired_test(capsys):
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [("2", 2), ("1e-3", 0.001), ("8/255", 8 / 255), ("true", True), ("best", "best"), ("", "")],
+)
+def test_the_value_of_an_option_has_the_type_of_its_text(text, value):
+    name, read = evaluate._option(f"c={text}")
+    assert (name, read, type(read)) == ("c", value, type(value))
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["evaluate", "net.keras", "-o", "c"], "-o c: must be NAME=VALUE"),
