@@ -207,8 +207,11 @@ def compile_inner_loop(
     def inner_loop(
         images: Tensors, memory: Memory, numbers: Tensors, noise: tf.Tensor
     ) -> tuple[tf.Tensor, Memory, tf.Tensor]:
-        shared = {**texts, **numbers, **images}
         y = images["y"]
+        single = {
+            name: tf.cast(number, images["adv"].dtype) if number.dtype == tf.float64 else number
+            for name, number in numbers.items()
+        }
 
         def signed(logits: tf.Tensor) -> tf.Tensor:
             if "scale" in blocks:
@@ -217,7 +220,9 @@ def compile_inner_loop(
             return numbers["sign"] * loss(*arguments)
 
         def call(component: Any, memory: Memory, values: dict[str, Any]) -> Any:
-            result = components.call(component, {**shared, **values, "memory": memory})
+            options = numbers if hasattr(component, "double") else single
+            known = {**texts, **options, **images, **values, "memory": memory}
+            result = components.call(component, known)
             return result if hasattr(component, "initial") else (result, memory)
 
         def step(

@@ -16,7 +16,7 @@ from daa.attacks.components import Component, checked
 from daa.attacks.losses import LOSSES
 from daa.attacks.starts import STARTS
 from daa.attacks.steps import STEPS
-from daa.errors import InputError, require, shown
+from daa.errors import InputError, closest, require, shown
 from daa.target import Precision
 
 
@@ -54,8 +54,8 @@ class Method:
 # the direction, the best image of all steps instead of the last one, a factor of the logits,
 # restarts only on robust images, as many as a budget pays for, minibatches without shuffling.
 BLOCKS: dict[str, Any] = {
-    "start": Literal[tuple(STARTS)],
-    "step": Literal[tuple(STEPS)],
+    "start": str,
+    "step": str,
     "momentum": float,
     "keep": Literal["best"],
     "scale": float,
@@ -225,6 +225,9 @@ class AttackConfig:
         if self.reads("step_size"):
             ok = 0 < self.step_size <= self.eps
             require(ok, "step_size", f"0 < step_size <= eps={self.eps}", self.step_size)
+        for name in ("budget", "minutes"):
+            value = getattr(self, name)
+            require(value is None or value > 0, name, "a number > 0", value)
         if self.method_spec.particles:
             ok = self.steps % self.steps_per_shuffle == 0
             multiple = f"a multiple of steps_per_shuffle={self.steps_per_shuffle}"
@@ -309,12 +312,14 @@ def _resolved(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     names = AttackConfig.names()
     for name in options:
         if name not in names:
-            raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}")
+            near = closest(name, names)
+            raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}{near}")
     values = {**METHODS[method].options, **options}
     values = {name: value for name, value in values.items() if value is not None}
     row = composed(method, values)
     defaults, blocks = row.defaults(), _blocks_of(method)
     kinds = dict.fromkeys(defaults, int) | BLOCKS  # int: steps and steps_per_shuffle
+    kinds |= {"start": Literal[tuple(STARTS)], "step": Literal[tuple(STEPS)]}
     for component in row.components:
         typed = components.typed_options(component)
         kinds |= {name: kind for name, (kind, _) in typed.items()}

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from daa.attacks import ball
-from daa.attacks.components import Component, Memory, remembers
+from daa.attacks.components import Component, Memory, double, remembers
 from daa.attacks.starts import RandFgsm
 from daa.tensorflow import tf
 
@@ -44,6 +44,7 @@ def rest(adv: tf.Tensor, v: tf.Tensor, *, eps: float, rand_fgsm: RandFgsm = "uni
     return fixed(adv, v, step_size=eps if rand_fgsm == "uniform" else eps / 2)
 
 
+@double
 def even(adv: tf.Tensor, v: tf.Tensor, steps: tf.Tensor, *, eps: float) -> tf.Tensor:
     """adv + eps / steps * sign(v), the step of MI-FGSM.
 
@@ -52,6 +53,7 @@ def even(adv: tf.Tensor, v: tf.Tensor, steps: tf.Tensor, *, eps: float) -> tf.Te
     return fixed(adv, v, step_size=eps / tf.cast(steps, tf.float64))
 
 
+@double
 def geometric(
     adv: tf.Tensor,
     v: tf.Tensor,

@@ -28,7 +28,7 @@ from daa.targets.files import reason
 
 ADVICE = {
     "batch-dependent": "Evaluate in inference mode: training=False, without batch statistics.",
-    "bounds": "Set the pixel range that the model was trained on: bounds=(0, 255).",
+    "bounds": "Set the pixel range that the model was trained on.",
     "check-failed": "The result of the attack stays. Look for pixels in the range of the images "
     "for which the model has no finite logits or gradients.",
     "checks-left-out": "Raise the budget or the number of images.",
@@ -195,8 +195,8 @@ def _bounds(target: Target, x: np.ndarray, y: np.ndarray, logits: np.ndarray) ->
     if most > right + max(5, 0.05 * len(x)):
         yield Finding(
             "bounds",
-            f"With pixels from {best.lower:g} to {best.upper:g} the clean accuracy is "
-            f"{percent(most / len(x))}; from {now.lower:g} to {now.upper:g} it is "
+            f"With bounds=({best.lower:g}, {best.upper:g}) the clean accuracy is "
+            f"{percent(most / len(x))}; with ({now.lower:g}, {now.upper:g}) it is "
             f"{percent(right / len(x))}.",
         )
 

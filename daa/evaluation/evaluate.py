@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
 from collections.abc import Iterable, Sequence
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from daa import targets
+from daa.attacks import ball
 from daa.attacks.adaptive import adaptive
 from daa.attacks.components import checked
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.worst_case import margins
-from daa.errors import InputError, is_number, is_whole, require, shown, whole
+from daa.errors import InputError, closest, is_number, is_whole, require, whole
 from daa.evaluation import checks
 from daa.evaluation.checks import ADVICE, Finding
 from daa.evaluation.report import Evaluation, check_folder, slug
@@ -36,10 +38,11 @@ def evaluate(
     x: Any = None,
     y: Any = None,
     *,
-    eps: float | str,
+    eps: float | str | None = None,
     method: str = "adaptive",
     budget: float | None = None,
     minutes: float | None = None,
+    restarts: int = 1,
     images: int | None = None,
     seed: int = 0,
     bounds: Bounds | tuple[float, float] | None = None,
@@ -73,10 +76,13 @@ def evaluate(
             this project.
         y: Labels, if x are images. [N].
         eps: Radius of the L-infinity ball, for images in [0, 1]; may be a text such as "8/255".
+            None for the radius of a target of this project.
         method: Name of the attack, a key of `daa.attacks.methods.METHODS`.
         budget: Mean number of gradients per image; None for 150, or for no limit with `minutes`.
         minutes: Stop after the round in which this time ends; the result then depends on the
             machine. Only for the adaptive attack.
+        restarts: Number of restarts of an attack with random starts; each has the whole budget. A
+            larger number extends the run in `out`.
         images: Use the first `images` images; None for all.
         seed: Seed of all random numbers.
         bounds: Lowest and highest pixel value of the model's input; None for (0, 1).
@@ -104,8 +110,15 @@ def evaluate(
             run; the message is one line.
     """
     provenance.git_commit()  # cached now, because a later commit is not the code that runs
+    ours = isinstance(model, str) and user_models.of_project(model)
+    if eps is None:
+        if not ours:
+            raise InputError("eps: is missing; a model of your own has no usual radius")
+        eps = targets.row(model).eps
     config = attack_config(method, eps, budget, minutes, options)
-    seed = whole(seed, "seed")
+    seed, restarts = whole(seed, "seed"), whole(restarts, "restarts", 1)
+    if restarts > 1 and config.loss is None:
+        raise InputError(f"restarts: {method} makes no restarts; use a larger budget")
     valid = published is None or (is_number(published) and 0 <= published <= 1)
     require(valid, "published", "an accuracy in [0, 1]", published)
     layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
@@ -120,7 +133,7 @@ def evaluate(
     expected = None
     if published is not None:
         expected = Published(published, "as given")
-    elif isinstance(model, str) and user_models.of_project(model):
+    elif ours:
         expected = targets.row(model).clean
     pixels, labels = check_images(target, data.x, data.y)
     begin = time.perf_counter()
@@ -141,6 +154,7 @@ def evaluate(
         title=f"{target.name} under {label(config)}",
         target=target.name,
         seed=seed,
+        restarts=restarts,
         rows=(Row(name=config.method, attack=config),),
     )
     (row,) = run(experiment, target, data, folder=folder, force=force, progress=progress)
@@ -179,16 +193,20 @@ def attack_config(
     length: Any = fraction(eps)
     with suppress(ValueError):
         length = float(length) if isinstance(length, str) else length
-    if not (is_number(length) and 0 < length <= 1):
-        raise InputError(
-            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {shown(eps)}; "
-            "a radius of 8 pixel values is 8/255"
-        )
+    length = ball.radius(length)
     valid = budget is None or (is_number(budget) and budget >= 1)
     require(valid, "budget", "a finite number >= 1", budget)
     valid = minutes is None or (is_number(minutes) and minutes > 0)
     require(valid, "minutes", "a finite number > 0", minutes)
     options = {name: value for name, value in options.items() if value is not None}
+    for name in options:
+        if name not in AttackConfig.names():
+            usual = inspect.signature(evaluate).parameters
+            names = [*list(usual)[3:-1], *sorted(AttackConfig.readable(method, {}) - {*usual})]
+            near = closest(name, names) or f"; the options for {method} are {', '.join(names)}"
+            raise InputError(
+                f"evaluate: no option {name!r}; all attacks stay in the L-infinity ball{near}"
+            )
     reads = AttackConfig.readable(method, options)
     settings: dict[str, Any] = {"eps": length}
     if METHODS[method].plan is adaptive:

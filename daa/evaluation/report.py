@@ -182,7 +182,7 @@ class Evaluation:
                 attack=label(self.config),
                 eps=radius(verdict.eps),
                 figures=pictures,
-                settings=verdict.attack.settings(),
+                settings={**verdict.attack.settings(), "restarts": record.restarts},
             )
             write_atomically(folder / PAGE, html.encode())
             # evaluation.json is the last file, so that a reader who finds it finds all files.
@@ -218,6 +218,8 @@ class Evaluation:
         """Result, findings and notes as text."""
         low, high = (100 * end for end in self.interval)
         attack, eps, success = label(self.config), radius(self.config.eps), self.success_rate
+        if self.record.restarts > 1:
+            attack += f", {self.record.restarts} restarts"
         robust = f"{100 * self.robust_accuracy:.2f} %  "
         result = f"robust accuracy  {robust}(95 % interval {low:.2f} to {high:.2f})"
         if success is not None:
@@ -239,14 +241,14 @@ class Evaluation:
 
 
 def folder_of(*parts: str | None) -> Path:
-    """A folder for an evaluation, named after its model, data, attack and radius."""
+    """A folder for an evaluation, named after its model, its data and its options."""
     return Path("evaluations") / "-".join(slug(part) for part in parts if part)
 
 
 def slug(text: str) -> str:
     """A text as part of a file name."""
     text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
-    return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
+    return re.sub(r"[^a-z0-9._]+", "-", text)[-80:].strip("-._") or "model"
 
 
 def check_folder(folder: Path, method: str, force: bool = False) -> None:
@@ -260,8 +262,5 @@ def check_folder(folder: Path, method: str, force: bool = False) -> None:
             (folder / name).unlink(missing_ok=True)
     for name in names:
         if Path(name).stem != method and (folder / name).exists():
-            raise InputError(
-                f"{folder}: contains {name} of another evaluation; choose another folder, or "
-                "overwrite it with --force"
-            )
+            raise InputError(f"{folder}: contains {name} of another evaluation; {records.ANEW}")
     replaceable(folder / PAGE, "The same numbers as files: evaluation.json")

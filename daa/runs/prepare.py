@@ -72,7 +72,8 @@ def prepare(
             )
     elif data is None:
         raise InputError(
-            f"{experiment.name}: data: is missing; {reference!r} needs a data set or a file"
+            f"{path}: target: {reference!r} is no target, whose folders are "
+            f"{', '.join(targets.folders())}; a model of your own also needs `data` in the config"
         )
     else:
         load = partial(user_models.load, reference, image_shape=data.x.shape[1:], **options)

@@ -23,6 +23,8 @@ from daa.target import Dataset, Target
 from daa.targets.files import read_json, write_atomically
 
 SCHEMA: Literal[1] = 1
+# Advice when a folder holds another run; both names are options of the commands and arguments.
+ANEW = "choose another folder (out), or start again (force)"
 # Files next to the records: images of the figure, result of an evaluation.
 EXAMPLES, EVALUATION = "examples.json", "evaluation.json"
 
@@ -218,10 +220,13 @@ def check_same(
     path: Path, record: Record, ident: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> None:
     """Refuses the record of a different run; the fields `ignored` may differ."""
-    before = record.identity
-    for key in {**before, **ident}:
-        if before.get(key) != ident.get(key) and key not in ignored:
+    old, new = (
+        {**one, "attack": None, **{f"attack.{name}": v for name, v in one["attack"].items()}}
+        for one in (record.identity, ident)
+    )
+    for key in dict.fromkeys([*old, *new]):
+        if old.get(key) != new.get(key) and key not in ignored:
             raise InputError(
-                f"{path}: {key}: the record has {before.get(key)!r}, but this run has "
-                f"{ident.get(key)!r}; choose another folder for the results, or start anew"
+                f"{path}: {key}: the record has {old.get(key)!r}, but this run has "
+                f"{new.get(key)!r}; {ANEW}"
             )

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -82,6 +82,9 @@ def dataset(
         data_format: layout of x; None to find it by the position of 1 or 3 channels.
         class_names: names of the classes, in the order of the labels.
     """
+    formats = get_args(DataFormat)
+    valid = data_format is None or data_format in formats
+    require(valid, "data_format", f"one of {', '.join(formats)}", data_format)
     x, y = as_array(x, "x"), as_array(y, "y")
     sha256 = sha256 or sha256_of_arrays([x, y])
     if x.ndim == 3:

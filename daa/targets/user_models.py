@@ -175,8 +175,10 @@ def _in_first_layout(
         made.append(target)
     if made:
         return made[0]  # its images have another shape, which the attack will refuse
-    # The error with `image_shape` is clearer than the error without it.
-    raise failed[-len(formats)]
+    # The error with `image_shape` is clearer than the error without it, and an error without a
+    # cause comes from a model that accepted the layout.
+    clear = failed[-len(formats) :]
+    raise next((error for error in clear if error.__cause__ is None), clear[0])
 
 
 def _is(model: Any, package: str, name: str) -> bool:

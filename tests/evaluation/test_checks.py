@@ -118,6 +118,15 @@ def test_a_mistake_in_the_model_is_reported_before_the_attack(network, expected)
     assert expected <= codes_before(network)
 
 
+def test_the_warning_of_the_pixel_range_names_the_right_one():
+    for network, bounds in (
+        (lambda x: NETWORK(x / 255), "(0, 255)"),
+        (lambda x: NETWORK((x + 1) / 2), "(-1, 1)"),
+    ):
+        (finding,) = [f for f in checks.before(load(network), DATA.x, DATA.y) if f.code == "bounds"]
+        assert finding.message.startswith(f"With bounds={bounds} the clean accuracy is ")
+
+
 @pytest.mark.parametrize(
     ("network", "options", "code", "expected"),
     [

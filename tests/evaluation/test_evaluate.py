@@ -1,6 +1,8 @@
 """The evaluation of a model: the function, the command, their files and their errors."""
 
 import re
+import shutil
+import sys
 from pathlib import Path
 
 import keras
@@ -56,6 +58,23 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
     assert command.main(["net.keras", *options, "--seed", "1", "--out", "out"]) == 2
     assert "seed: the record has 0, but this run has 1" in capsys.readouterr().err
     assert before == {path.name: path.read_bytes() for path in Path("out").iterdir()}
+
+
+def test_the_default_folder_has_a_name_of_all_options_that_decide_the_result(
+    user_model, no_checks, capsys
+):
+    start = ["net.keras", "--data", "d.npz", "--eps", "0.1", "--method", "pgd", "--quiet"]
+    more = ["--images 50", "", "--budget 9", "--seed 1", "--bounds 0 255"]
+    folders = []
+    for options in more:
+        assert command.main([*start, *options.split()]) == 0, capsys.readouterr().err
+        (new,) = {*Path("evaluations").iterdir()} - {*folders}
+        folders.append(new)
+    assert folders[0].name == "net.keras-d.npz-pgd-eps0.1-images50"
+    assert folders[1].name == "net.keras-d.npz-pgd-eps0.1"
+    line = "attack.steps: the record has 150, but this run has 9; choose another folder (out), or"
+    assert command.main([*start, "--budget", "9", "--out", str(folders[1])]) == 2
+    assert line in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -141,6 +160,8 @@ def test_channels_may_come_first(user_model, no_checks):
 
 
 def write_data():
+    Path("page.h5").write_text("<!DOCTYPE html>\n<html>", encoding="utf-8")
+    shutil.copy("net.keras", "net.h5")
     np.savez("other.npz", images=BYTES, y=DIGITS.y)
     np.savez("nan.npz", x=DIGITS.x * np.nan, y=DIGITS.y)
     np.savez("high.npz", x=BYTES, y=DIGITS.y + 1)
@@ -152,6 +173,9 @@ def write_data():
     ("model", "data", "options", "message"),
     [
         ("nothing", "d.npz", {}, "model: expected FOLDER/NAME with FOLDER .*, got 'nothing'"),
+        ("none.keras", "d.npz", {}, "none.keras: no such file; expected a .keras file"),
+        ("page.h5", "d.npz", {}, "page.h5: expected a .keras .*, got an HTML page; download"),
+        ("net.h5", "d.npz", {}, r"net.h5: expected a .keras file \(load another file with keras"),
         ("empty", "d.npz", {}, "model: expected FOLDER/NAME"),
         ("none:f", "d.npz", {}, "none:f: expected a module that can be imported, got ModuleNot"),
         ("mine:none", "d.npz", {}, "mine:none: mine: expected one of function, .*got 'none'"),
@@ -183,8 +207,13 @@ def test_a_mistake_is_named_and_nothing_is_written(user_model, model, data, opti
         ({"budget": float("nan")}, "budget: expected a finite number >= 1, got nan"),
         ({"minutes": 0}, "minutes: expected a finite number > 0, got 0"),
         ({"bounds": (0, 1, 2)}, "bounds: expected"),
+        ({"data_format": "zz"}, "data_format: expected one of channels_last, .*, got 'zz'"),
+        ({"norm": "L2"}, "evaluate: no option 'norm'; all .* L-infinity ball; .*method, budget"),
+        ({"buget": 5}, r"evaluate: no option 'buget'; .* did you mean budget\?"),
+        ({"bounds": (1, 0)}, "bounds: expected"),
         ({"seed": -1}, "seed: expected a whole number >= 0, got -1"),
-        ({"eps": "8"}, "eps: expected .* got '8'; a radius of 8 pixel .* 8/255"),
+        ({"eps": "8"}, "eps: expected .* got 8.0; a radius of 8 pixel .* 8/255"),
+        ({"eps": None}, "eps: is missing; a model of your own"),
         ({"minutes": 1, "method": "pgd"}, "minutes: pgd has no time limit"),
         ({"published": 87}, r"published: expected an accuracy in \[0, 1\], got 87"),
         ({"method": "pgd", "steps_per_shuffle": "x"}, "steps_per_shuffle: expected no such option"),

@@ -220,3 +220,14 @@ def test_a_module_is_loaded_from_the_working_directory(tmp_path, monkeypatch):
     target = models.load("of_user:f", image_shape=(8, 8, 1))
     assert (target.name, target.classes) == ("of_user:f", 10)
     assert models.load(target) is target
+
+
+def test_the_error_is_of_the_layout_that_the_model_accepts():
+    def model(x):
+        if x.shape[1] != 3:
+            raise ValueError("expected 3 channels, but got 8")
+        return tf.zeros([len(x), 2, 2])
+
+    for layouts in (None, "channels_last", "channels_first"):
+        with pytest.raises(InputError, match=r"mine: output: expected logits .* got \[10, 2, 2\]"):
+            models.load(model, image_shape=(8, 8, 3), data_format=layouts, name="mine")
