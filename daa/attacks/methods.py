@@ -227,7 +227,7 @@ class AttackConfig:
             require(ok, "step_size", f"0 < step_size <= eps={self.eps}", self.step_size)
         for name in ("budget", "minutes"):
             value = getattr(self, name)
-            require(value is None or value > 0, name, "a number > 0", value)
+            require(value in (None, "auto") or value > 0, name, "a number > 0", value)
         if self.method_spec.particles:
             ok = self.steps % self.steps_per_shuffle == 0
             multiple = f"a multiple of steps_per_shuffle={self.steps_per_shuffle}"

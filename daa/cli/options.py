@@ -148,6 +148,11 @@ def radius(text: str) -> float:
     return float(fraction(text))  # type: ignore[arg-type]
 
 
+def budget(text: str) -> float | str:
+    """A number of gradients, or auto."""
+    return text if text == "auto" else float(text)
+
+
 positive = partial(integer, least=1)
 
 

@@ -40,7 +40,7 @@ def evaluate(
     *,
     eps: float | str | None = None,
     method: str = "adaptive",
-    budget: float | None = None,
+    budget: float | Literal["auto"] | None = None,
     minutes: float | None = None,
     restarts: int = 1,
     images: int | None = None,
@@ -79,6 +79,7 @@ def evaluate(
             None for the radius of a target of this project.
         method: Name of the attack, a key of `daa.attacks.methods.METHODS`.
         budget: Mean number of gradients per image; None for 150, or for no limit with `minutes`.
+            "auto" lets the method adaptive stop when few further images are expected to break.
         minutes: Stop after the round in which this time ends; the result then depends on the
             machine. Only for the adaptive attack.
         restarts: Number of restarts of an attack with random starts; each has the whole budget. A
@@ -164,6 +165,7 @@ def evaluate(
         path = folder / f"{row.record.run}.npz"
         if (report := state.load(path, row.record.identity).report) is None:
             raise InputError(f"{path}: no such file; start again to make the images anew")
+        report = replace(report, predicted=row.record.predicted)
     begin = time.perf_counter()
     findings += checks.after(
         target, pixels, labels, report, config, seed, row.record.seconds, progress
@@ -182,7 +184,7 @@ def evaluate(
 
 
 def attack_config(
-    method: str, eps: float | str, budget: float | None, minutes: float | None, options: dict
+    method: str, eps: float | str, budget: float | str | None, minutes: float | None, options: dict
 ) -> AttackConfig:
     """The attack of an evaluation; arguments as for `evaluate`.
 
@@ -194,8 +196,9 @@ def attack_config(
     with suppress(ValueError):
         length = float(length) if isinstance(length, str) else length
     length = ball.radius(length)
-    valid = budget is None or (is_number(budget) and budget >= 1)
-    require(valid, "budget", "a finite number >= 1", budget)
+    automatic = budget == "auto" and METHODS[method].plan is adaptive
+    valid = budget is None or automatic or (is_number(budget) and float(budget) >= 1)
+    require(valid, "budget", "a finite number >= 1, or auto for the method adaptive", budget)
     valid = minutes is None or (is_number(minutes) and minutes > 0)
     require(valid, "minutes", "a finite number > 0", minutes)
     options = {name: value for name, value in options.items() if value is not None}
@@ -211,7 +214,7 @@ def attack_config(
     settings: dict[str, Any] = {"eps": length}
     if METHODS[method].plan is adaptive:
         default = BUDGET if minutes is None else ENDLESS
-        settings |= {"budget": float(default if budget is None else budget), "minutes": minutes}
+        settings |= {"budget": default if budget is None else budget, "minutes": minutes}
     elif minutes is not None:
         raise InputError(f"minutes: {method} has no time limit; use adaptive, or set a budget")
     elif "steps" in options:
@@ -222,7 +225,7 @@ def attack_config(
         multiple: Any = options.get("steps_per_shuffle", 10) if METHODS[method].particles else 1
         if not (is_whole(multiple) and multiple >= 1):
             multiple = 1  # AttackConfig refuses the option
-        total = BUDGET if budget is None else budget
+        total = BUDGET if budget is None else float(budget)
         once, twice = (
             AttackConfig(method, **{**settings, **options, "steps": steps}).gradients_per_image
             for steps in (multiple, 2 * multiple)

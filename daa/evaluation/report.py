@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -235,9 +236,24 @@ class Evaluation:
             f"  checks           {len(self.findings) or 'no'} "
             f"warning{'' if len(self.findings) == 1 else 's'}, {self.check_seconds:.0f} s",
         ]
+        if (more := self.record.predicted) is not None:
+            most = most_broken(more)
+            lines.insert(
+                -1, f"  left             {more:.1f} more images expected to break with twice the "
+                f"budget (95 % interval 0 to {most})",
+            )  # fmt: skip
         lines += [f"    {f.code}: {f.message} {f.advice}" for f in self.findings]
         lines += [f"  note             {n.code}: {n.message}" for n in self.notes]
         return "\n".join(lines)
+
+
+def most_broken(expected: float) -> int:
+    """Upper end of the 95 % interval of the images that break, if this many are expected.
+
+    The number has a geometric distribution: seen and predicted numbers differ more than under a
+    Poisson distribution (docs/adaptive.md).
+    """
+    return math.ceil(math.log(0.05) / math.log(expected / (1 + expected))) - 1 if expected else 0
 
 
 def folder_of(*parts: str | None) -> Path:

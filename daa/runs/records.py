@@ -77,6 +77,10 @@ class Record(Identity, frozen=True):
         description="Mean forward-backward passes per image after unit 1, 2, ... of attacks "
         "with a budget; `robust_accuracy` has the accuracies after the same units.",
     )
+    predicted: Number | None = Field(
+        None,
+        description="Images that Adaptive DAA expects to break with as many gradients again.",
+    )
     seconds: Number = Field(description="Working time of all restarts.")
     device: Line = Field(description="Device that computed the restarts.")
     versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
@@ -189,6 +193,8 @@ def finished_run(
     if row.attack.method_spec.plan is not plans.repeat:
         content["gradients_after"] = report.gradients_after.round(3).tolist()
         content["broken_in"] = report.broken_in[list(content["broken"])].tolist()
+    if report.predicted is not None:
+        content["predicted"] = round(report.predicted, 2)
     if top5 is not None:
         content |= {"top5_accuracy": top5, "paper_top5_percent": row.paper_top5}
     return Record.model_validate(content)

@@ -231,9 +231,9 @@ class _RowRun:
 
     @property
     def gradients(self) -> float | None:
-        """Gradients per image of the complete run; None for a run with a time limit."""
+        """Gradients per image of the complete run; None if the run chooses its end."""
         attack = self.row.attack
-        if attack.minutes is not None:
+        if attack.minutes is not None or attack.budget == "auto":
             return None
         return attack.budget or attack.gradients_per_image * self.restarts
 

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -231,6 +232,9 @@ def test_the_accuracy_still_falls_if_the_last_unit_lowers_it(broken, expected):
     outcomes = tuple(Outcome(None, row, 10.0) for row in margin)
     report = Report(np.zeros((100, 8, 8, 1), np.float32), margin.min(axis=0), margin[0], outcomes)
     assert [f.code for f in checks.falling(report)] == ["still-falling"] * expected
+    for predicted, warned in ((1.9, []), (2.0, ["still-falling"])):
+        few = replace(report, predicted=predicted)
+        assert [f.code for f in checks.falling(few)] == warned
 
 
 @pytest.mark.parametrize("gradient", [True, False])

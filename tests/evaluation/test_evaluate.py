@@ -41,6 +41,7 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
     text = capsys.readouterr().out
     assert f"robust accuracy  {100 * report.robust_accuracy:.2f} %" in text
     assert re.search(r"checks +\w+ warnings?, \d+ s\n", text)
+    assert re.search(r"left +\d+\.\d more images expected .* twice .* interval 0 to \d+\)", text)
     result = dict(Verdict.model_validate_json(Path("out/evaluation.json").read_text()))
     expected = {"eps": 0.1, "method": "adaptive", "seed": 0, "images": 60}
     expected |= {"model_sha256": sha256(Path("net.keras")), "data_sha256": sha256(Path("d.npz"))}
@@ -83,6 +84,7 @@ def test_the_default_folder_has_a_name_of_all_options_that_decide_the_result(
         ("adaptive", None, None, {}, {"budget": 150, "minutes": None}),
         ("adaptive", None, 5, {}, {"budget": evaluate.ENDLESS, "minutes": 5}),
         ("adaptive", 7, 5, {}, {"budget": 7, "minutes": 5}),
+        ("adaptive", "auto", None, {}, {"budget": "auto"}),
         ("pgd", None, None, {}, {"steps": 150, "step_size": 0.01}),
         ("square", 20, None, {}, {"steps": 40}),
         ("pgd", 20, None, {"steps": None}, {"steps": 20, "budget": None}),
@@ -96,7 +98,8 @@ def test_the_default_folder_has_a_name_of_all_options_that_decide_the_result(
 )
 def test_the_attack_has_the_budget_or_the_steps(method, budget, minutes, options, expected):
     config = evaluate.attack_config(method, 0.1, budget, minutes, options)
-    assert {name: getattr(config, name) for name in expected} == pytest.approx(expected)
+    found = {name: getattr(config, name) for name in expected}
+    assert found == (expected if budget == "auto" else pytest.approx(expected))
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if METHODS[m].steps is None])
