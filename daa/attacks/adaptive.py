@@ -78,7 +78,8 @@ def adaptive(
         if k == 0 and not late:  # all arms receive equally difficult images
             order = robust[np.argsort(margins[robust], kind="stable")]
             order = order[: int(max(left, 0) / costs[0])]
-            picked = [(arm, steps, order[arm :: len(arms)]) for arm, steps in options]
+            if len(order) >= min(batch, len(robust)):
+                picked = [(arm, steps, order[arm :: len(arms)]) for arm, steps in options]
         elif not (late or enough):
             count = max(1, int(settings.share * len(robust) / batch)) * batch
             values = model.probabilities(options, *images, settings.optimism) / costs[:, None]

@@ -112,7 +112,7 @@ def test_bfloat16_gradients_move_float32_images_within_the_ball():
         ({"random_start": 1}, "random_start: expected true or false, got 1"),
         ({"method": "pdg"}, "method: expected one of fgsm, .* got 'pdg'"),
         *(
-            ({"eps": eps}, "eps: expected 0 < eps <= 1, got ")
+            ({"eps": eps}, "eps: expected 0 < eps <= 1, the unit of images")
             for eps in (0, "a", True, np.bool_(True), np.float32(np.nan), np.array([0.1]), 10**400)
         ),
     ],

@@ -76,8 +76,8 @@ def test_old_outcomes_are_forgotten_and_uncertainty_raises_rare_events():
     assert before > 3 / (1 + np.exp(-logit[0]))
     model.update([outcomes(rng, 0, np.array([-2.0, -8.0]))], 1.0)
     assert predicted() < 0.1 * before
-    for _ in range(60):
-        model.update([], 0.9)
+    for _ in range(6):
+        model.update([], 0.5)
     assert len(model.rows) == 0
     assert predicted() == pytest.approx(before)
 

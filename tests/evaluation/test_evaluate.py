@@ -207,7 +207,7 @@ def test_a_mistake_is_named_and_nothing_is_written(user_model, model, data, opti
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"budget": float("nan")}, "budget: expected a finite number >= 1, got nan"),
+        ({"budget": float("nan")}, "budget: expected a finite number >= 1, or auto .*, got nan"),
         ({"minutes": 0}, "minutes: expected a finite number > 0, got 0"),
         ({"bounds": (0, 1, 2)}, "bounds: expected"),
         ({"data_format": "zz"}, "data_format: expected one of channels_last, .*, got 'zz'"),

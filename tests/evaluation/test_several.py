@@ -33,7 +33,7 @@ def test_several_radii_make_a_curve(capsys):
         (0.002, "least_likely")
     }
     assert {"index.html", "eps.png", "table.md"} <= {path.name for path in Path("out").iterdir()}
-    assert capsys.readouterr().out.count("PGD, 2 restarts, seed 0") == 2
+    assert capsys.readouterr().out.count("PGD (targeted: least likely), 2 restarts, seed 0") == 2
     assert evaluate.main(["net.keras", *OPTIONS, *radii, "--seed", "1", "--out", "out"]) == 2
     assert "out: contains another experiment; choose another folder" in capsys.readouterr().err
 

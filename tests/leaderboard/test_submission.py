@@ -234,5 +234,5 @@ def test_the_radius_of_a_challenge_is_the_targets_or_an_option():
     challenge = submission.load_challenge("tiny/cnn", images=3, eps=0.2)
     assert (challenge.eps, len(challenge.data)) == (0.2, 3)
     for wrong in (0, np.nan, 8):
-        with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, got"):
+        with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, "):
             submission.load_challenge("tiny/cnn", images=3, eps=wrong)
