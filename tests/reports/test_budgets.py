@@ -86,6 +86,6 @@ def test_experiments_without_both_sides_have_no_levels():
 
 def test_the_figure_has_the_setting_with_most_seeds():
     (plot,) = [figures.budget(ResultSet(RUNS))]
-    assert [line.label for line in plot.lines] == ["Adaptive DAA", "PGD (restarts of 100 steps)"]
+    assert [line.label for line in plot.lines] == ["Adaptive DAA", "PGD, 100 steps"]
     (plot,) = [figures.budget(ResultSet((*RUNS[:1], *RUNS[2:4])))]
-    assert [line.label for line in plot.lines][1] == "PGD (restarts of 100 steps)"
+    assert [line.label for line in plot.lines][1] == "PGD, 100 steps"
