@@ -51,7 +51,7 @@ CHANGES: dict[str, Mapping[str, Any]] = {
     },
     "constant steps of eps/15": {
         "arms": (replace(COUPLED, lengths=_FIXED), replace(MARGINS, lengths=_FIXED), APGD),
-        "opening": ((5, *_FIXED, 1.0), (5, *_FIXED, 0.4)),
+        "opening": (5, *_FIXED),
     },
     "last image kept, not the best": {
         "arms": (_with(COUPLED, keep=None), _with(MARGINS, keep=None), APGD)
@@ -64,14 +64,17 @@ CHANGES: dict[str, Mapping[str, Any]] = {
     "scales 2 and 0.5": {"arms": _scales(2.0, 0.5), "search": replace(PLAIN.search, scale=2.0)},
     "scales 32 and 8": {"arms": _scales(32.0, 8.0), "search": replace(PLAIN.search, scale=32.0)},
     "scale 8 for Auto-PGD, too": {"arms": _scales(8.0, 8.0)},
-    "one opening of 10 steps": {"opening": ((10, 0.67, 0.01, 1.0),)},
-    "images at random, not by margin": {"random_order": True},
+    "first round of 10 steps": {"opening": (10, 0.67, 0.01)},
+    "no learning, the prior alone": {"prior_variance": (1e-9,) * 6},
+    "the same coefficients for all arms": {"between": 1e-9},
+    "no weight of the variance": {"optimism": 0.0},
+    "full weight of the variance": {"optimism": 1.0},
+    "full weight of the first round": {"opening_weight": 1.0},
+    "rounds of 20 steps alone": {"steps": (20,)},
     "only kicked pixels as starts": {"starts": ("pixels",)},
     "only transfer as start": {"starts": ("transfer",)},
     "minibatches of 25": {"batch": 25},
-    "minibatches of 150": {"batch": 150},
-    "two minibatches in a round at least": {"narrowest": 2},
-    "no longer rounds": {"longest": 1},
+    "rounds of 15 % of the robust images": {"share": 0.15},
 }
 
 

@@ -3,9 +3,16 @@
     python -m benchmarks.mutants --mutants 200 --seed 0
 
 A mutant is one random change by an operator of Cosmic Ray: another comparison, sign, number or
-constant. The tests of a mutant are the files in the mirrored test folder that import its module or
-have its name, the fastest first, up to a time limit; slow tests are left out. The run uses clones
-of the last commit, keeps its results in build/mutants.json, and continues there.
+constant. Changes that no test can detect are not drawn:
+
+- imports for a type checker only (`if TYPE_CHECKING`);
+- the markers `*` and `/` in a list of parameters, which are no operators;
+- `strict` of `zip`, an assertion that both lengths are equal.
+
+The tests of a mutant are the files in the mirrored test folder: first those with the name of its
+module, then those that import it, the fastest first, up to a minute; slow tests are left out. They
+run in one process. All times are processor times, so other programs don't change a verdict. The run
+uses clones of the last commit, keeps its results in build/mutants.json, and continues there.
 """
 
 from __future__ import annotations
@@ -17,6 +24,8 @@ import json
 import os
 import queue
 import random
+import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -49,8 +58,14 @@ KINDS = [
     "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceBreakWithContinue", "ReplaceContinueWithBreak",
     "AddNot", "NumberReplacer", "ZeroIterationForLoop",
 ]  # fmt: skip
-# Seconds of test files for one mutant, and the limit for a file over its time without a mutant.
-SECONDS, SLOWER = 60.0, 4.0
+# Seconds of test files for one mutant; the limits of processor time over the time without a mutant,
+# and of time over processor time, for mutants that wait.
+SECONDS, SLOWER, WAITING = 60.0, 4.0, 10.0
+# Runs pytest and prints its processor time.
+PYTEST = """import os, pytest, sys
+code = pytest.main(sys.argv[1:])
+print("processor time", sum(os.times()[:4]))
+sys.exit(code)"""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -107,8 +122,8 @@ def choose(count: int, seed: int, packages: Sequence[str] = PACKAGES) -> list[di
         source = path.read_text(encoding="utf-8")
         mutated = mutate_code(source, operators[name], occurrence)
         try:
-            if _without_annotations(mutated) == _without_annotations(source):
-                continue  # only a type is different
+            if _observable(mutated) == _observable(source):
+                continue
         except SyntaxError:
             continue
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -124,21 +139,36 @@ def choose(count: int, seed: int, packages: Sequence[str] = PACKAGES) -> list[di
     return chosen
 
 
-def _without_annotations(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        for field in ("annotation", "returns"):
-            if getattr(node, field, None) is not None:
-                setattr(node, field, ast.Constant(None))
-    return ast.dump(tree)
+def _observable(source: str) -> str:
+    """The syntax tree without the parts that no test can observe."""
+    return ast.dump(_Observable().visit(ast.parse(source)))
 
 
-def tests_of(module: str) -> list[str]:
-    """Test files of a module: those with its name or import; else the folder of its package."""
+class _Observable(ast.NodeTransformer):
+    def visit_arguments(self, node: ast.arguments) -> ast.AST:
+        node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+        node.defaults += [value for value in node.kw_defaults if value]
+        node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        names = {name.id for name in ast.walk(node.test) if isinstance(name, ast.Name)}
+        return None if names == {"TYPE_CHECKING"} else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "zip":
+            node.keywords = []
+        return self.generic_visit(node)
+
+
+def tests_of(module: str) -> dict[str, int]:
+    """Ranks of the test files of a module's package: with its name, with an import, others."""
     _, package, name = module.split(".")
-    files = sorted((ROOT / "tests" / package).glob("test_*.py"))
-    near = [file for file in files if name in file.stem or _imports(file, package, name)]
-    return [str(file.relative_to(ROOT)) for file in near or files]
+    ranks = {}
+    for file in sorted((ROOT / "tests" / package).glob("test_*.py")):
+        near = _imports(file, package, name)
+        ranks[str(file.relative_to(ROOT))] = 0 if name in file.stem else 1 if near else 2
+    return ranks
 
 
 def _imports(file: Path, package: str, name: str) -> bool:
@@ -157,9 +187,8 @@ def baseline(file: str, clones: queue.Queue[Path]) -> float | None:
     """Seconds of a test file without mutants; None if it fails or exceeds ten minutes."""
     clone = clones.get()
     try:
-        begin = time.perf_counter()
-        passed = _passes(clone, file, 600)
-        return round(time.perf_counter() - begin, 1) if passed else None
+        failure, seconds = _run(clone, [file], 600)
+        return None if failure else seconds
     finally:
         clones.put(clone)
 
@@ -167,34 +196,32 @@ def baseline(file: str, clones: queue.Queue[Path]) -> float | None:
 def judge(
     mutant: dict[str, Any], seconds: dict[str, float | None], clones: queue.Queue[Path]
 ) -> dict[str, Any]:
-    """Runs the tests of a mutant, the fastest files first."""
-    name = mutant["module"].split(".")[2]
-    times = {file: seconds[file] for file in tests_of(mutant["module"])}
-    usable = {file: taken for file, taken in times.items() if taken is not None}
-    clone, begin, killed, total = clones.get(), time.perf_counter(), None, 0.0
+    """Runs the tests of a mutant."""
+    ranks = tests_of(mutant["module"])
+    usable = {file: taken for file in ranks if (taken := seconds[file]) is not None}
+    files: list[str] = []
+    total = 0.0
+    for file in sorted(usable, key=lambda file: (ranks[file], usable[file])):
+        if not files or total + usable[file] <= SECONDS:
+            files, total = [*files, file], total + usable[file]
+    clone, begin, killed = clones.get(), time.perf_counter(), None
     path = clone / Path(*mutant["module"].split(".")).with_suffix(".py")
     original = path.read_text(encoding="utf-8")
     try:
         path.write_text(mutant["source"], encoding="utf-8")
-        for file in sorted(usable, key=lambda file: (name not in Path(file).stem, usable[file])):
-            total += usable[file]
-            if total > SECONDS and total > usable[file]:
-                break
-            if not _passes(clone, file, SLOWER * usable[file] + 10):
-                killed = file
-                break
+        killed = _run(clone, files, SLOWER * total + 10)[0] if files else None
     finally:
         path.write_text(original, encoding="utf-8")
         clones.put(clone)
     result = {key: mutant[key] for key in ("name", "module", "diff")}
     taken = round(time.perf_counter() - begin, 1)
-    return {**result, "tested": bool(usable), "killed_by": killed, "seconds": taken}
+    return {**result, "tested": bool(files), "killed_by": killed, "seconds": taken}
 
 
-def _passes(clone: Path, file: str, limit: float) -> bool:
-    """Whether the fast tests of a file pass in a clone within a time limit."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow and not real"]
-    command += ["-p", "no:cacheprovider", "-p", "no:xdist", file]
+def _run(clone: Path, files: Sequence[str], limit: float) -> tuple[str | None, float | None]:
+    """The first failed fast test of some files in a clone, or another failure; processor time."""
+    command = [sys.executable, "-c", PYTEST, "-x", "-q", "-m", "not slow and not real"]
+    command += ["-p", "no:cacheprovider", "-p", "no:xdist", *files]
     threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     environment = {**os.environ, **dict.fromkeys(threads, "1"), "PYTHONPATH": str(clone)}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # mutants of one second share a time stamp
@@ -205,13 +232,18 @@ def _passes(clone: Path, file: str, limit: float) -> bool:
             cwd=clone,
             env=environment,
             capture_output=True,
-            timeout=limit,
+            text=True,
+            timeout=WAITING * limit,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (round(limit),) * 2),
         )
-        return done.returncode in (0, 5)  # 5: all tests of the file are slow
     except subprocess.TimeoutExpired:
-        return False
+        return "time limit", None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    if done.returncode in (0, 5):  # 5: all tests of the files are slow
+        return None, round(float(done.stdout.split()[-1]), 1)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    return failed[1] if failed else f"exit status {done.returncode}", None
 
 
 def report(content: dict[str, Any]) -> str:

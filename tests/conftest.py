@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 # pytest-xdist starts one process per core. TensorFlow reads these variables when it is imported.
@@ -27,6 +28,12 @@ COMMITTED = Path(__file__).parents[1] / "results" / "robust_mnist"
 def committed() -> Path:
     """A committed result folder."""
     return COMMITTED
+
+
+@pytest.fixture(scope="session")
+def same_matplotlib() -> bool:
+    """Whether this version of Matplotlib drew the committed figures."""
+    return f"Matplotlib v{matplotlib.__version__}," in (COMMITTED / "restarts.svg").read_text()
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def test_importing_daa_loads_nothing_large():
 
 
 def test_configs_and_the_list_of_targets_need_no_tensorflow():
-    code = "import daa, daa.targets; daa.AttackConfig('blob'); daa.targets.every_target()"
+    code = "import daa, daa.targets as t; daa.evaluate, daa.AttackConfig('blob'), t.every_target()"
     assert "tensorflow" not in loaded_after(code)
 
 

@@ -1,4 +1,4 @@
-"""Adaptive DAA: a plan that spends its gradients on images that are likely to be misclassified.
+"""Adaptive DAA: a plan that learns which images the next attack will break.
 
 docs/adaptive.md explains each part and its benefit.
 """
@@ -6,25 +6,17 @@ docs/adaptive.md explains each part and its benefit.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from daa import memory
 from daa.attacks import starts
-from daa.attacks.bandit import AdaptiveSettings, allocate, make_arms, update
+from daa.attacks.bandit import AdaptiveSettings, Model, choose, expected, features, make_arms
 from daa.attacks.components import Config
 from daa.attacks.plans import Plan, Report, Unit
 
-
-@dataclass(frozen=True)
-class Reach:
-    """Size of a round."""
-
-    width: int  # number of images
-    times: int = 1  # steps, as a multiple of the usual number
-    wide: int = 0  # width of the last round with the usual number of steps
-    longest: int = 1  # the largest `times` since the last success
+MOST = 1000.0  # gradients per image of the budget "auto"
 
 
 def adaptive(
@@ -35,15 +27,21 @@ def adaptive(
     report: Report,
     settings: AdaptiveSettings = AdaptiveSettings(),  # noqa: B008  (frozen)
     *,
-    budget: float = 150.0,
+    budget: float | Literal["auto"] = 150.0,
     minutes: float | None = None,
 ) -> Plan:
-    """Rounds over the robust images with the smallest margins, until the budget is spent.
+    """Rounds of the most promising images, arms and numbers of steps, until the budget is spent.
 
     Args:
         budget: mean number of forward-backward passes per image; a forward pass counts half.
+            "auto" stops when the next 50 are expected to break less than 0.1 % of the images, or
+            less than one image, and after 1,000.
         minutes: stop after the round in which this time is over; None for no limit. With a limit,
             the result depends on the machine.
+
+    Returns:
+        Expected number of images that as many gradients again would break; None if there was no
+        round.
 
     Raises:
         InputError: memory is too small for this many images.
@@ -52,100 +50,86 @@ def adaptive(
     n, begin = len(x), time.monotonic()
     correct = report.natural[report.natural > 0]
     batch = min(settings.batch, max(10, n // 20))
-    margin = float(np.median(correct)) if len(correct) else 1.0
-    *arms, search = make_arms(config, batch, margin, settings)
-    tries, ranks = np.zeros(n), np.zeros(n, int)
-    cost, number, reach = 0.5 * n, 0, Reach(n)
+    median = float(np.median(correct)) if len(correct) else 1.0
+    *arms, search = make_arms(config, batch, median, settings)
+    model = Model(settings)
+    tries = np.zeros((len(arms) + 1, n), int)
+    spent, ranks = np.zeros(n), np.zeros(n, int)
+    cost, number, asked = 0.5 * n, 0, 0.0
+    most = MOST if budget == "auto" else budget
     for k in range(2**31):
         margins = np.where(np.isfinite(report.margin), report.margin, report.natural)
         robust = np.flatnonzero(margins > 0)
+        hard = margins / median
         late = minutes is not None and time.monotonic() - begin > 60 * minutes
-        opening = k < len(settings.opening)
-        if opening:
-            steps, first, last, share = settings.opening[k]
-        else:
-            steps = settings.steps[min(k - len(settings.opening), len(settings.steps) - 1)]
-        # One forward pass at the end of a round, and one for each of several starts.
-        versions = 1 if opening else len(settings.starts)
-        overhead = 0.5 + (0.5 * versions if versions > 1 else 0)
-        left = budget * n - cost
-        if left >= min(batch, n) * (reach.times * steps + 1 + overhead):
-            steps *= reach.times
-        room = int(left / (steps + 1 + overhead))
-        if late or not len(robust) or room < min(batch, n):
-            return
+        # One forward pass at the end of a round, and one for each of several first images.
+        overhead = 0.5 if k == 0 else 0.5 + 0.5 * len(settings.starts)
+        lengths = settings.steps if k else settings.opening[:1]
+        options = [(arm, steps) for arm in range(len(arms)) for steps in lengths]
+        costs = np.array([steps + 1 + overhead for _, steps in options])
+        images = hard[robust], spent[robust], tries[:, robust]
+        left = most * n - cost
+        enough = False
+        if budget == "auto" and k and cost >= asked:
+            asked = cost + 5 * n
+            enough = expected(model, options, costs, *images, 50 * n) < max(1, n / 1000)
         rng = np.random.default_rng((seed, number, 1))
-        if settings.random_order:
-            order = rng.permutation(robust)
-        else:
-            keys = margins[robust] * (1 + tries[robust])
-            order = robust[np.argsort(keys, kind="stable")]
-        width = reach.width if not opening else len(order) if k == 0 else int(share * len(order))
-        width = min(max(width, settings.narrowest * batch), room)
-        if width < len(order):
-            chosen = order[: max(batch, width // batch * batch)]
-        else:  # misclassified images complete the last minibatch
-            rest = np.setdiff1d(np.arange(n), order)
-            missing = min(-len(order) % batch, len(rest), room - len(order))
-            chosen = np.concatenate([order, rng.choice(rest, missing, replace=False)]).astype(int)
-        rows = allocate(arms, len(chosen), batch, opening, rng, settings)
-        if k == 0:
-            firsts = starts.uniform(x[chosen], rng, eps=config.eps)[None]
-        elif opening:
-            firsts = report.adv[chosen][None]
-        else:
-            firsts = _firsts(chosen, x, y, report, rng, config.eps, settings.starts)
-        before, done = margins[chosen], len(report.history)
-        for arm, own in zip(arms, rows, strict=True):
-            if len(own):
-                images = chosen[own]
-                unit = arm.config(config, steps, (first, last) if opening else None)
-                report = yield Unit(
-                    unit, seed, number, images, firsts[:, own], ranks=ranks[images],
-                    overhead=overhead,
-                )  # fmt: skip
-                ranks[images] += unit.method == "multitargeted"
-                number += 1
-        while len(report.history) < done + sum(len(own) > 0 for own in rows):
+        picked: list[tuple[int, int, np.ndarray]] = []
+        if k == 0 and not late:  # all arms receive equally difficult images
+            order = robust[np.argsort(margins[robust], kind="stable")]
+            if left >= len(order) * costs[0]:
+                picked = [(arm, steps, order[arm :: len(arms)]) for arm, steps in options]
+        elif not (late or enough):
+            count = max(1, int(settings.share * len(robust) / batch)) * batch
+            values = model.probabilities(options, *images, settings.optimism) / costs[:, None]
+            rows = choose(values, costs, batch, count, left)
+            picked = [(*options[option], robust[own]) for option, own in rows.items()]
+        picked = [task for task in picked if len(task[-1])]
+        if not picked:
+            return expected(model, options, costs, *images, cost) if k else None
+        done, outcomes, units = len(report.history), [], []
+        rest = np.setdiff1d(np.arange(n), robust)
+        for *_, own in picked:  # misclassified images complete the last minibatch
+            missing = min(-len(own) % batch, len(rest))
+            units.append(np.concatenate([own, rng.choice(rest, missing, replace=False)]))
+        chosen = np.concatenate(units)
+        for (arm, steps, own), unit in zip(picked, units, strict=True):
+            if k == 0:
+                firsts = starts.uniform(x[unit], rng, eps=config.eps)[None]
+            else:
+                firsts = _firsts(unit, chosen, x, y, report, rng, config.eps, settings.starts)
+            attack = arms[arm].config(config, steps, None if k else settings.opening[1:])
+            settled = {"ranks": ranks[unit], "overhead": overhead}
+            report = yield Unit(attack, seed, number, unit, firsts, **settled)
+            outcomes.append((arm, features(hard[own], spent[own], tries[arm, own], steps)))
+            spent[own] += steps
+            tries[arm, own] += 1
+            ranks[unit] += attack.method == "multitargeted"
+            number += 1
+        while len(report.history) < done + len(picked):
             report = yield None
-        outcomes = report.history[done:]
-        fallen, constant = update(arms, rows, before, iter(outcomes), settings)
-        cost += sum(outcome.gradients * len(outcome.margin) for outcome in outcomes)
-        tries[chosen] += steps / settings.patience
-        if k == 0 and constant > settings.dead:
+        results = report.history[done:]
+        cost += sum(outcome.gradients * len(outcome.margin) for outcome in results)
+        after = [r.margin[: len(own)] for r, (*_, own) in zip(results, picked, strict=True)]
+        attacked = np.concatenate([own for *_, own in picked])
+        fade = settings.opening_weight if k == 1 else 1 - len(attacked) / len(robust)
+        model.update([(*o, m <= 0) for o, m in zip(outcomes, after, strict=True)], fade)
+        if k == 0 and np.mean(np.concatenate(after) >= margins[attacked]) > settings.dead:
             arms.append(search)
-        narrow = settings.narrowest * batch
-        if len(fallen):
-            reach = Reach(int(1.25 * np.quantile(fallen, 0.9)) + 1)
-        elif opening:
-            reach = Reach(2 * len(chosen))
-        # Without success, alternate between few images with more steps and more images.
-        elif reach.times == 1 and settings.longest > 1:
-            times = min(2 * reach.longest, settings.longest)
-            reach = Reach(narrow, times, wide=len(chosen), longest=times)
-        else:
-            wide = reach.wide if reach.times > 1 else len(chosen)
-            width = narrow if 4 * wide > len(robust) else 2 * wide
-            reach = Reach(width, wide=wide, longest=reach.longest)
 
 
 def _firsts(
-    chosen: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    report: Report,
-    rng: np.random.Generator,
-    eps: float,
-    names: tuple[str, ...],
-) -> np.ndarray:
-    """First images of a round, in several versions. [versions, n, H, W, C]."""
+    images: np.ndarray, chosen: np.ndarray, x: np.ndarray, y: np.ndarray, report: Report,
+    rng: np.random.Generator, eps: float, names: tuple[str, ...],
+) -> np.ndarray:  # fmt: skip
+    """First images of a unit, in several versions. [versions, n, H, W, C]."""
     # Images of this round are no donors: after an interrupt, some of them have changed already.
     donors = np.setdiff1d(np.flatnonzero((report.margin <= 0) & (report.natural > 0)), chosen)
     if len(donors) > 1000:
         donors = np.sort(rng.choice(donors, 1000, replace=False))
     donated = x[donors], y[donors], report.adv[donors] - x[donors]
     versions = {
-        "transfer": starts.transfer(x[chosen], y[chosen], rng, donors=donated, eps=eps),
-        "pixels": starts.pixels(x[chosen], report.adv[chosen], rng, eps=eps, kicked=0.3),
+        "transfer": starts.transfer(x[images], y[images], rng, donors=donated, eps=eps),
+        "pixels": starts.pixels(x[images], report.adv[images], rng, eps=eps, kicked=0.3),
     }
     return np.stack([versions[name] for name in names])

@@ -1,17 +1,21 @@
-"""The arms of Adaptive DAA, and the share of each arm in a round."""
+"""The arms of Adaptive DAA, and a model of the images that they break.
+
+Contextual bandit with logistic regression, cf. Chapelle and Li 2011, "An empirical evaluation of
+Thompson sampling".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from daa.attacks.components import Config
-from daa.attacks.plans import Outcome
 
 _Lengths = tuple[float, float] | None
+Options = list[tuple[int, int]]  # (index of an arm, steps)
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,6 @@ class ArmSettings:
     scale: float | None = None
 
 
-_Round = tuple[int, float, float, float]
 _MOVING: dict[str, Any] = {"step": "geometric", "momentum": 0.75}
 _COUPLED = {**_MOVING, "method": "blob", "loss": "xent", "c": 2.0, "steps_per_shuffle": 5}
 
@@ -46,34 +49,29 @@ class AdaptiveSettings:
     # Minibatch size. With fewer than 1,000 images it is a twentieth of their number, at least 10,
     # so that a round can serve several arms.
     batch: int = 50
-    # The first rounds: steps, lengths of the first and the last step as fractions of eps, share of
-    # the robust images. The second round continues from the first round.
-    opening: tuple[_Round, ...] = ((5, 0.67, 0.08, 1.0), (5, 0.08, 0.01, 0.4))
-    steps: tuple[int, ...] = (20, 30)  # of the further rounds; the last number repeats
-    longest: int = 4  # maximum factor of the steps in rounds after rounds without success
-    # First images that each further round compares by a forward pass.
+    # The first round: steps, lengths of the first and the last step as fractions of eps.
+    opening: tuple[int, float, float] = (5, 0.67, 0.08)
+    steps: tuple[int, ...] = (10, 20, 40)  # numbers of steps to choose from in later rounds
+    share: float = 0.07  # of the robust images in a round, at least one minibatch
+    # First images that each later round compares by a forward pass.
     starts: tuple[str, ...] = ("transfer", "pixels")
-    narrowest: int = 1  # minimum number of minibatches in a round
-    patience: int = 25  # number of steps that doubles the rank of an image that stays robust
     dead: float = 0.2  # share of constant margins in the first round that enables `search`
-    random_order: bool = False  # choose images at random, not by margin
-    decay: float = 0.8  # per-round decay of past rewards and costs
-    partial: float = 0.03  # reward of lowering a margin to 0 without misclassification
-    least: float = 0.05  # minimum share of an arm
-    prior: float = 1000.0  # prior pseudo-count of gradients in each arm's Gamma posterior
+    # Prior of the regression, in the order of `features`, fitted to seven networks.
+    prior_mean: tuple[float, ...] = (1.0, -9.0, -3.0, 1.2, 1.2, 6.0)
+    prior_variance: tuple[float, ...] = (3.3, 16.0, 1.4, 1.0, 0.5, 3.3)
+    between: float = 0.5  # variance between arms, as a fraction of the prior variance
+    optimism: float = 0.25  # share of the posterior variance in the predicted probability
+    opening_weight: float = 0.2  # of the outcomes of the first round in later rounds
 
 
-@dataclass
+@dataclass(frozen=True)
 class Arm:
-    """An attack with a record of success."""
+    """An attack that a round can choose."""
 
     options: dict[str, Any]
     lengths: _Lengths
-    reward: float = 0.0  # misclassified images and lowered margins, decayed per round
-    gradients: float = 0.0  # cost of the reward, decayed per round
-    owed: float = 0.0  # minibatches lost to rounding so far
 
-    def config(self, base: Config, steps: int, lengths: _Lengths) -> Config:
+    def config(self, base: Config, steps: int, lengths: _Lengths = None) -> Config:
         """The attack of the arm with this many gradients; `lengths` replace its step lengths."""
         options = dict(self.options, steps=steps)
         if options["method"] == "square":
@@ -96,69 +94,146 @@ def make_arms(config: Config, batch: int, margin: float, settings: AdaptiveSetti
     ]
 
 
-def allocate(
-    arms: list[Arm],
-    count: int,
-    batch: int,
-    even: bool,
-    rng: np.random.Generator,
-    settings: AdaptiveSettings,
-) -> list[np.ndarray]:
-    """Rows of a round for each arm, interleaved so that all arms get equally difficult images.
-
-    The share of an arm is the probability that its rate of reward is the largest one (Thompson
-    sampling with Gamma posteriors).
+def features(margin: np.ndarray, spent: np.ndarray, tries: np.ndarray, steps: int) -> np.ndarray:
+    """Features of images before an attack. [n, 6].
 
     Args:
-        count: images of the round.
-        batch: minibatch size; only the last minibatch may be smaller.
-        even: give all arms the same share.
+        margin: lowest margin so far, as a multiple of the median clean margin. [n].
+        spent: steps of earlier attacks on the image. [n].
+        tries: earlier attacks of the same arm on the image. [n].
+        steps: steps of the attack.
     """
-    rates = [rng.gamma(arm.reward + 0.5, 1 / (arm.gradients + settings.prior), 400) for arm in arms]
-    best = np.bincount(np.argmax(rates, axis=0), minlength=len(arms)) / 400
-    shares = np.full(len(arms), 1.0) if even else np.maximum(best, settings.least)
-    batches = -(-count // batch)
-    ideal = shares / shares.sum() * batches + [arm.owed for arm in arms]
-    counts = np.maximum(np.floor(ideal).astype(int), 0)
-    for k in np.argsort(counts - ideal, kind="stable")[: max(batches - counts.sum(), 0)]:
-        counts[k] += 1
-    for arm, owed in zip(arms, ideal - counts, strict=True):
-        arm.owed = float(owed)
-    sizes = counts * batch
-    owner = np.repeat(np.arange(len(arms)), sizes)
-    position = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes if size])
-    owner = owner[np.argsort(position, kind="stable")][:count]
-    return [np.flatnonzero(owner == k) for k in range(len(arms))]
+    one, tried = np.ones(len(margin)), np.log1p(spent / 25)
+    length = np.log(steps / 20) * one
+    return np.stack([one, np.sqrt(margin), tried, tries == 0, length, spent == 0], axis=1)
 
 
-def update(
-    arms: list[Arm],
-    rows: list[np.ndarray],
-    before: np.ndarray,
-    outcomes: Iterator[Outcome],
-    settings: AdaptiveSettings,
-) -> tuple[np.ndarray, float]:
-    """Adds the results of a round to the records of the arms.
+class Model:
+    """Bayesian logistic regression of "this arm breaks this image" on `features`.
+
+    The coefficients of an arm are the sum of shared coefficients and a deviation, both with
+    Gaussian priors. The posterior is approximated at its mode (Laplace).
+    """
+
+    def __init__(self, settings: AdaptiveSettings) -> None:
+        self.arms = len(settings.arms) + 1
+        mean, variance = np.array(settings.prior_mean), np.array(settings.prior_variance)
+        self.prior = np.concatenate([mean, np.zeros(self.arms * len(mean))])
+        self.precision = 1 / np.concatenate([variance, *[settings.between * variance] * self.arms])
+        self.mode, self.covariance = self.prior, np.diag(1 / self.precision)
+        self.rows: np.ndarray = np.zeros((0, len(self.prior)))
+        self.broken, self.weights = self.rows[:, 0], self.rows[:, 0]
+
+    def _own(self, arm: int) -> np.ndarray:
+        """Indices of the shared coefficients and of the deviations of an arm."""
+        shared = np.arange(len(self.prior) // (self.arms + 1))
+        return np.concatenate([shared, (1 + arm) * len(shared) + shared])
+
+    def update(self, outcomes: list[tuple[int, np.ndarray, np.ndarray]], fade: float) -> None:
+        """Adds (arm, features, broken) of a round; the weights of older outcomes fade."""
+        self.weights = np.concatenate(
+            [fade * self.weights, *(np.ones(len(broken)) for _, _, broken in outcomes)]
+        )
+        rows = [np.zeros((len(broken), len(self.prior))) for *_, broken in outcomes]
+        for row, (arm, own, _) in zip(rows, outcomes, strict=True):
+            row[:, self._own(arm)] = np.hstack([own, own])
+        heavy = self.weights > 0.02
+        self.rows = np.vstack([self.rows, *rows])[heavy]
+        self.broken = np.concatenate([self.broken, *(broken for *_, broken in outcomes)])[heavy]
+        self.weights = self.weights[heavy]
+        for _ in range(12):  # Newton's method
+            p = _sigmoid(self.rows @ self.mode)
+            gradient = self.rows.T @ (self.weights * (self.broken - p))
+            gradient -= self.precision * (self.mode - self.prior)
+            curvature = (self.rows.T * (self.weights * p * (1 - p))) @ self.rows
+            self.covariance = np.linalg.inv(curvature + np.diag(self.precision))
+            step = self.covariance @ gradient
+            self.mode = self.mode + step / max(1, np.abs(step).max() / 2)
+        # The order of summation in linear algebra libraries must not change a choice.
+        self.mode, self.covariance = self.mode.round(9), self.covariance.round(9)
+
+    def probabilities(
+        self,
+        options: Options,
+        margin: np.ndarray,
+        spent: np.ndarray,
+        tries: np.ndarray,
+        optimism: float = 0.0,
+    ) -> np.ndarray:
+        """Predicted probability that each option breaks each image. [options, n].
+
+        `optimism` is a share of the posterior variance; a large variance gives larger probabilities
+        of rare events, so unexplored arms and margins are tried. `tries` has a row for each arm.
+        """
+        logits = []
+        for arm, steps in options:
+            own, rows = self._own(arm), features(margin, spent, tries[arm], steps)
+            rows = np.hstack([rows, rows])
+            variance = ((rows @ self.covariance[np.ix_(own, own)]) * rows).sum(axis=1)
+            shrunk = np.sqrt(1 + np.pi / 8 * optimism * variance)
+            logits.append(rows @ self.mode[own] / shrunk)
+        return _sigmoid(np.stack(logits))
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+
+
+def choose(
+    values: np.ndarray, costs: np.ndarray, batch: int, count: int, money: float
+) -> dict[int, np.ndarray]:
+    """Minibatches of a round, each with the option and the images of the largest mean value.
 
     Args:
-        rows: rows of the round for each arm.
-        before: margins of the images before the round.
-        outcomes: outcomes of the arms with rows.
+        values: value of each option for each image. [options, n].
+        costs: gradients per image of each option. [options].
+        count: images of the round.
+        money: gradients of all images that the round may spend.
 
     Returns:
-        Rows of the newly misclassified images, and the share of constant margins.
+        {option: rows of its images}.
     """
-    fallen, constant, robust = [], 0, 0
-    for arm, own in zip(arms, rows, strict=True):
-        arm.reward, arm.gradients = settings.decay * arm.reward, settings.decay * arm.gradients
-        if not len(own):
-            continue
-        outcome, was = next(outcomes), before[own]
-        up = was > 0
-        drop = np.clip((was - outcome.margin)[up] / was[up], 0, 1)
-        fell = outcome.margin[up] <= 0
-        arm.reward += float(np.where(fell, 1.0, settings.partial * drop).sum())
-        arm.gradients += outcome.gradients * len(own)
-        fallen.append(own[up][fell])
-        constant, robust = constant + int((drop == 0).sum()), robust + int(up.sum())
-    return np.concatenate(fallen), constant / max(robust, 1)
+    values, left = values.copy(), values.shape[1]
+    chosen: dict[int, np.ndarray] = {}
+    while count > 0 and left > 0:
+        size = min(batch, left)
+        best = -np.sort(-values, axis=1)[:, :size].mean(axis=1)
+        best[costs * size > money] = -1
+        option = int(np.argmax(best))
+        if best[option] < 0:
+            break
+        rows = np.argsort(-values[option], kind="stable")[:size]
+        chosen[option] = np.concatenate([chosen.get(option, rows[:0]), rows])
+        values[:, rows] = -1
+        count, left, money = count - size, left - size, money - size * costs[option]
+    return dict(sorted(chosen.items()))
+
+
+def expected(
+    model: Model,
+    options: Options,
+    costs: np.ndarray,
+    margin: np.ndarray,
+    spent: np.ndarray,
+    tries: np.ndarray,
+    gradients: float,
+) -> float:
+    """Expected number of images that the next attacks break, if failed attacks keep the margins.
+
+    Arguments as for `Model.probabilities`; `costs` are the gradients per image of each option, and
+    `gradients` those of all next attacks together.
+    """
+    robust, spent, tries = np.ones(len(margin)), spent.copy(), tries.copy()
+    arms, steps = np.array(options).T
+    while gradients > 0 and len(margin):
+        p = model.probabilities(options, margin, spent, tries)
+        values = robust * p / costs[:, None]
+        best = values.argmax(axis=0)
+        top = np.argsort(-values.max(axis=0), kind="stable")[: len(margin) // 10 + 1]
+        top = top[np.cumsum(costs[best[top]]) <= max(gradients, costs[best[top[0]]])]
+        chosen = best[top]
+        robust[top] *= 1 - p[chosen, top]
+        spent[top] += steps[chosen]
+        tries[arms[chosen], top] += 1
+        gradients -= costs[chosen].sum()
+    return float(len(margin) - robust.sum())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,12 +67,15 @@ class Report:
         margin: margins of `adv`; inf before the first unit. [N] float32.
         natural: margins of the clean images. [N] float32.
         history: the outcomes of all units, in order.
+        predicted: expected number of images that as many gradients again would break; None if the
+            plan predicts nothing or is not over.
     """
 
     adv: np.ndarray
     margin: np.ndarray
     natural: np.ndarray
     history: tuple[Outcome, ...] = ()
+    predicted: float | None = None
 
     @property
     def correct_per_restart(self) -> np.ndarray:
@@ -121,7 +125,8 @@ class Report:
         return np.cumsum(totals) / len(self.margin)
 
 
-Plan = Generator[Unit | None, Report, None]
+# A plan returns the value of `Report.predicted`.
+Plan = Generator[Unit | None, Report, Any]
 
 
 def repeat(

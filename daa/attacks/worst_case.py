@@ -193,8 +193,9 @@ class _Running:
         if not self.over:
             try:
                 self.unit = self.plan.send(self.report)
-            except StopIteration:
+            except StopIteration as stop:
                 self.unit, self.over = None, True
+                self.report = replace(self.report, predicted=stop.value)
 
 
 def worst_cases(

@@ -108,29 +108,6 @@ def planned(n=300, answer=lowered, lowest=-0.5, settings=AdaptiveSettings(), **c
     return sent, natural
 
 
-@pytest.fixture
-def rounds(monkeypatch):
-    """A function that groups units by rounds: (images, steps) of each round."""
-    counts, allocate = [], adaptive.allocate
-
-    def spy(arms, count, *rest):
-        counts.append(count)
-        return allocate(arms, count, *rest)
-
-    monkeypatch.setattr(adaptive, "allocate", spy)
-
-    def grouped(sent):
-        sent, found = list(sent), []
-        while sent:
-            images, steps = [], sent[0].config.steps
-            while sent and sum(map(len, images)) < counts[len(found)]:
-                images.append(sent.pop(0).images)
-            found.append((np.concatenate(images), steps))
-        return found
-
-    return grouped
-
-
 def test_a_plan_attacks_robust_images_and_stops_within_its_budget():
     sent, natural = planned()
     first = np.concatenate([unit.images for unit in sent[:3]])
@@ -147,25 +124,32 @@ def test_a_plan_attacks_robust_images_and_stops_within_its_budget():
     assert all((natural[unit.images] > 0).mean() > 0.9 for unit in sent[3:])
 
 
-def test_the_second_round_continues_with_the_smallest_margins(rounds):
-    sent, _ = planned(lowest=0.1)
-    (every, steps), (few, more) = rounds(sent)[:2]
-    assert (steps, more) == (5, 5)
-    assert sorted(every.tolist()) == list(range(300))
-    assert set(few.tolist()) == set(range(len(few)))  # the margins grow with the index
-    assert len(few) == 120
-
-
-def test_starts_are_uniform_then_continued_then_compared():
+def test_the_first_round_is_uniform_and_later_rounds_compare_two_first_images():
     sent, _ = planned()
     x, _ = images(300)
-    uniform, continued, compared = sent[0], sent[3], sent[6]
+    uniform, compared = sent[0], sent[3]
+    assert [unit.config.steps for unit in sent[:3]] == [5, 5, 5]
     assert 0.15 < np.abs(uniform.first[0] - x[uniform.images]).max() <= 0.2001
-    np.testing.assert_array_equal(continued.first, x[continued.images][None])  # adv of the report
     assert compared.first.shape[0] == 2
     moved, kicked = compared.first
     assert (kicked == x[compared.images]).mean() == pytest.approx(0.7, abs=0.05)
     assert np.abs(moved - x[compared.images]).max() <= 0.2001
+
+
+@pytest.mark.parametrize("method", ["multitargeted", "apgd"])
+def test_the_plan_learns_which_arm_breaks_images(method):
+    def answer(report, unit):
+        """Later attacks of one method break every second image, whatever its margin."""
+        report = lowered(report, unit)
+        last = report.history[-1]
+        broken = (last.images % 2 == 0) & (unit.config.method == method) & (unit.restart >= 3)
+        report.margin[last.images[broken]] = -1.0
+        last = replace(last, margin=np.where(broken, -1, last.margin).astype("f4"))
+        return replace(report, history=(*report.history[:-1], last))
+
+    sent, _ = planned(1000, answer=answer, lowest=0.1, budget=40.0)
+    methods = [unit.config.method for unit in sent for _ in unit.images]
+    assert methods.count(method) > 0.5 * len(methods)
 
 
 def test_perturbations_come_from_misclassified_images_outside_of_the_round():
@@ -177,55 +161,28 @@ def test_perturbations_come_from_misclassified_images_outside_of_the_round():
     chosen = np.array([15, 16, 100])
     rng = np.random.default_rng(0)
     report = Report(adv, margin, natural)
-    (moved,) = adaptive._firsts(chosen, x, 0 * y, report, rng, 0.2, ("transfer",))
+    (moved,) = adaptive._firsts(chosen, chosen, x, 0 * y, report, rng, 0.2, ("transfer",))
     donors = np.rint(1000 * (moved - x[chosen]).mean(axis=(1, 2, 3))).astype(int)
     misclassified = set(np.flatnonzero((margin <= 0) & (natural > 0))) - {15, 16}
     assert set(donors) <= misclassified
-
-
-def test_rounds_without_success_alternate_between_longer_and_wider(rounds):
-    sent, _ = planned(1000, budget=400.0, lowest=0.1)
-    sizes = [(len(images), steps) for images, steps in rounds(sent)]
-    wider = [(50, 60), (50, 30), (50, 120), (100, 30), (50, 120), (200, 30), (50, 120), (400, 30)]
-    assert sizes[:11] == [(1000, 5), (400, 5), (800, 20), *wider]
-
-
-def test_the_longest_round_is_a_setting():
-    sent, _ = planned(1000, settings=AdaptiveSettings(longest=1))
-    assert max(unit.config.steps for unit in sent) == 30
-
-
-def test_a_success_sets_the_width_of_the_next_round(rounds):
-    def breaks(report, unit):
-        """The third round makes the 100 images with the smallest margins misclassified."""
-        report = lowered(report, unit)
-        last = report.history[-1]
-        if unit.config.steps >= 20 and unit.config.method != "square":
-            report.margin[:100] = -1.0
-            margin = np.where(last.images < 100, -1.0, last.margin).astype(np.float32)
-            last = replace(last, margin=margin)
-        return replace(report, history=(*report.history[:-1], last))
-
-    sent, _ = planned(1000, answer=breaks, lowest=0.1)
-    images, _ = rounds(sent)[3]
-    assert len(images) == int(1.25 * np.quantile(np.arange(100), 0.9)) // 50 * 50
-    assert images.min() >= 100
-
-
-def test_a_longer_round_beyond_the_budget_becomes_a_usual_one():
-    for budget in np.arange(40.0, 60.0, 2.0):
-        sent, _ = planned(budget=budget)
-        assert max(unit.config.steps for unit in sent) == 4 * 30
-        cost = 0.5 * 300 + sum(unit.gradients * len(unit.images) for unit in sent)
-        usual = 15 * (30 + 2.5)  # a round of one minibatch
-        assert budget * 300 - usual < cost <= budget * 300
 
 
 def test_a_plan_ends_after_the_round_in_which_its_minutes_are_over(monkeypatch):
     clock = iter(range(0, 10**6, 100))  # each call takes 100 seconds
     monkeypatch.setattr(adaptive.time, "monotonic", lambda: next(clock))
     sent, _ = planned(minutes=3.5, budget=1000.0)
-    assert [unit.config.method for unit in sent] == ["blob", "multitargeted", "apgd"] * 2
+    rounds = {unit.restart: unit.config.steps for unit in sent}
+    assert list(rounds.values())[:3] == [5, 5, 5] and 4 <= len(rounds) <= 6
+
+
+def test_an_automatic_budget_ends_when_little_is_expected_from_50_more_gradients():
+    config = SETTINGS.replace(eps=0.002, budget="auto")
+    report = worst_case(TARGET, config, X, Y)
+    assert 5 < report.gradients.mean() < 100
+    assert 0 <= report.predicted < 2
+    assert worst_case(TARGET, config.replace(budget=5.0), X, Y).predicted is None  # no round
+    with pytest.raises(InputError, match=r"budget: expected .*a finite number or one of auto, got"):
+        AttackConfig("adaptive", budget="full")
 
 
 def test_target_classes_change_with_each_attack_on_an_image():

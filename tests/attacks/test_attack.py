@@ -122,6 +122,20 @@ def test_config_names_the_wrong_field(change, message):
         AttackConfig(**{"method": "blob", "eps": 0.1, **change})
 
 
+def test_the_largest_radius_and_step_are_allowed():
+    config = AttackConfig("pgd", eps=1.0, step_size=1.0, steps=1)
+    assert (config.eps, config.step_size) == (1.0, 1.0)
+    with pytest.raises(InputError, match="step_size"):
+        AttackConfig("pgd", eps=0.5, step_size=0.6)
+
+
+def test_a_config_has_the_options_of_all_methods_and_no_others():
+    config = AttackConfig("pgd", steps=7)
+    assert (config.steps, config.decay, hasattr(config, "stepz")) == (7, None, False)
+    with pytest.raises(AttributeError):
+        config.steps = 8
+
+
 def _with(x, index, value):
     x = x.copy()
     x[index] = value

@@ -2,14 +2,9 @@ import numpy as np
 import pytest
 
 from daa import AttackConfig
-from daa.attacks.bandit import AdaptiveSettings, Arm, allocate, make_arms, update
-from daa.attacks.plans import Outcome
+from daa.attacks.bandit import AdaptiveSettings, Model, choose, expected, features, make_arms
 
 SETTINGS = AdaptiveSettings()
-
-
-def share(arms, count, even=False, seed=0):
-    return allocate(arms, count, 50, even, np.random.default_rng(seed), SETTINGS)
 
 
 @pytest.mark.parametrize("lengths", [None, (0.5, 0.1)])
@@ -27,37 +22,93 @@ def test_arms_attack_with_the_settings_of_the_config(lengths):
             assert (config.first_step, config.last_step) == (lengths or arm.lengths)
 
 
-def test_shares_follow_the_records_and_are_interleaved():
-    arms = [Arm({}, None, reward=500.0, gradients=1000.0), Arm({}, None, gradients=1e6)]
-    rows = share(arms, 1000)
-    assert sorted(np.concatenate(rows).tolist()) == list(range(1000))
-    assert len(rows[0]) == 950
-    halves = share([Arm({}, None), Arm({}, None)], 200, even=True)
-    assert [len(half) for half in halves] == [100, 100]
-    assert all(40 < (half < 100).sum() < 60 for half in halves)
+def test_features_describe_an_image_and_its_earlier_attacks():
+    rows = features(np.array([4.0, 0.25]), np.array([0, 25]), np.array([0, 2]), 40)
+    log2 = np.log(2)
+    np.testing.assert_allclose(rows, [[1, 2, 0, 1, log2, 1], [1, 0.5, log2, 0, log2, 0]])
 
 
-def test_rounding_errors_are_paid_back():
-    arms = [Arm({}, None, reward=5e3, gradients=1e4), Arm({}, None, gradients=1e7)]
-    counts = [len(share(arms, 100, seed=k)[1]) for k in range(30)]
-    assert 0 < sum(counts) < 500
+def outcomes(rng, arm, coefficients, n=4000):
+    """Attacks of an arm with these true coefficients of 1 and sqrt(margin)."""
+    rows = features(rng.random(n), np.full(n, 10.0), np.ones(n), 20)
+    p = 1 / (1 + np.exp(-rows[:, :2] @ coefficients))
+    return arm, rows, rng.random(n) < p
 
 
-def test_an_arm_learns_from_its_outcome_and_forgets():
-    arms = [Arm({}, None, reward=10.0, gradients=100.0), Arm({}, None, reward=1.0)]
-    before = np.array([2.0, 1.0, -1.0, 4.0, 3.0])
-    rows = [np.array([0, 2, 3, 4]), np.array([1])]
-    outcomes = [
-        Outcome(None, np.array([-1.0, -2.0, 3.0, 3.5], np.float32), 20.0),
-        Outcome(None, np.array([0.0], np.float32), 5.0),
-    ]
-    fallen, constant = update(arms, rows, before, iter(outcomes), SETTINGS)
-    assert sorted(fallen.tolist()) == [0, 1]
-    assert arms[0].reward == pytest.approx(8.0 + 1.0 + 0.03 * 0.25)
-    assert arms[0].gradients == 80 + 4 * 20
-    assert arms[1].reward == pytest.approx(0.8 + 1.0)
-    assert arms[1].gradients == 5
-    assert constant == 1 / 4  # of four robust images, the margin of the last one did not drop
-    outcome = Outcome(None, np.ones(1, np.float32), 5.0)
-    update(arms, [np.array([0]), np.array([], int)], before, iter([outcome]), SETTINGS)
-    assert arms[1].gradients == 4
+def test_the_model_learns_the_coefficients_of_each_arm():
+    rng, model = np.random.default_rng(0), Model(SETTINGS)
+    truth = {0: np.array([1.0, -6.0]), 2: np.array([-2.0, -1.0])}
+    model.update([outcomes(rng, arm, true) for arm, true in truth.items()], 1.0)
+    margin = np.array([0.01, 0.25, 0.81])
+    options = [(arm, 20) for arm in truth]
+    found = model.probabilities(options, margin, np.full(3, 10.0), np.ones((4, 3)))
+    for p, true in zip(found, truth.values(), strict=True):
+        expected = 1 / (1 + np.exp(-true[0] - true[1] * np.sqrt(margin)))
+        np.testing.assert_allclose(p, expected, atol=0.05)
+
+
+def test_the_mode_is_the_maximum_of_the_posterior():
+    rng, model = np.random.default_rng(1), Model(SETTINGS)
+    for fade in (1.0, 0.5):
+        model.update([outcomes(rng, 1, np.array([0.0, -4.0]), 200)], fade)
+    assert model.weights.tolist() == [0.5] * 200 + [1.0] * 200
+
+    def log_posterior(mode):
+        z = model.rows @ mode
+        likelihood = model.weights @ (model.broken * z - np.logaddexp(0, z))
+        return likelihood - 0.5 * model.precision @ (mode - model.prior) ** 2
+
+    best = log_posterior(model.mode)
+    for k in range(len(model.mode)):
+        for change in (-0.01, 0.01):
+            assert log_posterior(model.mode + change * (np.arange(len(model.mode)) == k)) < best
+
+
+def test_old_outcomes_are_forgotten_and_uncertainty_raises_rare_events():
+    rng, model = np.random.default_rng(2), Model(SETTINGS)
+
+    def predicted():
+        p = model.probabilities([(0, 20)], np.ones(1), np.full(1, 5.0), np.zeros((4, 1)), 0.25)
+        return float(p[0, 0])
+
+    before = predicted()
+    logit = features(np.ones(1), np.full(1, 5.0), np.zeros(1), 20) @ model.prior[:6]
+    assert before > 3 / (1 + np.exp(-logit[0]))
+    model.update([outcomes(rng, 0, np.array([-2.0, -8.0]))], 1.0)
+    assert predicted() < 0.1 * before
+    for _ in range(60):
+        model.update([], 0.9)
+    assert len(model.rows) == 0
+    assert predicted() == pytest.approx(before)
+
+
+def test_a_round_holds_the_minibatches_of_the_largest_mean_value():
+    values = np.array([[9.0, 8.0, 1.0, 0.0, 0.0], [5.0, 5.0, 5.0, 5.0, 4.0]])
+    costs = np.array([10.0, 20.0])
+
+    def chosen(count, money=1e9):
+        rows = choose(values, costs, 2, count, money)
+        return {option: own.tolist() for option, own in rows.items()}
+
+    assert chosen(1) == {0: [0, 1]}
+    assert chosen(3) == {0: [0, 1], 1: [2, 3]}
+    assert chosen(99) == {0: [0, 1], 1: [2, 3, 4]}  # the last minibatch is smaller
+    assert chosen(3, money=59.9) == {0: [0, 1, 2, 3]}
+    assert chosen(3, money=20.0) == {0: [0, 1]}
+    assert chosen(3, money=19.9) == {}
+
+
+def test_the_expected_number_of_broken_images_grows_with_the_gradients_and_is_that_of_the_model():
+    rng, model = np.random.default_rng(3), Model(SETTINGS)
+    model.update([outcomes(rng, arm, np.array([-1.0, -4.0])) for arm in range(3)], 1.0)
+    margin, spent, tries = rng.random(200), np.full(200, 10.0), np.ones((4, 200))
+    options, costs = [(0, 20)], np.array([22.5])
+    p = model.probabilities(options, margin, spent, tries)[0]
+    few, once, more = (
+        expected(model, options, costs, margin, spent, tries, 22.5 * images)
+        for images in (10, 200, 2000)
+    )
+    assert few == pytest.approx(np.sort(p)[-10:].sum())
+    assert few < once < more < 200
+    assert once == pytest.approx(p.sum(), rel=0.2)  # some images are attacked twice
+    assert expected(model, options, costs, margin[:0], spent[:0], tries[:, :0], 1e4) == 0

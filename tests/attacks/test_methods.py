@@ -145,7 +145,8 @@ def test_defaults_are_those_of_the_papers():
     configs = {name: AttackConfig(name) for name in METHODS if name != "adaptive"}
     particles = {name for name, config in configs.items() if config.steps_per_shuffle == 10}
     assert particles == {"blob", "dgf", "attraction"}
-    assert (configs["blob"].c, configs["dgf"].c) == (1.1, 0.001)
+    weights = {name: configs[name].c for name in particles}
+    assert weights == {"blob": 1.1, "dgf": 0.001, "attraction": 1.1}
     assert (configs["momentum"].decay, configs["mi_fgsm"].decay) == (1.0, 1.0)
     kept = {name for name, config in configs.items() if config.keep == "best"}
     assert kept == {"apgd", "apgd_t", "square"}

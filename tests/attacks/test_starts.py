@@ -34,6 +34,14 @@ def test_corners_and_stripes_have_both_signs(x):
     assert (np.ptp(corners, axis=1) != 0).mean() > 0.9
 
 
+def test_both_starts_of_rand_fgsm(x):
+    tramer = starts.rand_fgsm(x, np.random.default_rng(0), eps=0.2, rand_fgsm="tramer")
+    np.testing.assert_allclose(np.abs(tramer - x), 0.1, atol=1e-6)
+    uniform = starts.rand_fgsm(x, np.random.default_rng(0), eps=0.2)
+    assert np.abs(uniform - x).max() > 0.15
+    np.testing.assert_array_equal(uniform, starts.uniform(x, np.random.default_rng(0), eps=0.2))
+
+
 def test_tramers_start_may_be_clipped(x):
     start = starts.rand_fgsm(x, np.random.default_rng(1), eps=0.4, rand_fgsm="tramer")
     assert start.min() < 0

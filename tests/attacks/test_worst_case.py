@@ -59,6 +59,8 @@ def test_what_is_done_already_is_not_run_again(target):
     same = worst_case(target, settings, x, y, restarts=4, so_far=whole, engine=engine)
     assert not seen
     np.testing.assert_array_equal(same.adv, whole.adv)
+    (event,) = worst_cases(target, [Job(settings, 4, so_far=whole)], x, y)
+    assert (event.finished, event.seconds, event.device) == (True, 0.0, "")
 
 
 def backwards(target, x, y):
@@ -124,6 +126,12 @@ def test_a_budget_pays_for_restarts_on_robust_images_by_increasing_margin(target
     first = worst_case(target, settings.replace(budget=40.0), x, y)
     rest = worst_case(target, settings, x, y, so_far=replace(first, history=first.history[:1]))
     assert rest.gradients.tolist() == report.gradients.tolist()
+
+
+def test_a_restart_on_robust_images_costs_half_a_gradient_for_its_judgement(target, x):
+    settings = config("pgd", steps=4, restarts="standing")
+    report = worst_case(target, settings, x, target(x).numpy().argmax(1))
+    assert set(report.gradients) == {4.5}
 
 
 def test_a_job_may_have_a_plan_of_its_own(target):

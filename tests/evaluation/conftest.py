@@ -13,10 +13,6 @@ def function():
     return lambda x: tf.reshape(x, [-1, 64]) @ w
 def broken():
     return 1 / 0
-def integers():
-    return lambda x: tf.cast(tf.reshape(x, [-1, 64]) @ w, tf.int32)
-def flat():
-    return lambda x: tf.round(tf.reshape(x, [-1, 64])) @ w
 number = 3
 """
 

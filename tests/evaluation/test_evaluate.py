@@ -1,7 +1,5 @@
 """The evaluation of a model: the function, the command, their files and their errors."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -107,14 +105,11 @@ def write_data():
     ("model", "data", "options", "message"),
     [
         ("nothing", "d.npz", {}, "model: expected FOLDER/NAME with FOLDER .*, got 'nothing'"),
-        ("none.keras", "d.npz", {}, "none.keras: expected a .keras file"),
         ("empty", "d.npz", {}, "model: expected FOLDER/NAME"),
         ("none:f", "d.npz", {}, "none:f: expected a module that can be imported, got ModuleNot"),
         ("mine:none", "d.npz", {}, "mine:none: mine: expected one of function, .*got 'none'"),
         ("mine:broken", "d.npz", {}, "mine:broken: .* got ZeroDivisionError: division by zero"),
         ("mine:number", "d.npz", {}, "mine:number: expected a Target, .*got 3"),
-        ("mine:integers", "d.npz", {}, "mine:integers: output: expected logits with a gradient"),
-        ("mine:flat", "d.npz", {}, "mine:flat: expected logits with a gradient"),
         ("mine:function", "shape.npz", {}, "mine:function: expected a model that takes images"),
         ("net.keras", "shape.npz", {}, r"x: expected shape .* for net, got \[60, 7, 8, 1\]"),
         ("net.keras", None, {}, "data: a model of your own needs images and labels"),
@@ -138,20 +133,14 @@ def test_a_mistake_is_named_and_nothing_is_written(user_model, model, data, opti
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"eps": 10**400}, "eps: expected 0 < eps <= 1, .* got 1000"),
-        ({"eps": "9" * 5000}, "eps: expected 0 < eps <= 1"),
         ({"budget": float("nan")}, "budget: expected a finite number >= 1, got nan"),
         ({"minutes": 0}, "minutes: expected a finite number > 0, got 0"),
-        ({"images": 21}, "images: expected 1 to 20, got 21"),
         ({"bounds": (0, 1, 2)}, "bounds: expected"),
-        ({"bounds": (1, 0)}, "bounds: expected"),
         ({"seed": -1}, "seed: expected a whole number >= 0, got -1"),
         ({"eps": "8"}, "eps: expected .* got '8'; a radius of 8 pixel .* 8/255"),
         ({"minutes": 1, "method": "pgd"}, "minutes: pgd has no time limit"),
         ({"published": 87}, r"published: expected an accuracy in \[0, 1\], got 87"),
-        ({"method": "none"}, "method: expected one of .*, got 'none'"),
         ({"method": "pgd", "steps_per_shuffle": "x"}, "steps_per_shuffle: expected no such option"),
-        ({"method": "blob", "steps_per_shuffle": 0}, "steps_per_shuffle: expected a whole number"),
         ({"y": Y[:3]}, "y: expected 20 whole numbers"),
         ({"x": "nothing"}, "y: expected no labels, because nothing has labels"),
         ({"x": [[1], [1, 2]]}, "x: expected"),
@@ -193,8 +182,3 @@ def test_the_final_activation_of_the_model_of_a_config_is_removed(user_model):
     with pytest.warns(UserWarning, match=r"final softmax .*\[softmax-removed\]"):
         ready = prepare(Path("own.yaml"), Path("results"))
     assert [note.code for note in ready.target.notes] == ["softmax-removed"]
-
-
-def test_importing_the_function_loads_no_tensorflow():
-    code = "import daa, sys; daa.evaluate; assert 'tensorflow' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tiny
 
@@ -12,7 +11,7 @@ from daa.attacks import worst_case
 from daa.cli import evaluate as command
 from daa.evaluation import checks
 from daa.evaluation.evaluate import evaluate
-from daa.runs import run, state
+from daa.runs import state
 
 DATA = tiny.load_dataset("test").first(60)
 TARGET = tiny.load_target("cnn")
@@ -38,34 +37,6 @@ def units(monkeypatch):
     return done
 
 
-def test_a_killed_evaluation_resumes_to_the_same_result(tmp_path, monkeypatch, units):
-    expected = evaluate(TARGET, DATA, **SHORT)
-    total = len(units)
-    assert total >= 4
-    units.clear()
-    monkeypatch.setattr(run, "WRITING", 1e9)  # the state is written after each unit
-    save, saved = state.save, []
-
-    def killed(*args):
-        if len(saved) == 2:
-            raise KeyboardInterrupt
-        saved.append(save(*args))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(state, "save", killed)
-        with pytest.raises(KeyboardInterrupt):
-            evaluate(TARGET, DATA, out=tmp_path, **SHORT)
-    assert not (tmp_path / "evaluation.json").exists()
-    units.clear()
-    result = evaluate(TARGET, DATA, out=tmp_path, **SHORT)
-    assert len(units) == total - 2
-    np.testing.assert_array_equal(result.report.margin, expected.report.margin)
-    np.testing.assert_array_equal(result.adv, expected.adv)
-    assert result.gradients_per_image == expected.gradients_per_image
-    record = json.loads((tmp_path / "adaptive.json").read_text())
-    assert len(record["robust_accuracy"]) == total
-
-
 def test_a_finished_evaluation_runs_again_only_if_forced(tmp_path, units):
     first = evaluate(TARGET, DATA, out=tmp_path, **SHORT)
     total = len(units)
@@ -78,15 +49,6 @@ def test_a_finished_evaluation_runs_again_only_if_forced(tmp_path, units):
     (tmp_path / "adaptive.npz").unlink()
     with pytest.raises(InputError, match=r"adaptive\.npz: no such file; start again"):
         evaluate(TARGET, DATA, out=tmp_path, **SHORT)
-
-
-def test_an_attack_stops_when_its_minutes_are_over(tmp_path, units):
-    options = {"eps": 0.1, "minutes": 0.02, "progress": False}
-    first = evaluate(TARGET, DATA, out=tmp_path, **options)
-    units.clear()
-    again = evaluate(TARGET, DATA, out=tmp_path, **options)
-    assert units == []
-    assert len(again.report.history) == len(first.report.history)
 
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])

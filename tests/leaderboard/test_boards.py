@@ -15,7 +15,7 @@ from daa.leaderboard.arrays import Challenge
 from daa.leaderboard.boards import Board, Entry
 from daa.targets import checkpoints, files
 
-MADRY = Board("a/b", "Title", "here", (Entry("a/b", "A", 88.0), Entry("a/b", "B", 89.0)))
+MADRY = Board("a/b", "Title", "here", (Entry("a/b", "A", 88.004), Entry("a/b", "B", 89.0)))
 OWN = "locuslab/own_mnist"
 WORDS = {"name": "My attack", "by": "A. Name", "method": "20 restarts"}
 OPTIONS = [text for key, word in WORDS.items() for text in (f"--{key}", word)]
@@ -34,7 +34,7 @@ def test_madrylabs_boards_are_read_with_the_lowest_accuracy_first():
     ("accuracy", "expected"),
     [
         (88.5, [(1, "A"), (2, "mine"), (3, "B")]),
-        (88.004, [(1, "A"), (1, "mine"), (3, "B")]),  # two decimals decide
+        (88.0041, [(1, "A"), (1, "mine"), (3, "B")]),  # two decimals decide
     ],
 )
 def test_own_entries_are_ranked_among_the_others(accuracy, expected):
@@ -45,8 +45,9 @@ def test_own_entries_are_ranked_among_the_others(accuracy, expected):
 
 
 def test_own_entries_are_bold():
-    text = boards.markdown([MADRY], [Entry("a/b", "mine", 88.5, own=True)])
-    title, _, header, _, first, second, _, _, source = text.splitlines()
+    both = [MADRY, replace(MADRY, source="there")]
+    text = boards.markdown(both, [Entry("a/b", "mine", 88.5, own=True)])
+    title, _, header, _, first, second, *_, source = text.splitlines()
     assert (title, source) == ("Title", "Source: here.")
     assert header == "| rank | attack   | accuracy |"
     assert first == "|    1 | A        |  88.00 % |"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from daa import Attack, AttackConfig, InputError, targets
@@ -126,6 +127,13 @@ def test_the_network_judges_anew_and_images_outside_the_ball_are_named(tmp_path,
     note = submission.build([path], tmp_path / "a.npy").splitlines()[0]
     expected = "4 images outside the ball or range; moved to its edge, by up to 0.15"
     assert note == f"{path}: {expected}"
+
+
+def test_an_image_on_the_boundary_is_misclassified(tmp_path, data, finish, monkeypatch):
+    margins = np.array([0.5, -0.5, 0.0, 1.0], np.float32)
+    monkeypatch.setattr(submission, "margin", lambda *_: tf.constant(margins))
+    (result,) = submission.build([finish("run", data.x, margins)], tmp_path / "a.npy").splitlines()
+    assert result.endswith("accuracy 50.00 % (strongest single run 50.00 %)")
 
 
 @pytest.mark.parametrize("key", ["weights", "data"])

@@ -10,7 +10,6 @@ import pytest
 
 from daa import targets
 from daa.attacks.attack import Attack
-from daa.errors import InputError
 from daa.paper import claims, reproduce
 from daa.runs import run
 
@@ -85,12 +84,6 @@ def test_finished_records_stay_as_they_are(options, units):
     assert (units, table.read_text()) == ([], text)
 
 
-def test_more_restarts_extend_the_records(options, units):
-    assert go(replace(options, restarts=1))
-    assert go(options)
-    assert units == ALL_UNITS
-
-
 def test_an_interrupted_run_has_a_current_report_and_goes_on(options, units, monkeypatch):
     monkeypatch.setattr(reproduce, "REPORT_EVERY", 0)
     call = Attack.__call__
@@ -120,16 +113,6 @@ def test_the_time_limit_ends_the_run_after_a_unit(options, units, monkeypatch):
     assert units == ALL_UNITS[:2]
     assert go(options)
     assert units == ALL_UNITS
-
-
-def test_a_record_of_another_run_is_refused_before_the_first_unit(options, units):
-    go(replace(options, only=("second",)))
-    units.clear()
-    path = options.out / "second" / "pgd-xent.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "seed": 1}))
-    with pytest.raises(InputError, match=r"pgd-xent.json: seed: the record has 1, .* has 0"):
-        go(options)
-    assert units == []
 
 
 def job(config: str, network: SimpleNamespace, restarts: int = 2) -> reproduce.Job:

@@ -3,6 +3,7 @@ import pytest
 from daa import InputError
 from daa.reports import autoattack
 from daa.reports.autoattack import Course, Point, Race
+from daa.runs.config import RESULTS
 
 
 def course(*points, seed=0):
@@ -47,14 +48,12 @@ def test_both_attacks_are_charged_until_they_first_reach_a_level():
     ]
 
 
-def test_the_table_has_every_stage_and_the_progress_of_each_run():
-    never = course((0.9, 10, 1), seed=2)
-    assert [row[:3] for row in autoattack.rows(race(FAST, never))] == [
-        ["AutoAttack: unit 0", "0", "88.00"],
-        ["AutoAttack: unit 1", "0", "85.00"],
-        ["Adaptive DAA, end", "0", "84.00"],
-        ["Adaptive DAA, end", "2", "90.00"],
-    ]
+def test_a_committed_table_is_that_of_its_races():
+    folder = RESULTS / "equal_budget"
+    races = autoattack.load(folder)
+    assert autoattack.markdown(races) == (folder / "autoattack.md").read_text()
+    two = races[0].model_copy(update={"autoattack_commit": "unknown"})
+    assert autoattack.about(two).endswith("one attack after the other in two processes.")
 
 
 @pytest.mark.parametrize("content", ["[", "[]", '{"schema": 2, "races": []}', '{"schema": 1}'])

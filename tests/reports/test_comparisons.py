@@ -108,19 +108,6 @@ def test_a_single_restart_and_restarts_that_leave_images_out_are_not_tested(pgd)
         assert tables.tests(ResultSet(pair)) is None
 
 
-def test_the_papers_tests_are_next_to_the_rows_that_have_them():
-    results = load(RESULTS / "table1-madry_mnist-surrogate")
-    names = ["attack", "loss", "t unpaired, arXiv", "p unpaired, arXiv", "p paired, AAAI"]
-    assert [[row[name] for name in names] for row in tables.tests(results).rows] == [
-        ["DAA-BLOB (bfloat16)", "cross-entropy", "76.94", "0.0 %", "0.0"],
-        ["DAA-BLOB (bfloat16)", "CW", "", "", ""],
-        ["DAA-DGF (bfloat16)", "cross-entropy", "75.95", "0.0 %", "5e-43"],
-        ["DAA-DGF (bfloat16)", "CW", "", "", ""],
-    ]
-    assert wording.PAPER_TESTS in wording.tests(results)
-    assert wording.tests(load(RESULTS / "robust_mnist")) == wording.TESTS
-
-
 def test_a_table_of_several_commits_lists_them(pgd):
     assert wording.commits([pgd, run(pgd)]) == ""
     other = run(pgd, git_commit="0123456789-dirty")

@@ -1,7 +1,7 @@
 import itertools
-import json
 import re
 import xml.etree.ElementTree as ET
+from html import escape
 
 import numpy as np
 import pytest
@@ -9,10 +9,9 @@ from PIL import Image
 
 from daa.attacks.methods import METHODS
 from daa.cli import figures as script
-from daa.reports import autoattack as races
 from daa.reports import curves, figures, style
 from daa.reports.curves import Line, Plot
-from daa.reports.results import ResultSet, load
+from daa.reports.results import load
 from daa.runs.config import RESULTS
 
 X = np.array([1.0, 2.0, 4.0])
@@ -22,45 +21,19 @@ PLOT = Plot("title", "x", "y", (LINE, BAND), log=True, ticks=((1, "1"), (4, "4\n
 FIGURE1 = RESULTS / "figure1-locuslab-fast_pgd_mnist"
 
 
-def test_the_script_draws_png_and_svg_and_the_same_bytes_each_time(folder, capsys):
-    script.main([str(folder)])
-    assert "robust_mnist: restarts.png" in capsys.readouterr().out
-    assert Image.open(folder / "restarts.png").size[0] > 1000
-    first = (folder / "restarts.svg").read_bytes()
-    assert figures.write(load(folder), folder) == [folder / "restarts.png"]
-    assert (folder / "restarts.svg").read_bytes() == first
+NAMES = ("figure1-locuslab-fast_pgd_mnist", "figure2-locuslab-fast_pgd_mnist", "robust_mnist")
 
 
-def test_a_line_per_run_and_a_panel_per_loss(committed):
-    records = load(committed).records
-    panels = figures.restarts(records)
-    assert [panel.title for panel in panels] == ["cross-entropy", "CW"]
-    assert [len(panel.lines) for panel in panels] == [5, 5]
-    record = next(record for record in records if record.run == "dgf-cw")
-    line = next(line for line in panels[1].lines if line.label == "DAA-DGF")
-    assert line.y == pytest.approx(100 * np.array(record.robust_accuracy))
-    assert panels[0].limits == panels[1].limits
-    drawn = [one.y for panel in panels for one in panel.lines]
-    assert panels[0].limits[0] < np.min(drawn) < np.max(drawn) < panels[0].limits[1]
-
-
-def test_a_sweep_shows_the_difference_from_pgd(committed):
-    loaded = load(committed)
-    experiment = loaded.experiment.model_copy(update={"sweep": "eps"})
-    runs = [
-        record.model_copy(update={"attack": record.attack.replace(eps=eps)})
-        for record in loaded.records
-        for eps in (0.1, 0.3)
-    ]
-    name, (xent, _) = figures.of(ResultSet(tuple(runs), experiment=experiment))
-    assert name == "eps"
-    pgd, dgf = (loaded.records[k].accuracy_per_restart for k in (2, 8))
-    assert [line.label for line in xent.lines] == ["PGD", "Momentum PGD", "DAA-BLOB", "DAA-DGF"]
-    last = xent.lines[-1]
-    for values, of in ((last.y, np.mean), (last.low, np.min), (last.high, np.max)):
-        assert values == pytest.approx([100 * (of(dgf) - np.mean(pgd))] * 2)
-    mean = f"{100 * np.mean(pgd):.1f}"
-    assert xent.ticks == ((0.1, f"0.1\n{mean}"), (0.3, f"0.3\n{mean}"))
+@pytest.mark.parametrize("name", [*NAMES, "equal_budget"])
+def test_the_script_draws_the_committed_figures(name, tmp_path, capsys, same_matplotlib):
+    script.main([str(RESULTS / name), "--out", str(tmp_path)])
+    printed, files = capsys.readouterr().out, sorted((tmp_path / name).iterdir())
+    assert files == sorted(tmp_path / name / p.name for p in (RESULTS / name).glob("*.[ps][nv]g"))
+    for path in files:
+        if path.suffix == ".png":
+            assert path.name in printed and Image.open(path).size[0] > 700
+        elif same_matplotlib:
+            assert path.read_text() == (RESULTS / name / path.name).read_text()
 
 
 def test_a_sweep_without_pgd_shows_the_accuracies(committed):
@@ -78,10 +51,7 @@ def test_one_restart_each_is_nothing_to_draw(folder, change, capsys):
     assert "nothing to draw" in capsys.readouterr().out
 
 
-def test_attacked_images_are_drawn_if_both_runs_have_records(folder, tmp_path):
-    written = figures.write(load(FIGURE1), tmp_path)
-    assert [path.name for path in written] == ["restarts.png", "examples.png"]
-    assert Image.open(tmp_path / "examples.png").size[0] > 700
+def test_attacked_images_are_drawn_if_both_runs_have_records(folder):
     (folder / "examples.json").write_bytes((FIGURE1 / "examples.json").read_bytes())
     (folder / "blob-xent.json").unlink()
     assert [path.name for path in figures.write(load(folder), folder)] == ["restarts.png"]
@@ -91,42 +61,36 @@ def test_images_of_each_kind_are_next_to_their_changes():
     clean = np.linspace(0, 1, 3 * 8 * 8 * 3, dtype=np.float32).reshape(3, 8, 8, 3)
     chosen = {"PGD alone": np.array([0, 2]), "both": np.array([], int), "neither": np.array([1])}
     figure = figures.kinds(chosen, clean, [clean * 0.9, clean * 1.1], ["PGD", "DAA"], count=2)
-    assert len(figure.axes) == 2 * 3 * 2  # kinds with images, three versions, two images
+    axes = np.reshape(figure.axes, (2, 2, 3))  # kind, image, version
+    assert figure.get_size_inches() == pytest.approx((3.72, 2.4))
+    assert not any(axis.axison for axis in axes.flat)
+    for row, picked in zip(axes, ([0, 2], [1]), strict=True):
+        for image, line in zip(picked, row, strict=False):
+            for axis, factor in zip(line, (1, 0.9, 1.1), strict=True):
+                (drawn,) = axis.images
+                np.testing.assert_allclose(drawn.get_array(), np.clip(factor * clean[image], 0, 1))
+                assert drawn.get_clim() == (0, 1)
+    assert not axes[1, 1, 0].images
+    titles = [axes[0, 0, 0].get_title("left"), axes[1, 0, 0].get_title("left")]
+    assert titles == ["by PGD alone (2)", "by neither (1)"]
+    texts = figure.findobj(match=lambda one: hasattr(one, "get_fontsize") and one.get_text())
+    assert {text.get_fontsize() for text in texts} == {8, 9}
+
+
+def test_panels_of_the_committed_page_are_those_of_the_records(committed, same_matplotlib):
+    results = load(committed)
+    html = (RESULTS / "index.html").read_text()
+    for k, plot in enumerate(figures.of(results)[1]):
+        alt = f"{results.title}, {plot.title}: {plot.y_label} against {plot.x_label}"
+        drawn = style.inline(curves.panel(plot), f"robust_mnist-{k}", alt)
+        assert f'aria-label="{escape(alt)}"' in html
+        assert drawn in html or not same_matplotlib
 
 
 @pytest.mark.parametrize("title", [r"A $\frac{x}{$ formula", "$ $", "\u2603 \U0001f600"])
 def test_a_title_is_text_and_not_a_formula(title, tmp_path):
     for plots in ([PLOT], [PLOT, PLOT]):
         style.save(curves.figure(plots, title, title), tmp_path / "a.png")
-
-
-@pytest.fixture(scope="module")
-def budgets():
-    return load(RESULTS / "equal_budget")
-
-
-def test_a_curve_holds_the_accuracy_so_far(budgets):
-    record = next(r for r in budgets.records if r.run == "adaptive-seed0")
-    values = figures.accuracy_after(record, np.array([0.0, 25.0, 149.0, 500.0]))
-    assert values[0] == pytest.approx(100 * record.clean_accuracy)
-    spent = np.flatnonzero(np.array(record.gradients_after) <= 25)[-1]
-    assert values[1] == pytest.approx(100 * record.robust_accuracy[spent])
-    assert values[1] > values[2] and np.isnan(values[3])
-
-
-def test_equal_budgets_have_a_line_per_attack_and_autoattack_as_points(budgets):
-    assert budgets.has_curves and not load(RESULTS / "robust_mnist").has_curves
-    name, (plot,) = figures.of(budgets)
-    labels = [line.label for line in plot.lines]
-    assert (name, labels[0]) == ("budget", "Adaptive DAA")
-    assert {"Auto-PGD, cross-entropy", "Auto-PGD, DLR", "PGD"} <= set(labels)
-    assert len(labels) == len(set(labels)) == 14
-    worst = np.mean([100 * r.worst for r in budgets.records if r.attack.method == "adaptive"])
-    assert plot.lines[0].y[-1] == pytest.approx(worst, abs=0.02)
-    race = races.load(budgets.folder)[-1]
-    autoattack = next(line for line in plot.lines if line.label.startswith("AutoAttack"))
-    assert list(autoattack.x) == [point.gradients for point in race.autoattack.points]
-    assert f"Adaptive DAA, first {race.images:,} images" in labels
 
 
 def test_a_panel_has_lines_bands_ticks_and_a_level():
@@ -147,15 +111,6 @@ def test_panels_share_one_legend_and_no_text_is_small():
     assert [text.get_text() for text in figure.legends[0].texts] == ["a <b> & c", "band"]
     texts = figure.findobj(match=lambda one: hasattr(one, "get_fontsize"))
     assert min(text.get_fontsize() for text in texts if text.get_text()) >= 8
-
-
-def test_the_interactive_plot_has_the_same_numbers_without_gaps():
-    data = json.loads(json.dumps(curves.interactive(PLOT)))
-    line, band = data["lines"]
-    assert (line["x"], line["y"]) == ([1, 2], [9, 8.12])
-    assert "low" not in line
-    assert (band["low"], band["high"], band["step"]) == ([1, 2, 4], [3, 4, 6], True)
-    assert data["ticks"] == [[1, "1"], [4, "4\nbelow"]]
 
 
 def test_a_saved_svg_adapts_to_dark_screens_and_keeps_its_text(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 import daa
 from daa import InputError
-from daa.reports import examples, results, stats
+from daa.reports import results, stats
 from daa.reports.results import load
 from daa.runs import config
 
@@ -109,36 +109,7 @@ def test_the_data_frame_has_plain_numbers_in_typed_columns(committed):
     assert frame.columns.is_unique and frame.only_daa.sum() > 0
 
 
-def test_the_setting_restarts_has_a_column_of_its_own():
-    frame = daa.load_results(config.RESULTS / "equal_budget")
-    assert frame.columns.is_unique
-    assert set(frame.restarts_setting.dropna()) == {"standing"}
-    assert set(frame.restarts) == {1, 3}
-
-
 def test_the_papers_percentages_are_shares_in_the_data_frame(folder, change):
     rows = json.loads((folder / config.EXPERIMENT).read_text())["rows"]
     change(folder / config.EXPERIMENT, rows=[{**row, "paper": 88.79} for row in rows])
     assert set(load(folder).frame().paper_accuracy) == {0.8879}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"labels": []}, "labels: expected 1 labels"),
-        ({"natural": [[0, 1], [0, 1]]}, "natural and adversarial: expected 1 images of 2 pixels"),
-        ({"adversarial": [[[0, 1]], [[0]]]}, "natural and adversarial: expected 1 images of 2"),
-        ({"shape": [1, 2, 2]}, "shape: expected 1 or 3 channels"),
-        ({"rows": ["a"]}, r"examples.json: rows"),
-    ],
-)
-def test_damaged_images_of_a_figure_are_named(tmp_path, changes, message):
-    assert examples.load(tmp_path) is None
-    content = {"rows": ["a", "b"], "images": [1], "labels": [1], "shape": [1, 2, 1]}
-    content |= {"natural": [[0, 1]], "adversarial": [[[0, 1]], [[0, 1]]]}
-    path = tmp_path / "examples.json"
-    path.write_text(json.dumps(content))
-    assert examples.load(tmp_path).images == (1,)
-    path.write_text(json.dumps({**content, **changes}))
-    with pytest.raises(InputError, match=message):
-        examples.load(tmp_path)

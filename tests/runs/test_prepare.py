@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from daa import InputError
-from daa.reports import examples
 from daa.reports.publish import publish
 from daa.runs import config as configs
 from daa.runs import device
@@ -66,8 +65,8 @@ def test_another_target_has_its_own_folder_and_the_title_of_the_config(config, t
     ("change", "options", "message"),
     [
         ("", {"target": ""}, "target: must be FOLDER/NAME or a model of your own"),
+        ("", {"target": "a.b:c"}, "table1: data: is missing; 'a.b:c' needs a data set or a file"),
         ("", {"images": 501}, "images: expected 1 to 500, got 501"),
-        ("", {"restarts": 10**7}, "options: restarts: must be less than or equal to 1000000, got"),
         ("bounds: [0, 255]", {}, "table1: bounds: tiny/cnn has no such option"),
     ],
 )
@@ -86,20 +85,3 @@ def test_bfloat16_becomes_float32_on_a_device_without_instructions(config, tmp_p
         monkeypatch.setattr(device, "fast_bfloat16", lambda fast=fast: fast)
         experiment = in_precision(configs.load(config), "bfloat16", here)
         assert {row.attack.precision for row in experiment.rows} == {"bfloat16"}
-
-
-@pytest.mark.parametrize("eps", ["0.15", "0.01"])
-def test_examples_are_images_that_only_the_second_row_breaks(config, tmp_path, eps):
-    text = CONFIG.replace("eps: 0.15, step_size: 0.05", f"eps: {eps}, step_size: {eps}")
-    config.write_text(f"{text}examples: [mine, pgd-xent]\n", encoding="utf-8")
-    ready = prepare(config, tmp_path)
-    finished = list(run(ready.experiment, ready.target, ready.data, folder=ready.folder))
-    publish(ready.folder, ready.data)
-    figure = examples.load(ready.folder)
-    images, (first, second) = [*figure.images], (finished[1], finished[0])
-    assert images == sorted({*second.record.broken} - {*first.record.broken})[:10]
-    pictures = (ready.data.x, first.report.adv, second.report.adv)
-    for x, pixels in zip(pictures, (figure.natural, *figure.adversarial), strict=True):
-        x = np.round(x[images].astype(float), 4).reshape(len(images), 64)
-        np.testing.assert_array_equal(np.reshape(pixels, x.shape), x)
-    assert (ready.folder / "examples.png").exists() == bool(images)

@@ -30,7 +30,8 @@ def fake(monkeypatch):
     """A cluster with two cores that runs a unit when its result is asked for."""
     fake = Mock(put=len, exceptions=SimpleNamespace(RayTaskError=KeyError, RayError=OSError))
     fake.nodes.return_value = [{"Alive": True, "Resources": {"CPU": 2}}]
-    fake.remote = lambda **_: lambda function: SimpleNamespace(remote=lambda *arguments: arguments)
+    task = SimpleNamespace(remote=lambda *arguments: arguments)
+    fake.remote = Mock(return_value=lambda function: task)
     fake.wait = lambda tasks, num_returns: (tasks[:num_returns], tasks[num_returns:])
     fake.get = lambda task: Result(np.zeros(1), np.array([task[3].restart]), 1.0, "fake")
     monkeypatch.setattr(engines, "_connect", lambda address: fake)
@@ -42,8 +43,11 @@ def engine(**options):
     return on_ray(load, None, np.zeros(1), np.zeros(1), **options)
 
 
-@pytest.mark.parametrize("resources", [{"CPU": 2}, {"GPU": 2, "CPU": 64}])
-def test_twice_as_many_units_as_slots_are_submitted(fake, resources):
+@pytest.mark.parametrize(
+    ("resources", "each"),
+    [({"CPU": 2}, {"num_cpus": 1}), ({"GPU": 2, "CPU": 64}, {"num_gpus": 1, "num_cpus": 1})],
+)
+def test_twice_as_many_units_as_slots_are_submitted(fake, resources, each):
     dead = {"Alive": False, "Resources": {"CPU": 9, "GPU": 9}}
     fake.nodes.return_value = [dead, {"Alive": True, "Resources": resources}]
     asked = []
@@ -53,6 +57,7 @@ def test_twice_as_many_units_as_slots_are_submitted(fake, resources):
         # Two slots: the running units, as many that wait, and the finished ones.
         assert len(asked) == min(done + 4, 7)
     assert done == 6
+    fake.remote.assert_called_once_with(max_retries=3, **each)
     fake.shutdown.assert_called_once()
 
 
@@ -74,7 +79,7 @@ def test_a_plan_that_waits_gets_its_result_first(fake):
 def test_a_dead_head_or_worker_is_named(fake, call):
     dead = Mock(side_effect=fake.exceptions.RayError("dead"))
     fake.configure_mock(**{call: dead, "shutdown": dead})
-    message = r"ray: the cluster failed \(OSError\): .*; finished units are saved, run the same"
+    message = r"ray: the cluster failed \(OSError\): .*, or 4 workers died during a unit; finish"
     with pytest.raises(InputError, match=message):
         list(engine()(iter([UNIT])))
 
@@ -90,6 +95,9 @@ def test_an_error_of_a_worker_is_raised_here(fake):
 def test_a_unit_needs_a_machine_with_enough_cores(fake):
     with pytest.raises(InputError, match=r"cpus per unit: must be at most 2, .* got 3"):
         list(engine(cpus_per_unit=3)(iter([UNIT])))
+    fake.nodes.return_value = []
+    with pytest.raises(InputError, match="must be at most 0, the cores of the largest machine"):
+        list(engine()(iter([UNIT])))
 
 
 def test_a_worker_reads_its_target_once(monkeypatch):

@@ -60,6 +60,9 @@ def test_optional_fields():
     assert (content["top5_accuracy"], content["paper_top5_percent"]) == (0.5, None)
     assert (content["instead_of"], content["git_commit"]) == ("madry_mnist/secret", None)
     assert content["gradients_per_image"] == 0.5
+    about = {"seconds": 1.0, "origin": {"device": ["A"]}, "report": report(2 / 3)}
+    record = records.finished_run(identity(adaptive), EXPERIMENT, adaptive, **about)
+    assert record.gradients_after == (0.667, 1.333)
 
 
 @pytest.mark.parametrize("text", ["[" + " " * 100_000, "[ 1,\n 2 ]", "a, [ 3 ]", '"', "\\ud800"])
@@ -98,7 +101,10 @@ def test_every_committed_record_is_read_without_loss(tmp_path):
         ({"broken_in": [1]}, r"broken_in: expected \d+ values, got 1"),
         ({"restarts": 7}, "robust_accuracy: "),
         ({"images": 0}, "images: must be greater than or equal to 1, got 0"),
-        ({"seconds": -1}, "seconds: must be greater than"),
+        ({"images": 2**31}, "images: must be less than 2147483648"),
+        ({"seed": 2**31}, "seed: must be less than 2147483648"),
+        ({"clean_accuracy": -0.1}, "clean_accuracy: must be greater than or equal to 0, got"),
+        ({"seconds": -1}, "seconds: must be greater than or equal to 0, got"),
         ({"paper_percent": 101}, "paper_percent: must be less than"),
         ({"run": ""}, "run: must have at least 1 character"),
         ({"config": "a" * 300}, "config: must have at most 200"),

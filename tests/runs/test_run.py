@@ -213,7 +213,7 @@ def test_experiments_share_states(tmp_path, units, expected):
     units.clear()
     other = PGD.model_copy(update={"name": "other"})
     (cut,) = go(tmp_path / "b", other, restarts=1, name="second", states=shared)
-    assert not units
+    assert not units and not list((tmp_path / "a").glob("*.npz"))
     assert (cut.record.experiment, cut.record.run, cut.record.seconds) == ("second", "other", 15.0)
     assert cut.record.robust_accuracy == tuple(content(expected, "pgd-xent")["robust_accuracy"][:1])
     assert set(cut.record.broken) == set(np.flatnonzero(cut.report.margin <= 0))
@@ -253,6 +253,7 @@ def test_the_time_limit_ends_after_a_unit(tmp_path, monkeypatch, expected):
 
 @pytest.mark.parametrize(("share", "writes"), [(1e9, 6), (1e-9, 4)])
 def test_writing_states_takes_a_small_share_of_the_time(tmp_path, monkeypatch, share, writes):
+    assert scheduler.WRITING == 0.05
     saved, save = [], state.save
     monkeypatch.setattr(state, "save", lambda *args: (saved.append(args), save(*args)))
     monkeypatch.setattr(scheduler, "WRITING", share)
@@ -335,19 +336,23 @@ def test_a_row_can_have_its_own_seed():
 
 
 def test_the_bar_shows_row_restart_and_accuracy(tmp_path, capsys):
-    go(tmp_path, progress=True)
+    (*_, last) = go(tmp_path, progress=True)
     bars = capsys.readouterr().err
-    for text in ("1/2 pgd-xent restart 2/2", "2/2 blob-xent restart 1/2", "robust accuracy "):
+    for text in ("1/2 pgd-xent restart 2/2", "2/2 blob-xent restart 1/2"):
         assert text in bars
+    assert f"robust accuracy {100 * last.record.worst:.2f} %" in bars
     assert "/320" in bars  # 40 images, 2 restarts, 4 steps
     go(None, PGD, progress=True)
     assert "\rpgd-xent restart 1/2" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_named_before_the_first_unit(tmp_path, units, monkeypatch):
-    usage = Mock(return_value=Mock(free=3 * DATA.x.nbytes - 1))
+    large = np.broadcast_to(np.float32(0), (40, 2**12, 2**12, 1))  # 2.5 GiB
+    monkeypatch.setattr(scheduler, "check_images", lambda *_: (large, DATA.y))
+    usage = Mock(return_value=Mock(free=3 * large.nbytes - 1))
     monkeypatch.setattr(scheduler.shutil, "disk_usage", usage)
-    with pytest.raises(InputError, match=r"2 rows need 0.0 GiB of disk for their worst images, b"):
+    message = "2 rows need 7.5 GiB of disk for their worst images, but only 7.5 GiB are free"
+    with pytest.raises(InputError, match=message):
         go(tmp_path)
     assert not units
 

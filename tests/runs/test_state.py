@@ -34,6 +34,7 @@ def example(*outcomes):
 def test_a_state_is_read_as_it_was_written(tmp_path, outcomes):
     path, before = tmp_path / "pgd.npz", example(*outcomes)
     assert state.load(path, IDENT) == State()
+    assert (State().units, State().gradients, State().seconds) == (0, 0, 0)
     state.save(path, IDENT, before)
     after = state.load(path, {**IDENT, "restarts": 9, "experiment": "other", "run": "q"})
     assert (after.seconds, after.origin) == (2.5, {"device": ["CPU A"], "git_commit": ["abc"]})

@@ -89,16 +89,6 @@ def test_a_final_softmax_or_sigmoid_is_removed(end):
     np.testing.assert_array_equal(native(model), before)  # the model still has its end
 
 
-def test_softmax_in_the_code_of_a_model_is_removed():
-    class Model(keras.Model):
-        def call(self, x, training=None):
-            return tf.nn.softmax(tf.reshape(9 * x, [-1, 108])[:, :CLASSES])
-
-    target, _ = quiet(lambda: Target.from_keras(Model(), image_shape=SHAPE))
-    assert codes(target) == ["softmax-removed"]
-    np.testing.assert_allclose(predict(target, X), 9 * X.reshape(8, -1)[:, :CLASSES], rtol=1e-5)
-
-
 def mean_of_two():
     inputs = keras.Input(SHAPE)
     heads = [
