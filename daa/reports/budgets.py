@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -44,13 +45,19 @@ def levels(results: ResultSet) -> list[Level]:
         name = f"{label(attack)}, {loss(attack)}" if attack.loss else ""
         runs.setdefault(name, {})[record.seed] = record
     adaptive = runs.pop("", {})
-    first = min(adaptive, default=None)
+    if not adaptive:
+        return []
+    first = min(adaptive)
     others = {name: by_seed for name, by_seed in runs.items() if first in by_seed}
     rows = []
     for gradients in GRADIENTS:
-        if first is None or not others or adaptive[first].attack.budget < gradients:
+        ended = {
+            name: _ended(by_seed, gradients)
+            for name, by_seed in others.items()
+            if _budget(by_seed[first]) >= gradients
+        }
+        if not ended or _budget(adaptive[first]) < gradients:
             break
-        ended = {name: _ended(by_seed, gradients) for name, by_seed in others.items()}
         name = min(ended, key=lambda name: ended[name][first].worst)
         ours, other = _ended(adaptive, gradients), ended[name]
         pairs = [Comparison(ours[seed], other[seed]) for seed in ours if seed in other]
@@ -59,6 +66,10 @@ def levels(results: ResultSet) -> list[Level]:
         rows.append(Level(adaptive[first], gradients, _mean(ours), name, _mean(other), pairs))
     tested = iter(corrected([pair for row in rows for pair in row.pairs]))
     return [row._replace(pairs=[next(tested) for _ in row.pairs]) for row in rows]
+
+
+def _budget(record: Record) -> float:
+    return math.inf if record.attack.budget == "auto" else float(record.attack.budget)
 
 
 def _ended(by_seed: dict[int, Record], gradients: float) -> dict[int, Record]:

@@ -200,8 +200,9 @@ class _RowRun:
         one = attack.gradients_per_image
         per_image = attack.budget if attack.reads("budget") else one * self.restarts
         minutes = attack.minutes if attack.reads("minutes") else None
+        endless = minutes is not None or per_image == "auto"
         self.bar = tqdm(
-            total=round(per_image * len(self.data)) if minutes is None else None,
+            total=None if endless else round(per_image * len(self.data)),
             initial=self.state.gradients,
             unit="gradient",
             unit_scale=True,
