@@ -74,7 +74,7 @@ CHANGES: dict[str, Mapping[str, Any]] = {
     "only kicked pixels as starts": {"starts": ("pixels",)},
     "only transfer as start": {"starts": ("transfer",)},
     "minibatches of 25": {"batch": 25},
-    "rounds of 15 % of the robust images": {"share": 0.15},
+    "rounds of 10 % of the robust images": {"share": 0.1},
 }
 
 

@@ -18,6 +18,7 @@ from daa.reports import examples, style
 from daa.reports.examples import Examples
 from daa.runs import config
 
+FOLDER = config.RESULTS / "figure1-locuslab-fast_pgd_mnist"
 PLACES = (0.0, 0.3, 1.0)
 C = 1.1
 EPS = 0.3
@@ -132,5 +133,4 @@ def write(folder: Path, docs: Path) -> Path:
 
 
 if __name__ == "__main__":
-    (results,) = config.RESULTS.glob("figure1-*")
-    print(write(results, config.FOLDER.parent / "docs"))
+    print(write(FOLDER, config.FOLDER.parent / "docs"))

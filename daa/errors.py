@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,12 @@ def require(ok: bool, where: str, expected: str, got: object) -> None:
     """Raises InputError `where: expected ..., got ...` unless a check holds."""
     if not ok:
         raise InputError(f"{where}: expected {expected}, got {shown(got)}")
+
+
+def closest(name: str, names: Iterable[str]) -> str:
+    """The end of an error message about a wrong name: "; did you mean ...?", or an empty text."""
+    near = difflib.get_close_matches(name, list(names), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def shown(value: object) -> str:

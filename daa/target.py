@@ -2,7 +2,7 @@
 
 Common arguments:
 
-    x: images in [0, 1]. [N, H, W, C] float32.
+    x: images in [0, 1]. [N, H, W, C] float32; or vectors [N, F], or volumes [N, D, H, W, C].
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,6 +25,8 @@ from daa.tensorflow import tf
 # Bytes of images that go through a network at once; more would fill the memory with activations.
 _BATCH = 1 << 26
 
+# The shapes of one image.
+SHAPES = "(H, W, C), (F,) or (D, H, W, C)"
 Provenance = Literal["original", "third-party", "surrogate", "own"]
 Precision = Literal["float32", "bfloat16"]
 
@@ -72,7 +74,7 @@ class Target:
     Args:
         name: `folder/name`, as in `madry_mnist/secret`.
         network: native pixels [N, H, W, C] float32 -> logits [N, K] float32.
-        image_shape: (H, W, C).
+        image_shape: (H, W, C), (F,) for vectors or (D, H, W, C) for volumes.
         classes: number of classes, K.
         bounds: native range onto which [0, 1] is mapped. The chain rule then gives the factors
             (255 for CIFAR10) that the released scripts write by hand.
@@ -83,11 +85,12 @@ class Target:
         half: makes the same network in bfloat16, for gradients.
         notes: changes to the user's model.
         xla: whether XLA can compile the network.
+        options: the user's options that decide the logits, such as the bounds and the signature.
     """
 
     name: str
     network: Callable[[tf.Tensor], tf.Tensor]
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     classes: int
     bounds: Bounds = Bounds()
     provenance: Provenance = "own"
@@ -95,15 +98,15 @@ class Target:
     half: Callable[[], Callable[[tf.Tensor], tf.Tensor]] | None = None
     notes: tuple[Note, ...] = ()
     xla: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
     _graphs: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         ok = _is_name(self.name) and bool(self.name)
         require(ok, "target: name", "one line of printable characters", self.name)
         shape = self.image_shape
-        ok = isinstance(shape, tuple) and len(shape) == 3
-        ok = ok and all(is_whole(size) and size >= 1 for size in shape)
-        require(ok, f"{self.name}: image_shape", "(H, W, C), whole numbers >= 1", shape)
+        ok = isinstance(shape, tuple) and is_shape(shape)
+        require(ok, f"{self.name}: image_shape", f"{SHAPES}, whole numbers >= 1", shape)
         ok = is_whole(self.classes) and self.classes >= 2
         require(ok, f"{self.name}: classes", "a whole number >= 2", self.classes)
         self.__dict__.update(image_shape=tuple(map(plain, shape)), classes=plain(self.classes))
@@ -134,7 +137,7 @@ class Target:
             InputError: the network fails, or its output is not [N, K] float32.
         """
         try:
-            logits = self.network(self.bounds.to_native(x))
+            logits = self.network(self.bounds.to_native(tf.convert_to_tensor(x)))
         except (InputError, MemoryError):
             raise
         except Exception as error:
@@ -157,6 +160,11 @@ class Target:
         return self._graphs[key]
 
 
+def is_shape(sizes: Sequence[Any], least: int = 1) -> bool:
+    """Whether sizes are those of a vector, an image or a volume, `SHAPES`."""
+    return len(sizes) in (1, 3, 4) and all(is_whole(size) and size >= least for size in sizes)
+
+
 def _is_name(name: object) -> bool:
     return isinstance(name, str) and name.isprintable() and len(name) <= 255
 
@@ -175,18 +183,20 @@ class Dataset:
         x: images. [N, H, W, C] float32 in [0, 1].
         y: labels. [N] int64.
         sha256: hash of images and labels as their source stores them.
+        class_names: names of the classes in figures; may be empty.
     """
 
     name: str
     x: np.ndarray
     y: np.ndarray
     sha256: str
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(_is_name(self.name), "data: name", "printable characters", self.name)
         x = as_array(self.x, f"{self.name}: images").shape
         y = as_array(self.y, f"{self.name}: labels").shape
-        ok = len(x) == 4 and y == x[:1]
+        ok = is_shape(x[1:], least=0) and y == x[:1]
         require(ok, self.name, "images [N, H, W, C] and labels [N]", type(self.x).__name__)
 
     def __len__(self) -> int:
@@ -198,7 +208,11 @@ class Dataset:
             return self
         ok = is_whole(images) and 1 <= images <= len(self)
         require(ok, f"{self.name}: images", f"1 to {len(self)}", images)
-        return Dataset(self.name, self.x[:images], self.y[:images], self.sha256)
+        return replace(self, x=self.x[:images], y=self.y[:images])
+
+    def label(self, k: int) -> str:
+        """The number of a class, and its name if there is one."""
+        return f"{k} {self.class_names[k]}" if k < len(self.class_names) else str(k)
 
     def after(self, skip: int) -> Dataset:
         """The data set without its first `skip` images, with another name."""
@@ -347,7 +361,7 @@ def check_images(
             class of the target; names the first image and pixel.
     """
     x, y = as_array(x, "x"), as_array(y, labels_name)
-    ok = x.ndim == 4 and x.shape[1:] == target.image_shape and len(x) > 0
+    ok = x.shape[1:] == target.image_shape and len(x) > 0
     shape = ["N >= 1", *target.image_shape]
     require(ok, "x", f"shape {shape} for {target.name}", list(x.shape))
     if x.dtype != np.float32:

@@ -6,8 +6,15 @@ seconds. So modules write `from daa.tensorflow import tf` and use `tf` inside fu
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+if "tensorflow" not in sys.modules:
+    # PyTorch brings Triton, which aborts the process if its LLVM loads after TensorFlow's LLVM.
+    with contextlib.suppress(Exception):
+        importlib.import_module("triton._C.libtriton")
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -19,8 +19,8 @@ def smoothed(grad: tf.Tensor, *, weight: float = 1.0) -> tf.Tensor:
         grad: gradient of the summed loss. [M, H, W, C].
         weight: factor of the average.
     """
-    # Numbers enter the graph as float64 tensors, so all weights share one compiled graph.
-    return grad + tf.cast(weight, grad.dtype) * tf.nn.avg_pool2d(grad, 3, 1, "SAME")
+    # Numbers enter the graph as tensors, so all weights share one compiled graph.
+    return grad + weight * tf.nn.avg_pool2d(grad, 3, 1, "SAME")
 
 
 METHODS["smoothed"] = Method("Smoothed PGD", direction=smoothed, step=steps.geometric)

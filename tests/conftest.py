@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,8 @@ _PATH = [str(Path(__file__).parent / "plug"), os.environ.get("PYTHONPATH", "")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _PATH))
 os.environ.pop("COLUMNS", None)  # cuts the progress bars
 
-COMMITTED = Path(__file__).parents[1] / "results" / "robust_mnist"
+RESULTS = Path(__file__).parents[1] / "results"
+COMMITTED = RESULTS / "robust_mnist"
 
 
 @pytest.fixture
@@ -34,6 +36,14 @@ def committed() -> Path:
 def same_matplotlib() -> bool:
     """Whether this version of Matplotlib drew the committed figures."""
     return f"Matplotlib v{matplotlib.__version__}," in (COMMITTED / "restarts.svg").read_text()
+
+
+@pytest.fixture
+def all_committed() -> list[Path]:
+    """All result folders in git; other folders in `results` belong to the user."""
+    command = ["git", "ls-files", "*/experiment.json"]
+    lines = subprocess.check_output(command, cwd=RESULTS, text=True).splitlines()
+    return [RESULTS / line.split("/")[0] for line in lines if line.count("/") == 1]
 
 
 @pytest.fixture

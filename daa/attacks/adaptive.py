@@ -49,7 +49,7 @@ def adaptive(
     memory.require_memory(x, "adaptive")  # a round may hold all images in several versions
     n, begin = len(x), time.monotonic()
     correct = report.natural[report.natural > 0]
-    batch = min(settings.batch, max(10, n // 20))
+    batch = min(settings.batch, max(10, n // 40))
     median = float(np.median(correct)) if len(correct) else 1.0
     *arms, search = make_arms(config, batch, median, settings)
     model = Model(settings)
@@ -77,8 +77,8 @@ def adaptive(
         picked: list[tuple[int, int, np.ndarray]] = []
         if k == 0 and not late:  # all arms receive equally difficult images
             order = robust[np.argsort(margins[robust], kind="stable")]
-            if left >= len(order) * costs[0]:
-                picked = [(arm, steps, order[arm :: len(arms)]) for arm, steps in options]
+            order = order[: int(max(left, 0) / costs[0])]
+            picked = [(arm, steps, order[arm :: len(arms)]) for arm, steps in options]
         elif not (late or enough):
             count = max(1, int(settings.share * len(robust) / batch)) * batch
             values = model.probabilities(options, *images, settings.optimism) / costs[:, None]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from daa import memory
-from daa.attacks import ball, components, directions, kernels
+from daa.attacks import ball, components, directions, kernels, steps
 from daa.attacks.components import Memory
 from daa.attacks.losses import LOSSES, margin
 from daa.attacks.methods import AttackConfig
@@ -93,7 +93,7 @@ class Attack:
                 return components.call(method.start, {**values, "x": x, "y": y, "best": x})
 
             adv = memory.computed(start, x, y)
-        elif first.ndim == 5:
+        elif first.ndim > x.ndim:
             versions = [self._inside(version, x) for version in first]
             adv = versions[0]
             if len(versions) > 1:
@@ -114,7 +114,7 @@ class Attack:
             "steps": tf.constant(config.steps_per_unit),
             "sign": tf.constant(sign, tf.float32),
         }
-        size, steps, channels = min(config.batch_size, len(x)), config.inner_steps, x.shape[-1]
+        size, inner = min(config.batch_size, len(x)), config.inner_steps
         noisy = "noise" in components.needs(method.step)
         for begin, batch in self._minibatches(len(x), rng):
             # Copies of its images pad a smaller last minibatch; they are not particles.
@@ -122,9 +122,10 @@ class Attack:
             lower, upper = self._bounds(x[rows])
             images = {"adv": adv[rows], "labels": labels[rows], "y": y[rows]}
             images |= {"lower": lower, "upper": upper, "real": np.arange(size) < len(batch)}
-            numbers |= {"begin": tf.constant(begin), "end": tf.constant(begin + steps)}
+            numbers |= {"begin": tf.constant(begin), "end": tf.constant(begin + inner)}
             # Random numbers of a graph would depend on the device.
-            noise = rng.random((steps, size, 2 + channels), np.float32) if noisy else np.zeros(0)
+            drawn = (inner, size, steps.noise_size(x.shape))
+            noise = rng.random(drawn, np.float32) if noisy else np.zeros(0)
             with running(self.target):
                 kept = {name: value[rows] for name, value in remembered.items()}
                 noise = tf.constant(noise, tf.float32)
@@ -139,7 +140,7 @@ class Attack:
             for name, value in kept.items():
                 remembered[name][batch] = value.numpy()[: len(batch)]
             if on_steps is not None:
-                on_steps(len(batch) * steps)
+                on_steps(len(batch) * inner)
         if config.keep:
             worse = np.flatnonzero(remembered["best_margin"] < self._margin(adv, y))
             memory.put(adv, worse, remembered["best"], worse)
@@ -174,7 +175,7 @@ def keep_best(adv: tf.Tensor, logits: tf.Tensor, y: tf.Tensor, memory: Memory) -
     """Remembers the image with the lowest margin of all steps, and this margin."""
     now = margin(logits, y)
     lower = now < memory["best_margin"]
-    best = tf.where(lower[:, None, None, None], adv, memory["best"])
+    best = tf.where(steps.along(lower, adv), adv, memory["best"])
     return {**memory, "best": best, "best_margin": tf.minimum(now, memory["best_margin"])}
 
 
@@ -190,7 +191,7 @@ def compile_inner_loop(
         A function of four arguments: `adv`, `labels` of the aim, true labels `y`, bounds `lower`
         and `upper`, and `real`, False for padding rows (name: [M, ...]); memory (name: [M, ...]);
         `sign`, first step `begin`, last step + 1 `end`, and numeric settings (name: scalar); noise
-        for steps that need it ([steps, M, 2 + C]). It returns the new images, the new memory, and
+        for steps that need it ([steps, M, numbers]). It returns the new images, the new memory, and
         whether the gradient of each image was finite. A single gradient with NaN or infinity makes
         all images invalid.
     """
@@ -206,8 +207,11 @@ def compile_inner_loop(
     def inner_loop(
         images: Tensors, memory: Memory, numbers: Tensors, noise: tf.Tensor
     ) -> tuple[tf.Tensor, Memory, tf.Tensor]:
-        shared = {**texts, **numbers, **images}
         y = images["y"]
+        single = {
+            name: tf.cast(number, images["adv"].dtype) if number.dtype == tf.float64 else number
+            for name, number in numbers.items()
+        }
 
         def signed(logits: tf.Tensor) -> tf.Tensor:
             if "scale" in blocks:
@@ -216,7 +220,9 @@ def compile_inner_loop(
             return numbers["sign"] * loss(*arguments)
 
         def call(component: Any, memory: Memory, values: dict[str, Any]) -> Any:
-            result = components.call(component, {**shared, **values, "memory": memory})
+            options = numbers if hasattr(component, "double") else single
+            known = {**texts, **options, **images, **values, "memory": memory}
+            result = components.call(component, known)
             return result if hasattr(component, "initial") else (result, memory)
 
         def step(
@@ -234,7 +240,7 @@ def compile_inner_loop(
                 values |= {"grad": grad, "logits": logits, "losses": losses}
                 values["gradient"] = lambda x: gradient_of(target, signed, x)[0]
                 # The sum is finite if all its terms are, and cheaper than a test of each term.
-                now = tf.math.is_finite(tf.reduce_sum(grad, axis=[1, 2, 3]))
+                now = tf.math.is_finite(tf.reduce_sum(grad, axis=range(1, grad.shape.rank)))
             # The particles spread NaN, so only the first such step identifies the image.
             finite = tf.where(tf.reduce_all(finite), now, finite)
             if "keep" in blocks:

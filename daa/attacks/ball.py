@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from daa.errors import is_number, plain, require
+from daa.errors import InputError, is_number, plain, require, shown
 from daa.tensorflow import tf
 
 
 def radius(eps: float) -> float:
     """Raises InputError unless 0 < eps <= 1; returns eps as a Python number."""
-    require(is_number(eps) and 0 < eps <= 1, "eps", "0 < eps <= 1", eps)
+    if not (is_number(eps) and 0 < eps <= 1):
+        raise InputError(
+            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {shown(eps)}; "
+            "a radius of 8 pixel values is 8/255"
+        )
     return plain(eps)
 
 

@@ -46,13 +46,13 @@ class AdaptiveSettings:
     )
     # Random search, an arm only on networks whose gradients vanish.
     search: ArmSettings = ArmSettings({"method": "square"}, scale=8.0)
-    # Minibatch size. With fewer than 1,000 images it is a twentieth of their number, at least 10,
-    # so that a round can serve several arms.
+    # Minibatch size. With fewer than 2,000 images it is a fortieth of their number, at least 10,
+    # so that the model learns from many small rounds.
     batch: int = 50
     # The first round: steps, lengths of the first and the last step as fractions of eps.
     opening: tuple[int, float, float] = (5, 0.67, 0.08)
     steps: tuple[int, ...] = (10, 20, 40)  # numbers of steps to choose from in later rounds
-    share: float = 0.07  # of the robust images in a round, at least one minibatch
+    share: float = 0.035  # of the robust images in a round, at least one minibatch
     # First images that each later round compares by a forward pass.
     starts: tuple[str, ...] = ("transfer", "pixels")
     dead: float = 0.2  # share of constant margins in the first round that enables `search`
@@ -153,13 +153,9 @@ class Model:
         self.mode, self.covariance = self.mode.round(9), self.covariance.round(9)
 
     def probabilities(
-        self,
-        options: Options,
-        margin: np.ndarray,
-        spent: np.ndarray,
-        tries: np.ndarray,
+        self, options: Options, margin: np.ndarray, spent: np.ndarray, tries: np.ndarray,
         optimism: float = 0.0,
-    ) -> np.ndarray:
+    ) -> np.ndarray:  # fmt: skip
         """Predicted probability that each option breaks each image. [options, n].
 
         `optimism` is a share of the posterior variance; a large variance gives larger probabilities
@@ -210,14 +206,9 @@ def choose(
 
 
 def expected(
-    model: Model,
-    options: Options,
-    costs: np.ndarray,
-    margin: np.ndarray,
-    spent: np.ndarray,
-    tries: np.ndarray,
-    gradients: float,
-) -> float:
+    model: Model, options: Options, costs: np.ndarray, margin: np.ndarray, spent: np.ndarray,
+    tries: np.ndarray, gradients: float,
+) -> float:  # fmt: skip
     """Expected number of images that the next attacks break, if failed attacks keep the margins.
 
     Arguments as for `Model.probabilities`; `costs` are the gradients per image of each option, and

@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 from pydantic import ConfigDict, create_model
 
-from daa.errors import is_number, is_whole, plain, require
+from daa.errors import InputError, is_number, is_whole, plain, require
 
 # Tensors with one row per image, by name.
 Memory = dict[str, Any]
@@ -75,19 +75,29 @@ def cost(component: Component, options: Mapping[str, Any]) -> float:
     return call(gradients, options) if callable(gradients) else gradients
 
 
+# Decorator: the options arrive in float64 instead of the type of the gradient.
+double = _declaring("double", True)
+
+
 def initial(component: Component) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Initial memory of a component; see `remembers`."""
     return getattr(component, "initial", {})
 
 
 @functools.cache
-def needs(component: Component) -> tuple[str, ...]:
-    """Names of all parameters."""
-    return tuple(inspect.signature(component).parameters)
+def needs(component: Component) -> Mapping[str, inspect.Parameter]:
+    """All parameters by name."""
+    return inspect.signature(component).parameters
 
 
 def call(component: Component, values: Mapping[str, Any]) -> Any:
     """Calls a component with the values that it names."""
+    for name, parameter in needs(component).items():
+        if name not in values and parameter.default is parameter.empty:
+            raise InputError(
+                f"{component.__name__}: no value {name!r}; its parameters can be "
+                f"{', '.join(sorted(values))}"
+            )
     return component(**{name: values[name] for name in needs(component) if name in values})
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from daa.attacks.components import Memory, costs, remembers
+from daa.attacks.components import Memory, costs, double, remembers
 from daa.attacks.kernels import scaled_distances
 from daa.tensorflow import tf
 
@@ -48,11 +48,12 @@ def momentum(grad: tf.Tensor, memory: Memory, *, decay: float) -> tuple[tf.Tenso
 
     Source: Dong et al. 2018, Eq. 6; AAAI 2019, Eq. 6 and 7.
     """
-    norm = tf.reduce_sum(tf.abs(grad), axis=[1, 2, 3], keepdims=True)
+    norm = tf.reduce_sum(tf.abs(grad), axis=range(1, grad.shape.rank), keepdims=True)
     velocity = tf.cast(decay, grad.dtype) * memory["velocity"] + tf.math.divide_no_nan(grad, norm)
     return velocity, {**memory, "velocity": velocity}
 
 
+@double
 def blob(
     x: tf.Tensor,
     grad: tf.Tensor,
@@ -122,6 +123,7 @@ def dgf(
     return _in_unit(grad, real, formula) - tf.cast(c, grad.dtype) * tf.reshape(flow, x.shape)
 
 
+@double
 def attraction(
     x: tf.Tensor, grad: tf.Tensor, real: tf.Tensor | None = None, *, c: float
 ) -> tf.Tensor:

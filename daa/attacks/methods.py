@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections import UserDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from typing import Any, Literal
 
 from daa.attacks import aims, ball, components, directions, plans, starts, steps
@@ -13,7 +16,7 @@ from daa.attacks.components import Component, checked
 from daa.attacks.losses import LOSSES
 from daa.attacks.starts import STARTS
 from daa.attacks.steps import STEPS
-from daa.errors import InputError, require, shown
+from daa.errors import InputError, closest, require, shown
 from daa.target import Precision
 
 
@@ -51,8 +54,8 @@ class Method:
 # the direction, the best image of all steps instead of the last one, a factor of the logits,
 # restarts only on robust images, as many as a budget pays for, minibatches without shuffling.
 BLOCKS: dict[str, Any] = {
-    "start": Literal[tuple(STARTS)],
-    "step": Literal[tuple(STEPS)],
+    "start": str,
+    "step": str,
     "momentum": float,
     "keep": Literal["best"],
     "scale": float,
@@ -81,8 +84,25 @@ def composed(method: str, options: Mapping[str, Any]) -> Method:
     )
 
 
+class Methods(UserDict[str, Method]):
+    """Attacks by name; an entry point of another package is imported at its first use."""
+
+    def __getitem__(self, name: str) -> Method:
+        row: Any = self.data[name]
+        if isinstance(row, metadata.EntryPoint):
+            where = f"entry point {row.name} = {row.value} of daa.methods"
+            try:
+                row = row.load()
+            except Exception as error:  # the package can raise anything
+                got = f"{type(error).__name__}: {error}"
+                raise InputError(f"{where}: can't be imported: {got}") from error
+            require(isinstance(row, Method), where, "a daa.attacks.methods.Method", row)
+            self.data[name] = row
+        return row
+
+
 # The released scripts run with these c under both losses, although they print another c for CW.
-METHODS: dict[str, Method] = {
+_OURS = {
     "fgsm": Method("FGSM", start=starts.natural, step=steps.whole, steps=1),
     "rand_fgsm": Method("Rand+FGSM", start=starts.rand_fgsm, step=steps.rest, steps=1),
     "pgd": Method("PGD"),
@@ -128,6 +148,12 @@ METHODS: dict[str, Method] = {
         options={"steps": 5000, "keep": "best"},
     ),
 }
+_INSTALLED: dict[str, Any] = {
+    point.name: point
+    for point in metadata.entry_points(group="daa.methods")
+    if point.name not in _OURS
+}
+METHODS = Methods({**_OURS, **_INSTALLED})
 
 
 _SHARED = ("method", "loss", "eps", "batch_size", "clip_range", "precision")
@@ -199,6 +225,9 @@ class AttackConfig:
         if self.reads("step_size"):
             ok = 0 < self.step_size <= self.eps
             require(ok, "step_size", f"0 < step_size <= eps={self.eps}", self.step_size)
+        for name in ("budget", "minutes"):
+            value = getattr(self, name)
+            require(value in (None, "auto") or value > 0, name, "a number > 0", value)
         if self.method_spec.particles:
             ok = self.steps % self.steps_per_shuffle == 0
             multiple = f"a multiple of steps_per_shuffle={self.steps_per_shuffle}"
@@ -270,7 +299,10 @@ class AttackConfig:
     @staticmethod
     def names() -> list[str]:
         """Names of all settings of all methods."""
-        options = [name for method in METHODS.values() for name in method.defaults()]
+        options: list[str] = []
+        for method in METHODS:
+            with suppress(InputError):  # a broken package
+                options += METHODS[method].defaults()
         blocks = [*BLOCKS, *components.options(*STARTS.values(), *STEPS.values())]
         return list(dict.fromkeys([*_SHARED, *options, *blocks]))
 
@@ -280,12 +312,14 @@ def _resolved(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     names = AttackConfig.names()
     for name in options:
         if name not in names:
-            raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}")
+            near = closest(name, names)
+            raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}{near}")
     values = {**METHODS[method].options, **options}
     values = {name: value for name, value in values.items() if value is not None}
     row = composed(method, values)
     defaults, blocks = row.defaults(), _blocks_of(method)
     kinds = dict.fromkeys(defaults, int) | BLOCKS  # int: steps and steps_per_shuffle
+    kinds |= {"start": Literal[tuple(STARTS)], "step": Literal[tuple(STEPS)]}
     for component in row.components:
         typed = components.typed_options(component)
         kinds |= {name: kind for name, (kind, _) in typed.items()}

@@ -79,12 +79,12 @@ def signs(x: np.ndarray, rng: np.random.Generator, *, eps: float) -> np.ndarray:
 
 
 def stripes(x: np.ndarray, rng: np.random.Generator, *, eps: float) -> np.ndarray:
-    """x +- eps with one sign per column and channel. [N, H, W, C].
+    """x +- eps with one sign per column and channel, or per entry of a vector. [N, H, W, C].
 
     Source: the initialisation of Square (Andriushchenko et al. 2020).
     """
-    n, _, width, channels = x.shape
-    return x + np.float32(eps) * _sign(rng, (n, 1, width, channels))
+    shape = (len(x), 1, *x.shape[2:]) if x.ndim > 2 else x.shape
+    return x + np.float32(eps) * _sign(rng, shape)
 
 
 def pixels(

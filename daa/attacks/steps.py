@@ -16,12 +16,12 @@ returns the new memory. Common arguments:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from daa.attacks import ball
-from daa.attacks.components import Component, Memory, remembers
+from daa.attacks.components import Component, Memory, double, remembers
 from daa.attacks.starts import RandFgsm
 from daa.tensorflow import tf
 
@@ -44,6 +44,7 @@ def rest(adv: tf.Tensor, v: tf.Tensor, *, eps: float, rand_fgsm: RandFgsm = "uni
     return fixed(adv, v, step_size=eps if rand_fgsm == "uniform" else eps / 2)
 
 
+@double
 def even(adv: tf.Tensor, v: tf.Tensor, steps: tf.Tensor, *, eps: float) -> tf.Tensor:
     """adv + eps / steps * sign(v), the step of MI-FGSM.
 
@@ -52,6 +53,7 @@ def even(adv: tf.Tensor, v: tf.Tensor, steps: tf.Tensor, *, eps: float) -> tf.Te
     return fixed(adv, v, step_size=eps / tf.cast(steps, tf.float64))
 
 
+@double
 def geometric(
     adv: tf.Tensor,
     v: tf.Tensor,
@@ -130,14 +132,17 @@ def halving(
     age = m["age"] + tf.where(first, 0.0, 1.0)
     higher = losses > m["highest"]
     highest = tf.maximum(losses, m["highest"])
-    highest_image = tf.where(_wide(higher), adv, m["highest_image"])
-    highest_v = tf.where(_wide(higher), v, m["highest_v"])
+    highest_image = tf.where(along(higher, adv), adv, m["highest_image"])
+    highest_v = tf.where(along(higher, adv), v, m["highest_v"])
     check = age >= period
     stuck = (m["halved"] == 0) & (m["highest_at_check"] >= highest)
     halve = check & ((rises <= rho * period) | stuck)
     length = tf.where(halve, length / 2, length)
-    here, v = tf.where(_wide(halve), highest_image, adv), tf.where(_wide(halve), highest_v, v)
-    straight = ball.project(here + _wide(length) * tf.sign(v), lower, upper)
+    here, v = (
+        tf.where(along(halve, adv), highest_image, adv),
+        tf.where(along(halve, adv), highest_v, v),
+    )
+    straight = ball.project(here + along(length, adv) * tf.sign(v), lower, upper)
     share = tf.where(first, 1.0, 0.75)
     moved = here + share * (straight - here) + (1.0 - share) * (here - m["before"])
     at_check = check | first
@@ -173,33 +178,33 @@ def squares(
 ) -> tf.Tensor:
     """Random search: moves a square of the best image so far to a corner of the ball.
 
+    Vectors have intervals and volumes have cubes in the place of squares.
+
     A move that does not increase the loss is undone. The squares shrink at fixed steps.
 
     Args:
-        noise: random numbers of this step, U(0, 1). [M, 2 + C].
+        noise: random numbers of this step, U(0, 1). [M, 2 + C] for images, see `noise_size`.
         side: share of the pixels that the first squares cover.
 
     Source: Andriushchenko et al. 2020, Algorithms 1 and 2, with the schedule of its code.
     """
     better = losses > memory["highest"]
-    kept = tf.where(_wide(better), adv, memory["kept"])
+    kept = tf.where(along(better, adv), adv, memory["kept"])
     done = tf.cast(k, tf.float32) / tf.cast(steps, tf.float32)
     halvings = tf.reduce_sum(tf.cast(done > np.array(_SQUARES, np.float32), tf.float32))
-    height, width = adv.shape[1:3]
-    area = tf.cast(side, tf.float32) * 0.5**halvings * height * width
-    length = tf.clip_by_value(tf.cast(tf.round(tf.sqrt(area)), tf.int32), 1, min(height, width) - 1)
-    sizes = (height, width)
-    edges = [
-        tf.cast(noise[:, axis] * tf.cast(size - length + 1, tf.float32), tf.int32)
-        for axis, size in enumerate(sizes)
-    ]
-    inside = [
-        (tf.range(size) >= edge[:, None]) & (tf.range(size) < edge[:, None] + length)
-        for edge, size in zip(edges, sizes, strict=True)
-    ]
-    square = (inside[0][:, :, None] & inside[1][:, None, :])[..., None]
-    corner = tf.where(noise[:, None, None, 2:] < 0.5, lower, upper)
-    moved = tf.where(square, corner, kept)
+    sizes, ones = _sizes(adv.shape), [1] * (adv.shape.rank - 1)
+    area = tf.cast(side, tf.float32) * 0.5**halvings
+    for size in sizes:
+        area *= size
+    length = tf.cast(tf.round(area ** (1 / len(sizes))), tf.int32)
+    length = tf.clip_by_value(length, 1, max(min(sizes) - 1, 1))
+    square = tf.constant(True)
+    for axis, size in enumerate(sizes):
+        edge = tf.cast(noise[:, axis] * tf.cast(size - length + 1, tf.float32), tf.int32)[:, None]
+        inside = (tf.range(size) >= edge) & (tf.range(size) < edge + length)
+        square &= tf.reshape(inside, [-1, *ones[:axis], size, *ones[axis + 1 :]])
+    signs = tf.reshape(noise[:, len(sizes) :], [adv.shape[0], *ones[1:], -1])
+    moved = tf.where(square, tf.where(signs < 0.5, lower, upper), kept)
     return moved, {**memory, "kept": kept, "highest": tf.maximum(losses, memory["highest"])}
 
 
@@ -207,8 +212,19 @@ def squares(
 _SQUARES = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 
-def _wide(rows: tf.Tensor) -> tf.Tensor:
-    return rows[:, None, None, None]
+def _sizes(shape: Sequence[int]) -> Sequence[int]:
+    """The sizes that a square has: (H, W) of [N, H, W, C], (F,) of [N, F]."""
+    return tuple(shape)[1:-1] or tuple(shape)[1:]
+
+
+def noise_size(shape: Sequence[int]) -> int:
+    """Random numbers of `squares` per image: a corner of the square, a sign for each channel."""
+    return len(_sizes(shape)) + (shape[-1] if len(shape) > 2 else 1)
+
+
+def along(rows: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """One value per image, in the rank of the images x. [N] -> [N, 1, ...]."""
+    return tf.reshape(rows, [-1, *[1] * (x.shape.rank - 1)])
 
 
 STEPS: dict[str, Component] = {"fixed": fixed, "geometric": geometric, "halving": halving}

@@ -28,6 +28,9 @@ from daa.attacks.plans import MOST_RESTARTS, Outcome, Plan, Report, Unit
 from daa.errors import InputError, is_whole, plain, require, whole
 from daa.target import Target, check_images, predict
 
+# Difference of clean accuracies above which two models are not the same.
+_OTHER_MODEL = 0.05
+
 
 def margins(target: Target, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Logit of the label minus the largest other logit. [N] float32.
@@ -43,6 +46,16 @@ def clean_accuracy(target: Target, x: np.ndarray, y: np.ndarray) -> float:
     """Share of clean images that the target classifies correctly, in [0, 1]."""
     x, y = check_images(target, x, y)
     return float((margins(target, x, y) > 0).mean())
+
+
+def require_same_model(where: str, before: float, now: float) -> None:
+    """Refuses stored results whose clean accuracy is another one than that of the model."""
+    if abs(before - now) > _OTHER_MODEL:
+        raise InputError(
+            f"{where}: the stored results are for another model: its clean accuracy was "
+            f"{100 * before:.1f} %, and is {100 * now:.1f} % now; choose another folder, or start "
+            "anew"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +154,10 @@ class _Running:
         self.plan: Plan = components.call(job.plan or job.config.method_spec.plan, values)
         self.unit = next(self.plan, None)
         self.over = self.unit is None
+        if job.so_far:
+            require_same_model(
+                job.config.method, job.so_far.clean_accuracy, self.report.clean_accuracy
+            )
         # `so_far.adv` is final, but the plan must see the margins after each unit again.
         for outcome in job.so_far.history if job.so_far else ():
             if self.over:

@@ -1,54 +1,125 @@
 """Attack a classifier, print its robust accuracy and check that the attack can be trusted."""
 
+import argparse
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from daa.attacks.methods import METHODS
 from daa.cli import options
 from daa.cli.main import command
+from daa.errors import InputError
+
+# Options of an evaluation that decide its result; more restarts extend it.
+_DECIDE = (
+    *("budget", "minutes", "images", "seed", "steps"),
+    *("bounds", "data_format", "signature", "output", "mean", "std"),
+)
+_METHOD = ("targeted", "o")
+MODEL = "a .keras or TorchScript file, SavedModel folder, package.module:function or target"
 
 
 @command
 def main(arguments: list[str] | None = None) -> None:
     example = "evaluate model.keras --data cifar10 --eps 8/255 --bounds 0 255"
     parser = options.parser(__doc__, example)
-    sources = "a .keras file, SavedModel folder, package.module:function or target"
-    parser.add_argument("model", metavar="MODEL", help=sources)
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    add_arguments(parser, "several times for a curve")
+    args = parser.parse_args(arguments)
+    options.start_tensorflow(args.device)
+    from daa.evaluation import several
+
+    radii = args.eps or [None]
+    evaluations = [evaluate(args, args.model, eps, len(radii) > 1) for eps in radii]
+    if len(radii) > 1:
+        folder = folder_of(args, args.model, "-".join(radii))
+        print(several.curve(evaluations, folder, args.force))
+
+
+def add_arguments(parser: argparse.ArgumentParser, more_eps: str) -> None:
+    """Adds the options of an evaluation."""
     sources = "mnist, fashion_mnist, cifar10, .npz file with x and y, or folder with labels.csv"
     parser.add_argument("--data", help=f"{sources} (default: of the target)")
-    parser.add_argument("--eps", required=True, help="radius for images in [0, 1], as 8/255")
+    text = f"radius for images in [0, 1], as 8/255 (default: of the target); {more_eps}"
+    parser.add_argument("--eps", action="append", help=text)
     limit = parser.add_mutually_exclusive_group()
-    limit.add_argument("--budget", type=float, help="mean gradients per image (default 150)")
+    text = "mean gradients per image (default 150), or auto to stop when few images are left"
+    limit.add_argument("--budget", type=options.budget, help=text)
     limit.add_argument("--minutes", type=float, help="time limit of the method adaptive")
     parser.add_argument("--method", choices=METHODS, default="adaptive")
     parser.add_argument("--steps", type=options.positive, help="per restart, within the budget")
+    text = "number of restarts, each with the whole budget"
+    parser.add_argument("--restarts", type=options.positive, default=1, help=text)
+    text = "attack towards the least likely class"
+    parser.add_argument("--targeted", choices=("least_likely",), help=text)
+    text = "further option of the method, such as c=2"
+    parser.add_argument("-o", action="append", default=[], metavar="NAME=VALUE", help=text)
     parser.add_argument("--images", type=options.positive, help="attack the first IMAGES")
     parser.add_argument("--seed", type=options.integer, default=0)
     bounds = ("LOW", "HIGH")
     parser.add_argument("--bounds", nargs=2, type=float, metavar=bounds, help="pixels of MODEL")
     parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
     parser.add_argument("--signature", help="signature of a SavedModel")
+    parser.add_argument("--output", help="name or number of the output, if MODEL has several")
+    for name in ("mean", "std"):
+        about = f"{name} of the pixels that MODEL is normalised with, one number or one per channel"
+        parser.add_argument(f"--{name}", nargs="+", type=float, metavar="VALUE", help=about)
     options.add_device(parser)
     parser.add_argument("--out", type=Path, help="folder (default: evaluations/NAME)")
     parser.add_argument("--force", action="store_true", help="start again; overwrite results")
     options.add_folders(parser)
     options.add_targets(parser)
     options.add_quiet(parser)
-    args = parser.parse_args(arguments)
-    options.start_tensorflow(args.device)
-    from daa.evaluation.evaluate import evaluate
-    from daa.evaluation.report import folder_of
 
-    out = args.out or folder_of(args.model, args.data, args.method, f"eps{args.eps}")
-    same = ["eps", "method", "budget", "minutes", "images", "seed", "data_format", "signature"]
-    same += ["data_dir", "model_dir", "force", "steps"]
-    verdict = evaluate(
-        args.model,
+
+def evaluate(args: argparse.Namespace, model: str, eps: str | None, several: bool) -> Any:
+    """Evaluates a model and prints the result; arguments as for `folder_of`."""
+    from daa.evaluation.evaluate import evaluate
+
+    out = folder_of(args, model, eps, several)
+    values = {name: getattr(args, name) for name in _DECIDE}
+    more = dict(map(_option, args.o)) | ({"targeted": args.targeted} if args.targeted else {})
+    evaluation = evaluate(
+        model,
         args.data,
-        bounds=tuple(args.bounds) if args.bounds else None,
+        eps=eps,
+        method=args.method,
+        restarts=args.restarts,
         out=out,
+        force=args.force,
         progress=not args.quiet,
-        **{name: getattr(args, name) for name in same},
+        data_dir=args.data_dir,
+        model_dir=args.model_dir,
+        **values,
+        **more,
     )
-    print(verdict)
+    print(evaluation)
     say = options.say(args.quiet)
     say(f"  written          {out}: evaluation.json, index.html, record, table, figures")
+    return evaluation
+
+
+def folder_of(args: argparse.Namespace, model: str, eps: str | None, several: bool = False) -> Path:
+    """The folder in `--out`, or one whose name has all options that decide the result.
+
+    Each of `several` evaluations has such a name in the folder `--out`.
+    """
+    from daa.evaluation.report import folder_of
+
+    if args.out and not several:
+        return args.out
+    values = {"eps": eps} | {name: getattr(args, name) for name in (*_DECIDE, *_METHOD)}
+    changed = [f"{name}{value}" for name, value in values.items() if value]  # not the defaults
+    folder = folder_of(model, args.data, args.method, *changed)
+    return args.out / folder.name if args.out else folder
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Name and value of an option NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals):
+        raise InputError(f"-o {text}: must be NAME=VALUE, such as c=2")
+    for kind in (int, options.radius):
+        with suppress(ValueError):
+            return name, kind(value)
+    return name, {"true": True, "false": False}.get(value, value)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import daa
-from daa.errors import InputError
+from daa.errors import InputError, closest
 
 # {command: (module with its `main`, help)}. Only the module of the called command is imported.
 COMMANDS = {
@@ -25,6 +25,7 @@ COMMANDS = {
     "benchmark": ("benchmarks.speed", "Compare the speed of attacks with other libraries."),
     "check": ("daa.cli.check", "Check whether a GPU computes the attack as the CPU does."),
     "check_targets": ("daa.cli.check_targets", "Check the accuracy and gradients of all targets."),
+    "compare": ("daa.cli.compare", "Evaluate several classifiers on the same images."),
     "evaluate": ("daa.cli.evaluate", "Attack a classifier and check the attack itself."),
     "fetch": ("daa.cli.fetch", "Download and verify weights and data sets."),
     "figures": ("daa.cli.figures", "Draw the figures of results from their records."),
@@ -46,6 +47,8 @@ def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int
 
     @functools.wraps(main)
     def run(arguments: list[str] | None = None) -> int:
+        if sys.stderr is None:  # closed; no other file may get its descriptor
+            sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = lambda message, *_, **__: _report(f"warning: {message}")
@@ -105,7 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     args = parser.parse_args((sys.argv[1:] if arguments is None else arguments) or ["--help"])
     if args.name not in COMMANDS:
-        raise InputError(f"daa: no command {args.name!r}; the commands are {', '.join(COMMANDS)}")
+        near = closest(args.name, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
+        raise InputError(f"daa: no command {args.name!r}{near}")
     module, _ = COMMANDS[args.name]
     if module.startswith("benchmarks."):
         checkout = Path(daa.__file__).parents[1]

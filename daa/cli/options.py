@@ -2,22 +2,37 @@
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 from daa.attacks.worst_case import Engine
-from daa.errors import InputError
+from daa.errors import InputError, closest
+from daa.runs import provenance
 from daa.target import Dataset, Precision, Target
 
 _JIT = {"auto": None, "on": True, "off": False}
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, with the most similar right one."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)|: --(\S*)", message)
+        near = ""
+        if wrong:
+            known = [name[2:] for name in self._option_string_actions]
+            names = re.findall(r"[\w./-]+", wrong[2]) if wrong[2] else known
+            near = closest((wrong[1] or wrong[3]).partition("=")[0], names)
+        raise InputError(f"{self.prog}: {message}{near or f'; {self.prog} --help lists them'}")
+
+
 def parser(text: str | None, example: str) -> argparse.ArgumentParser:
     """Parser of a command, from the docstring of its module and an example call."""
     name, about = example.split()[0], (text or "").partition("\n")[0]
-    return argparse.ArgumentParser(f"daa {name}", description=about, **example_last(example))
+    return _Parser(f"daa {name}", description=about, **example_last(example))
 
 
 def example_last(example: str) -> dict:
@@ -85,6 +100,15 @@ def say(quiet: bool) -> Callable[[str], None]:
     return (lambda _: None) if quiet else print
 
 
+def results_folder(folder: Path, say: Callable[[str], None] = print) -> Path:
+    """A folder for the results of a run; another one if the repository has results there."""
+    if not provenance.committed(folder):
+        return folder
+    other = Path("runs") / folder.name
+    say(f"{folder} is a committed record; this run writes {other}, or a folder in --out")
+    return other
+
+
 def add_targets(to: argparse.ArgumentParser) -> None:
     to.add_argument("--list-targets", action=_ListTargets, nargs=0, help="print them and exit")
 
@@ -117,6 +141,18 @@ def integer(text: str, least: int = 0) -> int:
     return int(text)
 
 
+def radius(text: str) -> float:
+    """A number or a fraction such as 8/255."""
+    from daa.runs.config import fraction
+
+    return float(fraction(text))  # type: ignore[arg-type]
+
+
+def budget(text: str) -> float | str:
+    """A number of gradients, or auto."""
+    return text if text == "auto" else float(text)
+
+
 positive = partial(integer, least=1)
 
 
@@ -128,7 +164,10 @@ def find_config(text: str) -> Path:
         return Path(text)
     names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     if text not in names:
-        raise InputError(f"config: must be a YAML file or one of {', '.join(names)}; got {text!r}")
+        near = closest(text, names)
+        raise InputError(
+            f"config: must be a YAML file or one of {', '.join(names)}; got {text!r}{near}"
+        )
     return FOLDER / f"{text}.yaml"
 
 
@@ -136,6 +175,7 @@ def start_tensorflow(device: str = "auto") -> None:
     """Imports TensorFlow, silences its log and chooses the device."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # of the commands, also where Keras trains with JAX
     # TensorFlow's native code prints notes during the import, and no log level silences them.
     stderr = os.dup(2)
     try:
@@ -147,7 +187,6 @@ def start_tensorflow(device: str = "auto") -> None:
         os.close(stderr)
 
     from daa.runs import device as devices
-    from daa.runs import provenance
 
     provenance.git_commit()  # cached now, because a later commit is not the code that runs
     # TensorFlow warns of retracing if a command traces many functions once each.

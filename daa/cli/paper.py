@@ -24,11 +24,12 @@ def main(arguments: list[str] | None = None) -> None:
     from daa import targets
     from daa.paper import plan, reproduce
 
+    name = "paper_surrogates" if args.surrogates else "paper"
     load = functools.partial(targets.loader, model_dir=args.model_dir)
     same = ("data_dir", "model_dir", "precision", "images", "restarts")
     reproduce.reproduce(
         plan.Options(
-            out=args.out or Path("results") / ("paper_surrogates" if args.surrogates else "paper"),
+            out=args.out or options.results_folder(Path("results") / name),
             only=tuple(args.only.split(",")) if args.only else (),
             substitutes=args.surrogates,
             here=here,

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=options.integer, help="default: from the config")
     parser.add_argument("--minutes", type=float, help="time limit; the same command continues")
     options.add_engine(parser)
-    parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
+    parser.add_argument("--out", type=Path, help="default: results")
     parser.add_argument("--force", action="store_true", help="start again; overwrite results")
     options.add_quiet(parser)
 
@@ -45,19 +45,22 @@ def reproduce(args: argparse.Namespace) -> tuple[Path, str]:
     options.start_tensorflow(args.device)
     names = ("target", "precision", "images", "restarts", "seed", "data_dir", "model_dir")
     changes = {name: getattr(args, name) for name in names}
-    ready = prepare(options.find_config(args.config), args.out, here=here, **changes)
+    out = args.out or Path("results")
+    ready = prepare(options.find_config(args.config), out, here=here, **changes)
+    say = options.say(args.quiet)
+    folder = ready.folder if args.out else options.results_folder(ready.folder, say)
     finished = run(
         ready.experiment,
         ready.target,
         ready.data,
-        folder=ready.folder,
+        folder=folder,
         about=ready.about,
         engine=options.engine(args, ready.load, ready.target.weights_sha256, ready.data),
         jit=options.jit(args),
         force=args.force,
         end=math.inf if args.minutes is None else time.monotonic() + 60 * args.minutes,
         progress=not args.quiet,
-        say=options.say(args.quiet),
+        say=say,
     )
     any_finished = sum(1 for _ in finished) > 0
-    return ready.folder, publish(ready.folder, ready.data) if any_finished else ""
+    return folder, publish(folder, ready.data) if any_finished else ""

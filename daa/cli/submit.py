@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     for sub in (verify, merge, compare):
         sub.add_argument("--target", required=True, help="for example madry_mnist/secret")
         sub.add_argument("--images", type=options.positive, help="use the first IMAGES")
-        sub.add_argument("--eps", type=float, help="in [0, 1]; default: the challenge's")
+        sub.add_argument("--eps", type=options.radius, help="in [0, 1]; default: the challenge's")
     args = parser.parse_args(arguments)
     options.start_tensorflow()
     folders = {"data_dir": args.data_dir, "model_dir": args.model_dir}

@@ -5,24 +5,33 @@ docs/checks.md has a section for each code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
+from tqdm import tqdm
 
+from daa.attacks import directions
 from daa.attacks.attack import Attack
 from daa.attacks.losses import margin, xent
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Report
 from daa.attacks.worst_case import margins
-from daa.errors import InputError
+from daa.errors import InputError, require
 from daa.reports.stats import interval, mcnemar
 from daa.target import Bounds, Target, input_gradient, logits_gradient, predict
 from daa.targets import Published
+from daa.targets.files import reason
 
 ADVICE = {
     "batch-dependent": "Evaluate in inference mode: training=False, without batch statistics.",
-    "bounds": "Set the pixel range that the model was trained on: bounds=(0, 255).",
+    "bounds": "Set the pixel range that the model was trained on.",
+    "check-failed": "The result of the attack stays. Look for pixels in the range of the images "
+    "for which the model has no finite logits or gradients.",
+    "checks-left-out": "Raise the budget or the number of images.",
     "classes": "Use the data set that the model was trained for.",
     "clean-accuracy": "Compare weights, preprocessing and pixel range with the publication.",
     "huge-eps": "Look for rounding, thresholds, randomness or saturation, which hide the gradient.",
@@ -49,6 +58,8 @@ _RANGES = (Bounds(0, 1), Bounds(0, 255), Bounds(-1, 1))
 _FORWARD, _GRADIENTS, _SINGLE, _ATTACKED = 500, 200, 16, 100
 # Above this median margin a cross-entropy in float32 is flat; typical networks have 2 to 25.
 _LARGE_MARGIN = 60.0
+# Share of the attack's time after which no further check starts, and its minimum in seconds.
+_SHARE, _LEAST = 0.5, 10.0
 # Tolerated share of images with tied outputs.
 _TIED = 0.01
 # Tolerated share of images with a zero gradient, and the size below which a gradient is zero.
@@ -68,8 +79,15 @@ class Finding:
         return ADVICE[self.code]
 
 
+Check = Callable[[], Iterable[Finding]]
+
+
 def before(
-    target: Target, x: np.ndarray, y: np.ndarray, published: Published | None = None
+    target: Target,
+    x: np.ndarray,
+    y: np.ndarray,
+    published: Published | None = None,
+    progress: bool = False,
 ) -> list[Finding]:
     """Checks model, images and labels; runs no attack. Logits that are not finite are an error."""
     logits = predict(target, x)
@@ -79,27 +97,52 @@ def before(
             f"{target.name}: image {np.flatnonzero(~finite)[0]}: expected finite logits, got nan "
             f"or inf for {(~finite).sum():,} of {len(x):,} images"
         )
-    return [
-        *_stability(target, x, logits),
-        *_data(target, x, y),
-        *_labels(y, logits),
-        *_accuracy(target, x, y, logits, published),
-        *_gradients(target, x, y, logits),
-    ]
+    checks: dict[str, Check] = {
+        "random-outputs": lambda: _stability(target, x, logits),
+        "images-narrow-range": lambda: _data(target, x, y),
+        "labels-shifted": lambda: _labels(y, logits),
+        "near-chance": lambda: _accuracy(target, y, logits, published),
+        "bounds": lambda: _bounds(target, x, y, logits),
+        "vanishing-gradients": lambda: _gradients(target, x, y, logits),
+    }
+    return _run(checks, progress)
+
+
+def _run(checks: Mapping[str, Check], progress: bool, seconds: float = math.inf) -> list[Finding]:
+    """Findings of the checks, by their codes; no check starts after `seconds`."""
+    end, findings, left_out = time.monotonic() + seconds, list[Finding](), list[str]()
+    with tqdm(checks.items(), "checks", unit="check", leave=False, disable=not progress) as bar:
+        for code, check in bar:
+            bar.set_description(f"check {code}")
+            if time.monotonic() > end:
+                left_out.append(code)
+                continue
+            try:
+                findings += check()
+            except Exception as error:  # a model can fail in any way on other images
+                message = f"The check {code} failed on images of its own: {reason(error)}."
+                findings.append(Finding("check-failed", message))
+    if left_out:
+        message = f"The checks took {seconds:.0f} s, so some were left out:"
+        findings.append(Finding("checks-left-out", f"{message} {', '.join(left_out)}."))
+    return findings
 
 
 def _stability(target: Target, x: np.ndarray, logits: np.ndarray) -> Iterator[Finding]:
-    some = x[: 4 * _SINGLE]
+    some = x[:_SINGLE]
     size = max(float(np.abs(logits).max()), 1e-30)
-    first = predict(target, some)
-    again = [predict(target, some), target(some).numpy()]  # the call runs Python code anew
-    difference = max(float(np.abs(other - first).max()) for other in again) / size
+    # A graph and Python round differently, and so do minibatches of different sizes. Only outputs
+    # of the same computation are compared. The call runs Python code anew.
+    calls: list[Callable] = [partial(predict, target), lambda x: target(x).numpy()]
+    difference = max(float(np.abs(call(some) - call(some)).max()) for call in calls) / size
     if difference > 1e-3:
         message = "The model returns different logits for the same images, with a difference of"
         yield Finding("random-outputs", f"{message} {percent(difference)}.")
         return
-    single = np.concatenate([predict(target, image[None]) for image in some[:_SINGLE]])
-    difference = float(np.abs(single - first[:_SINGLE]).max()) / size
+    first, other = (
+        predict(target, np.concatenate([some, others]))[: len(some)] for others in (some, 0 * some)
+    )
+    difference = float(np.abs(first - other).max()) / size
     if difference > 1e-3:
         message = "The logits of an image depend on the other images in its minibatch, with a"
         yield Finding("batch-dependent", f"{message} difference of {percent(difference)}.")
@@ -140,28 +183,32 @@ def _labels(y: np.ndarray, logits: np.ndarray) -> Iterator[Finding]:
         )
 
 
+def _bounds(target: Target, x: np.ndarray, y: np.ndarray, logits: np.ndarray) -> Iterator[Finding]:
+    x, y, now = x[:_FORWARD], y[:_FORWARD], target.bounds
+    right = int((margin(logits[:_FORWARD], y).numpy() > 0).sum())
+    counts = {
+        bounds: (margins(replace(target, bounds=bounds), x, y) > 0).sum()
+        for bounds in _RANGES
+        if bounds != now
+    }
+    best, most = max(counts.items(), key=lambda item: item[1])
+    if most > right + max(5, 0.05 * len(x)):
+        yield Finding(
+            "bounds",
+            f"With bounds=({best.lower:g}, {best.upper:g}) the clean accuracy is "
+            f"{percent(most / len(x))}; with ({now.lower:g}, {now.upper:g}) it is "
+            f"{percent(right / len(x))}.",
+        )
+
+
 def _accuracy(
-    target: Target, x: np.ndarray, y: np.ndarray, logits: np.ndarray, published: Published | None
+    target: Target, y: np.ndarray, logits: np.ndarray, published: Published | None
 ) -> Iterator[Finding]:
     values = margin(logits, y).numpy()
     right, tied = values > 0, float((values == 0).mean())
     if tied > _TIED:
         message = f"The label shares the largest output with another class for {percent(tied)} of"
         yield Finding("tied-outputs", f"{message} the images, which count as misclassified.")
-    x, y_some, some, now = x[:_FORWARD], y[:_FORWARD], right[:_FORWARD], target.bounds
-    counts = {
-        bounds: (margins(replace(target, bounds=bounds), x, y_some) > 0).sum()
-        for bounds in _RANGES
-        if bounds != now
-    }
-    best, most = max(counts.items(), key=lambda item: item[1])
-    if most > some.sum() + max(5, 0.05 * len(x)):
-        yield Finding(
-            "bounds",
-            f"With pixels from {best.lower:g} to {best.upper:g} the clean accuracy is "
-            f"{percent(most / len(x))}; from {now.lower:g} to {now.upper:g} it is "
-            f"{percent(some.mean())}.",
-        )
     clean = float(right.mean())
     low, high = interval(int(right.sum()), len(y))
     chance = max(1 / target.classes, np.bincount(y).max() / len(y))
@@ -194,7 +241,9 @@ def _gradients(
         input_gradient(target, x, y, xent),
         logits_gradient(target, x, identity[y] - identity[other]),
     )
-    of_xent, of_margin = [(np.abs(g).max(axis=(1, 2, 3)) < _TINY).mean() for g in gradients]
+    of_xent, of_margin = [
+        (np.abs(g).reshape(len(g), -1).max(axis=1) < _TINY).mean() for g in gradients
+    ]
     if max(of_xent, of_margin) > _VANISHED:
         yield Finding(
             "vanishing-gradients",
@@ -204,34 +253,69 @@ def _gradients(
 
 
 def after(
-    target: Target, x: np.ndarray, y: np.ndarray, report: Report, eps: float, seed: int = 0
+    target: Target,
+    x: np.ndarray,
+    y: np.ndarray,
+    report: Report,
+    attack: AttackConfig,
+    seed: int = 0,
+    seconds: float = math.inf,
+    progress: bool = False,
 ) -> list[Finding]:
-    """Checks a finished attack of radius `eps`, with small attacks on some of the images."""
-    findings = [*unstable(target, y, report), *_tied(report), *falling(report)]
+    """Checks a finished attack, with small attacks on some of the images.
+
+    `seconds` is the time of the attack. After a share of it, the other checks are left out.
+    """
     rows = np.flatnonzero(report.natural > 0)[: int(np.clip(len(x) // 10, 25, _ATTACKED))]
-    if not len(rows):
-        return findings
 
-    def errors(method: str, **options: object) -> np.ndarray:
-        attack = AttackConfig(method, "cw", batch_size=len(rows), **options)  # type: ignore[arg-type]
-        return margins(target, Attack(target, attack)(x[rows], y[rows], seed=seed), y[rows]) <= 0
+    @cache
+    def broken(method: str, **options: object) -> np.ndarray:
+        """The images that a small attack on the margin breaks. [rows] bool."""
+        options = {"eps": attack.eps, "batch_size": len(rows), **options}
+        small = AttackConfig(method, "cw", **options)  # type: ignore[arg-type]
+        adv = Attack(target, small)(x[rows], y[rows], seed=seed)
+        values = margins(target, adv, y[rows])
+        require(bool(np.isfinite(values).all()), "logits", "finite numbers", "nan or inf")
+        return values <= 0
 
-    few = errors("pgd", eps=eps, steps=10, step_size=eps / 4)
-    many = errors("pgd", eps=eps, steps=40, step_size=eps / 4)
-    findings += more_steps(few, many)
-    accuracy = 1 - float(errors("pgd", eps=1.0, steps=40, step="geometric").mean())
-    if accuracy > 1 / target.classes + 0.1:
+    few = partial(broken, "pgd", steps=10, step_size=attack.eps / 4)
+    many = partial(broken, "pgd", steps=40, step_size=attack.eps / 4)
+    huge = partial(broken, "pgd", eps=1.0, steps=40, step="geometric")
+    checks: dict[str, Check] = {
+        "unstable-images": lambda: unstable(target, y, report),
+        "tied-outputs": lambda: _tied(report),
+        "still-falling": lambda: falling(report),
+    }
+    if len(rows):
+        checks["more-steps-weaker"] = lambda: more_steps(few(), many())
+        checks["huge-eps"] = lambda: _huge_eps(huge(), target.classes)
+    if len(rows) and attack.method_spec.direction is not directions.nowhere:
+        # A targeted attack does not look for all the images that random search breaks.
+        by_attack = None if attack.targeted else report.margin[rows] <= 0
+        checks["search-wins"] = lambda: _search_wins(
+            broken("square", steps=200), few() | many(), by_attack
+        )
+    return _run(checks, progress, max(_SHARE * seconds, _LEAST))
+
+
+def _huge_eps(broken: np.ndarray, classes: int) -> Iterator[Finding]:
+    accuracy = 1 - float(broken.mean())
+    if accuracy > 1 / classes + 0.1:
         message = "With eps = 1, where any image can become any other, the accuracy under PGD is"
-        findings.append(Finding("huge-eps", f"{message} {percent(accuracy)}."))
-    search = errors("square", eps=eps, steps=200)
-    pgd, attack = few | many, report.margin[rows] <= 0
-    new, only = int((search & ~attack).sum()), int((search & ~pgd).sum())
-    lost = int((pgd & ~search).sum())
+        yield Finding("huge-eps", f"{message} {percent(accuracy)}.")
+
+
+def _search_wins(
+    search: np.ndarray, pgd: np.ndarray, attack: np.ndarray | None
+) -> Iterator[Finding]:
+    """Compares the images that random search, PGD and the attack break. All [N] bool."""
+    only, lost = int((search & ~pgd).sum()), int((pgd & ~search).sum())
+    new = 0 if attack is None else int((search & ~attack).sum())
     hidden = only >= 3 and only > lost and mcnemar(only, lost) < 0.05
-    if hidden or new >= max(2, 0.02 * len(rows)):
-        message = f"Random search breaks {search.sum()} of {len(rows)} images; PGD misses {only} of"
-        findings.append(Finding("search-wins", f"{message} them, and the attack {new}."))
-    return findings
+    if hidden or new >= max(2, 0.02 * len(search)):
+        message = f"Random search breaks {search.sum()} of {len(search)} images; PGD misses {only}"
+        missed = "" if attack is None else f", and the attack {new}"
+        yield Finding("search-wins", f"{message} of them{missed}.")
 
 
 def unstable(target: Target, y: np.ndarray, report: Report) -> Iterator[Finding]:
@@ -252,7 +336,15 @@ def _tied(report: Report) -> Iterator[Finding]:
 
 
 def falling(report: Report) -> Iterator[Finding]:
-    """Checks that the last fifth of the budget hardly lowered the accuracy."""
+    """Checks that a larger budget would hardly lower the accuracy.
+
+    Adaptive DAA predicts this; for other attacks, the last fifth of the budget is the guide.
+    """
+    if report.predicted is not None:
+        if report.predicted >= max(0.005 * len(report.margin), 2):
+            message = f"Twice the budget is expected to break {report.predicted:.0f} more images."
+            yield Finding("still-falling", message)
+        return
     spent, accuracy = report.gradients_after, report.robust_accuracy
     if len(spent) < 2 or not accuracy[-1]:
         return

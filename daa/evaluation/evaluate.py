@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
+import time
 import warnings
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from daa import targets
-from daa.attacks import directions
+from daa.attacks import ball
 from daa.attacks.adaptive import adaptive
 from daa.attacks.components import checked
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.worst_case import margins
-from daa.errors import InputError, is_number, is_whole, require, shown, whole
+from daa.errors import InputError, closest, is_number, is_whole, require, whole
 from daa.evaluation import checks
 from daa.evaluation.checks import ADVICE, Finding
 from daa.evaluation.report import Evaluation, check_folder, slug
+from daa.reports.wording import label
 from daa.runs import provenance, state
 from daa.runs.config import Experiment, Row, fraction
 from daa.runs.run import run
@@ -33,15 +38,20 @@ def evaluate(
     x: Any = None,
     y: Any = None,
     *,
-    eps: float | str,
+    eps: float | str | None = None,
     method: str = "adaptive",
-    budget: float | None = None,
+    budget: float | Literal["auto"] | None = None,
     minutes: float | None = None,
+    restarts: int = 1,
     images: int | None = None,
     seed: int = 0,
     bounds: Bounds | tuple[float, float] | None = None,
     data_format: DataFormat | None = None,
     signature: str | None = None,
+    output: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    class_names: Iterable[str] = (),
     name: str | None = None,
     published: float | None = None,
     out: str | Path | None = None,
@@ -57,23 +67,33 @@ def evaluate(
 
     Args:
         model: A Keras model, a `Target`, a PyTorch module, a function from pixels [N, H, W, C] to
-            logits, or a text: `folder/name` of a target of this project, the path of a .keras file
-            or of a SavedModel, or `package.module:function`.
+            logits, or a text: `folder/name` of a target of this project, the path of a .keras file,
+            a SavedModel or a TorchScript file, or `package.module:function`.
         x: Images: uint8, floats in [0, 1], or floats in the range of `bounds`; [N, H, W, C] or
-            [N, C, H, W]. Or a `Dataset`, or a text: the name of a data set such as `cifar10`, an
-            .npz file, or a folder of images. None for the data set of a target of this project.
+            [N, C, H, W]; also vectors [N, F] and volumes [N, D, H, W, C]. Or a `Dataset`, a
+            `tf.data.Dataset`, a PyTorch `DataLoader`, or a text: the name of a data set such as
+            `cifar10`, an .npz file, or a folder of images. None for the data set of a target of
+            this project.
         y: Labels, if x are images. [N].
         eps: Radius of the L-infinity ball, for images in [0, 1]; may be a text such as "8/255".
+            None for the radius of a target of this project.
         method: Name of the attack, a key of `daa.attacks.methods.METHODS`.
         budget: Mean number of gradients per image; None for 150, or for no limit with `minutes`.
+            "auto" lets the method adaptive stop when few further images are expected to break.
         minutes: Stop after the round in which this time ends; the result then depends on the
             machine. Only for the adaptive attack.
+        restarts: Number of restarts of an attack with random starts; each has the whole budget. A
+            larger number extends the run in `out`.
         images: Use the first `images` images; None for all.
         seed: Seed of all random numbers.
         bounds: Lowest and highest pixel value of the model's input; None for (0, 1).
         data_format: channels_last or channels_first, for the model's input and x, if their shapes
             are ambiguous.
         signature: Signature of a SavedModel.
+        output: Name or number of the output, if the model has several and none is named "logits".
+        mean, std: The model takes (pixels - mean) / std, for pixels in `bounds`; one number, or one
+            for each channel.
+        class_names: Names of the classes for the figure of the worst images.
         name: Name of a model that is not a text.
         published: Expected clean accuracy in [0, 1], for a check.
         out: Folder for the files of `Evaluation.save`, and for the state of the attack: the same
@@ -91,23 +111,35 @@ def evaluate(
             run; the message is one line.
     """
     provenance.git_commit()  # cached now, because a later commit is not the code that runs
+    ours = isinstance(model, str) and user_models.of_project(model)
+    if eps is None:
+        if not ours:
+            raise InputError("eps: is missing; a model of your own has no usual radius")
+        eps = targets.row(model).eps
     config = attack_config(method, eps, budget, minutes, options)
-    seed = whole(seed, "seed")
+    seed, restarts = whole(seed, "seed"), whole(restarts, "restarts", 1)
+    if restarts > 1 and config.loss is None:
+        raise InputError(f"restarts: {method} makes no restarts; use a larger budget")
     valid = published is None or (is_number(published) and 0 <= published <= 1)
     require(valid, "published", "an accuracy in [0, 1]", published)
     layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
     named: dict[str, Any] = {"signature": signature, "name": name, "model_dir": model_dir}
+    named |= {"output": output, "mean": mean, "std": std}
     data, image_notes = _dataset(model, x, y, images, data_dir, layout)
+    if names := tuple(class_names):
+        data = replace(data, class_names=names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoteWarning)  # the notes are part of the evaluation
         target = user_models.load(model, image_shape=data.x.shape[1:], **layout, **named)
     expected = None
     if published is not None:
         expected = Published(published, "as given")
-    elif isinstance(model, str) and user_models.of_project(model):
+    elif ours:
         expected = targets.row(model).clean
     pixels, labels = check_images(target, data.x, data.y)
-    findings = checks.before(target, pixels, labels, expected)
+    begin = time.perf_counter()
+    findings = checks.before(target, pixels, labels, expected, progress)
+    checking = time.perf_counter() - begin
     if not any(margins(target, pixels, labels) > 0):
         causes = "; ".join(f"{finding.code}: {finding.message}" for finding in findings)
         raise InputError(
@@ -120,9 +152,10 @@ def evaluate(
             check_folder(folder, config.method, force)
     experiment = Experiment(
         name="evaluation" if folder is None else slug(folder.resolve().name),
-        title=f"{target.name} under {METHODS[config.method].title}",
+        title=f"{target.name} under {label(config)}",
         target=target.name,
         seed=seed,
+        restarts=restarts,
         rows=(Row(name=config.method, attack=config),),
     )
     (row,) = run(experiment, target, data, folder=folder, force=force, progress=progress)
@@ -132,19 +165,26 @@ def evaluate(
         path = folder / f"{row.record.run}.npz"
         if (report := state.load(path, row.record.identity).report) is None:
             raise InputError(f"{path}: no such file; start again to make the images anew")
-    findings += checks.after(target, pixels, labels, report, config.eps, seed)
+        report = replace(report, predicted=row.record.predicted)
+    begin = time.perf_counter()
+    findings += checks.after(
+        target, pixels, labels, report, config, seed, row.record.seconds, progress
+    )
+    checking += time.perf_counter() - begin
     notes = (*target.notes, *image_notes)
     doubts = [Finding(note.code, note.message) for note in notes if note.code in ADVICE]
     rest = tuple(note for note in notes if note.code not in ADVICE)
     reported = (*doubts, *findings)
-    evaluation = Evaluation(target, config, data, report, reported, rest, experiment, row.record)
+    evaluation = Evaluation(
+        target, config, data, report, reported, rest, experiment, row.record, checking
+    )
     if folder is not None:
         evaluation.save(folder)
     return evaluation
 
 
 def attack_config(
-    method: str, eps: float | str, budget: float | None, minutes: float | None, options: dict
+    method: str, eps: float | str, budget: float | str | None, minutes: float | None, options: dict
 ) -> AttackConfig:
     """The attack of an evaluation; arguments as for `evaluate`.
 
@@ -155,34 +195,44 @@ def attack_config(
     length: Any = fraction(eps)
     with suppress(ValueError):
         length = float(length) if isinstance(length, str) else length
-    if not (is_number(length) and 0 < length <= 1):
-        raise InputError(
-            f"eps: expected 0 < eps <= 1, the unit of images in [0, 1], got {shown(eps)}; "
-            "a radius of 8 pixel values is 8/255"
-        )
-    valid = budget is None or (is_number(budget) and budget >= 1)
-    require(valid, "budget", "a finite number >= 1", budget)
+    length = ball.radius(length)
+    automatic = budget == "auto" and METHODS[method].plan is adaptive
+    valid = budget is None or automatic or (is_number(budget) and float(budget) >= 1)
+    require(valid, "budget", "a finite number >= 1, or auto for the method adaptive", budget)
     valid = minutes is None or (is_number(minutes) and minutes > 0)
     require(valid, "minutes", "a finite number > 0", minutes)
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in options:
+        if name not in AttackConfig.names():
+            usual = inspect.signature(evaluate).parameters
+            names = [*list(usual)[3:-1], *sorted(AttackConfig.readable(method, {}) - {*usual})]
+            near = closest(name, names) or f"; the options for {method} are {', '.join(names)}"
+            raise InputError(
+                f"evaluate: no option {name!r}; all attacks stay in the L-infinity ball{near}"
+            )
     reads = AttackConfig.readable(method, options)
     settings: dict[str, Any] = {"eps": length}
     if METHODS[method].plan is adaptive:
         default = BUDGET if minutes is None else ENDLESS
-        settings |= {"budget": float(default if budget is None else budget), "minutes": minutes}
+        settings |= {"budget": default if budget is None else budget, "minutes": minutes}
     elif minutes is not None:
         raise InputError(f"minutes: {method} has no time limit; use adaptive, or set a budget")
-    elif options.get("steps") is not None:
+    elif "steps" in options:
         settings["budget"] = budget
-    elif "steps" in reads:
-        row, steps = METHODS[method], BUDGET if budget is None else budget
-        if row.direction is directions.nowhere:
-            steps *= 2  # a step is a forward pass, which counts half
-        multiple: Any = options.get("steps_per_shuffle", 10) if row.particles else 1
-        if not (is_whole(multiple) and multiple >= 1):
-            multiple = 1  # AttackConfig refuses the option
-        settings["steps"] = max(int(steps) // multiple, 1) * multiple
     if "step_size" in reads:
         settings["step_size"] = length / 10
+    if "steps" in reads and "steps" not in options:
+        multiple: Any = options.get("steps_per_shuffle", 10) if METHODS[method].particles else 1
+        if not (is_whole(multiple) and multiple >= 1):
+            multiple = 1  # AttackConfig refuses the option
+        total = BUDGET if budget is None else float(budget)
+        once, twice = (
+            AttackConfig(method, **{**settings, **options, "steps": steps}).gradients_per_image
+            for steps in (multiple, 2 * multiple)
+        )
+        # A single forward pass before or after the steps comes on top.
+        rounds = int((total - int(2 * once - twice)) / (twice - once))
+        settings["steps"] = max(rounds, 1) * multiple
     return AttackConfig(method, **{**settings, **options})
 
 
@@ -199,5 +249,8 @@ def _dataset(
         if not (isinstance(model, str) and user_models.of_project(model)):
             raise InputError("data: a model of your own needs images and labels")
         return targets.load_dataset(model, "test", data_dir, images), []
+    if y is None:
+        require(hasattr(x, "__getitem__") or hasattr(x, "__iter__"), "data", "images and labels", x)
+        return user_data.of_batches(x, images, **layout)
     data, notes = user_data.dataset(x, y, **layout)
     return data.first(images), notes

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from pydantic import BaseModel, Field
 
+from daa.attacks import aims
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import Report
 from daa.errors import InputError
@@ -18,11 +21,11 @@ from daa.evaluation import figures
 from daa.evaluation.checks import Finding
 from daa.reports import stats, style, tables
 from daa.reports.results import ResultSet
-from daa.reports.wording import radius
+from daa.reports.wording import label, radius
 from daa.runs import config, records, state
 from daa.runs.config import Experiment
 from daa.runs.records import EVALUATION, Record, Settings
-from daa.target import Dataset, Note, Target
+from daa.target import Dataset, Note, Target, predict
 from daa.targets.files import replaceable, write_atomically
 
 PAGE = "index.html"
@@ -47,7 +50,13 @@ class Verdict(BaseModel, frozen=True, extra="forbid"):
     gradients_per_image: float = Field(
         description="Mean forward-backward passes per image; a forward pass alone counts half."
     )
+    success_rate: float | None = Field(
+        None,
+        description="Share of the correctly classified images that a targeted attack turns into "
+        "their target class; null for an untargeted attack.",
+    )
     seconds: float = Field(description="Time of the attack, without the checks.")
+    check_seconds: float = Field(0.0, description="Time of the checks; 0 in older files.")
     warnings: tuple[str, ...] = Field(description="Codes of the findings.")
     findings: tuple[Said, ...] = Field(description="Findings of the checks, with advice.")
     notes: tuple[Said, ...] = Field(description="Preparation of the model and of the images.")
@@ -88,6 +97,7 @@ class Evaluation:
     notes: tuple[Note, ...]
     experiment: Experiment
     record: Record
+    check_seconds: float = 0.0
 
     @property
     def clean_accuracy(self) -> float:
@@ -103,6 +113,18 @@ class Evaluation:
     def interval(self) -> tuple[float, float]:
         """95 % confidence interval of the robust accuracy for a sample of images. In [0, 1]."""
         return stats.interval(int((self.report.margin > 0).sum()), len(self.data))
+
+    @cached_property
+    def success_rate(self) -> float | None:
+        """Share of the correctly classified images that end in the target class, in [0, 1].
+
+        None for an untargeted attack.
+        """
+        if self.config.targeted is None:
+            return None
+        right, x, y = self.report.natural > 0, self.data.x, self.data.y
+        labels, _ = aims.given(x, y, self.target, None, targeted=self.config.targeted)
+        return float((predict(self.target, self.adv).argmax(axis=1) == labels)[right].mean())
 
     @property
     def gradients_per_image(self) -> float:
@@ -158,10 +180,10 @@ class Evaluation:
             html = style.render(
                 "evaluation.html",
                 verdict=verdict,
-                attack=METHODS[verdict.method].title,
+                attack=label(self.config),
                 eps=radius(verdict.eps),
                 figures=pictures,
-                settings=verdict.attack.settings(),
+                settings={**verdict.attack.settings(), "restarts": record.restarts},
             )
             write_atomically(folder / PAGE, html.encode())
             # evaluation.json is the last file, so that a reader who finds it finds all files.
@@ -173,9 +195,8 @@ class Evaluation:
         eps, name = self.config.eps, self.target.name
         title = f"{name}: {len(self.data):,} images of {self.data.name}, eps {radius(eps)}"
         falls = f"from {100 * self.clean_accuracy:.1f} to {100 * self.robust_accuracy:.1f} %"
-        alt = f"Robust accuracy falls {falls} as gradients are spent"
-        method = self.config.method
-        yield "accuracy", alt, figures.accuracy(self.report, self.interval, method, title)
+        alt = f"The accuracy falls {falls} as gradients are spent"
+        yield "accuracy", alt, figures.accuracy(self.report, self.interval, self.config, title)
         if (images := figures.worst(self.target, self.data, self.report, eps)) is not None:
             yield "worst", "Clean images, adversarial images and perturbations", images
 
@@ -184,9 +205,10 @@ class Evaluation:
         target, attack, bounds = self.target, self.config, self.target.bounds
         measured = ("clean_accuracy", "robust_accuracy", "interval", "warnings", "findings")
         recorded = ("seconds", "seed", "images", "data", "data_sha256", "device", "versions")
-        content = {name: getattr(self, name) for name in (*measured, "notes")}
+        content = {name: getattr(self, name) for name in (*measured, "success_rate", "notes")}
         content |= {name: getattr(self.record, name) for name in recorded}
         content |= {"gradients_per_image": round(self.gradients_per_image, 3)}
+        content |= {"check_seconds": round(self.check_seconds, 1)}
         content |= {"eps": attack.eps, "method": attack.method, "attack": attack}
         content |= {"classes": target.classes, "bounds": (bounds.lower, bounds.upper)}
         content |= {"model": target.name, "model_sha256": target.weights_sha256}
@@ -196,32 +218,53 @@ class Evaluation:
     def __str__(self) -> str:
         """Result, findings and notes as text."""
         low, high = (100 * end for end in self.interval)
-        attack, eps = METHODS[self.config.method].title, radius(self.config.eps)
+        attack, eps, success = label(self.config), radius(self.config.eps), self.success_rate
+        if self.record.restarts > 1:
+            attack += f", {self.record.restarts} restarts"
+        robust = f"{100 * self.robust_accuracy:.2f} %  "
+        result = f"robust accuracy  {robust}(95 % interval {low:.2f} to {high:.2f})"
+        if success is not None:
+            result = f"success rate     {100 * success:.2f} %  of the correctly classified images\n"
+            result += f"  accuracy         {robust}under the targeted attack"
         lines = [
             f"{self.target.name} on {self.data.name}, {len(self.data):,} images, "
             f"eps {eps}, {attack}, seed {self.seed}",
             f"  clean accuracy   {100 * self.clean_accuracy:.2f} %",
-            f"  robust accuracy  {100 * self.robust_accuracy:.2f} %  "
-            f"(95 % interval {low:.2f} to {high:.2f})",
+            f"  {result}",
             f"  cost             {self.gradients_per_image:.1f} gradients per image, "
             f"{self.seconds:.0f} s on {self.device}",
             f"  checks           {len(self.findings) or 'no'} "
-            f"warning{'' if len(self.findings) == 1 else 's'}",
+            f"warning{'' if len(self.findings) == 1 else 's'}, {self.check_seconds:.0f} s",
         ]
+        if (more := self.record.predicted) is not None:
+            most = most_broken(more)
+            lines.insert(
+                -1, f"  left             {more:.1f} more images expected to break with twice the "
+                f"budget (95 % interval 0 to {most})",
+            )  # fmt: skip
         lines += [f"    {f.code}: {f.message} {f.advice}" for f in self.findings]
         lines += [f"  note             {n.code}: {n.message}" for n in self.notes]
         return "\n".join(lines)
 
 
+def most_broken(expected: float) -> int:
+    """Upper end of the 95 % interval of the images that break, if this many are expected.
+
+    The number has a geometric distribution: seen and predicted numbers differ more than under a
+    Poisson distribution (docs/adaptive.md).
+    """
+    return math.ceil(math.log(0.05) / math.log(expected / (1 + expected))) - 1 if expected else 0
+
+
 def folder_of(*parts: str | None) -> Path:
-    """A folder for an evaluation, named after its model, data, attack and radius."""
+    """A folder for an evaluation, named after its model, its data and its options."""
     return Path("evaluations") / "-".join(slug(part) for part in parts if part)
 
 
 def slug(text: str) -> str:
     """A text as part of a file name."""
     text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
-    return re.sub(r"[^a-z0-9._]+", "-", text).strip("-._")[:100] or "model"
+    return re.sub(r"[^a-z0-9._]+", "-", text)[-80:].strip("-._") or "model"
 
 
 def check_folder(folder: Path, method: str, force: bool = False) -> None:
@@ -235,8 +278,5 @@ def check_folder(folder: Path, method: str, force: bool = False) -> None:
             (folder / name).unlink(missing_ok=True)
     for name in names:
         if Path(name).stem != method and (folder / name).exists():
-            raise InputError(
-                f"{folder}: contains {name} of another evaluation; choose another folder, or "
-                "overwrite it with --force"
-            )
-    replaceable(folder / PAGE, "% robust accuracy</title>")
+            raise InputError(f"{folder}: contains {name} of another evaluation; {records.ANEW}")
+    replaceable(folder / PAGE, "The same numbers as files: evaluation.json")

@@ -6,6 +6,7 @@ An array holds pixels in the network's range: [N, H * W] for gray images, [N, H,
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,9 +117,10 @@ def load(challenge: Challenge, path: Path) -> np.ndarray:
     array = read_npy(path)
     shape = challenge.shape(len(challenge.data))
     if array.shape != shape:
+        advice = f"; use array.reshape{shape}" if array.size == math.prod(shape) else ""
         raise InputError(
             f"{path}: shape must be {list(shape)} for {challenge.target.name}, "
-            f"got {list(array.shape)}"
+            f"got {list(array.shape)}{advice}"
         )
     if array.dtype.kind not in "fiub":
         raise InputError(f"{path}: must hold numbers, got {array.dtype}")
@@ -147,7 +149,9 @@ def verify(challenge: Challenge, path: Path) -> Verified:
         inside = (chunk <= bounds.upper + TOLERANCE) & (chunk >= bounds.lower - TOLERANCE)
         if not inside.all():
             expected = f"[{bounds.lower:g}, {bounds.upper:g}]"
-            raise _refused(path, begin, ~inside, chunk, expected)
+            high = bounds == Bounds() and 1.5 < float(np.max(array)) <= 255
+            hint = "; the array seems to be in [0, 255]: divide it by 255" if high else ""
+            raise _refused(path, begin, ~inside, chunk, expected, hint)
         with np.errstate(over="ignore"):
             distance = np.abs(clean - chunk)
         inside = distance.astype(np.float64) <= radius + TOLERANCE

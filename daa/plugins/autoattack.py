@@ -103,6 +103,7 @@ def attack(
 
     Source: Croce and Hein 2020; the package pyautoattack.
     """
+    require(len(target.image_shape) == 3, target.name, "images (H, W, C)", target.image_shape)
     x, y = check_images(target, x, y)
     eps, seed = ball.radius(eps), whole(seed, "seed")
     custom = version == "custom"

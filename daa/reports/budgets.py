@@ -40,7 +40,7 @@ def levels(results: ResultSet) -> list[Level]:
     runs: dict[str, dict[int, Record]] = {}
     for record in results.records if results.has_curves else ():
         attack = record.attack
-        if attack.budget is None:
+        if attack.budget in (None, "auto"):
             continue
         name = f"{label(attack)}, {loss(attack)}" if attack.loss else ""
         runs.setdefault(name, {})[record.seed] = record

@@ -260,7 +260,8 @@ def kinds(
     with style.look():
         size = 0.62 * 3 * count, 0.95 * len(selected) + 0.5
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(len(selected), 3 * count, squeeze=False)
+        widths = (count * [1, 1, 1, 0.4])[:-1]  # a gap between two images
+        axes = figure.subplots(len(selected), len(widths), squeeze=False, width_ratios=widths)
         for axis in axes.flat:
             axis.axis("off")
         for line, (kind, images) in zip(axes, selected.items(), strict=True):
@@ -269,7 +270,7 @@ def kinds(
             for k, image in enumerate(images):
                 for j, pixels in enumerate((clean, *adv)):
                     picture = np.clip(pixels[image], 0, 1)
-                    line[3 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
+                    line[4 * k + j].imshow(picture, cmap="gray", vmin=0, vmax=1)
         order = ", ".join(("clean", *names))
         figure.suptitle(f"Broken images, three times each: {order}", fontsize=9, parse_math=False)
     return figure

@@ -210,12 +210,14 @@ def load_results(folder: str | Path) -> DataFrame:
 
 
 def folders(named: Iterable[Path] = ()) -> list[Path]:
-    """The named result folders, which must exist; without names, all folders in `results`."""
-    named = list(named)
+    """The named result folders, which must exist; without names, all in the folder `results`."""
+    named = list(named) or sorted({path.parent for path in Path("results").glob("*/*.json")})
+    if not named:
+        raise InputError("results: no result folders in this folder; name some")
     for folder in named:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder")
-    return named or sorted({path.parent for path in config.RESULTS.glob("*/*.json")})
+    return named
 
 
 def places(named: Iterable[Path], out: Path | None) -> list[tuple[Path, Path]]:

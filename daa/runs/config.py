@@ -109,7 +109,7 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
         target: `folder/name`; or a model of the user: the path of a .keras file or of a SavedModel,
             relative to the working directory, or `package.module:function`.
         data: data set for a model of the user, as in `daa.targets.user_data.load`.
-        bounds, data_format, signature: options of a model of the user, as in
+        bounds, data_format, signature, output, mean, std: options of a model of the user, as in
             `daa.targets.user_models.load`.
         skip: number of images left out at the beginning of the data set.
         images: number of images attacked, from the first on; None for all.
@@ -126,6 +126,9 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
     bounds: tuple[float, float] | None = None
     data_format: Literal["channels_last", "channels_first"] | None = None
     signature: str | None = None
+    output: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     split: Literal["train", "test"] = "test"
     skip: Annotated[int, Field(ge=0)] = 0
     images: Annotated[int, Field(ge=1)] | None = None
@@ -190,7 +193,7 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
             for source in [f"{path}: rows[{i}]"]
             for row in _repeated(entry, source, shared, sweep, seeds)
         )
-    for name in ("examples", "bounds"):
+    for name in ("examples", "bounds", "mean", "std"):
         if isinstance(raw.get(name), list):
             raw[name] = tuple(raw[name])
     experiment = check(TypeAdapter(Experiment), raw, str(path))

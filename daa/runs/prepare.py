@@ -1,5 +1,6 @@
 """Loads the config, the target and the images of an experiment."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -61,18 +62,23 @@ def prepare(
         for note in notes:
             text = f"{experiment.data}: {note.message} [{note.code}]"
             warnings.warn(text, NoteWarning, stacklevel=2)
-    options = {name: fields[name] for name in ("bounds", "data_format", "signature")}
+    names = ("bounds", "data_format", "signature", "output", "mean", "std")
+    options = {name: fields[name] for name in names}
     if user_models.of_project(reference):
         load = targets.loader(reference, model_dir)
         if used := [name for name, value in options.items() if value is not None]:
-            names = ", ".join(used)
-            raise InputError(f"{experiment.name}: {names}: {reference} has no such option")
+            raise InputError(
+                f"{experiment.name}: {', '.join(used)}: {reference} has no such option"
+            )
     elif data is None:
         raise InputError(
-            f"{experiment.name}: data: is missing; {reference!r} needs a data set or a file"
+            f"{path}: target: {reference!r} is no target, whose folders are "
+            f"{', '.join(targets.folders())}; a model of your own also needs `data` in the config"
         )
     else:
         load = partial(user_models.load, reference, image_shape=data.x.shape[1:], **options)
+    if data is None and targets.exists(experiment.target):
+        _check_data(path, experiment, reference)
     loaded = load()
     about = {"config": path.stem}
     if reference != experiment.target:
@@ -83,6 +89,21 @@ def prepare(
         data = targets.load_dataset(loaded.name, experiment.split, data_dir, last)
     data = data.after(experiment.skip)
     return Prepared(experiment, loaded, load, data, out / experiment.name, about)
+
+
+def _check_data(path: Path, experiment: Experiment, target: str) -> None:
+    """Refuses a target of another data set if the title or the paper's numbers would be wrong."""
+    before, after = (targets.family(name).dataset.name for name in (experiment.target, target))
+    fields = (pair for part in (experiment, *experiment.rows) for pair in part)
+    paper = {"paper", "paper_top5", "paper_tests", "merged_paper", "certified"}
+    paper &= {name for name, value in fields if value is not None}
+    title = re.sub(r"[\W_]", "", experiment.title.lower())
+    if before != after and (paper or before.replace("_", "") in title):
+        what = "paper's numbers belong" if paper else "title belongs"
+        raise InputError(
+            f"{path}: the {what} to {before}, but {target} is for {after}; copy the config and "
+            "change it"
+        )
 
 
 def retarget(experiment: Experiment, target: str) -> Experiment:

@@ -23,6 +23,8 @@ from daa.target import Dataset, Target
 from daa.targets.files import read_json, write_atomically
 
 SCHEMA: Literal[1] = 1
+# Advice when a folder holds another run; both names are options of the commands and arguments.
+ANEW = "choose another folder (out), or start again (force)"
 # Files next to the records: images of the figure, result of an evaluation.
 EXAMPLES, EVALUATION = "examples.json", "evaluation.json"
 
@@ -47,6 +49,9 @@ class Identity(BaseModel, frozen=True):
         '"surrogate" (the architecture of the paper, trained by this project) or "own".'
     )
     weights_sha256: Line | None = Field(description="Hash of the file of the weights.")
+    model_options: dict[str, Any] | None = Field(
+        None, description="Options that decide the logits of a user's model: `bounds`, ..."
+    )
     data: Line = Field(description="Name of the data set.")
     data_sha256: Line | None = Field(description="Hash of the files of the data set.")
     images: Count = Field(description="Number of attacked images, the first ones of `data`.")
@@ -71,6 +76,10 @@ class Record(Identity, frozen=True):
         None,
         description="Mean forward-backward passes per image after unit 1, 2, ... of attacks "
         "with a budget; `robust_accuracy` has the accuracies after the same units.",
+    )
+    predicted: Number | None = Field(
+        None,
+        description="Images that Adaptive DAA expects to break with as many gradients again.",
     )
     seconds: Number = Field(description="Working time of all restarts.")
     device: Line = Field(description="Device that computed the restarts.")
@@ -112,7 +121,8 @@ class Record(Identity, frozen=True):
     @property
     def identity(self) -> dict[str, Any]:
         """The fields of `Identity`, ready for JSON."""
-        return self.model_dump(mode="json", by_alias=True, include=set(Identity.model_fields))
+        fields = set(Identity.model_fields)
+        return self.model_dump(mode="json", by_alias=True, include=fields, exclude_defaults=True)
 
     @property
     def worst(self) -> float:
@@ -130,12 +140,13 @@ def identity(experiment: Experiment, row: Row, target: Target, data: Dataset) ->
         target=target.name,
         weights=target.provenance,
         weights_sha256=target.weights_sha256,
+        model_options=dict(target.options) or None,
         data=data.name,
         data_sha256=data.sha256,
         images=len(data),
         restarts=1 if row.attack.reads("budget") else experiment.restarts,
         seed=experiment.seed if row.seed is None else row.seed,
-    ).model_dump(mode="json", by_alias=True)
+    ).model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 def unit_identity(ident: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,6 +193,8 @@ def finished_run(
     if row.attack.method_spec.plan is not plans.repeat:
         content["gradients_after"] = report.gradients_after.round(3).tolist()
         content["broken_in"] = report.broken_in[list(content["broken"])].tolist()
+    if report.predicted is not None:
+        content["predicted"] = round(report.predicted, 2)
     if top5 is not None:
         content |= {"top5_accuracy": top5, "paper_top5_percent": row.paper_top5}
     return Record.model_validate(content)
@@ -213,9 +226,13 @@ def check_same(
     path: Path, record: Record, ident: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> None:
     """Refuses the record of a different run; the fields `ignored` may differ."""
-    for key, value in record.identity.items():
-        if value != ident[key] and key not in ignored:
+    old, new = (
+        {**one, "attack": None, **{f"attack.{name}": v for name, v in one["attack"].items()}}
+        for one in (record.identity, ident)
+    )
+    for key in dict.fromkeys([*old, *new]):
+        if old.get(key) != new.get(key) and key not in ignored:
             raise InputError(
-                f"{path}: {key}: the record has {value!r}, but this run has {ident[key]!r}; "
-                "choose another folder for the results, or start anew"
+                f"{path}: {key}: the record has {old.get(key)!r}, but this run has "
+                f"{new.get(key)!r}; {ANEW}"
             )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shutil
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -14,17 +16,28 @@ import numpy as np
 from tqdm import tqdm
 
 from daa.attacks import plans
+from daa.attacks.losses import xent
 from daa.attacks.plans import Report
-from daa.attacks.worst_case import Engine, Job, Progress, clean_accuracy, local, worst_cases
+from daa.attacks.worst_case import (
+    Engine,
+    Job,
+    Progress,
+    clean_accuracy,
+    local,
+    require_same_model,
+    worst_cases,
+)
 from daa.errors import InputError
 from daa.runs import config, device, provenance, records, state
 from daa.runs.config import Experiment, Row
 from daa.runs.records import Record
 from daa.runs.state import State
-from daa.target import Dataset, Target, check_images, predict
+from daa.target import Dataset, Target, check_images, input_gradient, predict
 
 # Records have the top-5 accuracy of targets with more classes.
 TOP5_ABOVE = 100
+# A run of more gradients is timed before it starts, with some images; one of more seconds is named.
+TIMED, LONG, _SAMPLE = 10_000, 60.0, 16
 # Largest share of the time for writing states.
 WRITING = 0.05
 
@@ -99,8 +112,12 @@ def run(
                     f"worst images, but only {free / 2**30:.1f} GiB are free; attack fewer images"
                 )
             config.save_experiment(folder, experiment)
-        if say is not None:
+        if say is not None or (target.provenance == "own" and len(left) < len(rows)):
             clean = clean_accuracy(target, x, y)
+            for row in rows:
+                if row.record is not None:
+                    require_same_model(str(row.path), row.record.clean_accuracy, clean)
+        if say is not None:
             say(
                 f"{experiment.title}\n{target.name} ({target.provenance} weights), {data.name}, "
                 f"{len(data):,} images, clean accuracy {100 * clean:.2f} %"
@@ -109,13 +126,17 @@ def run(
             others = {path.stem for path in folder.glob("*.json")} - names if folder else ()
             for name in sorted(others):
                 say(f"{name}: not a row of this experiment; stays in {folder}, but not in reports")
+        committed = folder is not None and provenance.committed(folder)
         for row in rows:
             if row.record is not None:
                 if say is not None:
-                    say(f"{row.row.name}: already finished, {row.path}")
+                    state_of = "committed record" if committed else "already finished"
+                    say(f"{row.row.name}: {state_of}, {row.path}")
                 yield Finished(row.row, row.record, None)
         if not left:
             return
+        if progress and engine is None:
+            _announce(target, x, y, sum(row.gradients or 0 for row in left) * len(data))
         engine = engine or local(target, x, y, jit, advance)
         try:
             for step in worst_cases(target, jobs(), x, y, engine=engine):
@@ -132,7 +153,22 @@ def run(
         finished = sum(row.record is not None for row in rows)
         if finished < len(rows) and say is not None:
             count = f"{finished} of {len(rows)} rows are finished"
-            say(f"stopped at the time limit: {count}; run the same command again to continue")
+            text = f"stopped at the time limit: {count}; run the same command again to continue"
+            warnings.warn(text, stacklevel=2)
+
+
+def _announce(target: Target, x: np.ndarray, y: np.ndarray, gradients: float) -> None:
+    """Prints how long some gradients take on this device, if it is long."""
+    if gradients < TIMED:
+        return
+    for _ in range(2):  # the first call compiles
+        begin = time.perf_counter()
+        input_gradient(target, x[:_SAMPLE], y[:_SAMPLE], xent)
+        seconds = (time.perf_counter() - begin) / len(x[:_SAMPLE])
+    if (total := seconds * gradients) >= LONG:
+        unit, size = ("hours", 3600) if total >= 7200 else ("minutes", 60)
+        text = f"about {total / size:.1f} {unit} for {gradients:,.0f} gradients on this device"
+        print(text, file=sys.stderr)
 
 
 class _RowRun:
@@ -189,20 +225,25 @@ class _RowRun:
         if self.repeats and not self.shared and loaded.units > self.restarts:
             raise InputError(
                 f"{self.state_path}: has {loaded.units} finished restarts, but only "
-                f"{self.restarts} are asked for; ask for as many, or choose another folder"
+                f"{self.restarts} are asked for; ask for as many, or {records.ANEW}"
             )
         return loaded
+
+    @property
+    def gradients(self) -> float | None:
+        """Gradients per image of the complete run; None if the run chooses its end."""
+        attack = self.row.attack
+        if attack.minutes is not None or attack.budget == "auto":
+            return None
+        return attack.budget or attack.gradients_per_image * self.restarts
 
     def start(self, progress: bool) -> Job:
         """Loads the state and opens the bar; returns the remaining work."""
         attack = self.row.attack
         self.state = self.written = self._load()
-        one = attack.gradients_per_image
-        per_image = attack.budget if attack.reads("budget") else one * self.restarts
-        minutes = attack.minutes if attack.reads("minutes") else None
-        endless = minutes is not None or per_image == "auto"
+        minutes, per_image = attack.minutes, self.gradients
         self.bar = tqdm(
-            total=None if endless else round(per_image * len(self.data)),
+            total=None if per_image is None else round(per_image * len(self.data)),
             initial=self.state.gradients,
             unit="gradient",
             unit_scale=True,

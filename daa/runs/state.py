@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from daa.attacks.plans import Outcome, Report
 from daa.errors import InputError
-from daa.runs.records import run_id, unit_identity
+from daa.runs.records import ANEW, run_id, unit_identity
 from daa.targets.files import read_npz, reason, save_npz, write_atomically
 
 # The lock file of a folder, and a file with the name of the locking process.
@@ -88,9 +88,7 @@ def load(path: Path, ident: Mapping[str, Any]) -> State:
         raise InputError(
             f"{path}: not the state of a run, or damaged: {reason(error)}; remove the file"
         ) from error
-    raise InputError(
-        f"{path}: is the state of a different run; choose another folder, or start anew"
-    )
+    raise InputError(f"{path}: is the state of a different run; {ANEW}")
 
 
 def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
@@ -98,7 +96,7 @@ def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
     sizes, on_all = arrays["unit_size"], arrays["unit_on_all"]
     indices, margins = arrays["unit_images"], arrays["unit_margin"]
     if not (
-        arrays["adv"].ndim == 4
+        arrays["adv"].ndim >= 2
         and len(arrays["adv"]) == images
         and arrays["margin"].shape == arrays["natural"].shape == (images,)
         and sizes.shape == on_all.shape == arrays["unit_gradients"].shape
@@ -135,11 +133,11 @@ def sole(folder: Path) -> Iterator[None]:
         except OSError:  # the other process has just started or ended
             holder = "another process"
         raise InputError(
-            f"{folder}: is in use by {holder}; wait until it ends, or choose another folder"
+            f"{folder}: is in use by {holder}; wait until it ends, or choose another folder (out)"
         ) from None
     except (OSError, NotImplementedError) as error:
         raise InputError(
-            f"{folder}: can't be written to or locked: {reason(error)}; choose another folder"
+            f"{folder}: can't be written to or locked: {reason(error)}; choose another folder (out)"
         ) from error
     try:
         write_atomically(owner, f"process {os.getpid()} on {socket.gethostname()}".encode())

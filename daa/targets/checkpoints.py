@@ -45,11 +45,14 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
     # Damaged pickles and unusual tensors fail in many ways.
     with files.reading(path, "PyTorch weights by name", (Exception,)):
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if isinstance(state, dict) and "state_dict" in state:
-            state = state["state_dict"]
         state = state[0] if isinstance(state, list) and state else state
+        for key in ("state_dict", "model_state_dict", "model"):
+            if isinstance(state, dict) and isinstance(state.get(key), dict):
+                state = state[key]
         if not isinstance(state, dict):
             raise TypeError(f"a {type(state).__name__}")
+        if other := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
+            raise TypeError(f"no tensor under {other[0]!r}")
         arrays: dict[str, np.ndarray] = {}
         for name, tensor in state.items():
             tensor = tensor.detach()
@@ -91,6 +94,12 @@ def find_prefix(path: Path) -> Path:
         latest = path / re.split(r"[/\\]+", match[1])[-1] if match else None
         if latest in prefixes:
             return latest
+        if latest and prefixes:
+            names = ", ".join(file.name for file in prefixes)
+            raise InputError(
+                f"{record}: names {latest.name}, which is not in the folder; edit or remove the "
+                f"file `checkpoint` to use one of {names}"
+            )
     if len(prefixes) != 1:
         names = ", ".join(file.name for file in prefixes) or "none"
         raise InputError(f"{path}: expected a folder with one TF1 checkpoint, got {names}")

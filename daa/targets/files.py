@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,9 +36,21 @@ def reading(
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path}: expected {expected}, got none") from None
+        raise InputError(f"{path}: no such file; expected {expected}") from None
     except errors as error:
-        raise InputError(f"{path}: expected {expected}, got {reason(error)}") from error
+        got = _other_content(path) or reason(error)
+        raise InputError(f"{path}: expected {expected}, got {got}") from error
+
+
+def _other_content(path: str | Path) -> str:
+    """What a failed download wrote instead of the file; empty for other contents."""
+    with suppress(OSError, ValueError), Path(path).open("rb") as file:
+        start = file.read(100).lstrip().lower()
+        if start.startswith((b"<!doctype html", b"<html")):
+            return "an HTML page; download it again"
+        if start.startswith(b"version https://git-lfs"):
+            return "a pointer of Git LFS; run git lfs pull"
+    return ""
 
 
 def reason(error: Exception) -> str:

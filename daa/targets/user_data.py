@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -32,8 +33,10 @@ def load(
     """Images with labels from their name, and notes about changes of the images.
 
     `reference` is a data set of this project, as `cifar10`; an .npz file with the arrays `x` and
-    `y`; or a folder of images with labels.csv, whose lines are `file,label`.
+    `y`, and perhaps `class_names`; or a folder of images with labels.csv, whose lines are
+    `file,label`.
     """
+    class_names: Any = ()
     path = Path(reference)
     if reference in targets.DATASETS:
         return targets.DATASETS[reference].load(split, data_dir, images), []
@@ -42,6 +45,7 @@ def load(
         for name in ("x", "y"):
             require(name in arrays, str(path), f"an array {name}", ", ".join(arrays) or None)
         x, y, digest = arrays["x"], arrays["y"], files.sha256(path)
+        class_names = arrays.get("class_names", ())
     elif (path / LABELS).is_file():
         x, y, digest = _pictures(path)
         data_format, bounds = None, None  # image files define their layout and range
@@ -49,10 +53,10 @@ def load(
         names = ", ".join(targets.DATASETS)
         expected = f"one of {names}, an .npz file, or a folder of images with {LABELS}"
         require(False, "data", expected, reference)
+    options: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
+    options |= {"name": path.stem, "sha256": digest, "class_names": class_names}
     try:
-        data, notes = dataset(
-            x, y, name=path.stem, sha256=digest, bounds=bounds, data_format=data_format
-        )
+        data, notes = dataset(x, y, **options)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return data.first(images), notes
@@ -66,27 +70,70 @@ def dataset(
     sha256: str | None = None,
     bounds: Bounds | tuple[float, float] | None = None,
     data_format: DataFormat | None = None,
+    class_names: Iterable[Any] = (),
 ) -> tuple[Dataset, list[Note]]:
     """Arrays as a data set, and notes about changes of the images.
 
     Args:
         x: images; integers from 0 to 255, floats in [0, 1], or floats in `bounds`. [N, H, W, C],
-            [N, C, H, W] or [N, H, W].
+            [N, C, H, W] or [N, H, W]; vectors [N, F]; volumes [N, D, H, W, C].
         y: labels; integers or one-hot. [N], [N, 1] or [N, K].
         sha256: hash of the source; None for the hash of the arrays.
         data_format: layout of x; None to find it by the position of 1 or 3 channels.
+        class_names: names of the classes, in the order of the labels.
     """
+    formats = get_args(DataFormat)
+    valid = data_format is None or data_format in formats
+    require(valid, "data_format", f"one of {', '.join(formats)}", data_format)
     x, y = as_array(x, "x"), as_array(y, "y")
     sha256 = sha256 or sha256_of_arrays([x, y])
     if x.ndim == 3:
         x, data_format = x[..., None], "channels_last"
-    require(x.ndim == 4 and x.size > 0, "x", "images [N >= 1, H, W, C]", list(x.shape))
-    if data_format is None and x.shape[1] in (1, 3) and x.shape[3] not in (1, 3):
+    valid = x.ndim in (2, 4, 5) and x.size > 0
+    require(valid, "x", "vectors, volumes or images [N >= 1, H, W, C]", list(x.shape))
+    if data_format is None and x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] not in (1, 3):
         data_format = "channels_first"
     if data_format == "channels_first":
-        x = x.transpose(0, 2, 3, 1)
+        x = np.moveaxis(x, 1, -1)
     x, notes = _scaled(x, bounds)
-    return Dataset(name, np.ascontiguousarray(x), _labels(y, len(x)), sha256), notes
+    names = tuple(map(str, class_names))
+    return Dataset(name, np.ascontiguousarray(x), _labels(y, len(x)), sha256, names), notes
+
+
+def of_batches(
+    batches: Any, images: int | None = None, **options: Any
+) -> tuple[Dataset, list[Note]]:
+    """A data set from a `tf.data.Dataset`, a `DataLoader` or another iterable, and notes.
+
+    Args:
+        batches: pairs of images and labels, or of one image and its label.
+        images: stop after the first `images` images; None to read all.
+        options: as for `dataset`.
+    """
+    kind = type(batches).__name__.lstrip("_")
+    x, y, count = list[np.ndarray](), list[np.ndarray](), 0
+    if images is None and getattr(batches, "cardinality", lambda: 0)() == -1:
+        raise InputError(f"data: the {kind} has no end; set images")
+    for pair in batches:
+        valid = isinstance(pair, (tuple, list)) and len(pair) == 2
+        require(valid, f"data: {kind}", "pairs (images, labels)", type(pair).__name__)
+        some, labels = (as_array(value, f"data: {kind}") for value in pair)
+        if labels.ndim == 0:
+            some, labels = some[None], labels[None]
+        x.append(some)
+        y.append(labels)
+        same = some.shape[1:] == x[0].shape[1:] and labels.shape[1:] == y[0].shape[1:]
+        require(same, f"data: {kind}", f"images of shape {x[0].shape[1:]}", some.shape[1:])
+        count += len(some)
+        if images is not None and count >= images:
+            break
+    require(count > 0, f"data: {kind}", "images", None)
+    source = getattr(batches, "dataset", batches)
+    names = getattr(source, "class_names", None) or getattr(source, "classes", None) or ()
+    arrays = np.concatenate(x), np.concatenate(y)
+    data, notes = dataset(*arrays, name=kind, class_names=names, **options)
+    read = Note("data-read", f"{count:,} images were read from the {kind}.")
+    return data.first(images), [read, *notes]
 
 
 def _scaled(
@@ -129,6 +176,8 @@ def _labels(y: np.ndarray, images: int) -> np.ndarray:
         y = y[:, 0]
     if y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
         y = y.argmax(axis=1)
+    if y.dtype.kind in "bf" and (y == np.round(y)).all():
+        y = y.astype(np.int64)
     valid, got = y.shape == (images,) and y.dtype.kind in "iu", f"{y.dtype} of shape {y.shape}"
     require(valid, "y", f"{images} whole numbers, one for each image", got)
     require(y.min() >= 0, "y", "labels from 0 on", int(y.min()))

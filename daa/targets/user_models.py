@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, replace
 from functools import partial
 from itertools import product
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+
 from daa import targets
-from daa.errors import InputError, require
-from daa.target import Bounds, Target
+from daa.errors import InputError, is_number, require
+from daa.target import Bounds, Target, as_array
 from daa.targets.adapters import common, layouts
 from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.targets.files import reason
 from daa.tensorflow import tf
+
+# Ends of the names of TorchScript files.
+_TORCHSCRIPT = (".pt", ".pth", ".ts")
 
 
 def of_project(reference: str) -> bool:
@@ -34,13 +40,18 @@ def load(
     data_format: DataFormat | None = None,
     name: str | None = None,
     signature: str | None = None,
+    output: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     model_dir: str | Path | None = None,
 ) -> Target:
     """A target from a model or its name; the model and the options are those of `daa.evaluate`."""
-    layout = {"bounds": bounds, "data_format": data_format}
+    layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format, "output": output}
+    layout |= {"mean": mean, "std": std}
     if isinstance(model, (str, Path)):
         reference, path = str(model), Path(model)
-        if (path / "saved_model.pb").is_file() or path.suffix in (".keras", ".h5", ".hdf5"):
+        saved = (path / "saved_model.pb").is_file()
+        if saved or path.suffix in (".keras", ".h5", ".hdf5", *_TORCHSCRIPT):
             model = path
         elif ":" in reference and not path.exists():
             model, name = _called(reference), name or reference
@@ -51,8 +62,8 @@ def load(
         else:
             raise InputError(
                 "model: expected FOLDER/NAME with FOLDER one of "
-                f"{', '.join(targets.folders())}, a .keras file, a SavedModel folder or "
-                f"package.module:function, got {reference!r}"
+                f"{', '.join(targets.folders())}, a .keras file, a TorchScript file (.pt), a "
+                f"SavedModel folder or package.module:function, got {reference!r}"
             )
     saved = isinstance(model, Path) and (model / "saved_model.pb").is_file()
     if signature is not None and not saved:
@@ -60,21 +71,49 @@ def load(
     if isinstance(model, Target):
         for option, value in layout.items():
             require(value is None, option, "none, as the target has its own", value)
-        return common.with_logits(model)
+        target = common.with_logits(model)
+        return target if of_project(target.name) else _with_options(target)
     make: Callable[..., Target]
     if saved:
         make = partial(Target.from_saved_model, signature=signature)
+    elif _is(model, "torch", "nn.Module") or getattr(model, "suffix", None) in _TORCHSCRIPT:
+        make = Target.from_torch
     elif isinstance(model, Path) or _is(model, "keras", "Model"):
         make = Target.from_keras
-    elif _is(model, "torch", "nn.Module"):
-        make = Target.from_torch
     else:
         expected = "a Target, a Keras model, a PyTorch module or a function of pixels"
         require(callable(model), name or "model", expected, model)
         make = _from_function
-    return _in_first_layout(
-        partial(make, model, bounds=bounds, name=name), image_shape, data_format
-    )
+    make = partial(make, model, bounds=bounds, name=name, output=output)
+    target = _in_first_layout(make, image_shape, data_format)
+    normalised = {
+        name: None if value is None else as_array(value, name).ravel().tolist()
+        for name, value in {"mean": mean, "std": std}.items()
+    }
+    options = {"data_format": data_format, "signature": signature, "output": output}
+    return _with_options(_normalised(target, **normalised), **options, **normalised)
+
+
+def _with_options(target: Target, **options: Any) -> Target:
+    """The target with the options that the user set, and bounds other than (0, 1)."""
+    options["bounds"] = None if target.bounds == Bounds() else list(astuple(target.bounds))
+    options = {name: value for name, value in options.items() if value is not None}
+    # The same target keeps its graphs.
+    return replace(target, options=options) if options != target.options else target
+
+
+def _normalised(target: Target, mean: list[float] | None, std: list[float] | None) -> Target:
+    """The target of a model that takes (x - mean) / std for native pixels x."""
+    if mean is None and std is None:
+        return target
+    network, channels = target.network, target.image_shape[-1]
+    values = {"mean": [0.0] if mean is None else mean, "std": [1.0] if std is None else std}
+    for name, numbers in values.items():
+        valid = len(numbers) in (1, channels) and all(map(is_number, numbers))
+        valid = valid and (name == "mean" or min(numbers) > 0)
+        require(valid, name, f"one number or {channels}, one for each channel", numbers)
+    shift, scale = (np.array(numbers, np.float32) for numbers in values.values())
+    return replace(target, network=lambda x: network((x - shift) / scale))
 
 
 def _from_function(
@@ -84,6 +123,7 @@ def _from_function(
     bounds: Bounds | tuple[float, float] | None = None,
     name: str | None = None,
     data_format: DataFormat = "channels_last",
+    output: str | None = None,
 ) -> Target:
     """A target from a function of native pixels to logits [N, K]; options as for `from_keras`."""
     name = name or getattr(call, "__name__", None) or type(call).__name__
@@ -104,7 +144,7 @@ def _from_function(
         return common.sha256_of_arrays(weights)
 
     return common.target_of(
-        call,
+        lambda x: common.output_of(call(x), output, name),
         name,
         image_shape=shape,
         bounds=bounds,
@@ -135,8 +175,10 @@ def _in_first_layout(
         made.append(target)
     if made:
         return made[0]  # its images have another shape, which the attack will refuse
-    # The error with `image_shape` is clearer than the error without it.
-    raise failed[-len(formats)]
+    # The error with `image_shape` is clearer than the error without it, and an error without a
+    # cause comes from a model that accepted the layout.
+    clear = failed[-len(formats) :]
+    raise next((error for error in clear if error.__cause__ is None), clear[0])
 
 
 def _is(model: Any, package: str, name: str) -> bool:

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from toys import images
 
-from daa import AttackConfig, InputError, worst_case
-from daa.attacks import ball
+from daa import Attack, AttackConfig, InputError, worst_case
+from daa.attacks import ball, starts, steps
 from daa.attacks.components import remembers
 from daa.attacks.losses import LOSSES, Loss
 from daa.attacks.methods import METHODS, Method
@@ -24,12 +24,12 @@ def next_class(y, target, *, shift: int = 1):
 @remembers(age=lambda x: np.zeros(len(x), np.float32))
 def older(grad, memory, *, gain: float = 1.0):
     age = memory["age"] + 1.0
-    return grad * age[:, None, None, None] * tf.cast(gain, grad.dtype), {"age": age}
+    return tf.abs(grad) ** gain * tf.sign(grad) * age[:, None, None, None], {"age": age}
 
 
 @remembers(seen=np.zeros_like)
 def halfway(adv, v, memory, *, length: float):
-    return adv + tf.cast(length, adv.dtype) * tf.sign(v), {**memory, "seen": adv}
+    return adv + length * tf.sign(v), {**memory, "seen": adv}
 
 
 def twice(config, seed):
@@ -55,6 +55,26 @@ def test_an_attack_of_new_parts_is_one_row(dummy, target):
     assert report.correct_per_restart.shape == (2, 10)
     np.testing.assert_array_equal(report.gradients, np.full(10, 3))
     ball.check(report.adv, x, 0.1)
+
+
+def test_new_starts_and_steps_have_a_name_in_configs(target, monkeypatch):
+    monkeypatch.setitem(starts.STARTS, "corner", corner)
+    monkeypatch.setitem(steps.STEPS, "halfway", halfway)
+    x, y = images(10)
+    settings = AttackConfig("pgd", eps=0.1, steps=3, start="corner", step="halfway", length=0.01)
+    ball.check(Attack(target, settings)(x, y), x, 0.1)
+    with pytest.raises(InputError, match=r"step: expected one of fixed, .*, halfway, got 'none'"):
+        AttackConfig("pgd", step="none")
+
+
+@pytest.mark.parametrize("name", ["direction", "start", "step", "plan"])
+def test_a_wrong_name_of_a_parameter_is_one_line_with_the_right_names(name, target, monkeypatch):
+    def mine(gradd):
+        """Not called."""
+
+    monkeypatch.setitem(METHODS, "mine", Method("Mine", **{name: mine}))
+    with pytest.raises(InputError, match=r"^mine: no value 'gradd'; its parameters can be .* x, "):
+        worst_case(target, AttackConfig("mine"), *images(3))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from daa.runs import config
 
 @pytest.fixture(scope="module")
 def shown():
-    (folder,) = config.RESULTS.glob("figure1-*")
-    return examples.load(folder)
+    return examples.load(particles.FOLDER)
 
 
 def test_the_released_sign_moves_three_particles_together_and_the_printed_one_apart():
@@ -32,8 +31,7 @@ def test_the_numbers_that_the_text_gives_of_the_backgrounds(shown):
 
 
 def test_the_committed_figure_is_the_one_that_is_drawn(tmp_path):
-    (folder,) = config.RESULTS.glob("figure1-*")
-    path = particles.write(folder, tmp_path).with_suffix(".svg")
+    path = particles.write(particles.FOLDER, tmp_path).with_suffix(".svg")
     committed = (config.FOLDER.parent / "docs" / path.name).read_text()
     if f"v{matplotlib.__version__}," not in committed:
         pytest.skip("another version of matplotlib drew the committed figure")

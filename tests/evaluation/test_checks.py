@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -19,6 +20,7 @@ from daa.targets import Published, user_models
 DATA = targets.load_dataset("tiny/cnn").first(120)
 NETWORK = targets.load_target("tiny/cnn").network
 EPS = targets.row("tiny/cnn").eps
+ATTACK = AttackConfig("pgd", eps=EPS, step_size=EPS / 4, steps=20, batch_size=120)
 
 
 def load(network, bounds=None):
@@ -36,14 +38,13 @@ def codes_before(network, y=DATA.y, bounds=None, published=None):
 
 
 def pgd(target):
-    attack = AttackConfig("pgd", eps=EPS, step_size=EPS / 4, steps=20, batch_size=120)
-    return worst_case(target, attack, DATA.x, DATA.y)
+    return worst_case(target, ATTACK, DATA.x, DATA.y)
 
 
 def codes_after(network):
     """Codes of the checks after PGD."""
     target = load(network)
-    findings = checks.after(target, DATA.x, DATA.y, pgd(target), EPS)
+    findings = checks.after(target, DATA.x, DATA.y, pgd(target), ATTACK)
     return {finding.code for finding in findings}
 
 
@@ -70,6 +71,15 @@ def rounded(x):
 
 def straight_through(x):
     return x + tf.stop_gradient(tf.round(x * 4) / 4 - x)
+
+
+def rounded_otherwise_in_a_graph(x):
+    """As a model in bfloat16."""
+    return NETWORK(x) * (1.0 if tf.executing_eagerly() else 1.005)
+
+
+def rounded_otherwise_for_single_images(x):
+    return tf.where(tf.shape(x)[0] == 1, NETWORK(x), 1.005 * NETWORK(x))
 
 
 def noise(stddev):
@@ -109,11 +119,22 @@ def test_a_mistake_in_the_model_is_reported_before_the_attack(network, expected)
     assert expected <= codes_before(network)
 
 
+def test_the_warning_of_the_pixel_range_names_the_right_one():
+    for network, bounds in (
+        (lambda x: NETWORK(x / 255), "(0, 255)"),
+        (lambda x: NETWORK((x + 1) / 2), "(-1, 1)"),
+    ):
+        (finding,) = [f for f in checks.before(load(network), DATA.x, DATA.y) if f.code == "bounds"]
+        assert finding.message.startswith(f"With bounds={bounds} the clean accuracy is ")
+
+
 @pytest.mark.parametrize(
     ("network", "options", "code", "expected"),
     [
         (lambda x: NETWORK(x / 255), {"bounds": Bounds(0, 255)}, "bounds", False),
         (lambda x: NETWORK(straight_through(x)), {}, "vanishing-gradients", False),
+        (rounded_otherwise_in_a_graph, {}, "random-outputs", False),
+        (rounded_otherwise_for_single_images, {}, "batch-dependent", False),
         (NETWORK, {"published": 0.97}, "clean-accuracy", False),
         (NETWORK, {"published": 0.6}, "clean-accuracy", True),
     ],
@@ -211,6 +232,43 @@ def test_the_accuracy_still_falls_if_the_last_unit_lowers_it(broken, expected):
     outcomes = tuple(Outcome(None, row, 10.0) for row in margin)
     report = Report(np.zeros((100, 8, 8, 1), np.float32), margin.min(axis=0), margin[0], outcomes)
     assert [f.code for f in checks.falling(report)] == ["still-falling"] * expected
+    for predicted, warned in ((1.9, []), (2.0, ["still-falling"])):
+        few = replace(report, predicted=predicted)
+        assert [f.code for f in checks.falling(few)] == warned
+
+
+@pytest.mark.parametrize("gradient", [True, False])
+def test_a_check_that_fails_is_reported_and_the_evaluation_is_written(tmp_path, gradient):
+    def network(x):  # finite in the ball around the images, but not at distance 1
+        inside = tf.reduce_all((x > 0.05) & (x < 0.95), axis=[1, 2, 3])[:, None]
+        logits = NETWORK((x - 0.3) / 0.4)
+        return (
+            logits * tf.where(inside, 1.0, np.nan) if gradient else tf.where(inside, logits, np.nan)
+        )
+
+    images = (0.3 + 0.4 * DATA.x).astype(np.float32)
+    options = {"eps": 0.1, "budget": 10, "method": "pgd", "progress": False, "out": tmp_path}
+    result = evaluate(network, images, DATA.y, **options)
+    assert "huge-eps" not in result.warnings
+    (message,) = [f.message for f in result.findings if f.code == "check-failed"]
+    assert "The check huge-eps failed on images of its own: " in message
+    assert (tmp_path / "evaluation.json").exists()
+
+
+def test_the_checks_stop_after_their_share_of_the_time(monkeypatch):
+    target = load(NETWORK)
+    monkeypatch.setattr(checks, "_LEAST", 0.0)
+    (finding,) = checks.after(target, DATA.x, DATA.y, pgd(target), ATTACK, 0, 1e-9)
+    assert finding.code == "checks-left-out"
+    assert "more-steps-weaker, huge-eps, search-wins." in finding.message
+
+
+def test_random_search_is_not_advised_to_itself():
+    square = AttackConfig("square", eps=EPS, steps=5)
+    target = load(lambda x: 1000 * NETWORK(x))
+    report = worst_case(target, square, DATA.x, DATA.y)
+    codes = {finding.code for finding in checks.after(target, DATA.x, DATA.y, report, square)}
+    assert "search-wins" not in codes
 
 
 def test_a_model_that_changes_after_the_attack_is_reported():

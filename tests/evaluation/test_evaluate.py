@@ -1,14 +1,20 @@
 """The evaluation of a model: the function, the command, their files and their errors."""
 
+import re
+import shutil
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from matplotlib.axes import Axes
 from toys import images, linear_target
 
 import daa
 from daa import InputError, targets
+from daa.attacks.methods import METHODS
 from daa.cli import evaluate as command
 from daa.evaluation import checks, evaluate
 from daa.evaluation.report import Verdict
@@ -34,6 +40,8 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
     assert command.main(["net.keras", *options, "--out", "out"]) == 0
     text = capsys.readouterr().out
     assert f"robust accuracy  {100 * report.robust_accuracy:.2f} %" in text
+    assert re.search(r"checks +\w+ warnings?, \d+ s\n", text)
+    assert re.search(r"left +\d+\.\d more images expected .* twice .* interval 0 to \d+\)", text)
     result = dict(Verdict.model_validate_json(Path("out/evaluation.json").read_text()))
     expected = {"eps": 0.1, "method": "adaptive", "seed": 0, "images": 60}
     expected |= {"model_sha256": sha256(Path("net.keras")), "data_sha256": sha256(Path("d.npz"))}
@@ -53,14 +61,33 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
     assert before == {path.name: path.read_bytes() for path in Path("out").iterdir()}
 
 
+def test_the_default_folder_has_a_name_of_all_options_that_decide_the_result(
+    user_model, no_checks, capsys
+):
+    start = ["net.keras", "--data", "d.npz", "--eps", "0.1", "--method", "pgd", "--quiet"]
+    more = ["--images 50", "", "--budget 9", "--seed 1", "--bounds 0 255"]
+    folders = []
+    for options in more:
+        assert command.main([*start, *options.split()]) == 0, capsys.readouterr().err
+        (new,) = {*Path("evaluations").iterdir()} - {*folders}
+        folders.append(new)
+    assert folders[0].name == "net.keras-d.npz-pgd-eps0.1-images50"
+    assert folders[1].name == "net.keras-d.npz-pgd-eps0.1"
+    line = "attack.steps: the record has 150, but this run has 9; choose another folder (out), or"
+    assert command.main([*start, "--budget", "9", "--out", str(folders[1])]) == 2
+    assert line in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("method", "budget", "minutes", "options", "expected"),
     [
         ("adaptive", None, None, {}, {"budget": 150, "minutes": None}),
         ("adaptive", None, 5, {}, {"budget": evaluate.ENDLESS, "minutes": 5}),
         ("adaptive", 7, 5, {}, {"budget": 7, "minutes": 5}),
+        ("adaptive", "auto", None, {}, {"budget": "auto"}),
         ("pgd", None, None, {}, {"steps": 150, "step_size": 0.01}),
         ("square", 20, None, {}, {"steps": 40}),
+        ("pgd", 20, None, {"steps": None}, {"steps": 20, "budget": None}),
         ("apgd", 12, None, {}, {"steps": 12}),
         ("fgsm", 12, None, {}, {"eps": 0.1}),
         ("blob", 38, None, {}, {"steps": 30, "steps_per_shuffle": 10}),
@@ -71,7 +98,14 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
 )
 def test_the_attack_has_the_budget_or_the_steps(method, budget, minutes, options, expected):
     config = evaluate.attack_config(method, 0.1, budget, minutes, options)
-    assert {name: getattr(config, name) for name in expected} == pytest.approx(expected)
+    found = {name: getattr(config, name) for name in expected}
+    assert found == (expected if budget == "auto" else pytest.approx(expected))
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if METHODS[m].steps is None])
+def test_the_gradients_are_at_most_the_budget_and_a_forward_pass(method):
+    config = evaluate.attack_config(method, 0.1, 20, None, {})
+    assert 20 <= config.gradients_per_image <= 20.5
 
 
 def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks):
@@ -81,6 +115,41 @@ def test_file_saved_model_and_function_are_the_same_model(user_model, no_checks)
     for model in ("saved", lambda x: user_model(x)):
         result = daa.evaluate(model, "d.npz", **options).report.margin
         np.testing.assert_allclose(result, expected, atol=2e-3)
+    record = daa.evaluate("saved", "d.npz", signature="serve", **options).record
+    assert record.model_options == {"bounds": [0, 255], "signature": "serve"}
+
+
+def test_output_mean_and_std_of_command_function_and_config(user_model, no_checks, capsys):
+    options = {"output": "b", "mean": (0.5,), "std": (0.25,)}
+    report = daa.evaluate("mine:heads", "d.npz", **options, **SHORT)
+    w = sys.modules["mine"].w.numpy()
+    logits = ((BYTES / 255).reshape(60, 64) - 0.5) / 0.25 @ w
+    assert report.clean_accuracy == (logits.argmax(axis=1) == DIGITS.y).mean()
+    arguments = ["mine:heads", "--data", "d.npz", "--eps", "0.1", "--budget", "6", "--out", "out"]
+    arguments += ["--output", "b", "--mean", "0.5", "--std", "0.25"]
+    assert command.main(arguments) == 0
+    written = Verdict.model_validate_json(Path("out/evaluation.json").read_text())
+    assert written.robust_accuracy == report.robust_accuracy
+    assert command.main([*arguments, "--std", "0.5"]) == 2
+    assert "model_options: the record has " in capsys.readouterr().err
+    lines = "data: d.npz\noutput: b\nmean: [0.5]\nstd: [0.25]\n"
+    Path("own.yaml").write_text(CONFIG.format("mine:heads") + lines)
+    ready = prepare(Path("own.yaml"), Path("results"))
+    np.testing.assert_allclose(ready.target(ready.data.x), logits, rtol=1e-4, atol=1e-3)
+
+
+def test_a_tensorflow_data_set_and_names_of_classes(user_model, no_checks, monkeypatch):
+    batches = tf.data.Dataset.from_tensor_slices((BYTES, DIGITS.y)).batch(25)
+    titles = []
+    monkeypatch.setattr(Axes, "set_title", lambda _, title, **__: titles.append(title))
+    names = [f"digit{k}" for k in range(10)]
+    options = {"bounds": (0, 255), "class_names": names, **SHORT}
+    report = daa.evaluate(user_model, batches, out="out", **options)
+    assert report.notes[0].message == "60 images were read from the BatchDataset."
+    for text in (r"image \d+\nlabel (\d) digit\1", r"output (\d) digit\1"):
+        assert any(re.fullmatch(text, title) for title in titles)
+    expected = daa.evaluate(user_model, BYTES, DIGITS.y, **options).report.margin
+    np.testing.assert_array_equal(report.report.margin, expected)
 
 
 def test_channels_may_come_first(user_model, no_checks):
@@ -94,6 +163,8 @@ def test_channels_may_come_first(user_model, no_checks):
 
 
 def write_data():
+    Path("page.h5").write_text("<!DOCTYPE html>\n<html>", encoding="utf-8")
+    shutil.copy("net.keras", "net.h5")
     np.savez("other.npz", images=BYTES, y=DIGITS.y)
     np.savez("nan.npz", x=DIGITS.x * np.nan, y=DIGITS.y)
     np.savez("high.npz", x=BYTES, y=DIGITS.y + 1)
@@ -105,6 +176,9 @@ def write_data():
     ("model", "data", "options", "message"),
     [
         ("nothing", "d.npz", {}, "model: expected FOLDER/NAME with FOLDER .*, got 'nothing'"),
+        ("none.keras", "d.npz", {}, "none.keras: no such file; expected a .keras file"),
+        ("page.h5", "d.npz", {}, "page.h5: expected a .keras .*, got an HTML page; download"),
+        ("net.h5", "d.npz", {}, r"net.h5: expected a .keras file \(load another file with keras"),
         ("empty", "d.npz", {}, "model: expected FOLDER/NAME"),
         ("none:f", "d.npz", {}, "none:f: expected a module that can be imported, got ModuleNot"),
         ("mine:none", "d.npz", {}, "mine:none: mine: expected one of function, .*got 'none'"),
@@ -136,8 +210,13 @@ def test_a_mistake_is_named_and_nothing_is_written(user_model, model, data, opti
         ({"budget": float("nan")}, "budget: expected a finite number >= 1, got nan"),
         ({"minutes": 0}, "minutes: expected a finite number > 0, got 0"),
         ({"bounds": (0, 1, 2)}, "bounds: expected"),
+        ({"data_format": "zz"}, "data_format: expected one of channels_last, .*, got 'zz'"),
+        ({"norm": "L2"}, "evaluate: no option 'norm'; all .* L-infinity ball; .*method, budget"),
+        ({"buget": 5}, r"evaluate: no option 'buget'; .* did you mean budget\?"),
+        ({"bounds": (1, 0)}, "bounds: expected"),
         ({"seed": -1}, "seed: expected a whole number >= 0, got -1"),
-        ({"eps": "8"}, "eps: expected .* got '8'; a radius of 8 pixel .* 8/255"),
+        ({"eps": "8"}, "eps: expected .* got 8.0; a radius of 8 pixel .* 8/255"),
+        ({"eps": None}, "eps: is missing; a model of your own"),
         ({"minutes": 1, "method": "pgd"}, "minutes: pgd has no time limit"),
         ({"published": 87}, r"published: expected an accuracy in \[0, 1\], got 87"),
         ({"method": "pgd", "steps_per_shuffle": "x"}, "steps_per_shuffle: expected no such option"),
@@ -151,6 +230,24 @@ def test_a_wrong_argument_is_named_in_one_line(changes, message):
     with pytest.raises(InputError, match=message) as error:
         daa.evaluate(linear_target()[0], **arguments)
     assert len(str(error.value)) < 500
+
+
+def test_a_targeted_attack_reports_its_success_and_is_not_judged_by_untargeted_search(tmp_path):
+    target, w = linear_target()
+    options = {"method": "pgd", "budget": 20, "targeted": "least_likely", "progress": False}
+    logits = X.reshape(20, -1) @ w
+    right = logits.argmax(1)  # the labels: all images are classified correctly
+    result = daa.evaluate(target, X, right, eps=0.15, out=tmp_path, **options)
+    reached = (result.adv.reshape(20, -1) @ w).argmax(1) == logits.argmin(1)
+    assert 0 < result.success_rate == reached.mean() < 1
+    assert result.success_rate == result.verdict().success_rate
+    assert "search-wins" not in result.warnings
+    text, page = str(result), (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "PGD (targeted: least likely)" in text
+    assert f"success rate     {100 * reached.mean():.2f} %" in text
+    assert "robust accuracy" not in text
+    assert f"{100 * reached.mean():.2f} % success rate of a targeted attack</title>" in page
+    daa.evaluate(target, X, right, eps=0.15, out=tmp_path, **options)  # its own page is replaced
 
 
 def test_a_model_that_is_always_wrong_is_refused_with_the_likely_cause():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from daa import InputError
+from daa import Bounds, InputError, Target
 from daa.attacks import worst_case
 from daa.cli import evaluate as command
 from daa.evaluation import checks
@@ -76,3 +76,25 @@ def test_a_forced_evaluation_deletes_nothing_that_another_process_uses(tmp_path)
     assert {name: after.get(name) for name in before if name[0] != "."} == {
         name: content for name, content in before.items() if name[0] != "."
     }
+
+
+@pytest.mark.parametrize("method", ["pgd", "adaptive"])
+def test_results_of_other_bounds_or_of_a_changed_model_are_refused(tmp_path, method):
+    def model(factor, high=1):  # without a hash of the weights
+        return Target("mine", lambda x: TARGET.network(x * factor), (8, 8, 1), 10, Bounds(0, high))
+
+    options = {**SHORT, "budget": 4, "out": tmp_path, "method": method}
+    assert "bounds" in evaluate(model(1 / 255), DATA, **options).warnings
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    with pytest.raises(InputError, match=r"model_options: the record has None, .*255"):
+        evaluate(model(1 / 255, 255), DATA, **options)
+    changed = r": the stored results are for another model: .* was .* %, and is .* % now"
+    with pytest.raises(InputError, match=rf"{method}\.json{changed}"):
+        evaluate(model(1), DATA, **options)
+    (tmp_path / f"{method}.json").unlink()  # as of an unfinished evaluation
+    with pytest.raises(InputError, match=method + changed):
+        evaluate(model(1), DATA, **options)
+    with pytest.raises(InputError, match="state of a different run"):
+        evaluate(model(1 / 255, 255), DATA, **options)
+    after = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    assert before == {f"{method}.json": before[f"{method}.json"], **after}

@@ -24,7 +24,7 @@ hypothesis.settings.load_profile("fuzz")
 
 @pytest.fixture(scope="module", autouse=True)
 def isolated():
-    """No network, and no results of this checkout."""
+    """No network, no data sets and no weights."""
 
     def offline(*_, **__):
         raise OSError("no network in a fuzz test")
@@ -32,7 +32,6 @@ def isolated():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("socket.getaddrinfo", offline)
         patch.setattr("tensorflow.config.set_visible_devices", lambda *_: None)
-        patch.setattr("daa.runs.config.RESULTS", world.MISSING)
         patch.setenv("DAA_DATA", str(world.MISSING))
         patch.setenv("DAA_MODELS", str(world.MISSING))
         yield

@@ -181,7 +181,10 @@ def test_another_order_of_images_is_recognised(verify, gray):
         verify(challenge, array)
 
 
-def test_another_unit_is_recognised(verify, color):
+def test_another_unit_is_recognised(verify, color, gray):
+    for array in (255 * gray.clean_images(), (255 * gray.clean_images()).astype(np.uint8)):
+        with pytest.raises(InputError, match=r"seems to be in \[0, 255\]: divide it by 255"):
+            verify(gray, array)
     array = random_array(color, 8 / 255)
     with pytest.raises(InputError, match=r"seems to be in \[0, 1\] instead of \[0, 255\]"):
         verify(color, array / 255)
@@ -192,12 +195,12 @@ def test_another_unit_is_recognised(verify, color):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (np.zeros((100, 8, 8, 1)), r"shape must be \[100, 64\] .* got \[100"),
+        (np.zeros((100, 8, 8, 1)), r"shape must be .*, got \[100.*; use array.reshape\(100, 64\)"),
         (np.zeros((99, 64)), r"shape must be \[100, 64\] .*, got \[99, 64\]"),
         (np.array([None]), "expected an .npy file of numbers, got"),
         (np.zeros((100, 64), "U3"), "must hold numbers, got <U3"),
         (b"x" * 999, "expected an .npy file of numbers, got"),
-        (None, "expected an .npy file of numbers, got none"),
+        (None, "no such file; expected an .npy file of numbers"),
     ],
 )
 def test_files_without_a_usable_array_are_refused(tmp_path, gray, content, message):

@@ -83,6 +83,15 @@ def test_the_page_fits_the_screen_and_has_no_error_and_no_request(look, width, d
     assert images and set(images) == {"none"}  # no digit is inverted
 
 
+@pytest.mark.parametrize(
+    ("width", "column"), [(1280, "td:last-child"), (390, "td[class*=verdict]")]
+)
+def test_the_verdicts_of_the_report_are_on_the_screen(look, width, column):
+    page = look(RESULTS / "paper_surrogates" / "index.html", width)
+    cell = page.locator(f".verdicts {column}").first.bounding_box()
+    assert cell["x"] + cell["width"] <= width
+
+
 def test_all_folded_parts_fit_a_phone_and_their_text_is_legible(look):
     page = look(width=390)
     page.evaluate(OPEN)

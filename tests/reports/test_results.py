@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -68,9 +69,13 @@ def test_the_title_names_another_target(folder, change):
     assert load(folder).title.endswith(", on locuslab/fast_pgd_mnist")
 
 
-def test_result_folders_are_the_named_ones_or_all(folder, tmp_path):
+def test_result_folders_are_the_named_ones_or_those_in_results(folder, tmp_path, monkeypatch):
     assert results.folders([folder]) == [folder]
-    assert folder.name in [path.name for path in results.folders()]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="results: no result folders in this folder; name some"):
+        results.folders()
+    mine = shutil.copytree(folder, "results/mine")
+    assert results.folders() == [Path(mine)]
     with pytest.raises(InputError, match="none: no such folder"):
         results.folders([tmp_path / "none"])
     assert results.places([folder], tmp_path) == [(folder, tmp_path / "robust_mnist")]
@@ -78,8 +83,10 @@ def test_result_folders_are_the_named_ones_or_all(folder, tmp_path):
         results.places([folder, folder], tmp_path)
 
 
-def test_every_committed_folder_has_its_experiment_and_no_record_contradicts_it(recwarn):
-    for folder in results.folders():
+def test_every_committed_folder_has_its_experiment_and_no_record_contradicts_it(
+    all_committed, recwarn
+):
+    for folder in all_committed:
         loaded = load(folder)
         assert loaded.experiment is not None, folder
         assert loaded.missing == (), folder

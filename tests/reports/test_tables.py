@@ -2,7 +2,7 @@ import pytest
 
 from daa import AttackConfig
 from daa.cli import tables as script
-from daa.reports import page, results, tables, tabular, wording
+from daa.reports import page, tables, tabular, wording
 from daa.reports.publish import publish
 from daa.reports.results import ResultSet, load
 from daa.runs import config
@@ -14,8 +14,8 @@ def column(of: ResultSet, name: str) -> dict[str, str]:
     return dict(zip(runs, (row.get(name, "") for row in tables.table(of).rows), strict=False))
 
 
-def test_committed_tables_are_those_of_the_records(tmp_path, capsys):
-    folders = [folder for folder in results.folders() if folder.name != "quickstart"]
+def test_committed_tables_are_those_of_the_records(all_committed, tmp_path, capsys):
+    folders = [folder for folder in all_committed if folder.name != "quickstart"]
     script.main([*map(str, folders), "--out", str(tmp_path)])
     assert "table.md, table.csv, table.tex" in capsys.readouterr().out
     for folder in folders:

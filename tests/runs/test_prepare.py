@@ -54,11 +54,24 @@ def test_images_that_are_skipped_are_part_of_the_name_of_the_data(config, tmp_pa
 
 
 def test_another_target_has_its_own_folder_and_the_title_of_the_config(config, tmp_path):
-    config.write_text(CONFIG.replace("tiny/cnn", "madry_mnist/secret"), encoding="utf-8")
+    text = CONFIG.replace("tiny/cnn", "madry_mnist/secret")
+    config.write_text(text.replace(", paper: 60.0", ""), encoding="utf-8")
     ready = prepare(config, tmp_path, target="tiny/cnn")
     assert ready.folder == tmp_path / "table1-tiny-cnn"
     assert ready.experiment.title == "Mine"
     assert ready.about == {"config": "table1", "instead_of": "madry_mnist/secret"}
+
+
+@pytest.mark.parametrize(("title", "paper"), [("Mine", ", paper: 60.0"), ("My MNIST", "")])
+def test_a_target_of_another_data_set_gets_no_title_or_number_of_the_config(
+    config, tmp_path, title, paper
+):
+    text = CONFIG.replace("tiny/cnn", "madry_mnist/secret").replace(", paper: 60.0", paper)
+    config.write_text(text.replace("Mine", title), encoding="utf-8")
+    what = "paper's numbers belong" if paper else "title belongs"
+    message = f"table1.yaml: the {what} to mnist, but tiny/cnn is for digits; copy the config"
+    with pytest.raises(InputError, match=message):
+        prepare(config, tmp_path, target="tiny/cnn")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +79,7 @@ def test_another_target_has_its_own_folder_and_the_title_of_the_config(config, t
     [
         ("", {"target": ""}, "target: must be FOLDER/NAME or a model of your own"),
         ("", {"target": "a.b:c"}, "table1: data: is missing; 'a.b:c' needs a data set or a file"),
+        ("", {"target": "foo/bar"}, "table1.yaml: target: 'foo/bar' is no target, whose folders"),
         ("", {"images": 501}, "images: expected 1 to 500, got 501"),
         ("bounds: [0, 255]", {}, "table1: bounds: tiny/cnn has no such option"),
     ],

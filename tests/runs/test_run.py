@@ -241,14 +241,25 @@ def test_the_time_limit_ends_after_a_unit(tmp_path, monkeypatch, expected):
     clock, messages = itertools.count(1), []
     with monkeypatch.context() as patch:
         patch.setattr(scheduler.time, "monotonic", lambda: next(clock))
-        assert go(tmp_path, restarts=3, end=2, say=messages.append) == []
-        assert messages[-1].startswith("stopped at the time limit: 0 of 2 rows are finished; run")
+        with pytest.warns(UserWarning, match="stopped at the time limit: 0 of 2 rows are finished"):
+            assert go(tmp_path, restarts=3, end=2, say=messages.append) == []
         with np.load(tmp_path / "pgd-xent.npz") as arrays:
             assert len(arrays["unit_size"]) == 2
-        (first,) = go(tmp_path, restarts=3, end=3, say=messages.append)
+        with pytest.warns(UserWarning, match="1 of 2 rows are finished; run the same command"):
+            (first,) = go(tmp_path, restarts=3, end=3, say=messages.append)
     assert first.row == PGD
     go(tmp_path, restarts=3)
     survive.compare(expected, tmp_path)
+
+
+def test_the_time_of_a_long_run_is_estimated_before_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scheduler, "TIMED", 0)
+    go(tmp_path / "short", restarts=1, progress=True)
+    assert "about" not in capsys.readouterr().err
+    monkeypatch.setattr(scheduler, "LONG", 0)
+    go(tmp_path / "long", restarts=1, progress=True)
+    count = 2 * len(DATA) * PGD.attack.steps
+    assert f"minutes for {count:,} gradients on this device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("share", "writes"), [(1e9, 6), (1e-9, 4)])

@@ -71,6 +71,10 @@ def test_a_stale_path_in_the_folder_is_no_obstacle(prefix, arrays):
         record.write_text(f'model_checkpoint_path: "{recorded}"\n', encoding="utf-8")
         assert_same(checkpoints.read(prefix.parent), arrays)
     record.write_text('model_checkpoint_path: "gone-1"\n', encoding="utf-8")
+    message = "checkpoint: names gone-1, which is not in .* one of checkpoint-7, checkpoint-9"
+    with pytest.raises(InputError, match=message):
+        checkpoints.read(prefix.parent)
+    record.unlink()
     with pytest.raises(InputError, match="with one TF1 checkpoint, got checkpoint-7, checkpoint-9"):
         checkpoints.read(prefix.parent)
 
@@ -137,11 +141,17 @@ def test_pytorchs_own_files_in_both_formats(tmp_path, arrays, zipped):
         torch.save(state, path, _use_new_zipfile_serialization=zipped)
 
     tensors = {name: torch.nn.Parameter(torch.from_numpy(a)) for name, a in arrays.items()}
-    for state in (tensors, {"state_dict": tensors, "epoch": 3}, [tensors]):
+    for key in ("state_dict", "model", "model_state_dict"):
+        save({key: tensors, "epoch": 3})
+        assert_same(checkpoints.read(path), arrays)
+    for state in (tensors, [tensors]):
         save(state)
         assert_same(checkpoints.read(path), arrays)
     save({"half": torch.ones(2, dtype=torch.bfloat16)})
     assert checkpoints.read(path)["half"].tolist() == [1, 1]
+    save({"net": tensors})
+    with pytest.raises(InputError, match="weights by name, got no tensor under 'net'"):
+        checkpoints.read(path)
     for state in ({"sparse": torch.eye(3).to_sparse()}, {"code": print}, {"a": 3}, [], None):
         save(state) if state is not None else path.write_bytes(path.read_bytes()[:-30])
         with pytest.raises(InputError, match=r"expected PyTorch weights by name, got [^\n]+$"):

@@ -101,8 +101,25 @@ def test_a_hash_is_of_all_bytes_of_all_files(tmp_path):
     b.write_bytes(b"abc")
     assert files.sha256(a, b) == hashlib.sha256(bytes(3_000_000) + b"abc").hexdigest()
     assert files.sha256(b, algorithm="md5") == hashlib.md5(b"abc").hexdigest()
-    with pytest.raises(InputError, match="c: expected a file, got none"):
+    with pytest.raises(InputError, match="c: no such file; expected a file"):
         files.sha256(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "\n<!DOCTYPE html><html>",
+            "a.npz: expected .*, got an HTML page; download it again",
+        ),
+        ("version https://git-lfs.github.com/spec/v1\n", "got a pointer of Git LFS; run git lfs"),
+        ("else", "a.npz: expected an .npz file of arrays, got File is not a zip file"),
+    ],
+)
+def test_a_failed_download_is_recognised(tmp_path, content, message):
+    (tmp_path / "a.npz").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        files.read_npz(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize(
@@ -113,14 +130,12 @@ def test_a_hash_is_of_all_bytes_of_all_files(tmp_path):
         (rb'"\ud800"', "surrogates not allowed"),
         (b'{"a": [1, 2', "Expecting ',' delimiter"),
         (b"\xff\xfe", "can't decode byte"),
-        (None, "none"),
     ],
-    ids=["nan", "deep", "surrogate", "truncated", "no text", "missing"],
+    ids=["nan", "deep", "surrogate", "truncated", "no text"],
 )
 def test_a_damaged_json_file_is_refused_in_one_line(tmp_path, content, message):
     path = tmp_path / "a.json"
-    if content is not None:
-        path.write_bytes(content)
+    path.write_bytes(content)
     with pytest.raises(InputError, match=rf"a.json: expected a record, got .*{message}") as error:
         files.read_json(path, "a record")
     assert "\n" not in str(error.value)
@@ -158,7 +173,6 @@ def other_member(path):
         (other_member, "the file read.me inside"),
         (lambda path: np.save(path.open("wb"), NUMBERS), "not a zip file"),
         (lambda path: path.write_bytes(b""), "not a zip file"),
-        (lambda path: None, "none"),
     ],
 )
 def test_a_damaged_npz_file_is_refused(tmp_path, write, message):

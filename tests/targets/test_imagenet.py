@@ -206,7 +206,7 @@ def test_images_are_resized_as_tensorflow_1_does_it(monkeypatch):
         ("file,label\na.JPEG,1000\n", "line 2: expected a file and a class from 0 to 999, got"),
         ("file,label\na.JPEG\n", "line 2: expected a file and a class"),
         ("file,label\n../a.JPEG,1\n", "expected file names without folders, got '../a.JPEG'"),
-        ("file,label\nb.JPEG,1\n", "b.JPEG: expected an image, got none"),
+        ("file,label\nb.JPEG,1\n", "b.JPEG: no such file; expected an image"),
     ],
 )
 def test_labels_that_do_not_fit_are_named(folder, labels, message):

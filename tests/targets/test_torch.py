@@ -1,11 +1,15 @@
 """Targets from PyTorch modules: the same logits and gradients, from a copy on the CPU."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from daa import AttackConfig, InputError, Target, worst_case
 from daa.attacks.losses import xent
 from daa.target import NoteWarning, input_gradient, predict
+from daa.targets import user_models
+from daa.targets.files import sha256
 
 SHAPE, CLASSES = (6, 5, 3), 4
 X = np.random.default_rng(0).random((8, *SHAPE), dtype=np.float32)
@@ -57,11 +61,11 @@ def test_bounds_and_layout(torch):
     target = Target.from_torch(module, image_shape=SHAPE, **options)
     expected = module(torch.tensor(255 * X)).detach().numpy()
     np.testing.assert_allclose(predict(target, X), expected, rtol=1e-4, atol=1e-4)
-    with pytest.raises(InputError, match=r"module: expected a torch.nn.Module, got 'net.pt'"):
-        Target.from_torch("net.pt", image_shape=SHAPE)
+    with pytest.raises(InputError, match=r"module: expected a torch.nn.Module, got 3"):
+        Target.from_torch(3, image_shape=SHAPE)
 
 
-@pytest.mark.parametrize("kind", ["layer", "attribute", "function"])
+@pytest.mark.parametrize("kind", ["layer", "twice", "attribute", "function"])
 def test_a_final_softmax_is_taken_off_or_its_logarithm_is_attacked(torch, module, kind):
     class Attribute(torch.nn.Module):
         def __init__(self):
@@ -73,7 +77,8 @@ def test_a_final_softmax_is_taken_off_or_its_logarithm_is_attacked(torch, module
             return out.softmax(1) if kind == "function" else self.last(out)
 
     last = torch.nn.Softmax(dim=1)
-    model = torch.nn.Sequential(module, last) if kind == "layer" else Attribute()
+    ends = {"layer": [last], "twice": [last, torch.nn.Softmax(dim=1)]}.get(kind)
+    model = torch.nn.Sequential(module, *ends) if ends else Attribute()
     code = "softmax-logarithm" if kind == "function" else "softmax-removed"
     with pytest.warns(NoteWarning, match=rf"\[{code}\]"):
         target = Target.from_torch(model, image_shape=SHAPE)
@@ -83,11 +88,93 @@ def test_a_final_softmax_is_taken_off_or_its_logarithm_is_attacked(torch, module
     np.testing.assert_allclose(predict(target, X), logits, rtol=1e-4, atol=1e-5)
 
 
+def kept(module):
+    """A module that keeps its logits, which autograd made."""
+    module.register_forward_hook(lambda module, _, logits: setattr(module, "kept", logits))
+    module.eval()(module[0].weight.new_zeros(2, 3, 6, 5))
+    return module.train()
+
+
+def locked(module):
+    module[1].lock = threading.Lock()
+    return module
+
+
+def normed(torch, module):
+    module[5] = torch.nn.utils.weight_norm(module[5])
+    return module
+
+
+def extra(torch, module):
+    class Extra(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = module
+
+        def forward(self, x):
+            return self.body(x.sub_(0.5).add_(0.5))
+
+        def get_extra_state(self):
+            return {"version": 1, "object": object()}
+
+    return Extra()
+
+
+MODULES = {
+    "keeps a tensor": lambda torch, module: kept(module),
+    "has a lock": lambda torch, module: locked(module),
+    "weight_norm": normed,
+    "extra state, changes its input": extra,
+    "in-place": lambda torch, module: torch.nn.Sequential(torch.nn.ReLU(inplace=True), module),
+    "script": lambda torch, module: torch.jit.script(module),
+    "trace": lambda torch, module: torch.jit.trace(module.eval(), torch.rand(2, 3, 6, 5)),
+    "float64": lambda torch, module: module.double(),
+    "bfloat16": lambda torch, module: module.bfloat16(),
+}
+
+
+@pytest.mark.parametrize("kind", MODULES)
+@pytest.mark.filterwarnings("ignore")
+def test_modules_of_many_kinds(torch, module, kind):
+    logits, grad = reference(torch, module)
+    module.train()
+    made = MODULES[kind](torch, module)
+    training = made.training
+    target = Target.from_torch(made, image_shape=SHAPE)
+    assert made.training == training
+    cast = [f"The {kind} weights of the module are cast to float32."] * ("float" in kind)
+    assert [note.message for note in target.notes] == cast
+    close = {"rtol": 0.05, "atol": 0.01} if kind == "bfloat16" else {"rtol": 1e-4, "atol": 1e-5}
+    np.testing.assert_allclose(predict(target, X), logits, **close)
+    np.testing.assert_allclose(input_gradient(target, X, Y, xent), grad, **close)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_torchscript_file_is_a_model(torch, module, tmp_path):
+    expected, _ = reference(torch, module)
+    torch.jit.save(torch.jit.script(module.eval()), tmp_path / "net.pt")
+    target = user_models.load(tmp_path / "net.pt", image_shape=SHAPE)
+    assert (target.name, target.weights_sha256) == ("net", sha256(tmp_path / "net.pt"))
+    np.testing.assert_allclose(predict(target, X), expected, rtol=1e-5, atol=1e-6)
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    with pytest.raises(InputError, match=r"net.pth: expected a TorchScript file \(for weights, "):
+        user_models.load(str(tmp_path / "net.pth"), image_shape=SHAPE)
+
+
+def test_modules_without_values_or_gradient_are_named(torch):
+    nn = torch.nn
+    message = r"Sequential: has lazy or meta parameters without values; load the weights, or call"
+    for layer in (nn.LazyLinear(CLASSES), nn.Linear(90, CLASSES, device="meta")):
+        with pytest.raises(InputError, match=message):
+            Target.from_torch(nn.Sequential(nn.Flatten(), layer), image_shape=SHAPE)
+
+
 @pytest.mark.parametrize(
     "forward, message",
     [
         (lambda x: x.flatten(1).argmax(1, keepdim=True), "got 'torch.int64 without one'"),
         (lambda x: x.detach().flatten(1), "got 'torch.float32 without one'"),
+        (lambda x: x.detach().flatten(1).requires_grad_(), "got 'torch.float32 without one'"),
         (lambda x: x, r"output: expected logits \[1, K\] of one image, got \[1, 3, 6, 5\]"),
         (lambda x: x @ x, r"expected a module that takes images of shape \['N', 3, 6, 5\], got"),
     ],

@@ -1,11 +1,14 @@
 """Models of a user as targets: a final softmax or sigmoid is removed or inverted."""
 
+from collections import namedtuple
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
 
-from daa import AttackConfig, Target, worst_case
+from daa import AttackConfig, InputError, Target, worst_case
 from daa.attacks.losses import xent
 from daa.target import input_gradient, predict
 from daa.targets import user_models as models
@@ -40,13 +43,25 @@ def after(end):
     [
         (after(tf.sigmoid), "sigmoid-removed"),
         (after(tf.nn.softmax), "softmax-removed"),
+        (lambda x: tf.nn.softmax(after(tf.nn.softmax)(x)), "softmax-removed"),
+        (lambda x: tf.nn.softmax(tf.function(after(tf.nn.softmax))(x)), "softmax-removed"),
         (tf.function(after(tf.sigmoid)), "sigmoid-removed"),
         (tf.function(after(tf.nn.softmax)), "softmax-removed"),
         (lambda x: tf.identity(tf.reshape(tf.sigmoid(NETWORK(x)), [-1, 10])), "sigmoid-removed"),
         (lambda x: tf.cast(tf.nn.softmax(NETWORK(x)), tf.float64), "output-cast softmax-removed"),
         (Target("own", after(tf.sigmoid), (8, 8, 1), 10), "sigmoid-removed"),
     ],
-    ids=["sigmoid", "softmax", "graph", "graph of softmax", "reshaped", "cast", "target"],
+    ids=[
+        "sigmoid",
+        "softmax",
+        "twice",
+        "twice, graph",
+        "graph",
+        "graph of softmax",
+        "reshaped",
+        "cast",
+        "target",
+    ],
 )
 def test_the_end_is_removed(network, code):
     target = target_of(network)
@@ -66,6 +81,59 @@ def test_an_end_that_cannot_be_removed_is_inverted(end, code):
     expected = Z - (tf.reduce_logsumexp(Z, axis=1, keepdims=True) if end is opaque_softmax else 0)
     np.testing.assert_allclose(logits[small], expected[small], rtol=1e-2, atol=1e-2)
     assert small.sum() > 10
+
+
+@pytest.mark.parametrize("end", [tf.identity, tf.sigmoid, opaque_sigmoid, tf.squeeze])
+def test_one_output_is_two_classes(end):
+    """Class 1 where the logit is above 0; the sum of all logits is not in [0, 1]."""
+    z = 0.1 * Z.sum(axis=1, keepdims=True)
+    target = target_of(lambda x: end(0.1 * tf.reduce_sum(NETWORK(x), axis=1, keepdims=True)))
+    assert target.notes[-1].code == "one-output" and target.classes == 2
+    small = np.abs(z[:, 0]) < 8
+    logits = predict(target, DATA.x)[small]
+    np.testing.assert_allclose(logits, np.hstack([-z, z])[small], rtol=1e-2, atol=1e-2)
+    assert small.sum() > 20 and 0 < (z > 0).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("outputs", "output"),
+    [
+        (lambda z: {"logits": z, "features": 0 * z}, None),
+        (lambda z: {"other": 0 * z, "b": z}, "b"),
+        (lambda z: (0 * z, z), "1"),
+        (lambda z: [z], None),
+        (lambda z: namedtuple("Outputs", "logits aux")(z, 0 * z), None),
+        (lambda z: SimpleNamespace(loss=None, logits=z), None),
+        (lambda z: SimpleNamespace(head=z, logits=0 * z), "head"),
+    ],
+)
+def test_one_of_several_outputs(outputs, output):
+    def network(x):
+        assert tf.is_tensor(x)
+        return outputs(NETWORK(x))
+
+    target = models.load(network, image_shape=(8, 8, 1), output=output)
+    np.testing.assert_allclose(predict(target, DATA.x), Z, rtol=1e-4, atol=1e-4)
+    assert target(DATA.x).shape == Z.shape  # images as a NumPy array
+    with pytest.raises(InputError, match=r"output: expected one of .*, got 'none'"):
+        models.load(network, image_shape=(8, 8, 1), output="none")
+
+
+def test_several_outputs_need_a_choice():
+    with pytest.raises(InputError, match="<lambda>: output: expected one of 0, 1, got None"):
+        target_of(lambda x: (NETWORK(x), NETWORK(x)))
+
+
+def test_mean_and_std_of_each_channel():
+    x = np.random.default_rng(0).random((5, 4, 4, 3), dtype=np.float32)
+    mean, std = (120.0, 110.0, 100.0), (60.0, 50.0, 40.0)
+    options = {"image_shape": (4, 4, 3), "bounds": (0, 255), "mean": mean, "std": std}
+    target = models.load(lambda x: tf.reshape(x, [-1, 48]), **options)
+    expected = ((255 * x - mean) / std).reshape(5, -1)
+    np.testing.assert_allclose(predict(target, x), expected, rtol=1e-4, atol=1e-5)
+    for name, wrong in {"mean": (1.0, 2.0), "std": (0.0,)}.items():
+        with pytest.raises(InputError, match=f"{name}: expected one number or 3, one for each"):
+            models.load(lambda x: tf.reshape(x, [-1, 48]), **{**options, name: wrong})
 
 
 def test_custom_gradients_stay():
@@ -152,3 +220,14 @@ def test_a_module_is_loaded_from_the_working_directory(tmp_path, monkeypatch):
     target = models.load("of_user:f", image_shape=(8, 8, 1))
     assert (target.name, target.classes) == ("of_user:f", 10)
     assert models.load(target) is target
+
+
+def test_the_error_is_of_the_layout_that_the_model_accepts():
+    def model(x):
+        if x.shape[1] != 3:
+            raise ValueError("expected 3 channels, but got 8")
+        return tf.zeros([len(x), 2, 2])
+
+    for layouts in (None, "channels_last", "channels_first"):
+        with pytest.raises(InputError, match=r"mine: output: expected logits .* got \[10, 2, 2\]"):
+            models.load(model, image_shape=(8, 8, 3), data_format=layouts, name="mine")

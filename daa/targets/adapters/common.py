@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -20,6 +20,10 @@ from daa.targets.files import reading
 from daa.tensorflow import tf
 
 _PROBES = 10  # images in the first call of a model
+_ONE = (
+    "The model has one output z for two classes; their logits are -z and z, so the model predicts "
+    "class 1 where z > 0."
+)
 
 
 def target_of(
@@ -32,6 +36,7 @@ def target_of(
     spec: tf.TensorSpec | None = None,
     data_format: DataFormat = "channels_last",
     candidates: Iterable[Candidate] = (),
+    notes: Iterable[Note] = (),
     xla: bool = True,
 ) -> Target:
     """A target from a function, checked with some images.
@@ -46,39 +51,56 @@ def target_of(
         weights_sha256: called after the function.
         spec: shape and type of the function's input; None for float32 images of `image_shape`.
         candidates: versions of the function without its end, in addition to the usual ones.
+        notes: on changes to the model before the call.
     """
-    sizes = spec.shape.as_list() if spec is not None and spec.shape.rank is not None else None
+    sizes = spec.shape.as_list() if spec is not None and spec.shape.rank else None
+    fixed = bool(sizes and sizes[0])  # the number of images
     shape = layouts.image_shape_of(sizes, image_shape, data_format, name)
-    notes, default = list[Note](), (0.0, 1.0)
+    notes, default = list(notes), (0.0, 1.0)
     if spec is not None and not spec.dtype.is_floating:
         call, candidates, note = graphs.of_integers(call, spec, name)
-        notes, default = [note], (0.0, 255.0)
-    network = layouts.in_layout(call, sizes, shape, data_format)
-    candidates = (
-        (end, layouts.in_layout(other, sizes, shape, data_format)) for end, other in candidates
-    )
+        notes, default = [*notes, note], (0.0, 255.0)
+    if fixed:
+        spec = tf.TensorSpec(sizes, tf.float32)
+        candidates = chain(candidates, graphs.without_end(call, spec, name))
+
     native = layouts.bounds_of(bounds, name, default)
     pixels = _probes(shape, native)
-    out = _outputs(network, pixels, shape, name)
+    out = _outputs(layouts.in_layout(call, sizes, shape, data_format), pixels, shape, name)
     outputs = list(out.shape)
-    valid = len(outputs) == 2 and outputs[0] == _PROBES and outputs[1] >= 2
-    require(valid, f"{name}: output", f"logits [{_PROBES}, K >= 2] of {_PROBES} images", outputs)
+    one = outputs in ([_PROBES], [_PROBES, 1])
+    valid = one or (len(outputs) == 2 and outputs[0] == _PROBES and outputs[1] >= 2)
+    require(valid, f"{name}: output", f"logits [{_PROBES}, K] of {_PROBES} images", outputs)
     floats = out.dtype.is_floating
     require(floats, f"{name}: output", "logits with a gradient", out.dtype.name)
     if out.dtype != tf.float32:
         cast = f"The outputs of the model are {out.dtype.name}; they are cast to float32."
         notes.append(Note("output-cast", cast))
+
+    def in_layout(call: Network) -> Network:
+        network = layouts.in_layout(call, sizes, shape, data_format)
+        return (lambda x: tf.reshape(network(x), [-1, 1])) if one else network
+
+    def laid_out(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        for end, other, further in candidates:
+            yield end, in_layout(other), laid_out(further)
+
+    network = in_layout(call)
     usual = graphs.without_end(network, tf.TensorSpec([None, *shape], tf.float32), name)
-    network, ends = logits.of(network, pixels, out, chain(candidates, usual))
+    out = tf.reshape(out, [_PROBES, -1])
+    network, ends = logits.of(network, pixels, out, chain(laid_out(candidates), usual))
+    if one:
+        network = _two_classes(network)
+        ends.append(Note("one-output", _ONE))
     target = Target(
         name=name,
         network=lambda x: tf.cast(network(x), tf.float32),
         image_shape=shape,
-        classes=outputs[1],
+        classes=2 if one else outputs[1],
         bounds=native,
         weights_sha256=weights_sha256(),
         notes=(*notes, *ends),
-        xla=xla,
+        xla=xla and not fixed,
     )
     _check_gradient(target)
     for note in target.notes:
@@ -100,8 +122,9 @@ def with_logits(target: Target) -> Target:
 def _probes(image_shape: Shape, bounds: Bounds) -> tf.Tensor:
     """Native pixels of very different images: from plain grey to pure noise."""
     rng = np.random.default_rng(0)
-    noise, grey = (rng.random((_PROBES, *size)) for size in (image_shape, (1, 1, 1)))
-    contrast = np.linspace(0, 1, _PROBES).reshape(-1, 1, 1, 1)
+    ones = [1] * len(image_shape)
+    noise, grey = (rng.random((_PROBES, *size)) for size in (image_shape, ones))
+    contrast = np.linspace(0, 1, _PROBES).reshape(-1, *ones)
     images = (grey + contrast * (noise - grey)).astype(np.float32)
     return tf.constant(bounds.to_native(images), tf.float32)
 
@@ -125,18 +148,33 @@ def _check_gradient(target: Target) -> None:
         )
 
 
+def _two_classes(network: Network) -> Network:
+    """The logits -z and z of two classes, from one logit z. [N, 1] -> [N, 2]."""
+
+    def logits(x: tf.Tensor) -> tf.Tensor:
+        z = tf.cast(network(x), tf.float32)
+        return tf.concat([-z, z], axis=1)
+
+    return logits
+
+
 def output_of(outputs: Any, output: str | None, name: str) -> Any:
-    """The output to attack; `output` names it in a mapping, None for "logits" or a single one."""
+    """The output to attack, from a tensor, a mapping, a sequence or an object with attributes.
+
+    `output` is its name or number; None for a single output or for "logits".
+    """
+    if isinstance(outputs, (list, tuple)):
+        names = getattr(outputs, "_fields", range(len(outputs)))
+        outputs = dict(zip(map(str, names), outputs, strict=True))
+    elif not isinstance(outputs, Mapping) and hasattr(outputs, "logits"):
+        outputs = vars(outputs)
     if isinstance(outputs, Mapping):
         names = [str(key) for key in outputs]
         if output is None:
-            output = names[0] if len(names) == 1 else "logits"
+            output = names[0] if len(names) == 1 else "logits" if "logits" in names else None
         require(output in names, f"{name}: output", f"one of {', '.join(names)}", output)
         return outputs[output]
-    require(output is None, f"{name}: output", "none, as the outputs have no names", output)
-    if isinstance(outputs, (list, tuple)):
-        require(len(outputs) == 1, f"{name}: outputs", "1", len(outputs))
-        return outputs[0]
+    require(output is None, f"{name}: output", "none, because the model has one output", output)
     return outputs
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from daa.errors import InputError
@@ -63,14 +63,17 @@ def of_integers(
     def rounding(network: Network) -> Network:
         return lambda x: network(rounded(x))
 
+    def rounded_candidates(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        for end, network, further in candidates:
+            yield end, rounding(network), rounded_candidates(further)
+
     note = Note(
         "whole-pixels",
         f"The model takes {integer.name}, so it sees images rounded to whole pixel values; the "
         "gradient passes the rounding unchanged.",
     )
     flat = _Flat(flat.graph, tf.float32, flat.input, flat.output)
-    candidates = ((end, rounding(network)) for end, network in _without_end(flat))
-    return rounding(_runnable(flat, flat.output)), candidates, note
+    return rounding(_runnable(flat)), rounded_candidates(_without_end(flat)), note
 
 
 def without_end(call: Network, spec: tf.TensorSpec, name: str) -> Iterator[Candidate]:
@@ -89,19 +92,20 @@ def _without_end(flat: _Flat) -> Iterator[Candidate]:
         end = nodes[_operation(end.input[0])]
     if end.op in ENDS:
         logits = end.input[0]
-        yield ENDS[end.op], _runnable(flat, logits if ":" in logits else f"{logits}:0")
+        rest = replace(flat, output=logits if ":" in logits else f"{logits}:0")
+        yield ENDS[end.op], _runnable(rest), _without_end(rest)
 
 
-def _runnable(flat: _Flat, output: str) -> Network:
-    """A callable with a gradient, which ends at a tensor of the graph."""
+def _runnable(flat: _Flat) -> Network:
+    """A callable with a gradient."""
     imported = tf.compat.v1.wrap_function(
         lambda: tf.graph_util.import_graph_def(flat.graph, name=""), []
     )
     element = imported.graph.as_graph_element
-    pruned = imported.prune(element(f"{flat.input}:0"), element(output))
+    pruned = imported.prune(element(f"{flat.input}:0"), element(flat.output))
     return lambda x: pruned(tf.cast(x, flat.dtype))
 
 
 def _operation(tensor: str) -> str:
-    """Name of the operation of a tensor or a control input."""
-    return tensor.lstrip("^").partition(":")[0]
+    """Name of the operation of a tensor; of a control input, a name that no operation has."""
+    return tensor.partition(":")[0]

@@ -12,7 +12,7 @@ from daa.errors import require
 from daa.target import Bounds, Target
 from daa.targets import files
 from daa.targets.adapters import common
-from daa.targets.adapters.layouts import DataFormat
+from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.tensorflow import tf
 
 
@@ -21,7 +21,7 @@ def from_keras(
     *,
     bounds: Bounds | tuple[float, float] | None = None,
     name: str | None = None,
-    image_shape: tuple[int, int, int] | None = None,
+    image_shape: Shape | None = None,
     data_format: DataFormat = "channels_last",
     output: str | None = None,
 ) -> Target:
@@ -38,7 +38,8 @@ def from_keras(
         bounds: lowest and highest pixel value of the model's input; None for (0, 1), or for
             (0, 255) with integer inputs.
         name: name of the target; None for the name of the model or the file.
-        image_shape: (H, W, C) in any data format; None to read it from the model.
+        image_shape: (H, W, C), (F,) or (D, H, W, C) in any data format; None to read it from the
+            model.
         data_format: layout of the model's input. Images of targets are always channels-last.
         output: name of the output, if the model has several.
 
@@ -77,9 +78,10 @@ def from_keras(
 
 def _load(path: Path) -> Any:
     """The model in a .keras file, loaded in safe mode, which refuses code inside the file."""
-    valid = path.suffix == ".keras" and zipfile.is_zipfile(path)
     expected = "a .keras file (load another file with keras.models.load_model, give the model)"
-    require(valid, str(path), expected, path.name)
+    with files.reading(path, expected, (Exception,)):
+        zipfile.ZipFile(path).close()
+        require(path.suffix == ".keras", str(path), expected, path.name)
     expected = "a model that Keras loads without code (load it in your own code, give the model)"
     with files.reading(path, expected, (Exception,)):
         return keras.saving.load_model(path, compile=False, safe_mode=True)

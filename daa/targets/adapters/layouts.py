@@ -7,13 +7,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from daa.errors import is_number, is_whole, require
-from daa.target import Bounds
+from daa.errors import is_number, require
+from daa.target import SHAPES, Bounds, is_shape
 from daa.targets.adapters.logits import Network
 from daa.tensorflow import tf
 
 DataFormat = Literal["channels_last", "channels_first"]
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 def image_shape_of(
@@ -28,15 +28,13 @@ def image_shape_of(
     require(valid, f"{name}: data_format", f"one of {', '.join(formats)}", data_format)
     if image_shape is not None:
         sizes = tuple(image_shape)
-        valid = len(sizes) == 3 and all(is_whole(size) and size >= 1 for size in sizes)
-        require(valid, f"{name}: image_shape", "(H, W, C)", sizes)
-        return sizes  # type: ignore[return-value]
+        require(is_shape(sizes), f"{name}: image_shape", SHAPES, sizes)
+        return sizes
     inputs = tuple(shape or ())[1:]
     if len(inputs) == 2:
         inputs = (*inputs, 1) if data_format == "channels_last" else (1, *inputs)
-    valid = len(inputs) == 3 and None not in inputs
-    expected = f"(H, W, C), as the input of the model has the shape {shape and tuple(shape)}"
-    require(valid, f"{name}: image_shape", expected, image_shape)
+    expected = f"{SHAPES}; the input of the model has the shape {shape and tuple(shape)}"
+    require(is_shape(inputs), f"{name}: image_shape", expected, image_shape)
     if data_format == "channels_first":
         inputs = (*inputs[1:], inputs[0])
     return inputs  # type: ignore[return-value]
@@ -44,21 +42,40 @@ def image_shape_of(
 
 def input_shape(image_shape: Shape, data_format: DataFormat) -> Shape:
     """Shape of an image in the layout of the model's input."""
-    height, width, channels = image_shape
-    return (channels, height, width) if data_format == "channels_first" else image_shape
+    *sizes, channels = image_shape
+    return (channels, *sizes) if data_format == "channels_first" else image_shape
 
 
 def in_layout(
     call: Network, shape: Sequence[int | None] | None, image_shape: Shape, data_format: DataFormat
 ) -> Network:
-    """A function of images [N, H, W, C] from a model with another layout or rank of the input."""
-    sizes = [size or 0 for size in list(shape or ())[1:]]  # 0 for a size that varies
-    reshaped = len(sizes) not in (0, 3) and np.prod(sizes) == np.prod(image_shape)
+    """A function of N images from a model with another layout, rank or fixed N of the input."""
+    batch, *sizes = [size or 0 for size in shape or (0,)]  # 0 for a size that varies
+    rank = len(image_shape)
+    reshaped = len(sizes) not in (0, rank) and np.prod(sizes) == np.prod(image_shape)
+    batched = _in_batches(call, batch) if batch else call
 
     def network(x: tf.Tensor) -> tf.Tensor:
         if data_format == "channels_first":
-            x = tf.transpose(x, [0, 3, 1, 2])
-        return call(tf.reshape(x, [-1, *sizes]) if reshaped else x)
+            x = tf.transpose(x, [0, rank, *range(1, rank)])
+        return batched(tf.reshape(x, [-1, *sizes]) if reshaped else x)
+
+    return network
+
+
+def _in_batches(call: Network, size: int) -> Network:
+    """A function of any number of images; repeated images complete the last batch."""
+
+    def network(x: tf.Tensor) -> tf.Tensor:
+        count = tf.shape(x)[0]
+        rows = tf.reshape(tf.range(-(-count // size) * size) % count, [-1, size])
+        outputs = tf.map_fn(
+            lambda batch: tf.cast(call(tf.gather(x, batch)), tf.float32),
+            rows,
+            fn_output_signature=tf.float32,
+        )
+        shape = tf.concat([[-1], tf.shape(outputs)[2:]], axis=0)
+        return tf.reshape(outputs, shape)[:count]
 
     return network
 

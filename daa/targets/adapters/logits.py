@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +17,14 @@ from daa.target import Note
 from daa.tensorflow import tf
 
 Network = Callable[["tf.Tensor"], "tf.Tensor"]
-# The removed activation, "softmax" or "sigmoid", and the rest of the model.
-Candidate = tuple[str, Network]
+# The removed activation, "softmax" or "sigmoid", the rest of the model, and the candidates for the
+# end of the rest.
+Candidate = tuple[str, Network, Iterable[Any]]
 
 # Final operations of TensorFlow, and their names in notes.
 ENDS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 # Operations after such an end which keep all values.
-THROUGH = ("Cast", "Identity", "Reshape", "Squeeze", "StopGradient")
+THROUGH = ("Cast", "EnsureShape", "Identity", "Reshape", "Squeeze", "StopGradient")
 _TINY = 1e-30  # added to probabilities, as log(0) is infinite
 _LEAST = 20  # fewer logits may all lie in [0, 1] by chance
 
@@ -34,16 +36,24 @@ def of(
 
     `pixels` are very different images [N, H, W, C], `out` are their outputs [N, K]. `candidates`
     are versions of the model without its end; the first with the same outputs after the activation
-    wins.
+    wins, and loses its end too.
     """
     precise = out.dtype.size >= 4
     values = tf.cast(out, tf.float64).numpy()
     if not ((values >= 0) & (values <= 1)).all():
         return call, []
-    for end, network in chain(_cut(call), candidates):  # lazily, as each costs time
+    candidates = iter(candidates)
+    for end, network, further in chain(_cut(call), candidates):  # lazily, as each costs time
         if _same(end, network, pixels, values, 1e-5 if precise else 1e-2):
-            return network, [Note(f"{end}-removed", f"The final {end} of the model is taken off.")]
-    if np.abs(values.sum(axis=1) - 1).max() < (1e-4 if precise else 1e-2):
+            note = Note(f"{end}-removed", f"The final {end} of the model is taken off.")
+            # Candidates from the graph of the model show what a cut of its code does not.
+            further = chain(further, (c for _, _, more in candidates for c in more))
+            rest, notes = of(network, pixels, network(pixels), further)
+            if any(note.code == "sigmoid-inverted" for note in notes):
+                return network, [note]  # logits may lie in [0, 1]
+            return rest, list(dict.fromkeys([note, *notes]))
+    one = values.shape[1] == 1
+    if not one and np.abs(values.sum(axis=1) - 1).max() < (1e-4 if precise else 1e-2):
         return (lambda x: tf.math.log(tf.cast(call(x), tf.float32) + _TINY)), [
             Note(
                 "softmax-logarithm",
@@ -52,7 +62,7 @@ def of(
                 "Give a model that returns logits.",
             )
         ]
-    if values.size < _LEAST:
+    if values.size < _LEAST and not one:
         return call, []
     return (lambda x: _inverse_sigmoid(call(x))), [
         Note(
@@ -81,7 +91,7 @@ def _cut(call: Network) -> Iterator[Candidate]:
     variables, and custom gradients remain.
     """
     for operation, end in ENDS.items():
-        yield end, partial(_before, call, operation)
+        yield end, partial(_before, call, operation), ()
 
 
 def _before(call: Network, operation: str, x: tf.Tensor) -> tf.Tensor:

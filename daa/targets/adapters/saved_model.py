@@ -11,7 +11,7 @@ from daa.errors import require
 from daa.target import Bounds, Target
 from daa.targets import files
 from daa.targets.adapters import common
-from daa.targets.adapters.layouts import DataFormat
+from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.tensorflow import tf
 
 
@@ -21,7 +21,7 @@ def from_saved_model(
     signature: str | None = None,
     bounds: Bounds | tuple[float, float] | None = None,
     name: str | None = None,
-    image_shape: tuple[int, int, int] | None = None,
+    image_shape: Shape | None = None,
     data_format: DataFormat = "channels_last",
     output: str | None = None,
 ) -> Target:

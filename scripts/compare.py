@@ -1,0 +1,3 @@
+from daa.cli.compare import main
+
+raise SystemExit(main())

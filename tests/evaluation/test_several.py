@@ -1,0 +1,88 @@
+"""Several radii in one command, and several models side by side."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from daa.cli import compare, evaluate
+from daa.evaluation import checks
+from daa.reports.results import load
+from daa.reports.stats import mcnemar
+
+OPTIONS = ["--data", "d.npz", "--method", "pgd", "--budget", "6", "--bounds", "0", "255"]
+
+
+@pytest.fixture(autouse=True)
+def models(user_model, monkeypatch):
+    """Two models in the working directory, and no small attacks after the attack."""
+    monkeypatch.setattr(checks, "after", lambda *_: [])
+    weights = user_model.get_weights()
+    user_model.set_weights([weights[0][::-1], weights[1]])
+    user_model.save("b.keras")
+
+
+def test_several_radii_make_a_curve(capsys):
+    radii = ["--eps", "0.01", "--eps", "2/255"]
+    more = ["--restarts", "2", "-o", "step_size=1/500", "--targeted", "least_likely"]
+    assert evaluate.main(["net.keras", *OPTIONS, *radii, *more, "--out", "out", "--quiet"]) == 0
+    loaded = load("out")
+    assert [(r.attack.eps, r.restarts) for r in loaded.records] == [(0.01, 2), (2 / 255, 2)]
+    assert {(r.attack.step_size, r.attack.targeted) for r in loaded.records} == {
+        (0.002, "least_likely")
+    }
+    assert {"index.html", "eps.png", "table.md"} <= {path.name for path in Path("out").iterdir()}
+    assert capsys.readouterr().out.count("PGD, 2 restarts, seed 0") == 2
+    assert evaluate.main(["net.keras", *OPTIONS, *radii, "--seed", "1", "--out", "out"]) == 2
+    assert "out: contains another experiment; choose another folder" in capsys.readouterr().err
+
+
+def test_more_restarts_extend_a_run(capsys):
+    for restarts in ("1", "3"):
+        start = ["net.keras", *OPTIONS, "--eps", "0.01", "--restarts", restarts]
+        assert evaluate.main(start) == 0
+    (folder,) = Path("evaluations").iterdir()
+    assert json.loads((folder / "pgd.json").read_text())["restarts"] == 3
+
+
+def test_models_are_compared_by_a_paired_test(capsys):
+    assert compare.main(["net.keras", "b.keras", *OPTIONS, "--eps", "0.01", "--out", "out"]) == 0
+    text = capsys.readouterr().out
+    runs = [load(next(Path("out").glob(f"{name}*"))).records[0] for name in ("net", "b.k")]
+    a, b = ({*run.broken} for run in sorted(runs, key=lambda run: -run.worst))
+    tested = (
+        f"on {len(b - a)} images? .* on {len(a - b)} .*p = {mcnemar(len(b - a), len(a - b)):.2g} "
+    )
+    assert re.search(tested, text)
+    page = Path("out/index.html").read_text(encoding="utf-8")
+    assert "Models side by side" in page and "1: net" in page and "2: b" in page
+    for run in runs:
+        assert f"{100 * run.worst:.2f}" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2", 2), ("1e-3", 0.001), ("8/255", 8 / 255), ("true", True), ("best", "best"), ("", "")],
+)
+def test_the_value_of_an_option_has_the_type_of_its_text(text, value):
+    name, read = evaluate._option(f"c={text}")
+    assert (name, read, type(read)) == ("c", value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "net.keras", "-o", "c"], "-o c: must be NAME=VALUE"),
+        (["evaluate", "net.keras", "-o", "c=2"], "c: expected no such option for pgd, got 2"),
+        (
+            ["evaluate", "net.keras", "--restarts", "2", "--method", "adaptive"],
+            "restarts: adaptive",
+        ),
+        (["compare", "net.keras", "net.keras"], "compare: needs at least two different models"),
+        (["compare", "net.keras", "b.keras", "--eps", "0.1"], "--eps: compare needs one radius"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message, refused):
+    assert message in refused(arguments[0], *OPTIONS, "--eps", "0.1", *arguments[1:])
+    assert not Path("evaluations").exists()
