@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -54,9 +53,9 @@ def levels(results: ResultSet) -> list[Level]:
         ended = {
             name: _ended(by_seed, gradients)
             for name, by_seed in others.items()
-            if _budget(by_seed[first]) >= gradients
+            if by_seed[first].attack.budget >= gradients
         }
-        if not ended or _budget(adaptive[first]) < gradients:
+        if not ended or adaptive[first].attack.budget < gradients:
             break
         name = min(ended, key=lambda name: ended[name][first].worst)
         ours, other = _ended(adaptive, gradients), ended[name]
@@ -66,10 +65,6 @@ def levels(results: ResultSet) -> list[Level]:
         rows.append(Level(adaptive[first], gradients, _mean(ours), name, _mean(other), pairs))
     tested = iter(corrected([pair for row in rows for pair in row.pairs]))
     return [row._replace(pairs=[next(tested) for _ in row.pairs]) for row in rows]
-
-
-def _budget(record: Record) -> float:
-    return math.inf if record.attack.budget == "auto" else float(record.attack.budget)
 
 
 def _ended(by_seed: dict[int, Record], gradients: float) -> dict[int, Record]:
