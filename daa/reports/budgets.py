@@ -44,13 +44,19 @@ def levels(results: ResultSet) -> list[Level]:
         name = f"{label(attack)}, {loss(attack)}" if attack.loss else ""
         runs.setdefault(name, {})[record.seed] = record
     adaptive = runs.pop("", {})
-    first = min(adaptive, default=None)
+    if not adaptive:
+        return []
+    first = min(adaptive)
     others = {name: by_seed for name, by_seed in runs.items() if first in by_seed}
     rows = []
     for gradients in GRADIENTS:
-        if first is None or not others or adaptive[first].attack.budget < gradients:
+        ended = {
+            name: _ended(by_seed, gradients)
+            for name, by_seed in others.items()
+            if by_seed[first].attack.budget >= gradients
+        }
+        if not ended or adaptive[first].attack.budget < gradients:
             break
-        ended = {name: _ended(by_seed, gradients) for name, by_seed in others.items()}
         name = min(ended, key=lambda name: ended[name][first].worst)
         ours, other = _ended(adaptive, gradients), ended[name]
         pairs = [Comparison(ours[seed], other[seed]) for seed in ours if seed in other]

@@ -179,7 +179,8 @@ def _methods(records: Sequence[Record], gradients: np.ndarray) -> Iterator[Line]
         several = sum(key[0] == method for key in groups) > 1
         own = max(groups[method, name].values(), key=lambda runs: (len(runs), -runs[0].worst))
         attack = own[0].attack
-        title = label(attack) if attack.budget and attack.loss else METHODS[method].title
+        title = METHODS[method].title
+        title += f", {attack.steps} steps" if attack.budget and attack.loss else ""
         runs = np.array([accuracy_after(record, gradients) for record in own])
         # A line of steps needs only the points where some run changes, and the ends.
         there = np.flatnonzero(np.isfinite(runs).all(axis=0))

@@ -77,6 +77,8 @@ def test_experiments_without_both_sides_have_no_levels():
     assert not budgets.levels(ResultSet(RUNS[:2]))
     assert not budgets.levels(ResultSet((*RUNS, BASE)))
     short = [r.model_copy(update={"attack": ADAPTIVE.replace(budget=100.0)}) for r in RUNS[:2]]
+    weak = [r.model_copy(update={"attack": SHORT.replace(budget=60.0)}) for r in RUNS[2:3]]
+    assert [row.gradients for row in budgets.levels(ResultSet((*RUNS[:2], *weak)))] == [25, 50]
     assert [row.gradients for row in budgets.levels(ResultSet((*short, *RUNS[2:])))] == [
         25,
         50,
@@ -86,6 +88,6 @@ def test_experiments_without_both_sides_have_no_levels():
 
 def test_the_figure_has_the_setting_with_most_seeds():
     (plot,) = [figures.budget(ResultSet(RUNS))]
-    assert [line.label for line in plot.lines] == ["Adaptive DAA", "PGD (restarts of 100 steps)"]
+    assert [line.label for line in plot.lines] == ["Adaptive DAA", "PGD, 100 steps"]
     (plot,) = [figures.budget(ResultSet((*RUNS[:1], *RUNS[2:4])))]
-    assert [line.label for line in plot.lines][1] == "PGD (restarts of 100 steps)"
+    assert [line.label for line in plot.lines][1] == "PGD, 100 steps"
