@@ -149,6 +149,8 @@ class Model:
             self.covariance = np.linalg.inv(curvature + np.diag(self.precision))
             step = self.covariance @ gradient
             self.mode = self.mode + step / max(1, np.abs(step).max() / 2)
+            if np.abs(step).max() < 1e-12:
+                break
         # The order of summation in linear algebra libraries must not change a choice.
         self.mode, self.covariance = self.mode.round(9), self.covariance.round(9)
 
