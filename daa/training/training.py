@@ -55,6 +55,8 @@ def train(
     the target. Existing weights stay unchanged if the training fails.
     """
     model = targets.model_of(config.target)
+    if model.initialize is None:
+        raise InputError(f"{config.target}: this project can't train this network")
     out = out or targets.own_weights(config.target)
     folder = out.parent / f"{out.stem}-training"
     _check_folder(folder)
@@ -93,8 +95,7 @@ def _check_folder(folder: Path) -> None:
 
 def make_trainer(config: TrainConfig, model: Model, images: int) -> Trainer:
     """The network with its initial weights, for a training on `images` images."""
-    if model.initialize is None:
-        raise InputError(f"{config.target}: this project can't train this network")
+    assert model.initialize is not None
     initial = model.initialize(np.random.default_rng(config.seed))
     return Trainer(
         model.network,
