@@ -53,10 +53,10 @@ def levels(results: ResultSet) -> list[Level]:
         ended = {
             name: _ended(by_seed, gradients)
             for name, by_seed in others.items()
-            if by_seed[first].attack.budget >= gradients
+            if _measured(by_seed[first], gradients)
         }
-        if not ended or adaptive[first].attack.budget < gradients:
-            break
+        if not ended or not _measured(adaptive[first], gradients):
+            continue
         name = min(ended, key=lambda name: ended[name][first].worst)
         ours, other = _ended(adaptive, gradients), ended[name]
         pairs = [Comparison(ours[seed], other[seed]) for seed in ours if seed in other]
@@ -65,6 +65,11 @@ def levels(results: ResultSet) -> list[Level]:
         rows.append(Level(adaptive[first], gradients, _mean(ours), name, _mean(other), pairs))
     tested = iter(corrected([pair for row in rows for pair in row.pairs]))
     return [row._replace(pairs=[next(tested) for _ in row.pairs]) for row in rows]
+
+
+def _measured(record: Record, gradients: float) -> bool:
+    """Whether the budget allows these gradients and the first unit needs no more of them."""
+    return (record.gradients_after or (np.inf,))[0] <= gradients <= record.attack.budget
 
 
 def _ended(by_seed: dict[int, Record], gradients: float) -> dict[int, Record]:

@@ -56,6 +56,11 @@ def test_each_level_has_the_strongest_other_attack_and_a_paired_test():
     assert "strongest other attack" in tables.markdown(ResultSet(RUNS))
 
 
+def test_a_level_before_the_end_of_the_first_restart_is_left_out():
+    rows = budgets.levels(ResultSet((*RUNS[:2], *RUNS[3:])))
+    assert [row.gradients for row in rows] == [100, 150]
+
+
 def test_the_stronger_attack_is_counted_by_seed():
     many = run(LONG, ([0], range(30, 90)), gradients=(100.0,))
     rows = budgets.levels(ResultSet((*RUNS[:2], many, RUNS[4])))
