@@ -218,7 +218,7 @@ class Dataset:
         """The data set without its first `skip` images, with another name."""
         require(skip < len(self), f"{self.name}: skip", f"0 to {len(self) - 1}", skip)
         name = f"{self.name} from image {skip}" if skip else self.name
-        return Dataset(name, self.x[skip:], self.y[skip:], self.sha256)
+        return replace(self, name=name, x=self.x[skip:], y=self.y[skip:])
 
 
 def in_precision(target: Target, precision: Precision) -> Target:

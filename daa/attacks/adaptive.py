@@ -85,13 +85,15 @@ def adaptive(
             values = model.probabilities(options, *images, settings.optimism) / costs[:, None]
             rows = choose(values, costs, batch, count, left)
             picked = [(*options[option], robust[own]) for option, own in rows.items()]
-        picked = [task for task in picked if len(task[-1])]
-        if not picked:
+        if not (picked := [task for task in picked if len(task[-1])]):
             return expected(model, options, costs, *images, cost) if k else None
         done, outcomes, units = len(report.history), [], []
         rest = np.setdiff1d(np.arange(n), robust)
-        for *_, own in picked:  # misclassified images complete the last minibatch
-            missing = min(-len(own) % batch, len(rest))
+        left -= sum(len(own) * (steps + 1 + overhead) for _, steps, own in picked)
+        for _, steps, own in picked:  # misclassified images complete the last minibatch
+            room = int(max(left, 0) / (steps + 1 + overhead))
+            missing = min(-len(own) % batch, len(rest), room)
+            left -= missing * (steps + 1 + overhead)
             units.append(np.concatenate([own, rng.choice(rest, missing, replace=False)]))
         chosen = np.concatenate(units)
         for (arm, steps, own), unit in zip(picked, units, strict=True):
@@ -100,8 +102,7 @@ def adaptive(
             else:
                 firsts = _firsts(unit, chosen, x, y, report, rng, config.eps, settings.starts)
             attack = arms[arm].config(config, steps, None if k else settings.opening[1:])
-            settled = {"ranks": ranks[unit], "overhead": overhead}
-            report = yield Unit(attack, seed, number, unit, firsts, **settled)
+            report = yield Unit(attack, seed, number, unit, firsts, None, ranks[unit], overhead)
             outcomes.append((arm, features(hard[own], spent[own], tries[arm, own], steps)))
             spent[own] += steps
             tries[arm, own] += 1

@@ -221,6 +221,8 @@ def expected(
     while gradients > 0 and len(margin):
         p = model.probabilities(options, margin, spent, tries)
         values = robust * p / costs[:, None]
+        if values.max() * gradients < 0.01:  # the rest hardly changes the sum
+            break
         best = values.argmax(axis=0)
         top = np.argsort(-values.max(axis=0), kind="stable")[: len(margin) // 10 + 1]
         top = top[np.cumsum(costs[best[top]]) <= max(gradients, costs[best[top[0]]])]

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from daa.attacks.methods import METHODS
+from daa.attacks.methods import METHODS, AttackConfig
 from daa.cli import options
 from daa.cli.main import command
 from daa.errors import InputError
@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser, more_eps: str) -> None:
     limit.add_argument("--budget", type=options.budget, help=text)
     limit.add_argument("--minutes", type=float, help="time limit of the method adaptive")
     parser.add_argument("--method", choices=METHODS, default="adaptive")
-    parser.add_argument("--steps", type=options.positive, help="per restart, within the budget")
+    parser.add_argument(
+        "--steps", type=options.positive, help="of a run; with --budget, runs until it is spent"
+    )
     text = "number of restarts, each with the whole budget"
     parser.add_argument("--restarts", type=options.positive, default=1, help=text)
     text = "attack towards the least likely class"
@@ -119,6 +121,8 @@ def _option(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name.isidentifier() and equals):
         raise InputError(f"-o {text}: must be NAME=VALUE, such as c=2")
+    if name not in AttackConfig.names() or name in (*_DECIDE, "eps", "method", "restarts"):
+        raise InputError(f"-o {name}: is no option of a method; --help lists the other options")
     for kind in (int, options.radius):
         with suppress(ValueError):
             return name, kind(value)

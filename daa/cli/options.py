@@ -20,12 +20,14 @@ class _Parser(argparse.ArgumentParser):
     """Reports a wrong argument in one line, with the most similar right one."""
 
     def error(self, message: str) -> NoReturn:
-        wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)|: --(\S*)", message)
+        wrong = re.search(
+            r"invalid choice: '(.*)' \(choose from (.*)\)|arguments: --(\S*)", message
+        )
         near = ""
         if wrong:
             known = [name[2:] for name in self._option_string_actions]
             names = re.findall(r"[\w./-]+", wrong[2]) if wrong[2] else known
-            near = closest((wrong[1] or wrong[3]).partition("=")[0], names)
+            near = closest((wrong[1] or wrong[3] or "").partition("=")[0], names)
         raise InputError(f"{self.prog}: {message}{near or f'; {self.prog} --help lists them'}")
 
 

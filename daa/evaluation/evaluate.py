@@ -118,7 +118,7 @@ def evaluate(
         eps = targets.row(model).eps
     config = attack_config(method, eps, budget, minutes, options)
     seed, restarts = whole(seed, "seed"), whole(restarts, "restarts", 1)
-    if restarts > 1 and config.loss is None:
+    if restarts > 1 and (config.loss is None or config.reads("budget")):
         raise InputError(f"restarts: {method} makes no restarts; use a larger budget")
     valid = published is None or (is_number(published) and 0 <= published <= 1)
     require(valid, "published", "an accuracy in [0, 1]", published)

@@ -64,6 +64,6 @@ def worst(target: Target, data: Dataset, report: Report, eps: float) -> Figure |
             line[0].set_ylabel(name, fontsize=9)
         for k, image in enumerate(chosen):
             label, output = data.label(data.y[image]), data.label(taken_for[k])
-            axes[0, k].set_title(f"image {image}\nlabel {label}", fontsize=8)
-            axes[1, k].set_title(f"output {output}", fontsize=8)
+            axes[0, k].set_title(f"image {image}\nlabel {label}", fontsize=8, parse_math=False)
+            axes[1, k].set_title(f"output {output}", fontsize=8, parse_math=False)
     return figure

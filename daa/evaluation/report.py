@@ -237,7 +237,7 @@ class Evaluation:
             f"warning{'' if len(self.findings) == 1 else 's'}, {self.check_seconds:.0f} s",
         ]
         if (more := self.record.predicted) is not None:
-            most = most_broken(more)
+            most = min(most_broken(more), int((self.report.margin > 0).sum()))
             lines.insert(
                 -1, f"  left             {more:.1f} more images expected to break with twice the "
                 f"budget (95 % interval 0 to {most})",

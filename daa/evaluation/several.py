@@ -38,6 +38,8 @@ def curve(evaluations: Sequence[Evaluation], folder: Path, force: bool = False) 
 
 def side_by_side(evaluations: Sequence[Evaluation], folders: Sequence[Path], out: Path) -> str:
     """Writes one page of models on the same images, the best first; returns table and tests."""
+    if len({(one.record.data_sha256, one.record.images) for one in evaluations}) > 1:
+        raise InputError("compare: the models have different images; give the same --data for all")
     order = sorted(range(len(evaluations)), key=lambda k: -evaluations[k].robust_accuracy)
     names = [f"{k + 1}: {evaluations[k].target.name}" for k in range(len(evaluations))]
     cells = []

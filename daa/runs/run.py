@@ -298,6 +298,8 @@ class _RowRun:
             raise InputError(
                 f"{self.row.name}: the attack made no unit; raise budget or minutes for one round"
             )
+        if len(report.history) == len(last.history):
+            report = replace(report, predicted=last.predicted)
         if self.repeats and len(report.history) > len(last.history):
             seconds *= len(last.history) / len(report.history)
             report = last

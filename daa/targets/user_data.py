@@ -129,7 +129,8 @@ def of_batches(
             break
     require(count > 0, f"data: {kind}", "images", None)
     source = getattr(batches, "dataset", batches)
-    names = getattr(source, "class_names", None) or getattr(source, "classes", None) or ()
+    names = getattr(source, "class_names", getattr(source, "classes", ()))
+    names = names if isinstance(names, (list, tuple)) else ()
     arrays = np.concatenate(x), np.concatenate(y)
     data, notes = dataset(*arrays, name=kind, class_names=names, **options)
     read = Note("data-read", f"{count:,} images were read from the {kind}.")

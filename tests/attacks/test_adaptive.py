@@ -75,6 +75,12 @@ def test_few_images_and_two_classes_are_enough(n):
     assert report.robust_accuracy[-1] <= pgd.robust_accuracy[-1]
 
 
+def test_misclassified_images_in_a_minibatch_stay_within_the_budget():
+    y = np.where(np.arange(20) < 10, Y[:20], (Y[:20] + 1) % 4)
+    report = worst_case(TARGET, SETTINGS.replace(eps=0.001), X[:20], y)
+    assert 30 < report.gradients.mean() <= 40
+
+
 def test_nothing_right_is_nothing_to_do():
     with pytest.raises(InputError, match="method: expected an attack, got the plan 'adaptive'"):
         Attack(TARGET, AttackConfig("adaptive"))

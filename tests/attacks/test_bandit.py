@@ -111,4 +111,5 @@ def test_the_expected_number_of_broken_images_grows_with_the_gradients_and_is_th
     assert few == pytest.approx(np.sort(p)[-10:].sum())
     assert few < once < more < 200
     assert once == pytest.approx(p.sum(), rel=0.2)  # some images are attacked twice
+    assert few < expected(model, options, costs, margin, spent, tries, 1e12) < 200  # in no time
     assert expected(model, options, costs, margin[:0], spent[:0], tries[:, :0], 1e4) == 0

@@ -74,6 +74,11 @@ def test_the_value_of_an_option_has_the_type_of_its_text(text, value):
     ("arguments", "message"),
     [
         (["evaluate", "net.keras", "-o", "c"], "-o c: must be NAME=VALUE"),
+        (
+            ["evaluate", "net.keras", "-o", "budget=5"],
+            "-o budget: is no option of a method; --help",
+        ),
+        (["evaluate", "net.keras", "--method="], "argument --method: invalid choice: ''"),
         (["evaluate", "net.keras", "-o", "c=2"], "c: expected no such option for pgd, got 2"),
         (
             ["evaluate", "net.keras", "--restarts", "2", "--method", "adaptive"],
