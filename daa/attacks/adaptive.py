@@ -64,8 +64,8 @@ def adaptive(
         late = minutes is not None and time.monotonic() - begin > 60 * minutes
         # One forward pass at the end of a round, and one for each of several first images.
         overhead = 0.5 if k == 0 else 0.5 + 0.5 * len(settings.starts)
-        lengths = settings.steps if k else settings.opening[:1]
-        options = [(arm, steps) for arm in range(len(arms)) for steps in lengths]
+        numbers = settings.steps if k else settings.opening[:1]
+        options = [(arm, steps) for arm in range(len(arms)) for steps in numbers]
         costs = np.array([steps + 1 + overhead for _, steps in options])
         images = hard[robust], spent[robust], tries[:, robust]
         left = most * n - cost
@@ -74,29 +74,29 @@ def adaptive(
             asked = cost + 5 * n
             enough = expected(model, options, costs, *images, 50 * n) < max(1, n / 1000)
         rng = np.random.default_rng((seed, number, 1))
-        picked: list[tuple[int, int, np.ndarray]] = []
+        picked: dict[int, np.ndarray] = {}
         if k == 0 and not late:  # all arms receive equally difficult images
             order = robust[np.argsort(margins[robust], kind="stable")]
             order = order[: int(max(left, 0) / costs[0])]
             if len(order) >= min(batch, len(robust)):
-                picked = [(arm, steps, order[arm :: len(arms)]) for arm, steps in options]
+                picked = {arm: order[arm :: len(arms)] for arm in range(min(len(arms), len(order)))}
         elif not (late or enough):
             count = max(1, int(settings.share * len(robust) / batch)) * batch
             values = model.probabilities(options, *images, settings.optimism) / costs[:, None]
             rows = choose(values, costs, batch, count, left)
-            picked = [(*options[option], robust[own]) for option, own in rows.items()]
-        if not (picked := [task for task in picked if len(task[-1])]):
+            picked = {option: robust[own] for option, own in rows.items()}
+        if not picked:
             return expected(model, options, costs, *images, cost) if k else None
         done, outcomes, units = len(report.history), [], []
         rest = np.setdiff1d(np.arange(n), robust)
-        left -= sum(len(own) * (steps + 1 + overhead) for _, steps, own in picked)
-        for _, steps, own in picked:  # misclassified images complete the last minibatch
-            room = int(max(left, 0) / (steps + 1 + overhead))
-            missing = min(-len(own) % batch, len(rest), room)
-            left -= missing * (steps + 1 + overhead)
+        left -= sum(len(own) * costs[option] for option, own in picked.items())
+        for option, own in picked.items():  # misclassified images complete the last minibatch
+            missing = min(-len(own) % batch, len(rest), int(max(left, 0) / costs[option]))
+            left -= missing * costs[option]
             units.append(np.concatenate([own, rng.choice(rest, missing, replace=False)]))
         chosen = np.concatenate(units)
-        for (arm, steps, own), unit in zip(picked, units, strict=True):
+        for (option, own), unit in zip(picked.items(), units, strict=True):
+            arm, steps = options[option]
             if k == 0:
                 firsts = starts.uniform(x[unit], rng, eps=config.eps)[None]
             else:
@@ -112,8 +112,8 @@ def adaptive(
             report = yield None
         results = report.history[done:]
         cost += sum(outcome.gradients * len(outcome.margin) for outcome in results)
-        after = [r.margin[: len(own)] for r, (*_, own) in zip(results, picked, strict=True)]
-        attacked = np.concatenate([own for *_, own in picked])
+        attacked = np.concatenate([*picked.values()])
+        after = [r.margin[: len(own)] for r, own in zip(results, picked.values(), strict=True)]
         fade = settings.opening_weight if k == 1 else 1 - len(attacked) / len(robust)
         model.update([(*o, m <= 0) for o, m in zip(outcomes, after, strict=True)], fade)
         if k == 0 and np.mean(np.concatenate(after) >= margins[attacked]) > settings.dead:

@@ -1,11 +1,12 @@
 """Attack a classifier, print its robust accuracy and check that the attack can be trusted."""
 
 import argparse
+import inspect
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from daa.attacks.methods import METHODS, AttackConfig
+from daa.attacks.methods import METHODS
 from daa.cli import options
 from daa.cli.main import command
 from daa.errors import InputError
@@ -80,7 +81,11 @@ def evaluate(args: argparse.Namespace, model: str, eps: str | None, several: boo
 
     out = folder_of(args, model, eps, several)
     values = {name: getattr(args, name) for name in _DECIDE}
-    more = dict(map(_option, args.o)) | ({"targeted": args.targeted} if args.targeted else {})
+    more = dict(map(_option, args.o))
+    usual = [name for name in more if name in inspect.signature(evaluate).parameters]
+    if usual:
+        raise InputError(f"-o {usual[0]}: is no option of a method; --help lists the other options")
+    more |= {"targeted": args.targeted} if args.targeted else {}
     evaluation = evaluate(
         model,
         args.data,
@@ -121,8 +126,6 @@ def _option(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name.isidentifier() and equals):
         raise InputError(f"-o {text}: must be NAME=VALUE, such as c=2")
-    if name not in AttackConfig.names() or name in (*_DECIDE, "eps", "method", "restarts"):
-        raise InputError(f"-o {name}: is no option of a method; --help lists the other options")
     for kind in (int, options.radius):
         with suppress(ValueError):
             return name, kind(value)
