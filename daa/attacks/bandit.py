@@ -56,7 +56,7 @@ class AdaptiveSettings:
     # First images that each later round compares by a forward pass.
     starts: tuple[str, ...] = ("transfer", "pixels")
     dead: float = 0.2  # share of constant margins in the first round that enables `search`
-    # Prior of the regression, in the order of `features`, fitted to seven networks.
+    # Prior of the regression, in the order of `features`, set by hand after runs on seven networks.
     prior_mean: tuple[float, ...] = (1.0, -9.0, -3.0, 1.2, 1.2, 6.0)
     prior_variance: tuple[float, ...] = (3.3, 16.0, 1.4, 1.0, 0.5, 3.3)
     between: float = 0.5  # variance between arms, as a fraction of the prior variance
