@@ -110,14 +110,14 @@ def measure(
     rows = []
     for name in changes:
         jobs = [job(eps, marks[-1], name, seed) for seed in seeds]
-        curves = np.array([_curve(target, data, each, marks) for each in jobs])
+        curves = np.array([curve(target, data, each, marks) for each in jobs])
         mean = dict(zip(map(str, marks), curves.mean(axis=0).round(2).tolist(), strict=True))
         rows.append({"change": name, **mean, "spread": round(float(np.ptp(curves[:, -1])), 2)})
         on_row(rows[-1])
     return rows
 
 
-def _curve(target: Target, data: Dataset, job: Job, marks: Sequence[float]) -> list[float]:
+def curve(target: Target, data: Dataset, job: Job, marks: Sequence[float]) -> list[float]:
     """Robust accuracy in percent at some numbers of gradients per image."""
     accuracies = [100.0] * len(marks)
     for progress in worst_cases(target, [job], data.x, data.y):

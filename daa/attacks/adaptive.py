@@ -40,8 +40,7 @@ def adaptive(
             the result depends on the machine.
 
     Returns:
-        Expected number of images that as many gradients again would break; None if there was no
-        round.
+        {"predicted", "stopped"} of the `Report`.
 
     Raises:
         InputError: memory is too small for this many images.
@@ -86,7 +85,9 @@ def adaptive(
             rows = choose(values, costs, batch, count, left)
             picked = {option: robust[own] for option, own in rows.items()}
         if not picked:
-            return expected(model, options, costs, *images, cost) if k else None
+            reason = "minutes" if late else "expected" if enough else "budget"
+            more = expected(model, options, costs, *images, cost) if k else None
+            return {"predicted": more, "stopped": reason if len(robust) else "broken"}
         done, outcomes, units = len(report.history), [], []
         rest = np.setdiff1d(np.arange(n), robust)
         left -= sum(len(own) * costs[option] for option, own in picked.items())

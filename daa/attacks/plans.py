@@ -69,6 +69,8 @@ class Report:
         history: the outcomes of all units, in order.
         predicted: expected number of images that as many gradients again would break; None if the
             plan predicts nothing or is not over.
+        stopped: why the plan is over: "budget" and "minutes" are spent, few images are "expected"
+            to break, or all images are "broken"; None as for `predicted`.
     """
 
     adv: np.ndarray
@@ -76,6 +78,7 @@ class Report:
     natural: np.ndarray
     history: tuple[Outcome, ...] = ()
     predicted: float | None = None
+    stopped: str | None = None
 
     @property
     def correct_per_restart(self) -> np.ndarray:
@@ -125,7 +128,7 @@ class Report:
         return np.cumsum(totals) / len(self.margin)
 
 
-# A plan returns the value of `Report.predicted`.
+# A plan returns values of the `Report`, or None.
 Plan = Generator[Unit | None, Report, Any]
 
 

@@ -212,7 +212,7 @@ class _Running:
                 self.unit = self.plan.send(self.report)
             except StopIteration as stop:
                 self.unit, self.over = None, True
-                self.report = replace(self.report, predicted=stop.value)
+                self.report = replace(self.report, **(stop.value or {}))
 
 
 def worst_cases(

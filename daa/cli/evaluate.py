@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser, more_eps: str) -> None:
     text = f"radius for images in [0, 1], as 8/255 (default: of the target); {more_eps}"
     parser.add_argument("--eps", action="append", help=text)
     limit = parser.add_mutually_exclusive_group()
-    text = "mean gradients per image (default 150), or auto to stop when few images are left"
+    text = "mean gradients per image; default: auto, adaptive stops when few images are left"
     limit.add_argument("--budget", type=options.budget, help=text)
     limit.add_argument("--minutes", type=float, help="time limit of the method adaptive")
     parser.add_argument("--method", choices=METHODS, default="adaptive")

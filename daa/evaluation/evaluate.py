@@ -29,7 +29,8 @@ from daa.target import Bounds, Dataset, Note, NoteWarning, check_images
 from daa.targets import Published, user_data, user_models
 from daa.targets.adapters.layouts import DataFormat
 
-# Default gradients per image, and the budget of an attack that only minutes limit.
+# Default gradients per image of the methods without "auto", and the budget of an attack that only
+# minutes limit.
 BUDGET, ENDLESS = 150.0, 1e6
 
 
@@ -78,8 +79,9 @@ def evaluate(
         eps: Radius of the L-infinity ball, for images in [0, 1]; may be a text such as "8/255".
             None for the radius of a target of this project.
         method: Name of the attack, a key of `daa.attacks.methods.METHODS`.
-        budget: Mean number of gradients per image; None for 150, or for no limit with `minutes`.
-            "auto" lets the method adaptive stop when few further images are expected to break.
+        budget: Mean number of gradients per image. "auto" lets the method adaptive stop when few
+            further images are expected to break, after at most 1,000 gradients. None for "auto",
+            for no limit with `minutes`, and for 150 with another method.
         minutes: Stop after the round in which this time ends; the result then depends on the
             machine. Only for the adaptive attack.
         restarts: Number of restarts of an attack with random starts; each has the whole budget. A
@@ -165,7 +167,7 @@ def evaluate(
         path = folder / f"{row.record.run}.npz"
         if (report := state.load(path, row.record.identity).report) is None:
             raise InputError(f"{path}: no such file; start again to make the images anew")
-        report = replace(report, predicted=row.record.predicted)
+        report = replace(report, predicted=row.record.predicted, stopped=row.record.stopped)
     begin = time.perf_counter()
     findings += checks.after(
         target, pixels, labels, report, config, seed, row.record.seconds, progress
@@ -213,7 +215,7 @@ def attack_config(
     reads = AttackConfig.readable(method, options)
     settings: dict[str, Any] = {"eps": length}
     if METHODS[method].plan is adaptive:
-        default = BUDGET if minutes is None else ENDLESS
+        default = "auto" if minutes is None else ENDLESS
         settings |= {"budget": default if budget is None else budget, "minutes": minutes}
     elif minutes is not None:
         raise InputError(f"minutes: {method} has no time limit; use adaptive, or set a budget")

@@ -29,6 +29,11 @@ from daa.target import Dataset, Note, Target, predict
 from daa.targets.files import replaceable, write_atomically
 
 PAGE = "index.html"
+STOPPED = {
+    "expected": "few further images are expected to break",
+    "minutes": "the time is spent",
+    "broken": "all images are broken",
+}
 
 
 class Said(BaseModel, frozen=True, extra="forbid"):
@@ -236,11 +241,13 @@ class Evaluation:
             f"  checks           {len(self.findings) or 'no'} "
             f"warning{'' if len(self.findings) == 1 else 's'}, {self.check_seconds:.0f} s",
         ]
+        if (reason := STOPPED.get(self.record.stopped or "")) is not None:
+            lines.insert(-1, f"  stopped          {reason}")
         if (more := self.record.predicted) is not None:
             most = min(most_broken(more), int((self.report.margin > 0).sum()))
             lines.insert(
                 -1, f"  left             {more:.1f} more images expected to break with twice the "
-                f"budget (95 % interval 0 to {most})",
+                f"gradients (95 % interval 0 to {most})",
             )  # fmt: skip
         lines += [f"    {f.code}: {f.message} {f.advice}" for f in self.findings]
         lines += [f"  note             {n.code}: {n.message}" for n in self.notes]

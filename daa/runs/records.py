@@ -81,6 +81,11 @@ class Record(Identity, frozen=True):
         None,
         description="Images that Adaptive DAA expects to break with as many gradients again.",
     )
+    stopped: Literal["budget", "expected", "minutes", "broken"] | None = Field(
+        None,
+        description="Why Adaptive DAA ended: budget or minutes are spent, few further images are "
+        "expected to break, or all images are broken.",
+    )
     seconds: Number = Field(description="Working time of all restarts.")
     device: Line = Field(description="Device that computed the restarts.")
     versions: dict[str, str] = Field(description="Versions of Python, TensorFlow and NumPy.")
@@ -195,6 +200,8 @@ def finished_run(
         content["broken_in"] = report.broken_in[list(content["broken"])].tolist()
     if report.predicted is not None:
         content["predicted"] = round(report.predicted, 2)
+    if report.stopped is not None:
+        content["stopped"] = report.stopped
     if top5 is not None:
         content |= {"top5_accuracy": top5, "paper_top5_percent": row.paper_top5}
     return Record.model_validate(content)

@@ -299,7 +299,7 @@ class _RowRun:
                 f"{self.row.name}: the attack made no unit; raise budget or minutes for one round"
             )
         if len(report.history) == len(last.history):
-            report = replace(report, predicted=last.predicted)
+            report = replace(report, predicted=last.predicted, stopped=last.stopped)
         if self.repeats and len(report.history) > len(last.history):
             seconds *= len(last.history) / len(report.history)
             report = last

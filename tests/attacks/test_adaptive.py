@@ -207,7 +207,10 @@ def test_an_automatic_budget_ends_when_little_is_expected_from_50_more_gradients
     report = worst_case(TARGET, config, X, Y)
     assert 5 < report.gradients.mean() < 100
     assert 0 <= report.predicted < 2
+    assert report.stopped == "expected"
     assert worst_case(TARGET, config.replace(budget=0.6), X, Y).predicted is None  # no round
+    assert worst_case(TARGET, config.replace(budget=15), X, Y).stopped == "budget"
+    assert worst_case(TARGET, config.replace(eps=1.0), X, Y).stopped == "broken"
     with pytest.raises(InputError, match=r"budget: expected .*a finite number or one of auto, got"):
         AttackConfig("adaptive", budget="full")
 
