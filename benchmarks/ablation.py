@@ -1,7 +1,5 @@
 """What each part of Adaptive DAA brings: the attack with one part changed at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial

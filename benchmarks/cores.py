@@ -1,7 +1,5 @@
 """A limit on the CPU cores of this process, to compare times of several libraries."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -5,8 +5,6 @@
 prints one point as JSON.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

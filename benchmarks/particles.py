@@ -4,8 +4,6 @@ Left: three particles and their moves under both signs. Right: background pixels
 the released sign. `python -m benchmarks.particles` draws the figure.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Runs Adaptive DAA and AutoAttack on the same images with the same cores."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 import os

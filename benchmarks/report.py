@@ -1,7 +1,5 @@
 """Tables and figure of the benchmark, from its JSON file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Compare the speed of attacks with the bare gradient, the machine and other libraries."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

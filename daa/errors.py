@@ -1,7 +1,5 @@
 """The error that a user can cause, and checks that raise it."""
 
-from __future__ import annotations
-
 import difflib
 import sys
 from collections.abc import Iterable

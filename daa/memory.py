@@ -1,7 +1,5 @@
 """Arrays of the size of a data set: in memory, or in a temporary file if memory is too small."""
 
-from __future__ import annotations
-
 import math
 import os
 import tempfile

@@ -3,8 +3,6 @@
 python docs/schema.py > docs/records.md
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from textwrap import fill
 from typing import Any

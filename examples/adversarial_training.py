@@ -6,8 +6,6 @@ The script runs in a minute and downloads nothing: python examples/adversarial_t
 complete training set, and continues after a kill.
 """
 
-from __future__ import annotations
-
 import daa
 from daa.training.recipe import TrainConfig
 from daa.training.training import make_trainer

@@ -4,8 +4,6 @@ It needs adversarial-robustness-toolbox, runs in a minute and downloads nothing:
 python examples/art_attack.py
 """
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 from art.attacks.evasion import ProjectedGradientDescent

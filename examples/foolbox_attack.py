@@ -3,8 +3,6 @@
 It needs Foolbox, runs in a minute and downloads nothing: python examples/foolbox_attack.py
 """
 
-from __future__ import annotations
-
 import foolbox
 import tensorflow as tf
 

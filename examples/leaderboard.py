@@ -6,8 +6,6 @@ It attacks the 500 images that come with the project. An entry on the board need
 of the test set (docs/board.md).
 """
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The paper's Fashion-MNIST network: the authors' checkpoint, and a surrogate of this project."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from daa.targets import DATASETS, Family, Source, TargetRow, surrogate

@@ -1,7 +1,5 @@
 """Adversarially trained Inception-ResNet-v2 on ImageNet."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

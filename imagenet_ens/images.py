@@ -1,7 +1,5 @@
 """ImageNet validation images with slim's preprocessing."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from pathlib import Path

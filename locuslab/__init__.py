@@ -1,7 +1,5 @@
 """MNIST networks of two published defences, provable and fast adversarial training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """MadryLab's CIFAR10 challenge: three original networks, and a narrow surrogate of this project."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """MadryLab's MNIST challenge: three original networks, and a surrogate of this project."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Fixtures of all tests, and the environment of their processes."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The released update rules in float64 NumPy, written from their formulas alone."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 

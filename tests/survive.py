@@ -4,8 +4,6 @@ After each SIGKILL all records are readable and no restart in a state is lost. I
 and states equal those of an undisturbed run byte for byte, except for times and commits.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import multiprocessing

@@ -10,8 +10,6 @@ thread, because the rounding of a sum depends on the number of threads. It needs
 DAA_MODELS.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

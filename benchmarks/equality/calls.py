@@ -1,7 +1,5 @@
 """The Python part of the equality check: models, data, and calls of the public names of `daa`."""
 
-from __future__ import annotations
-
 import gzip
 import importlib.util
 import json

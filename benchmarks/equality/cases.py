@@ -1,7 +1,5 @@
 """The configs and command lines of the equality check."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 from collections.abc import Iterator

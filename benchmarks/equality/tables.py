@@ -1,7 +1,5 @@
 """Rebuilds the committed tables with the scripts of a checkout and compares them."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import os

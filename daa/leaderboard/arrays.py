@@ -3,8 +3,6 @@
 An array holds pixels in the network's range: [N, H * W] for gray images, [N, H, W, C] for color.
 """
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ The living board ranks verified arrays for networks whose weights come with this
 is one small JSON file, `FOLDER/TARGET/NAME.json`, with the hash of the array.
 """
 
-from __future__ import annotations
-
 import datetime
 import re
 from collections.abc import Mapping, Sequence

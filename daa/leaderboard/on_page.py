@@ -1,7 +1,5 @@
 """The leaderboards of the results page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from daa.leaderboard import boards

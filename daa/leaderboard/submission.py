@@ -3,8 +3,6 @@
 Each command returns a report as text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What both versions of the paper print: accuracies, t-tests, and rankings of the attacks."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The attacked networks: loaded once, compared with the paper's, and timed."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The experiments of the paper with the weights and data that are available."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The report: a verdict for each number that the paper prints, as HTML, Markdown and CSV."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

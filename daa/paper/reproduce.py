@@ -1,7 +1,5 @@
 """Runs the experiments of the paper, cheap networks first, and keeps the report up to date."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """The verdict on each number and each ranking in the paper."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -8,8 +8,6 @@ adv = attack.generate(x, y)
 AutoAttack(classifier, eps=8, attacks=[attack, ...]).generate(x, y)
 """
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

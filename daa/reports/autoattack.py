@@ -1,7 +1,5 @@
 """Adaptive DAA and AutoAttack on the same images and cores: autoattack.json and its table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal

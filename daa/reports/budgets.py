@@ -1,7 +1,5 @@
 """Adaptive DAA and the strongest other attack after equal numbers of gradients per image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Comparisons of DAA with PGD: pairs of runs, McNemar's test, Holm's correction, t-tests."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

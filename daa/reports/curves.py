@@ -1,7 +1,5 @@
 """Lines of numbers, drawn as a figure and as an interactive plot of the page."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

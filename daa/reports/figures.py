@@ -1,7 +1,5 @@
 """Figures of an experiment: restarts, a swept setting, equal budgets, attacked images."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The results page: index.html and README.md, written from the records."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

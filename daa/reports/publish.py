@@ -1,7 +1,5 @@
 """Writes all reports of a result folder."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from daa.reports import examples, figures, results, tables

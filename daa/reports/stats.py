@@ -1,7 +1,5 @@
 """Confidence intervals and tests for accuracies under attack."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Sequence

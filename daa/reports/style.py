@@ -1,7 +1,5 @@
 """Look of figures and pages: colours for light and dark screens, PNG, SVG, HTML templates."""
 
-from __future__ import annotations
-
 import io
 import re
 from html import escape

@@ -1,7 +1,5 @@
 """The results in brief: a card per experiment."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The table of an experiment as Markdown, LaTeX and CSV."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ a folder by an entry point of the group `daa.targets`: its name is the name of t
 `folder/name`, its value is the package with the `FAMILY`.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """The data sets: sources, folders, and readers of their official files."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import warnings

@@ -1,7 +1,5 @@
 """Parts of a target folder: architectures, targets, a data set."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial

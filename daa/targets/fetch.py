@@ -1,7 +1,5 @@
 """Downloads of weights and data sets: sources, folders, verification, archives."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

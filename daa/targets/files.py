@@ -1,7 +1,5 @@
 """Atomic writes, and checked reads of text, JSON, CSV and NumPy files."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import hashlib

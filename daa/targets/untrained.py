@@ -1,7 +1,5 @@
 """Random weights of any architecture."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from daa.targets.family import Model

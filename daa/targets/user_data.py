@@ -1,7 +1,5 @@
 """The images of a user as a data set."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import re

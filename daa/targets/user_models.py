@@ -1,7 +1,5 @@
 """The model of a user as a target."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from collections.abc import Callable, Sequence

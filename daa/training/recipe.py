@@ -1,7 +1,5 @@
 """Recipe of an adversarial training, read from a YAML file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -5,8 +5,6 @@ time, shows no traceback, leaves its inputs unchanged, writes only below its fol
 no pickle.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

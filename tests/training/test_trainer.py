@@ -3,8 +3,6 @@
 The network is one matrix product, so each update has a closed form.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import tensorflow as tf

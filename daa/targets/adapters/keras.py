@@ -1,7 +1,5 @@
 """Targets from Keras models and .keras files."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Handwritten digits of 8 x 8 pixels and a small network trained on them, for tests only."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 
