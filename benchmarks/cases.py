@@ -20,7 +20,6 @@ from daa.attacks.losses import xent
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.errors import InputError
 from daa.target import Precision, Target, gradient_of
-from daa.targets import untrained
 from daa.tensorflow import tf
 
 EPS, STEP, C = 0.3, 0.01, 1.1
@@ -34,18 +33,16 @@ Cases = dict[str, Callable[[], object]]
 
 
 def target(name: str) -> Target:
-    """A network with random weights."""
-    model = NETWORKS[name]
-    arrays = untrained.arrays(model)
-    variables = {key: tf.constant(value) for key, value in model.convert(arrays).items()}
-    return Target(
-        f"{name}/random",
-        model.network(variables),
-        model.image_shape,
-        model.classes,
-        bounds=model.bounds,
-        half=lambda: model.network(model.half(variables)),
-    )
+    """A network with He-normal weights, so no softmax saturates."""
+    rng, arrays = np.random.default_rng(0), {}
+    for key, shape in NETWORKS[name].variables.items():
+        # PyTorch's layout has the outputs first, TensorFlow's last.
+        inputs = np.prod(shape[1:] if key.endswith("weight") else shape[:-1])
+        scale = np.sqrt(2 / inputs) if len(shape) > 1 else 0.0
+        arrays[key] = (scale * rng.standard_normal(shape)).astype(np.float32)
+        if key.endswith(("gamma", "moving_variance")):
+            arrays[key] += 1
+    return NETWORKS[name].target(f"{name}/random", arrays)
 
 
 def minibatch(shape: tuple[int, ...], size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from daa import AttackConfig, Bounds, Target, targets
 from daa.attacks.methods import METHODS
 from daa.attacks.worst_case import Engine, local
-from daa.targets import checkpoints, untrained
+from daa.targets import checkpoints
 
 FAST = {"eps": 0.1, "step_size": 0.02, "steps": 20, "batch_size": 16, "steps_per_shuffle": 5}
 
@@ -71,11 +71,24 @@ def labelled(target: Target, n: int = 300, seed: int = 1) -> tuple[np.ndarray, n
     return x, target(x).numpy().argmax(1)
 
 
+def random_arrays(shapes, seed=0):
+    """Scaled so that no activation explodes; gamma and variances around 1."""
+    rng, arrays = np.random.default_rng(seed), {}
+    for name, shape in shapes.items():
+        if len(shape) > 1:
+            scale = np.sqrt(2 / np.prod(shape[:-1]))
+            arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
+        else:
+            around = float(name.endswith(("gamma", "moving_variance")))
+            arrays[name] = (around + 0.1 * rng.random(shape)).astype(np.float32)
+    return arrays
+
+
 def write_weights(reference: str, models: Path) -> None:
     """Writes a checkpoint of random weights with a step counter to the folder of all weights."""
-    arrays = untrained.arrays(targets.model_of(reference))
-    step = {"global_step": np.array(1, np.int64)}
-    checkpoints.write(models / reference / "checkpoint-1", {**arrays, **step})
+    arrays = random_arrays(targets.row(reference).model.variables)
+    arrays["global_step"] = np.array(1, np.int64)
+    checkpoints.write(models / reference / "checkpoint-1", arrays)
 
 
 def ahead(target: Target, x: np.ndarray, y: np.ndarray, count: int) -> Engine:

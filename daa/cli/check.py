@@ -14,17 +14,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     from daa import targets
     from daa.evaluation.device_check import check_device
-    from daa.target import Target
-    from daa.targets import checkpoints, untrained
+    from daa.targets.family import he_normal
 
     # MadryLab's MNIST architecture with random weights, which need no download.
     row = targets.row("madry_mnist/secret")
-    variables = checkpoints.cast(row.model.convert(untrained.arrays(row.model)), "float32")
-    network, half = row.model.network, row.model.half
-    logits, shape = network(variables), row.model.image_shape
-    target = Target("madry_mnist/random", logits, shape, 10, half=lambda: network(half(variables)))
+    arrays = he_normal(np.random.default_rng(0), row.model.variables)
+    target = row.model.target("madry_mnist/random", arrays)
     rng = np.random.default_rng(0)
-    x = rng.random((200, *shape), dtype=np.float32)
+    x = rng.random((200, *target.image_shape), dtype=np.float32)
     checks = check_device(target, x, rng.integers(0, 10, 200), row.eps)
     print(*checks, sep="\n")
     return 1 if any(check.passed is False for check in checks) else 0

@@ -19,17 +19,9 @@ from daa.targets.family import Family, Model, Published, TargetRow, surrogate
 from daa.targets.fetch import Source, archive
 from daa.targets.files import reason
 
-__all__ = [  # for target folders
-    "DATASETS",
-    "DatasetRow",
-    "Family",
-    "Model",
-    "Published",
-    "Source",
-    "TargetRow",
-    "archive",
-    "surrogate",
-]
+# For target folders.
+__all__ = ["DATASETS", "DatasetRow", "Family", "Model", "Published", "Source", "TargetRow"]
+__all__ += ["archive", "surrogate"]
 
 # The target folders of this project; each is a package of the same name.
 FOLDERS = ("locuslab", "madry_mnist", "madry_cifar10", "fmnist", "imagenet_ens")
@@ -42,7 +34,6 @@ def folders() -> tuple[str, ...]:
 
 @functools.cache
 def _packages() -> dict[str, str]:
-    """{folder: package}."""
     packages = {folder: folder for folder in FOLDERS}
     points = metadata.entry_points(group="daa.targets")
     for name, package in sorted((point.name, point.value) for point in points):
@@ -138,11 +129,6 @@ def load_dataset(
 ) -> Dataset:
     """The data set of a target; arguments as for `Family.load_dataset`."""
     return family(reference).load_dataset(split, data_dir, images)
-
-
-def model_of(reference: str) -> Model:
-    """The architecture of a target."""
-    return row(reference).model
 
 
 def own_weights(reference: str) -> Path:

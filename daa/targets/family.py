@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,12 @@ class Model:
     training_network: Callable[[Variables, OnMoments], Network] | None = None
     convert: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]] = dict
     half: Callable[[Variables], Variables] = _half
+
+    def target(self, name: str, arrays: Mapping[str, np.ndarray], **about: Any) -> Target:
+        """A network with the arrays of a file; `about` are further fields of the target."""
+        variables = checkpoints.cast(self.convert(arrays), "float32")
+        about |= {"bounds": self.bounds, "half": lambda: self.network(self.half(variables))}
+        return Target(name, self.network(variables), self.image_shape, self.classes, **about)
 
 
 @dataclass(frozen=True)
@@ -106,11 +113,9 @@ class Family:
 
     @property
     def name(self) -> str:
-        """Name of the folder, as "madry_mnist"."""
         return self.folder.name
 
     def row(self, name: str) -> TargetRow:
-        """The row of a target."""
         require(name in self.targets, self.name, f"one of {', '.join(self.targets)}", name)
         return self.targets[name]
 
@@ -129,20 +134,10 @@ class Family:
             InputError: unknown name; missing or damaged weights, or weights of another network.
         """
         row = self.row(name)
-        model = row.model
         path = self.find_weights(name, model_dir) if path is None else Path(path)
         arrays = self.read_weights(name, path)
-        variables = checkpoints.cast(model.convert(arrays), "float32")
-        return Target(
-            name=f"{self.name}/{name}",
-            network=model.network(variables),
-            image_shape=model.image_shape,
-            classes=model.classes,
-            bounds=model.bounds,
-            provenance=row.provenance,
-            weights_sha256=checkpoints.sha256(path),
-            half=lambda: model.network(model.half(variables)),
-        )
+        about = {"provenance": row.provenance, "weights_sha256": checkpoints.sha256(path)}
+        return row.model.target(f"{self.name}/{name}", arrays, **about)
 
     def read_weights(self, name: str, path: Path) -> dict[str, np.ndarray]:
         """The checked arrays of a target in a file or checkpoint."""

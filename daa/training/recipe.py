@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from daa.runs import config
 from daa.runs.config import Length
@@ -60,5 +60,4 @@ class TrainConfig(BaseModel):
 
 def load(path: Path) -> TrainConfig:
     """Reads a recipe. InputError names the file and the first wrong key."""
-    recipe: TrainConfig = config.check(TypeAdapter(TrainConfig), config.read_yaml(path), str(path))
-    return recipe
+    return config.check(TrainConfig, config.read_yaml(path), str(path))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from daa.attacks import ball
 from daa.attacks.losses import xent
-from daa.target import Bounds
+from daa.targets import Model
 from daa.tensorflow import tf
 from daa.training.recipe import TrainConfig
 
@@ -25,23 +25,18 @@ class Trainer:
     saved `state()` gives the same weights as an uninterrupted training.
 
     Args:
-        network: Function from variables to a network of native pixels, as in a folder's model.py.
+        model: The architecture.
         variables: Variables of the network, float32.
         config: The recipe.
         total: Number of updates of the complete training, for the schedule.
-        bounds: Native range of the pixels.
-        training_network: (variables, on_moments) -> network in training mode, which normalizes with
-            the moments of its minibatch and reports them; None without batch normalization.
 
     Source: Madry et al. 2018, Eq. 2.1; the released scripts' training of the FMNIST network.
     """
 
-    network: Callable[[Mapping[str, tf.Variable]], Callable]
+    model: Model
     variables: dict[str, tf.Variable]
     config: TrainConfig
     total: int
-    bounds: Bounds = field(default_factory=Bounds)
-    training_network: Callable | None = None
 
     def __post_init__(self) -> None:
         rate = self.config.learning_rate
@@ -70,7 +65,6 @@ class Trainer:
         return float(np.mean(losses))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Current weights."""
         return {name: variable.numpy() for name, variable in self.variables.items()}
 
     def state(self) -> dict[str, np.ndarray]:
@@ -79,18 +73,17 @@ class Trainer:
         return {**{f"network/{k}": v for k, v in self.arrays().items()}, **optimizer}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restores a saved `state()`."""
         for name, variable in self.variables.items():
             variable.assign(state[f"network/{name}"])
         for i, variable in enumerate(self.optimizer.variables):
             variable.assign(state[f"optimizer/{i}"])
 
     def _logits(self, variables: Mapping[str, tf.Tensor], on_moments: Callable) -> Callable:
-        if self.training_network is None:
-            logits = self.network(variables)
+        if self.model.training_network is None:
+            logits = self.model.network(variables)
         else:
-            logits = self.training_network(variables, on_moments)
-        return lambda x: logits(self.bounds.to_native(x))
+            logits = self.model.training_network(variables, on_moments)
+        return lambda x: logits(self.model.bounds.to_native(x))
 
     def _track(self, name: str, mean: tf.Tensor, variance: tf.Tensor) -> None:
         for kind, value in (("mean", mean), ("variance", variance)):

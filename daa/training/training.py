@@ -54,7 +54,7 @@ def train(
     `out` is NAME.npz, the prefix of a TF1 checkpoint, or None for the default path in the folder of
     the target. Existing weights stay unchanged if the training fails.
     """
-    model = targets.model_of(config.target)
+    model = targets.row(config.target).model
     if model.initialize is None:
         raise InputError(f"{config.target}: this project can't train this network")
     out = out or targets.own_weights(config.target)
@@ -69,8 +69,8 @@ def train(
     held = Dataset(f"{data.name}, held out", data.x[n:], data.y[n:], data.sha256)
     trainer = make_trainer(config, model, n)
     with state.sole(folder):
-        best = fit(trainer, model, seen, held, folder, progress)
-        clean, robust = judge(trainer, model, best, test, folder)
+        best = fit(trainer, seen, held, folder, progress)
+        clean, robust = judge(trainer, best, test, folder)
         write = save_npz if out.suffix == ".npz" else checkpoints.write
         write(out, best)
         (folder / LOG).replace(out.parent / f"{out.stem}.log.jsonl")
@@ -82,7 +82,6 @@ def train(
 
 
 def _check_folder(folder: Path) -> None:
-    """Refuses a folder with files that a training could overwrite."""
     require(folder.is_dir() or not folder.exists(), str(folder), "a folder", "a file")
     names = {path.name for path in folder.glob("*") if path.suffix != ".partial"}
     other = names - ({LOCK, OWNER, STATE, LOG} if STATE in names else {LOCK, OWNER})
@@ -97,18 +96,12 @@ def make_trainer(config: TrainConfig, model: Model, images: int) -> Trainer:
     """The network with its initial weights, for a training on `images` images."""
     assert model.initialize is not None
     initial = model.initialize(np.random.default_rng(config.seed))
-    return Trainer(
-        model.network,
-        {name: tf.Variable(value, name=name) for name, value in initial.items()},
-        config,
-        total=config.epochs * (images // config.batch_size),
-        bounds=model.bounds,
-        training_network=model.training_network,
-    )
+    variables = {name: tf.Variable(value, name=name) for name, value in initial.items()}
+    return Trainer(model, variables, config, config.epochs * (images // config.batch_size))
 
 
 def fit(
-    trainer: Trainer, model: Model, seen: Dataset, held: Dataset, folder: Path, progress: bool
+    trainer: Trainer, seen: Dataset, held: Dataset, folder: Path, progress: bool
 ) -> dict[str, np.ndarray]:
     """Trains the remaining epochs on the images `seen`.
 
@@ -118,7 +111,7 @@ def fit(
     config = trainer.config
     fingerprint = json.dumps(config.model_dump(), sort_keys=True)
     lines, best = restore(trainer, folder / STATE, fingerprint)
-    attack = attack_on(trainer, model, trainer.variables)
+    attack = attack_on(trainer, trainer.variables)
     for epoch in range(len(lines), config.epochs):
         if config.patience and since_best(lines) >= config.patience:
             break
@@ -165,11 +158,9 @@ def restore(trainer: Trainer, path: Path, fingerprint: str) -> tuple[list[dict],
     weights = {f"best/{name}": value for name, value in trainer.arrays().items()}
     for name, array in {**trainer.state(), **weights}.items():
         got = saved.get(name)
-        if got is None or (got.shape, got.dtype) != (array.shape, array.dtype):
-            raise InputError(
-                f"{path}: {name}: must be {array.dtype} of shape {list(array.shape)}; the state is "
-                "damaged, remove it to start again"
-            )
+        same = got is not None and (got.shape, got.dtype) == (array.shape, array.dtype)
+        expected = f"{array.dtype} of shape {list(array.shape)} (remove a damaged state)"
+        require(same, f"{path}: {name}", expected, got)
     lines = parse_json(str(saved.get("log")), f"{path}: log", "the lines of a log")
     require(isinstance(lines, list), f"{path}: log", "the lines of a log", lines)
     trainer.restore(saved)
@@ -185,14 +176,14 @@ def since_best(lines: list[dict[str, Any]]) -> int:
 
 
 def judge(
-    trainer: Trainer, model: Model, best: Mapping[str, np.ndarray], test: Dataset, folder: Path
+    trainer: Trainer, best: Mapping[str, np.ndarray], test: Dataset, folder: Path
 ) -> tuple[float, float]:
     """Clean and robust accuracy on the test set; weights no better than a guess are refused."""
     advice = "existing weights are unchanged. Change the config, and remove this folder"
     for name, array in best.items():
         if not np.isfinite(array).all():
             raise InputError(f"{folder}: the training diverged: {name} is not finite; {advice}")
-    clean, robust = accuracies(attack_on(trainer, model, checkpoints.cast(best, "float32")), test)
+    clean, robust = accuracies(attack_on(trainer, checkpoints.cast(best, "float32")), test)
     guess = float(np.bincount(test.y).max() / len(test))
     if not clean > guess:
         raise InputError(
@@ -202,13 +193,14 @@ def judge(
     return clean, robust
 
 
-def attack_on(trainer: Trainer, model: Model, variables: Mapping[str, tf.Variable]) -> Attack:
+def attack_on(trainer: Trainer, variables: Mapping[str, tf.Variable]) -> Attack:
     """The attack that measures robust accuracy, on the network with these variables.
 
     Source: Madry et al. 2018: steps of 2.5 eps divided by their number.
     """
-    eps, steps, network = trainer.config.eps, EVALUATION_STEPS, model.network(variables)
-    name, shape, classes = trainer.config.target, model.image_shape, model.classes
+    eps, steps, model = trainer.config.eps, EVALUATION_STEPS, trainer.model
+    network, name = model.network(variables), trainer.config.target
+    shape, classes = model.image_shape, model.classes
     target = Target(name, network, shape, classes, bounds=model.bounds)
     return Attack(target, AttackConfig("pgd", eps=eps, step_size=2.5 * eps / steps, steps=steps))
 

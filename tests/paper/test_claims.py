@@ -47,6 +47,6 @@ def test_substitutes_have_the_image_shape_of_the_original():
         if entry.substitute:
             # All tasks of a network share its images.
             images.setdefault(entry.substitute.target, set()).add(entry.substitute.images)
-            model = targets.model_of(entry.substitute.target)
-            assert model.image_shape == targets.model_of(target).image_shape
+            model = targets.row(entry.substitute.target).model
+            assert model.image_shape == targets.row(target).model.image_shape
     assert all(len(numbers) == 1 for numbers in images.values())

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_networks import random_arrays
+from toys import random_arrays
 
 import locuslab
 from daa import AttackConfig, worst_case

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from toys import random_arrays
 
 import fmnist
 import locuslab
@@ -26,19 +27,6 @@ def listed(name: str) -> dict[str, tuple[int, ...]]:
 
 def count(shapes: dict[str, tuple[int, ...]]) -> int:
     return sum(int(np.prod(shape)) for shape in shapes.values())
-
-
-def random_arrays(shapes, seed=0):
-    """Scaled so that no activation explodes; gamma and variances around 1."""
-    rng, arrays = np.random.default_rng(seed), {}
-    for name, shape in shapes.items():
-        if len(shape) > 1:
-            scale = np.sqrt(2 / np.prod(shape[:-1]))
-            arrays[name] = (scale * rng.standard_normal(shape)).astype(np.float32)
-        else:
-            around = float(name.endswith(("gamma", "moving_variance")))
-            arrays[name] = (around + 0.1 * rng.random(shape)).astype(np.float32)
-    return arrays
 
 
 # float64 references. Convolutions as sums over kernel offsets, independent of tf.nn.conv2d.

@@ -3,12 +3,15 @@
 The network is one matrix product, so each update has a closed form.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from toys import images
 
 from daa import Bounds
+from daa.targets import Model
 from daa.training import trainer
 from daa.training.recipe import TrainConfig
 
@@ -33,10 +36,12 @@ def linear(v):
     return lambda x: tf.reshape(x, [-1, 4]) @ v["kernel"] + v["bias"]
 
 
+MODEL = Model(linear, {}, SHAPE, CLASSES, bounds=BOUNDS)
+
+
 def make(total=1, **changes):
     variables = {name: tf.Variable(value) for name, value in weights().items()}
-    config = PLAIN.model_copy(update=changes)
-    return trainer.Trainer(linear, variables, config, total, bounds=BOUNDS)
+    return trainer.Trainer(MODEL, variables, PLAIN.model_copy(update=changes), total)
 
 
 def by_hand(w, x, y, noise, config, ramp=1.0):
@@ -151,7 +156,8 @@ def test_moving_moments_follow_the_minibatch_and_are_not_trained():
 
     moments = {"norm/moving_mean": np.zeros(3, "f4"), "norm/moving_variance": np.ones(3, "f4")}
     variables = {name: tf.Variable(value) for name, value in {**weights(), **moments}.items()}
-    trained = trainer.Trainer(linear, variables, PLAIN, 1, training_network=training_network)
+    model = replace(MODEL, training_network=training_network)
+    trained = trainer.Trainer(model, variables, PLAIN, 1)
     (x, _), y = data(), np.zeros(8, np.int64)
     assert float(trained._update(x, y, np.zeros(x.shape, "f4"))) == 0
     after = trained.arrays()
