@@ -7,9 +7,9 @@ from daa.cli.main import command
 @command
 def main(arguments: list[str] | None = None) -> None:
     args = options.parse_results(__doc__, "page results/robust_mnist --out build", arguments)
-    from daa.leaderboard import on_page
+    from daa.leaderboard import boards
     from daa.reports import page, results
 
     folders = results.folders(args.folders)
-    written = page.write(folders, args.out, on_page.make)
+    written = page.write(folders, args.out, boards.on_page)
     print(f"{', '.join(map(str, written))}: experiments: {len(folders)}")

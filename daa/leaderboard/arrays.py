@@ -48,7 +48,6 @@ class Challenge:
         return np.uint8 if self.target.bounds == Bounds(0, 255) else np.float32
 
     def shape(self, images: int) -> tuple[int, ...]:
-        """Shape of an array of `images` images."""
         height, width, channels = self.target.image_shape
         return (images, height * width) if channels == 1 else (images, height, width, channels)
 
@@ -195,7 +194,6 @@ def merge(verified: Sequence[Verified]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def save(path: Path, array: np.ndarray) -> None:
-    """Writes an .npy file atomically."""
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(array))
     write_atomically(path, buffer.getvalue())

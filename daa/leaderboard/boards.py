@@ -11,20 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from daa import targets
 from daa.errors import InputError, require
 from daa.leaderboard import arrays, submission
-from daa.reports import tabular, wording
+from daa.reports import page, tabular
+from daa.reports.results import ResultSet
+from daa.reports.wording import label, radius
 from daa.runs import config, records
-from daa.targets.files import read_json, sha256, write_atomically
+from daa.targets.files import sha256, write_atomically
 
 _FILE = Path(__file__).parent / "boards.yaml"
 # Networks of the living board, in its order.
 TARGETS = tuple(name for name in targets.every_target(targets.FOLDERS) if targets.row(name).board)
 # Folder of the living board.
 FOLDER = config.RESULTS / "board"
+_LIVING = "The living board: verified arrays for a network that comes with this project. "
+_LIVING += "docs/board.md has the rules."
 
 # One line that neither Markdown nor HTML takes for markup. A name has a letter or a digit.
 _START, _REST = r"[\w(]", r"[\w ,.;:()+/='%-]"
@@ -107,12 +111,8 @@ def markdown(boards: Sequence[Board], own: Sequence[Entry]) -> str:
     """MadryLab's leaderboards as Markdown tables, with this project's entries in bold."""
     lines = []
     for board in boards:
-        rows = [
-            [str(rank), f"**{entry.name}**" if entry.own else entry.name, f"{entry.accuracy:.2f} %"]
-            for rank, entry in board.ranked(own)
-        ]
-        header = ["rank", "attack", "accuracy"]
-        lines += [board.title, "", *tabular.markdown(header, rows, ["right", "left", "right"]), ""]
+        ranked = [page.Entry(n, e.name, e.accuracy, own=e.own) for n, e in board.ranked(own)]
+        lines += [board.title, "", page.Board("", "", ranked).markdown, ""]
     return "\n".join([*lines, f"Source: {boards[0].source}."])
 
 
@@ -122,13 +122,12 @@ def load_living(folder: Path = FOLDER) -> list[Board]:
     for target in TARGETS:
         verified = []
         for path in sorted((folder / target.replace("/", "-")).glob("*.json")):
-            content = read_json(path, "an entry of the board")
-            entry: BoardEntry = config.check(TypeAdapter(BoardEntry), content, str(path))
+            entry = config.read(BoardEntry, path, "an entry of the board")
             require(entry.target == target, f"{path}: target", repr(target), entry.target)
             verified.append(entry)
         verified.sort(key=lambda entry: (entry.date, entry.name))
         entries = tuple(Entry(target, e.name, 100 * e.accuracy, verified=e) for e in verified)
-        title = f"{target}, eps {wording.radius(targets.row(target).eps)}"
+        title = f"{target}, eps {radius(targets.row(target).eps)}"
         boards.append(Board(target, title, "", entries))
     return boards
 
@@ -136,8 +135,7 @@ def load_living(folder: Path = FOLDER) -> list[Board]:
 def make(**values: object) -> BoardEntry:
     """An entry of the living board with today's date. InputError names a wrong field."""
     content = {"schema": 1, "date": datetime.date.today().isoformat(), **values}
-    entry: BoardEntry = config.check(TypeAdapter(BoardEntry), content, "board")
-    return entry
+    return config.check(BoardEntry, content, "board")
 
 
 def insert(entry: BoardEntry, folder: Path = FOLDER) -> tuple[Path, bool]:
@@ -259,3 +257,40 @@ def _verified(target: str, folder: Path) -> list[BoardEntry]:
 
 def _rank(accuracy: float, entries: Sequence[BoardEntry]) -> int:
     return 1 + sum(round(100 * entry.accuracy, 2) < round(accuracy, 2) for entry in entries)
+
+
+def on_page(results: Sequence[ResultSet], of_paper: bool) -> list[page.Board]:
+    """The leaderboards of a page: all of them on the paper's page, else those of its networks."""
+    networks = {record.target for one in results for record in one.records}
+    living = load_living(results[0].folder.parent / FOLDER.name)
+    ours, made = own_entries(results), []
+    for board in [*(board for board in living if board.entries), *load()]:
+        if not of_paper and board.target not in networks:
+            continue
+        about, entries = _LIVING, []
+        ranked = board.ranked(ours if board.source else ())
+        for rank, (_, name, accuracy, is_own, verified) in ranked:
+            by, url = (verified.by, verified.url) if verified else ("", None)
+            entries.append(page.Entry(rank, name, accuracy, by, url, is_own))
+        if board.source:
+            about = f"MadryLab's white-box leaderboard. {board.source}."
+            if not any(entry.own for entry in entries):
+                vacant = f"this project: no run on {board.target}"
+                entries.append(page.Entry(None, vacant, None, own=True))
+        made.append(page.Board(board.title, about, entries))
+    return made
+
+
+def own_entries(results: Sequence[ResultSet]) -> list[Entry]:
+    """Runs of this project on the networks of MadryLab's leaderboards, without stand-ins."""
+    return [
+        Entry(
+            record.target,
+            f"{label(record.attack)} (this project)",
+            100 * record.worst,
+            own=True,
+        )
+        for one in results
+        for record in one.records
+        if record.weights == "original" and record.images == 10_000
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from daa import targets
 from daa.attacks.attack import Attack
@@ -58,10 +58,7 @@ def path_of(out: Path, reference: str) -> Path:
 
 def load(path: Path) -> NetworkCheck | None:
     """The saved checks of a network; None if there is no file."""
-    if not path.exists():
-        return None
-    content = files.read_json(path, "the checks of a network")
-    return config.check(TypeAdapter(NetworkCheck), content, str(path))
+    return config.read(NetworkCheck, path, "the checks of a network") if path.exists() else None
 
 
 def of_tasks(

@@ -73,7 +73,6 @@ def make(work: Sequence[Task], out: Path) -> Report:
 
 
 def write(work: Sequence[Task], out: Path) -> Report:
-    """Writes index.html, report.md and report.csv."""
     report = make(work, out)
     table, checks = _verdict_table(report.verdicts), _network_table(report.networks)
     values = {"title": TITLE, "report": report, "table": table, "networks": checks}
@@ -84,7 +83,6 @@ def write(work: Sequence[Task], out: Path) -> Report:
 
 
 def check_folder(out: Path) -> None:
-    """Refuses a folder in which the report would overwrite other files."""
     for name, mark in {PAGE: TITLE, "report.md": TITLE, "report.csv": "config,run,"}.items():
         replaceable(out / name, mark)
 

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
 from daa.reports import tabular
 from daa.reports.wording import radius
 from daa.runs import config, records
 from daa.runs.config import Line
 from daa.runs.records import Count, Number, Share, Whole
-from daa.targets.files import read_json
 
 # File name in the folder of an experiment.
 NAME = "autoattack.json"
@@ -95,14 +94,10 @@ class Races(BaseModel, frozen=True, extra="forbid"):
 def load(folder: Path) -> tuple[Race, ...]:
     """The races of a result folder; empty without the file."""
     path = folder / NAME
-    if not path.exists():
-        return ()
-    content = read_json(path, "races with AutoAttack")
-    return config.check(TypeAdapter(Races), content, str(path)).races
+    return config.read(Races, path, "races with AutoAttack").races if path.exists() else ()
 
 
 def markdown(races: Sequence[Race]) -> str:
-    """A table per race."""
     parts = ["# Adaptive DAA and AutoAttack"]
     for race in races:
         parts += ["", about(race), "", *tabular.markdown(HEADER, rows(race))]

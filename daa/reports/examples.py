@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from daa.errors import require
 from daa.runs import config, records, state
 from daa.runs.config import Experiment
 from daa.runs.records import Whole
 from daa.target import Dataset
-from daa.targets.files import read_json
 
 Pixels = tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
 Size = Annotated[int, Field(ge=1, le=10_000)]
@@ -76,7 +75,4 @@ def save(experiment: Experiment, folder: Path, data: Dataset, images: int = 10) 
 def load(folder: Path) -> Examples | None:
     """Reads examples.json of a result folder; None without the file."""
     path = folder / records.EXAMPLES
-    if not path.exists():
-        return None
-    content = read_json(path, "the images of two runs")
-    return config.check(TypeAdapter(Examples), content, str(path))
+    return config.read(Examples, path, "the images of two runs") if path.exists() else None

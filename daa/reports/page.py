@@ -2,20 +2,21 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import NamedTuple
 
+from daa import targets
 from daa.attacks.methods import METHODS
 from daa.errors import require
-from daa.reports import autoattack, curves, figures, style, summary, tables, tabular, wording
-from daa.reports.budgets import Level, levels
+from daa.reports import autoattack, curves, figures, style, tables, tabular, wording
+from daa.reports.budgets import levels
 from daa.reports.comparisons import Comparison
 from daa.reports.results import ResultSet, load
-from daa.reports.summary import Card
 from daa.runs.records import Record
 from daa.targets.files import replaceable, write_atomically
 
@@ -68,7 +69,6 @@ class Board(NamedTuple):
 
     @property
     def markdown(self) -> str:
-        """The table in Markdown."""
         cells = []
         for entry in self.entries:
             name = f"**{entry.name}**" if entry.own else entry.name
@@ -82,27 +82,44 @@ class Board(NamedTuple):
 Boards = Callable[[Sequence[ResultSet], bool], Sequence[Board]]
 
 
-@dataclass(frozen=True)
-class Section:
-    """An experiment on the page; `link` is the path of its folder, `record` any of its records.
+class Card(NamedTuple):
+    """An experiment in brief: PGD, the strongest DAA and Adaptive DAA, as far as they exist.
 
-    `settings` are the names of columns. `figures` has the SVG and the data of the interactive plot
-    of each panel, `images` the SVG of the attacked images; empty for none.
+    `outcomes` counts all comparisons. `part` names the radius and the seed among several.
     """
 
-    results: ResultSet
-    id: str
-    title: str
-    record: Record
-    link: str
-    card: Card
-    table: tables.Table
-    folded: bool
-    settings: Sequence[str]
-    rows: Sequence[tuple[Mapping[str, str], Record | None, Comparison | None]]
-    figures: Sequence[tuple[str, dict[str, Any]]]
-    images: str
-    levels: Sequence[Level]
+    records: tuple[Record, ...]
+    pairs: tuple[Comparison, ...]
+    outcomes: Mapping[str, int]
+    part: str
+
+
+def card(results: ResultSet) -> Card:
+    """The card of an experiment: for the radius of the target and the first seed."""
+    records = results.records
+    name, radii = records[0].target, {record.attack.eps for record in records}
+    usual = targets.row(name).eps if targets.exists(name) else None
+    eps, seed = usual if usual in radii else records[0].attack.eps, records[0].seed
+
+    def matches(record: Record) -> bool:
+        return record.attack.eps == eps and record.seed == seed
+
+    pairs = [pair for pair in results.compared if matches(pair.daa)]
+    pairs = sorted(pairs, key=lambda pair: (pair.daa.worst, pair.p_holm))[:1]
+    adaptive = [pair for pair in results.budgeted if matches(pair.daa)][:1]
+    if both := pairs + adaptive:
+        selected = [both[0].pgd, *(pair.daa for pair in both)]
+    else:
+        selected = [min(filter(matches, records), key=lambda record: record.worst)]
+    part = [f"eps {wording.radius(eps)}"] * (len(radii) > 1)
+    part += [f"seed {seed}"] * (len({record.seed for record in records}) > 1)
+    return Card(tuple(selected), tuple(both), outcomes(results.compared), ", ".join(part))
+
+
+def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
+    """Number of comparisons by outcome."""
+    count = Counter(pair.outcome for pair in pairs)
+    return {name: count[name] for name in ("stronger", "no difference", "weaker")}
 
 
 def write(
@@ -133,7 +150,6 @@ def in_order(experiments: Iterable[ResultSet]) -> list[ResultSet]:
 
 
 def of_paper(experiments: Sequence[ResultSet]) -> bool:
-    """Whether a page is about the paper."""
     return any(results.group in GROUPS[:-1] for results in experiments)
 
 
@@ -142,7 +158,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
     root = experiments[0].folder.parent
     sections = [_section(results, out) for results in experiments]
     networks: dict[str, dict[str, None]] = {}
-    groups: dict[str, list[Section]] = {}
+    groups: dict[str, list[SimpleNamespace]] = {}
     for section in sections:
         networks.setdefault(section.record.weights, {})[section.record.target] = None
         groups.setdefault(section.results.group or OTHERS, []).append(section)
@@ -165,7 +181,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         of_paper=paper,
         headlines=[section for section in sections if section.levels],
         papers=papers,
-        counts=summary.outcomes(pair for part in papers for pair in part.results.compared),
+        counts=outcomes(pair for part in papers for pair in part.results.compared),
         networks=networks,
         runs=len(attacks),
         choices={name: dict.fromkeys(values) for name, values in choices.items()},
@@ -176,7 +192,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         METHODS=METHODS,
         WEIGHTS=WEIGHTS,
         autoattack=autoattack,
-        summary=summary,
+        outcomes=outcomes,
         tables=tables,
         wording=wording,
     )
@@ -195,7 +211,12 @@ def _paper_reports(experiments: Sequence[ResultSet], out: Path) -> dict[str, str
     return {_path(out, folder): on for folder, on in there.items()}
 
 
-def _section(results: ResultSet, out: Path) -> Section:
+def _section(results: ResultSet, out: Path) -> SimpleNamespace:
+    """Values of an experiment in the template; `figures` and `images` are empty for none.
+
+    `link` is the path of the folder, `figures` the SVG and the data of the interactive plot of each
+    panel, and `images` the SVG of the attacked images.
+    """
     name = re.sub(r"[^\w-]", "-", results.folder.name)
     _, panels = figures.of(results)
     pictures = []
@@ -212,13 +233,13 @@ def _section(results: ResultSet, out: Path) -> Section:
         pair or budgeted.get(record.run)
         for record, pair in zip(records, results.comparisons, strict=True)
     ]
-    return Section(
+    return SimpleNamespace(
         results=results,
         id=results.folder.name,
         title=(results.experiment or records[0]).title,
         record=records[0],
         link=_path(out, results.folder),
-        card=summary.card(results),
+        card=card(results),
         table=table,
         folded=bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
         settings=[name for name in table.columns if name in _SETTINGS],
@@ -230,7 +251,6 @@ def _section(results: ResultSet, out: Path) -> Section:
 
 
 def markdown(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = ()) -> str:
-    """The page in Markdown, with links to the figures."""
     return style.render(
         "results.md",
         experiments=experiments,

@@ -231,7 +231,6 @@ def levels(*experiments: ResultSet) -> Table | None:
 
 
 def markdown(results: ResultSet) -> str:
-    """Title, table, notes and t-tests."""
     parts = [f"# {results.title}", "", *table(results).markdown()]
     for note in wording.notes(results):
         parts += ["", note]
@@ -255,7 +254,6 @@ def latex(results: ResultSet) -> str:
 
 
 def write(results: ResultSet, folder: Path) -> None:
-    """Writes table.md, table.csv and table.tex."""
     csv = results.frame().to_csv(index=False, lineterminator="\n")
     texts = (markdown(results), csv, latex(results))
     for name, text in zip(FILES, texts, strict=True):

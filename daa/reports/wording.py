@@ -104,13 +104,11 @@ def source(records: Sequence[Record]) -> str:
 
 
 def notes(results: ResultSet) -> list[str]:
-    """The paragraphs below a table."""
     texts = (source(results.records), commits(results.records), verdict(results))
     return [text for text in texts if text]
 
 
 def tests(results: ResultSet) -> str:
-    """The paragraph above the table of t-tests."""
     return f"{TESTS} {PAPER_TESTS}" if any(pair.paper for pair in results.compared) else TESTS
 
 

@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -24,7 +24,9 @@ from daa.attacks.components import is_number
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import MOST_RESTARTS
 from daa.errors import InputError, require, shown
-from daa.targets.files import read_bytes, reason, write_atomically
+from daa.targets.files import read_bytes, read_json, reason, write_atomically
+
+_Kind = TypeVar("_Kind")
 
 _PACKAGE = Path(daa.__file__).parent
 # A wheel contains the configs inside the package; a checkout has configs and results next to it.
@@ -143,8 +145,8 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
 
 _ROW_FIELDS = tuple(name for name in Row.model_fields if name != "attack")
 _Values = Annotated[list[Any], Field(min_length=1)]
-_SWEEP = TypeAdapter(Annotated[dict[Literal["eps", "c"], _Values], Field(max_length=1)] | None)
-_SEEDS = TypeAdapter(Annotated[list[Seed], Field(min_length=1)] | None)
+_SWEEP: Any = Annotated[dict[Literal["eps", "c"], _Values], Field(max_length=1)] | None
+_SEEDS: Any = Annotated[list[Seed], Field(min_length=1)] | None
 
 
 class _Loader(yaml.SafeLoader):
@@ -196,7 +198,7 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     for name in ("examples", "bounds", "mean", "std"):
         if isinstance(raw.get(name), list):
             raw[name] = tuple(raw[name])
-    experiment = check(TypeAdapter(Experiment), raw, str(path))
+    experiment = check(Experiment, raw, str(path))
     names = [row.name for row in experiment.rows]
     for i, name in enumerate(names):
         if name in TAKEN:
@@ -205,8 +207,7 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
         if name in names[:i]:
             raise InputError(f"{path}: rows[{i}].name: {name!r} is already the name of a row")
     for name in experiment.examples or ():
-        if name not in names:
-            raise InputError(f"{path}: examples: must be names of rows, got {shown(name)}")
+        require(name in names, f"{path}: examples", "names of rows", name)
     return experiment
 
 
@@ -216,23 +217,18 @@ def _repeated(
     """A row of the file, once for each combination of swept value and seed."""
     if not isinstance(entry, dict):
         raise InputError(f"{source}: must be a mapping, got {shown(entry)}")
-    entry = dict(entry)
+    settings, entry = {**shared, **entry}, dict(entry)
+    method = str(settings.get("method"))
+    loss = METHODS[method].loss if method in METHODS else "xent"
+    default = f"{method}-{settings.get('loss', loss)}" if loss else method
     seeds = check(_SEEDS, entry.pop("seeds", seeds), f"{source}.seeds")
     swept = [{option: value} for option, values in sweep.items() for value in values] or [{}]
     seeded = [{"seed": seed} for seed in seeds or ()] or [{}]
     for values, seed in itertools.product(swept, seeded):
-        name = _name({**shared, **entry})
+        name = entry.get("name") or default
         for option, value in (*values.items(), *seed.items()):
             name = f"{name}-{option}{value}".replace("/", "of")
         yield {**entry, **values, **seed, "name": name}
-
-
-def _name(entry: dict[str, Any]) -> Any:
-    """The name of a row: as set, or of its method and loss."""
-    method = str(entry.get("method"))
-    default = METHODS[method].loss if method in METHODS else "xent"
-    suffix = f"-{entry.get('loss', default)}" if default else ""
-    return entry.get("name") or f"{method}{suffix}"
 
 
 def _row(entry: dict[str, Any], shared: dict[str, Any], source: str, target: str | None) -> Row:
@@ -258,7 +254,7 @@ def _row(entry: dict[str, Any], shared: dict[str, Any], source: str, target: str
     except InputError as error:
         separator = "." if re.match(r"\w+: ", str(error)) else ": "
         raise InputError(f"{source}{separator}{error}") from error
-    return check(TypeAdapter(Row), {**fields, "attack": attack}, source)
+    return check(Row, {**fields, "attack": attack}, source)
 
 
 def _settings(settings: dict[str, Any], source: str, target: str | None) -> dict[str, Any]:
@@ -272,12 +268,17 @@ def _settings(settings: dict[str, Any], source: str, target: str | None) -> dict
     return {key: fraction(value) for key, value in settings.items()}
 
 
-def check(adapter: TypeAdapter, value: object, source: str) -> Any:
+def read(kind: type[_Kind], path: Path, expected: str) -> _Kind:
+    """Reads a JSON file; `expected` names its content in error messages."""
+    return check(kind, read_json(path, expected), str(path))
+
+
+def check(kind: type[_Kind], value: object, source: str) -> _Kind:
     """Validates objects, or JSON as bytes; the first mistake is `source: field: must be ...`."""
+    adapter = TypeAdapter(kind)
+    validate: Any = adapter.validate_json if isinstance(value, bytes) else adapter.validate_python
     try:
-        if isinstance(value, bytes):
-            return adapter.validate_json(value)
-        return adapter.validate_python(value)
+        return validate(value)
     except ValidationError as errors:
         error = errors.errors(include_url=False)[0]
     loc = [key for key in error["loc"] if key != "[key]"]  # the mark of a key of a dictionary
@@ -304,4 +305,4 @@ def load_experiment(folder: Path) -> Experiment | None:
     path = folder / EXPERIMENT
     if not path.exists():
         return None
-    return check(TypeAdapter(Experiment), read_bytes(path, "an experiment"), str(path))
+    return check(Experiment, read_bytes(path, "an experiment"), str(path))

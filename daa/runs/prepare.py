@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from daa import targets
-from daa.errors import InputError
+from daa.errors import InputError, require
 from daa.runs import config, device
 from daa.runs.config import Experiment
 from daa.target import Dataset, NoteWarning, Precision, Target
@@ -47,18 +45,12 @@ def prepare(
     replaced = {"restarts": restarts, "seed": seed, "images": images}
     fields = dict(config.load(path, target))
     fields |= {name: value for name, value in replaced.items() if value is not None}
-    experiment: Experiment = config.check(TypeAdapter(Experiment), fields, "options")
+    experiment = config.check(Experiment, fields, "options")
     reference = experiment.target if target is None else target
     data, last = None, experiment.images and experiment.skip + experiment.images
     if experiment.data is not None:
-        data, notes = user_data.load(
-            experiment.data,
-            images=last,
-            bounds=experiment.bounds,
-            data_format=experiment.data_format,
-            split=experiment.split,
-            data_dir=data_dir,
-        )
+        same = {name: fields[name] for name in ("bounds", "data_format", "split")}
+        data, notes = user_data.load(experiment.data, images=last, data_dir=data_dir, **same)
         for note in notes:
             text = f"{experiment.data}: {note.message} [{note.code}]"
             warnings.warn(text, NoteWarning, stacklevel=2)
@@ -66,10 +58,8 @@ def prepare(
     options = {name: fields[name] for name in names}
     if user_models.of_project(reference):
         load = targets.loader(reference, model_dir)
-        if used := [name for name, value in options.items() if value is not None]:
-            raise InputError(
-                f"{experiment.name}: {', '.join(used)}: {reference} has no such option"
-            )
+        for name, value in options.items():
+            require(value is None, f"{path}: {name}", f"no such option for {reference}", value)
     elif data is None:
         raise InputError(
             f"{path}: target: {reference!r} is no target, whose folders are "

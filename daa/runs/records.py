@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from daa.attacks import plans
 from daa.attacks.methods import AttackConfig
@@ -102,17 +102,13 @@ class Record(Identity, frozen=True):
     @model_validator(mode="after")
     def _check_lengths(self) -> Record:
         units = len(self.robust_accuracy)
-        for name in ("accuracy_per_restart", "gradients_after"):
-            values = getattr(self, name)
-            if values is not None and len(values) != units:
-                raise InputError(
-                    f"{name}: must have {units} values like robust_accuracy, got {len(values)}"
-                )
+        lengths = {"accuracy_per_restart": units, "gradients_after": units}
+        lengths |= {"broken_in": len(self.broken)}
+        for name, length in lengths.items():
+            if (values := getattr(self, name)) is not None:
+                require(len(values) == length, name, f"{length} values", len(values))
         if self.gradients_after is None:
             require(units == self.restarts, "robust_accuracy", f"{self.restarts} values", units)
-        if self.broken_in is not None:
-            count, units = len(self.broken), len(self.broken_in)
-            require(units == count, "broken_in", f"{count} values", units)
         broken = set(self.broken)
         if len(broken) < len(self.broken) or max(broken, default=0) >= self.images:
             raise InputError(f"broken: must be different images from 0 to {self.images - 1}")
@@ -120,7 +116,6 @@ class Record(Identity, frozen=True):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options of the attack, ready for JSON."""
         return self.attack.settings()
 
     @property
@@ -162,7 +157,6 @@ def unit_identity(ident: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_id(ident: Mapping[str, Any]) -> str:
-    """Hash of `unit_identity`."""
     text = json.dumps(unit_identity(ident), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
@@ -208,7 +202,6 @@ def finished_run(
 
 
 def save(path: Path, record: Record) -> None:
-    """Writes a record atomically."""
     write_json(path, record.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
@@ -226,7 +219,7 @@ def load(path: Path) -> Record:
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         raise InputError(f"{path}: schema: must be {SCHEMA}, got {shown(schema)}")
-    return config.check(TypeAdapter(Record), content, str(path))
+    return config.check(Record, content, str(path))
 
 
 def check_same(

@@ -20,7 +20,7 @@ def make(target, x, eps=0.3):
     return Challenge(target, Dataset("test", x, np.arange(len(x)), "data hash"), eps)
 
 
-def test_clean_images_are_those_that_the_challenge_reads():
+def test_radius_and_clean_images_are_those_of_the_challenge():
     """TensorFlow's MNIST reader multiplies bytes by float32(1 / 255) and does not divide."""
     multiplied = BYTES * np.float32(1 / 255)
     assert (multiplied != DIVIDED).any()
@@ -30,9 +30,6 @@ def test_clean_images_are_those_that_the_challenge_reads():
     color = make(COLOR, DIVIDED).clean_images()
     np.testing.assert_array_equal(color, BYTES.reshape(4, 64))
     assert color.dtype == np.uint8
-
-
-def test_the_radius_is_in_the_unit_of_the_network():
     assert make(GRAY, DIVIDED, 0.3).radius == 0.3
     assert make(COLOR, DIVIDED, 8 / 255).radius == 8
 
@@ -218,14 +215,11 @@ def version(values, margin, dtype=np.float32):
     return Verified(array, np.zeros(len(margin)), np.array(margin), 0.0, 0.0, 0)
 
 
-def test_the_version_with_the_lowest_margin_is_taken():
+def test_the_version_with_the_lowest_margin_is_taken_exactly():
     merged, source = arrays.merge([version(1, [1, -1, 0]), version(2, [0, 2, 1])])
     assert source.tolist() == [1, 0, 0]
     assert merged.tolist() == [[2, 2], [1, 1], [1, 1]]
     assert merged.dtype == np.float32
-
-
-def test_a_merged_array_keeps_the_exact_values():
     exact = np.nextafter(0.3, 1)
     merged, _ = arrays.merge([version(0, [1]), version(exact, [0], np.float64)])
     assert (merged == exact).all()

@@ -1,4 +1,4 @@
-"""MadryLab's leaderboards and the living board: reading, ranks, entries, the command."""
+"""MadryLab's leaderboards and the living board: ranks, entries, the command, the page."""
 
 import hashlib
 import json
@@ -13,6 +13,8 @@ from daa.cli import submit
 from daa.leaderboard import arrays, boards, submission
 from daa.leaderboard.arrays import Challenge
 from daa.leaderboard.boards import Board, Entry
+from daa.reports import page
+from daa.reports.results import load
 from daa.targets import checkpoints, files
 
 MADRY = Board("a/b", "Title", "here", (Entry("a/b", "A", 88.004), Entry("a/b", "B", 89.0)))
@@ -67,12 +69,15 @@ def lines(folder):
     return {b.target: b.ranked() for b in boards.load_living(folder) if b.entries}
 
 
-def test_an_entry_is_read_as_it_was_written(tmp_path):
+def test_an_entry_is_read_as_it_was_written_and_stays(tmp_path):
     path, new = boards.insert(entry(), tmp_path)
     assert new
     assert path == tmp_path / "locuslab-own_mnist" / "pgd-50-restarts.json"
     ((rank, line),) = lines(tmp_path)[OWN]
     assert (rank, line.name, line.verified) == (1, "PGD, 50 restarts", entry())
+    before = path.read_bytes()
+    assert boards.insert(entry(date="2030-01-01"), tmp_path) == (path, False)
+    assert path.read_bytes() == before
 
 
 def test_equal_accuracies_share_a_rank_and_the_older_entry_comes_first(tmp_path):
@@ -94,13 +99,6 @@ def test_equal_accuracies_share_a_rank_and_the_older_entry_comes_first(tmp_path)
     assert "(board/locuslab-own_mnist/best.json)" in text
     assert "## fmnist/surrogate, eps 0.2" in text
     assert text.count("No entry yet.") == 2
-
-
-def test_the_same_entry_stays_as_it_is(tmp_path):
-    path, _ = boards.insert(entry(), tmp_path)
-    before = path.read_bytes()
-    assert boards.insert(entry(date="2030-01-01"), tmp_path) == (path, False)
-    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -239,3 +237,29 @@ def test_an_array_for_madrylabs_network_is_ranked_on_its_board(challenge, tmp_pa
     line = next(line for line in text.splitlines() if "(verified here)" in line)
     assert line.startswith("|    1 | **") and line.endswith(f"  {accuracy:.2f} % |")
     assert "|    2 | Guided Local Attack" in text and "EWR-PGD" in text
+
+
+def test_only_complete_runs_on_the_boards_network_are_ranked(folder, change):
+    for path in folder.glob("*-*.json"):
+        change(path, target="madry_mnist/secret", weights="surrogate")
+    assert boards.own_entries([load(folder)]) == []
+    for path in folder.glob("*-*.json"):
+        change(path, weights="original", images=9_999)
+    change(folder / "dgf-xent.json", images=10_000, robust_accuracy=[0.8801] * 10)
+    change(folder / "pgd-xent.json", images=10_000, weights="third-party")
+    mnist, cifar10 = boards.on_page([load(folder)], True)
+    (own,) = [entry for entry in mnist.entries if entry.own]
+    assert own == page.Entry(2, "DAA-DGF (this project)", pytest.approx(88.01), own=True)
+    vacant = page.Entry(None, "this project: no run on madry_cifar10/secret", None, own=True)
+    assert [entry for entry in cifar10.entries if entry.own] == [vacant]
+    assert boards.on_page([load(folder)], False) == [mnist]
+
+
+def test_the_living_board_is_shown_if_it_has_entries(folder):
+    before = boards.on_page([load(folder)], True)
+    boards.insert(entry("A strong attack", 0.8123), folder.parent / "board")
+    living, *others = boards.on_page([load(folder)], True)
+    assert living.entries == [
+        page.Entry(1, "A strong attack", pytest.approx(81.23), "this project")
+    ]
+    assert others == before and boards.on_page([load(folder)], False) == []

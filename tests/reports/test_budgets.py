@@ -42,17 +42,12 @@ def test_each_level_has_the_strongest_other_attack_and_a_paired_test():
     assert [row.adaptive for row in rows] == pytest.approx([91, 91, 91, 81])
     assert [row.other for row in rows] == pytest.approx([97, 97, 90, 90])
     counts = [[f"{p.only_daa} : {p.only_pgd}" for p in row.pairs] for row in rows]
-    assert counts == [
-        ["6 : 0"], ["6 : 0"], ["4 : 6", "4 : 4"], ["14 : 6", "14 : 4"]
-    ]  # fmt: skip
+    assert counts == [["6 : 0"]] * 2 + [["4 : 6", "4 : 4"], ["14 : 6", "14 : 4"]]
     p = [stats.mcnemar(*map(int, count.split(" : "))) for row in counts for count in row]
     assert [pair.p_holm for row in rows for pair in row.pairs] == pytest.approx(stats.holm(p))
     assert {row.stronger for row in rows} == {"neither"}
-    assert tables.levels(ResultSet(RUNS)).cells[0][6:] == [
-        "6 : 0",
-        f"{rows[0].pairs[0].p_holm:.2g}",
-        "neither",
-    ]
+    last = ["6 : 0", f"{rows[0].pairs[0].p_holm:.2g}", "neither"]
+    assert tables.levels(ResultSet(RUNS)).cells[0][6:] == last
     assert "strongest other attack" in tables.markdown(ResultSet(RUNS))
 
 
@@ -84,15 +79,12 @@ def test_experiments_without_both_sides_have_no_levels():
     short = [r.model_copy(update={"attack": ADAPTIVE.replace(budget=100.0)}) for r in RUNS[:2]]
     weak = [r.model_copy(update={"attack": SHORT.replace(budget=60.0)}) for r in RUNS[2:3]]
     assert [row.gradients for row in budgets.levels(ResultSet((*RUNS[:2], *weak)))] == [25, 50]
-    assert [row.gradients for row in budgets.levels(ResultSet((*short, *RUNS[2:])))] == [
-        25,
-        50,
-        100,
-    ]
+    rows = budgets.levels(ResultSet((*short, *RUNS[2:])))
+    assert [row.gradients for row in rows] == [25, 50, 100]
 
 
 def test_the_figure_has_the_setting_with_most_seeds():
-    (plot,) = [figures.budget(ResultSet(RUNS))]
+    plot = figures.budget(ResultSet(RUNS))
     assert [line.label for line in plot.lines] == ["Adaptive DAA", "PGD, 100 steps"]
-    (plot,) = [figures.budget(ResultSet((*RUNS[:1], *RUNS[2:4])))]
+    plot = figures.budget(ResultSet((*RUNS[:1], *RUNS[2:4])))
     assert [line.label for line in plot.lines][1] == "PGD, 100 steps"

@@ -6,7 +6,7 @@ import pytest
 
 from daa import InputError
 from daa.cli import page as script
-from daa.leaderboard import on_page
+from daa.leaderboard import boards
 from daa.reports import curves, page, results, style
 from daa.reports.results import ResultSet, load
 from daa.runs.config import EXPERIMENT, RESULTS
@@ -18,7 +18,7 @@ def html(folder):
 
     def html(of=folder):
         loaded = [load(of)]
-        made = on_page.make(loaded, page.of_paper(loaded))
+        made = boards.on_page(loaded, page.of_paper(loaded))
         return page.html(loaded, folder.parent, made)
 
     return html
@@ -46,7 +46,7 @@ def test_the_committed_page_is_that_of_the_records(monkeypatch):
     monkeypatch.setattr(style, "inline", lambda *_: "<svg></svg>\n")
     folders = [folder for folder in results.folders() if folder.name != "quickstart"]
     loaded = page.in_order(map(load, folders))
-    made = on_page.make(loaded, True)
+    made = boards.on_page(loaded, True)
     assert page.markdown(loaded, RESULTS, made) == (RESULTS / "README.md").read_text()
     expected = (RESULTS / "index.html").read_text()
     html = page.html(loaded, RESULTS, made)
@@ -85,9 +85,8 @@ def test_the_page_links_the_report_on_the_paper(folder):
     report.parent.mkdir()
     report.touch()
     script.main([str(folder)])
-    assert '<a href="paper_surrogates/index.html">All that the paper prints' in (
-        (root / "index.html").read_text()
-    )
+    link = '<a href="paper_surrogates/index.html">All that the paper prints'
+    assert link in (root / "index.html").read_text()
     line = "- [Report with stand-ins for missing weights](paper_surrogates/report.md)"
     assert line in (root / "README.md").read_text()
 

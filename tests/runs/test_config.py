@@ -80,7 +80,7 @@ def test_a_shared_setting_applies_to_the_rows_that_read_it(load):
         ("title: A test", "title: A test\nrestarts: 1000000000000", "restarts: .*equal to 1000000"),
         ("title: A test", 'title: "A\\ntest"', r"title: .* printable characters, got 'A\\ntest'"),
         ("title: A test", "title: A\nseeds: []", "seeds: must have at least 1 item"),
-        ("title: A test", "title: A\nexamples: [mine, yours]", "examples: must be names of rows"),
+        ("title: A test", "title: A\nexamples: [mine, yours]", "examples: expected names of rows"),
         ("rows:", "sweep: {steps: [1]}\nrows:", "yaml: sweep.steps: must be 'eps' or 'c', got 'st"),
         ("rows:", "sweep: {c: []}\nrows:", "yaml: sweep.c: must have at least 1 item"),
         ("rows:", "sweep: {c: [1], eps: [1]}\nrows:", "yaml: sweep: must have at most 1 item"),

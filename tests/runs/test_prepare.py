@@ -81,7 +81,7 @@ def test_a_target_of_another_data_set_gets_no_title_or_number_of_the_config(
         ("", {"target": "a.b:c"}, "'a.b:c' is no target, .* a model of your own also needs `data`"),
         ("", {"target": "foo/bar"}, "table1.yaml: target: 'foo/bar' is no target, whose folders"),
         ("", {"images": 501}, "images: expected 1 to 500, got 501"),
-        ("bounds: [0, 255]", {}, "table1: bounds: tiny/cnn has no such option"),
+        ("bounds: [0, 255]", {}, "table1.yaml: bounds: expected no such option for tiny/cnn"),
     ],
 )
 def test_mistakes(config, tmp_path, change, options, message):

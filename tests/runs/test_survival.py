@@ -4,13 +4,12 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import survive
+from processes import ROOT, python
 
 from daa.runs import records, state
 
@@ -66,11 +65,9 @@ def test_a_full_disk_is_named_and_older_files_stay(config, tmp_path):
 
 def test_quickstart_end_to_end(tmp_path):
     """The first command of a user, without any data."""
-    script = Path(__file__).parents[2] / "scripts" / "quickstart.py"
     folders = {"DAA_DATA": str(tmp_path), "DAA_MODELS": str(tmp_path)}
-    command = [sys.executable, script, "--images", "100", "--force", "--out", tmp_path]
-    options = {"capture_output": True, "text": True, "env": {**os.environ, **folders}}
-    completed = subprocess.run(command, cwd=tmp_path, **options)
+    options = ("--images", "100", "--force", "--out", tmp_path)
+    completed = python(ROOT / "scripts" / "quickstart.py", *options, cwd=tmp_path, env=folders)
     assert completed.returncode == 0, completed.stderr
     assert "4/4 adaptive unit" in completed.stderr  # the progress bar
     assert "Traceback" not in completed.stderr
