@@ -25,6 +25,10 @@ from daa.tensorflow import tf
 # Bytes of images that go through a network at once; more would fill the memory with activations.
 _BATCH = 1 << 26
 
+NO_GRADIENT = (
+    "{}: expected logits with a gradient at the images, got none; something in the network has no "
+    "derivative, as a constant, a cast to integers or a lookup"
+)
 # The shapes of one image.
 SHAPES = "(H, W, C), (F,) or (D, H, W, C)"
 Provenance = Literal["original", "third-party", "surrogate", "own"]
@@ -330,10 +334,7 @@ def gradient_of(
         total = tf.reduce_sum(losses)
     grad = tape.gradient(total, x)
     if grad is None:
-        raise InputError(
-            f"{target.name}: expected logits with a gradient at the images, got none; something in "
-            "the network has no derivative, as a constant, a cast to integers or a lookup"
-        )
+        raise InputError(NO_GRADIENT.format(target.name))
     grad.set_shape(x.shape)  # a SavedModel may hide the number of images
     return grad, losses, logits
 
@@ -370,12 +371,11 @@ def check_images(
         outside = ~((x[part] >= 0) & (x[part] <= 1))
         if outside.any():
             k, *pixel = (int(k) for k in np.argwhere(outside)[0])
-            value = float(x[part][k][tuple(pixel)])
-            require(False, f"x: image {part.start + k}, pixel {tuple(pixel)}", "[0, 1]", value)
+            where = f"x: image {part.start + k}, pixel {tuple(pixel)}"
+            require(False, where, "[0, 1]", float(x[part][k][tuple(pixel)]))
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
-        raise InputError(
-            f"{labels_name}: expected {len(x)} integers, got {y.dtype} of shape {list(y.shape)}"
-        )
+        got = f"{y.dtype} of shape {list(y.shape)}"
+        raise InputError(f"{labels_name}: expected {len(x)} integers, got {got}")
     wrong = np.flatnonzero((y < 0) | (y >= target.classes))
     if len(wrong):
         classes = f"a class from 0 to {target.classes - 1}"

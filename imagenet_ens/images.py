@@ -1,7 +1,6 @@
 """ImageNet validation images with slim's preprocessing."""
 
 import hashlib
-import re
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,17 @@ from imagenet_ens.model import SIZE
 def imagenet(folder: Path, images: int | None = None) -> Dataset:
     """Validation images from a folder with a file labels.csv.
 
-    The first line of labels.csv is `file,label`. Each further line has an image and its class, 0 to
-    999. The labels become 1..1000, as class 0 of the networks is the background.
+    Each line of labels.csv has an image and its class, 0 to 999. The labels become 1..1000, as
+    class 0 of the networks is the background.
 
     All 50,000 images take 50 GiB. An attack on them takes 250 GiB of memory, or 200 GiB of disk if
     there is less memory; then the images are in a file.
     """
-    rows = _labels(folder / "labels.csv")[:images]
+    table = folder / "labels.csv"
+    rows = files.read_labels(table)[:images]
+    for name, label in rows:
+        require(Path(name).name == name, str(table), "file names without folders", name)
+        require(label <= 999, str(table), "classes from 0 to 999", label)
     x = memory.empty((len(rows), SIZE, SIZE, 3))
     digest = hashlib.sha256()
     for i, (name, label) in enumerate(rows):
@@ -31,18 +34,6 @@ def imagenet(folder: Path, images: int | None = None) -> Dataset:
         x[i] = preprocess(content, folder / name)
     y = np.array([label + 1 for _, label in rows], np.int64)
     return Dataset("imagenet/validation", x, y, digest.hexdigest())
-
-
-def _labels(path: Path) -> list[tuple[str, int]]:
-    rows = files.read_csv(path, "a file of labels")
-    header = ",".join(rows[0]) if rows else "an empty file"
-    valid = len(rows) > 1 and header == "file,label"
-    require(valid, str(path), "the line file,label and rows after it", header)
-    for number, row in enumerate(rows[1:], start=2):
-        valid = len(row) == 2 and re.fullmatch(r"\d{1,3}", row[1], re.ASCII) is not None
-        require(valid, f"{path}: line {number}", "a file and a class from 0 to 999", row)
-        require(Path(row[0]).name == row[0], str(path), "file names without folders", row[0])
-    return [(name, int(label)) for name, label in rows[1:]]
 
 
 def preprocess(content: bytes, path: str | Path) -> np.ndarray:

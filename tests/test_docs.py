@@ -1,16 +1,13 @@
 """The documentation site: it builds without warnings and documents the public names."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from processes import ROOT, python
 
 import daa
 
-ROOT = Path(__file__).parents[1]
 API = sorted(ROOT.glob("docs/api/*.md"))
 
 
@@ -19,8 +16,8 @@ def site(tmp_path_factory):
     for package in ("sphinx", "myst_nb", "furo", "sphinx_copybutton"):
         pytest.importorskip(package)
     out = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs", ".", out]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    options = ("-q", "-W", "--keep-going", "-c", "docs", ".", out)
+    done = python("-m", "sphinx", *options, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return out
 

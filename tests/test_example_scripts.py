@@ -4,15 +4,14 @@ import importlib.util
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from processes import ROOT, python
 
-ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 ACCURACY = r"robust accuracy +([\d.]+) %"
 # {script: (optional library, pattern of the printed accuracies, number of accuracies)}
@@ -29,17 +28,7 @@ PRINTED = {
 
 def run(name: str, folder: Path) -> str:
     """Output of an example that runs in a folder without data sets and weights."""
-    path = os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])
-    environment = {**os.environ, "PYTHONPATH": path}
-    for variable in ("DAA_DATA", "DAA_MODELS"):
-        environment.pop(variable, None)
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / f"{name}.py"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    done = python(EXAMPLES / f"{name}.py", cwd=folder, env={"DAA_DATA": "", "DAA_MODELS": ""})
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -2,31 +2,17 @@
 
 import ast
 import graphlib
-import os
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+from processes import ROOT, python
 
 from daa.targets import FOLDERS
 
-ROOT = Path(__file__).parents[1]
 # From the bottom to the top.
-FLOORS = [
-    "base",
-    "attacks",
-    "targets",
-    "target folders",
-    "runs",
-    "reports",
-    "training",
-    "evaluation",
-    "leaderboard",
-    "paper",
-    "cli",
-]
+FLOORS = ["base", "attacks", "targets", "target folders", "runs", "reports", "training"]
+FLOORS += ["evaluation", "leaderboard", "paper", "cli"]
 BASE = {"daa", "daa.errors", "daa.memory", "daa.target", "daa.tensorflow"}
 
 
@@ -124,14 +110,7 @@ def test_no_modules_import_each_other():
 
 def loaded_after(code: str) -> set[str]:
     """Modules that a new process has loaded after some code."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
+    done = python("-c", f"{code}\nimport sys; print(*sys.modules)", check=True)
     assert done.stderr == ""
     return set(done.stdout.split())
 

@@ -47,8 +47,6 @@ def command(main: Callable[[list[str] | None], int | None]) -> Callable[..., int
 
     @functools.wraps(main)
     def run(arguments: list[str] | None = None) -> int:
-        if sys.stderr is None:  # closed; no other file may get its descriptor
-            sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = lambda message, *_, **__: _report(f"warning: {message}")

@@ -55,12 +55,8 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         **options: Any,
     ) -> None:
         check_method(method)
-        self.method = method
-        self.rel_stepsize = rel_stepsize
-        self.abs_stepsize = abs_stepsize
-        self.restarts = restarts
-        self.seed = seed
-        self.options = options
+        self.method, self.restarts, self.seed, self.options = method, restarts, seed, options
+        self.rel_stepsize, self.abs_stepsize = rel_stepsize, abs_stepsize
         self._last: tuple[Any, Space, Target] | None = None
 
     def repeat(self, times: int) -> DAA:

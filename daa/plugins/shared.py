@@ -26,7 +26,6 @@ class Space:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """The shape with three dimensions."""
         height, width, channels = (*self.shape, 1, 1)[:3]
         return height, width, channels
 

@@ -115,7 +115,6 @@ def _slots(ray: Any, cpus_per_unit: int) -> tuple[int, dict[str, float]]:
 def _work(
     source: Source, x: np.ndarray, y: np.ndarray, unit: Unit, jit: bool | None, threads: int
 ) -> Result:
-    """Runs a unit in a worker process."""
     _prepare(threads)
     attack = Attack(_target(source), cast(AttackConfig, unit.config), jit)
     result = run_unit(attack, x, y, unit)

@@ -107,7 +107,6 @@ def find_prefix(path: Path) -> Path:
 
 
 def data_files(prefix: Path) -> list[Path]:
-    """The data files of a checkpoint, in order."""
     return sorted(prefix.parent.glob(f"{prefix.name}.data-*-of-*"))
 
 

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import secrets
 import tarfile
 import tempfile
@@ -17,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from daa.errors import InputError
+from daa.errors import InputError, require
 
 # Exceptions of the libraries that read files.
 _ERRORS = (OSError, EOFError, ValueError, RuntimeError, LookupError, csv.Error, zlib.error,
@@ -143,6 +144,18 @@ def read_csv(path: Path, expected: str) -> list[list[str]]:
         return [row for row in csv.reader(read_text(path, expected).splitlines()) if row]
 
 
+def read_labels(path: Path) -> list[tuple[str, int]]:
+    """File names and labels from lines `file,label`; the first line may have column names."""
+    rows = read_csv(path, "lines file,label")
+    if rows and not rows[0][-1].strip().isdecimal():
+        rows = rows[1:]
+    require(bool(rows), str(path), "lines file,label", None)
+    for row in rows:
+        valid = len(row) == 2 and re.fullmatch(r"\d{1,9}", row[1].strip(), re.ASCII) is not None
+        require(valid, str(path), "lines file,label with labels from 0 on", ",".join(row))
+    return [(name.strip(), int(label)) for name, label in rows]
+
+
 def read_json(path: Path, expected: str) -> Any:
     """Content of a JSON file with finite numbers."""
     return parse_json(read_text(path, expected), str(path), expected)
@@ -179,7 +192,6 @@ def read_npz(path: Path, expected: str = "an .npz file of arrays") -> dict[str, 
 
 
 def gunzip(path: Path) -> bytes:
-    """Content of a gzip file."""
     with reading(path, "a complete gzip file"), gzip.open(path) as file:
         return file.read()
 

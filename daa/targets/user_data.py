@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
@@ -189,16 +188,11 @@ def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
     from PIL import Image
 
     table = folder / LABELS
-    lines = files.read_csv(table, "lines file,label")
-    if lines and not lines[0][-1].strip().isdecimal():
-        lines = lines[1:]  # column names
-    require(bool(lines), str(table), "lines file,label", None)
+    rows = files.read_labels(table)
     digest = hashlib.sha256(table.read_bytes())
-    x, y = [], []
-    for line in lines:
-        valid = len(line) == 2 and re.fullmatch(r"\d{1,9}", line[1].strip(), re.ASCII) is not None
-        require(valid, str(table), "lines file,label with labels from 0 on", ",".join(line))
-        path = folder / line[0].strip()
+    x = []
+    for name, _ in rows:
+        path = folder / name
         content = files.read_bytes(path, "an image")
         digest.update(content)
         # Pillow fails in many ways.
@@ -209,7 +203,6 @@ def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
             grey = picture.mode in ("1", "L")
             require(not picture.mode.startswith(("I", "F")), str(path), "8 bits", picture.mode)
             x.append(np.asarray(picture.convert("L" if grey else "RGB")))
-        y.append(int(line[1]))
         same = x[-1].shape == x[0].shape
         require(same, str(path), f"an image of shape {list(x[0].shape)}", list(x[-1].shape))
-    return np.stack(x), np.array(y), digest.hexdigest()
+    return np.stack(x), np.array([label for _, label in rows]), digest.hexdigest()

@@ -44,9 +44,8 @@ def on_substitute(task: Task, **needed: int) -> Task:
     target = "locuslab/fast_pgd_mnist"
     substitute = Substitute(target=target, **({"images": 10_000, "restarts": 10} | needed))
     entry = task.entry.model_copy(update={"substitute": substitute})
-    return replace(
-        task, entry=entry, experiment=task.experiment.model_copy(update={"target": target})
-    )
+    experiment = task.experiment.model_copy(update={"target": target})
+    return replace(task, entry=entry, experiment=experiment)
 
 
 def changed(results: ResultSet, *runs: str, **fields) -> ResultSet:

@@ -18,24 +18,18 @@ def classifier_of(target, **options):
         warnings.simplefilter("ignore")
         from art.estimators.classification import TensorFlowV2Classifier
 
-    return TensorFlowV2Classifier(
-        model=lambda x, training=False: target(x),
-        nb_classes=10,
-        input_shape=target.image_shape,
-        loss_object=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **{"clip_values": (0, 1), **options},
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    usual = {"model": lambda x, training=False: target(x), "clip_values": (0, 1)}
+    shape = {"nb_classes": 10, "input_shape": target.image_shape}
+    return TensorFlowV2Classifier(loss_object=loss, **shape, **{**usual, **options})
 
 
 def test_preprocessing_of_the_classifier_counts(plugin, network):
     target, data = network
     plain = classifier_of(replace(target, network=lambda x: target.network((x - 0.1) / 0.5)))
     inside = classifier_of(target, preprocessing=(0.1, 0.5))
-    found = [
-        plugin.DAA(classifier, eps=EPS, options=FAST).generate(data.x, data.y)
-        for classifier in (plain, inside)
-    ]
-    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+    attacks = [plugin.DAA(one, eps=EPS, options=FAST) for one in (plain, inside)]
+    np.testing.assert_allclose(*[a.generate(data.x, data.y) for a in attacks], atol=1e-5)
 
 
 def test_labels_may_be_numbers_one_hot_or_the_classifier_s_own(plugin, network):
@@ -72,9 +66,8 @@ def test_it_is_one_of_the_attacks_of_autoattack(plugin, network):
 
 def test_a_class_to_be_reached(plugin, network):
     target, data = network
-    attack = plugin.DAA(
-        classifier_of(target), eps=0.4, targeted=True, options={**FAST, "steps": 60}
-    )
+    options = {**FAST, "steps": 60}
+    attack = plugin.DAA(classifier_of(target), eps=0.4, targeted=True, options=options)
     goal = (data.y + 1) % 10
     reached = attack.estimator.predict(attack.generate(data.x, goal)).argmax(axis=1) == goal
     assert reached.mean() > 0.2

@@ -14,10 +14,8 @@ def iterates(network):
     """This project's PGD after 1, 2, ... steps."""
     target, data = network
     shared = {"eps": EPS, "step_size": STEP, "random_start": False}
-    return [
-        Attack(target, AttackConfig("pgd", steps=steps, **shared))(data.x, data.y)
-        for steps in STEPS
-    ]
+    attacks = [Attack(target, AttackConfig("pgd", steps=steps, **shared)) for steps in STEPS]
+    return [attack(data.x, data.y) for attack in attacks]
 
 
 def same(found, iterates):
@@ -42,9 +40,6 @@ def test_art(network, iterates):
 
     target, data = network
     classifier = classifier_of(target)
-    shared = {"eps": EPS, "eps_step": STEP}
-    theirs = [
-        ProjectedGradientDescent(classifier, max_iter=steps, batch_size=50, verbose=False, **shared)
-        for steps in STEPS
-    ]
+    shared = {"eps": EPS, "eps_step": STEP, "batch_size": 50, "verbose": False}
+    theirs = [ProjectedGradientDescent(classifier, max_iter=steps, **shared) for steps in STEPS]
     same([attack.generate(data.x, data.y) for attack in theirs], iterates)

@@ -1,9 +1,7 @@
 """Without its package, a plugin or an adapter says in one line what to install."""
 
-import subprocess
-import sys
-
 import pytest
+from processes import python
 
 
 @pytest.mark.parametrize(
@@ -25,7 +23,7 @@ try:
 except InputError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = python("-c", code)
     where, missing = module.replace("daa.targets.adapters.torch", "from_torch"), names.split()[-1]
     assert done.stdout == (
         f"{where}: expected the package {missing}, got none; pip install {names}\n"

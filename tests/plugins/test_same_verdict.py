@@ -1,6 +1,5 @@
 """The same robust accuracy through Python, Foolbox and ART."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -60,17 +59,11 @@ def test_foolbox(images, reports, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_art(images, reports, method):
     pytest.importorskip("art", reason="adversarial-robustness-toolbox is not installed")
-    from art.estimators.classification import TensorFlowV2Classifier
+    from test_art import classifier_of
 
     from daa.plugins.art import DAA
 
-    classifier = TensorFlowV2Classifier(
-        model=model,
-        nb_classes=10,
-        input_shape=(8, 8, 1),
-        loss_object=keras.losses.SparseCategoricalCrossentropy(),
-        clip_values=(0, 255),
-    )
+    classifier = classifier_of(tiny.load_target("cnn"), model=model, clip_values=(0, 255))
     attack = DAA(classifier, method, eps=EPS, eps_step=EPS / 10, options=options_of(method))
     adv = attack.generate(images[0].astype(np.float32), images[1])
     right = classifier.predict(adv).argmax(axis=1) == images[1]

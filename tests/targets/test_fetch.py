@@ -69,17 +69,11 @@ LINK = tarfile.TarInfo("evil")
 LINK.type, LINK.linkname = tarfile.SYMTYPE, "/etc/passwd"
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"),
-    [
-        ("../evil", "zip"),
-        ("models/../../evil", "zip"),
-        ("/etc/evil", "zip"),
-        ("../evil", "w"),
-        ("models/../../evil", "w:gz"),
-        (LINK, "w"),
-    ],
-)
+UNSAFE = [("../evil", "zip"), ("models/../../evil", "zip"), ("/etc/evil", "zip")]
+UNSAFE += [("../evil", "w"), ("models/../../evil", "w:gz"), (LINK, "w")]
+
+
+@pytest.mark.parametrize(("name", "mode"), UNSAFE)
 def test_a_member_outside_the_folder_is_refused(tmp_path, out, name, mode):
     path = pack(tmp_path / "a", {"checkpoint": b"1", name: b""}, mode)
     with pytest.raises(InputError, match=r"expected a complete zip or tar file, got .*evil"):
@@ -197,9 +191,7 @@ def test_a_local_file_of_no_use_is_refused(tmp_path, secret):
     with pytest.raises(InputError, match=r"weights.npz: expected the files of a checkpoint or an"):
         run(tmp_path, "fmnist/authors", "--from", tmp_path / "weights.npz")
     (tmp_path / "x.bin").write_bytes(b"")
-    with pytest.raises(
-        InputError, match=r"x.bin: expected md5:\w+ as published, got 'another hash'"
-    ):
+    with pytest.raises(InputError, match=r"x.bin: expected md5:\w+ as published, got 'another"):
         run(tmp_path, "cifar10", "--from", tmp_path / "x.bin")
     with pytest.raises(InputError, match=r"expected one of train-images.*, got 'x.bin'"):
         run(tmp_path, "mnist", "--from", tmp_path / "x.bin")

@@ -108,10 +108,7 @@ def test_a_hash_is_of_all_bytes_of_all_files(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (
-            "\n<!DOCTYPE html><html>",
-            "a.npz: expected .*, got an HTML page; download it again",
-        ),
+        ("\n<!DOCTYPE html><html>", "a.npz: expected .*, got an HTML page; download it again"),
         ("version https://git-lfs.github.com/spec/v1\n", "got a pointer of Git LFS; run git lfs"),
         ("else", "a.npz: expected an .npz file of arrays, got File is not a zip file"),
     ],

@@ -1,18 +1,17 @@
 """Target folders that other packages add by an entry point."""
 
 import importlib
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import ROOT, python
 
 from daa import targets
 from daa.errors import InputError
 
 # The package of the documentation: a network of one's own on the MNIST images that come with daa.
-PAGE = Path(__file__).parents[2] / "docs" / "your_own_model.md"
+PAGE = ROOT / "docs" / "your_own_model.md"
 PACKAGE = (
     PAGE.read_text(encoding="utf-8").split("```python\n# mine/__init__.py\n")[1].split("```")[0]
 )
@@ -73,9 +72,8 @@ def test_a_package_of_ones_own_is_a_target_folder_like_ours(install, tmp_path):
     assert targets.exists("mine/linear")
     assert not targets.exists("mine/other")
     code = "import sys; from daa.cli import main as console; sys.exit(console.main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "evaluate", "mine/linear", "--images", "20"]
-    command += ["--eps", "0.1", "--budget", "4", "--out", tmp_path / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    options = "evaluate mine/linear --images 20 --eps 0.1 --budget 4 --out out"
+    done = python("-c", code, *options.split(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("mine/linear on mnist/test, 20 images, eps 0.1, Adaptive DAA")
 

@@ -88,20 +88,15 @@ def test_a_final_softmax_is_taken_off_or_its_logarithm_is_attacked(torch, module
     np.testing.assert_allclose(predict(target, X), logits, rtol=1e-4, atol=1e-5)
 
 
-def kept(module):
+def kept(torch, module):
     """A module that keeps its logits, which autograd made."""
     module.register_forward_hook(lambda module, _, logits: setattr(module, "kept", logits))
     module.eval()(module[0].weight.new_zeros(2, 3, 6, 5))
     return module.train()
 
 
-def locked(module):
+def locked(torch, module):
     module[1].lock = threading.Lock()
-    return module
-
-
-def normed(torch, module):
-    module[5] = torch.nn.utils.weight_norm(module[5])
     return module
 
 
@@ -121,9 +116,9 @@ def extra(torch, module):
 
 
 MODULES = {
-    "keeps a tensor": lambda torch, module: kept(module),
-    "has a lock": lambda torch, module: locked(module),
-    "weight_norm": normed,
+    "keeps a tensor": kept,
+    "has a lock": locked,
+    "weight_norm": lambda torch, module: module[:5].append(torch.nn.utils.weight_norm(module[5])),
     "extra state, changes its input": extra,
     "in-place": lambda torch, module: torch.nn.Sequential(torch.nn.ReLU(inplace=True), module),
     "script": lambda torch, module: torch.jit.script(module),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from daa.errors import InputError, require
-from daa.target import Bounds, Note, NoteWarning, Target
+from daa.target import NO_GRADIENT, Bounds, Note, NoteWarning, Target
 from daa.targets.adapters import graphs, layouts, logits
 from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.targets.adapters.logits import Candidate, Network
@@ -90,11 +90,15 @@ def target_of(
     out = tf.reshape(out, [_PROBES, -1])
     network, ends = logits.of(network, pixels, out, chain(laid_out(candidates), usual))
     if one:
-        network = _two_classes(network)
         ends.append(Note("one-output", _ONE))
+
+    def float32(x: tf.Tensor) -> tf.Tensor:
+        z = tf.cast(network(x), tf.float32)
+        return tf.concat([-z, z], axis=1) if one else z
+
     target = Target(
         name=name,
-        network=lambda x: tf.cast(network(x), tf.float32),
+        network=float32,
         image_shape=shape,
         classes=2 if one else outputs[1],
         bounds=native,
@@ -142,20 +146,7 @@ def _check_gradient(target: Target) -> None:
         tape.watch(x)
         total = tf.reduce_sum(target(x) * tf.range(1.0, target.classes + 1))
     if tape.gradient(total, x) is None:
-        raise InputError(
-            f"{target.name}: expected logits with a gradient at the images, got none; "
-            "something in the model has no derivative, as a cast to integers or a lookup"
-        )
-
-
-def _two_classes(network: Network) -> Network:
-    """The logits -z and z of two classes, from one logit z. [N, 1] -> [N, 2]."""
-
-    def logits(x: tf.Tensor) -> tf.Tensor:
-        z = tf.cast(network(x), tf.float32)
-        return tf.concat([-z, z], axis=1)
-
-    return logits
+        raise InputError(NO_GRADIENT.format(target.name))
 
 
 def output_of(outputs: Any, output: str | None, name: str) -> Any:

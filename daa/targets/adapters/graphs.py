@@ -97,7 +97,6 @@ def _without_end(flat: _Flat) -> Iterator[Candidate]:
 
 
 def _runnable(flat: _Flat) -> Network:
-    """A callable with a gradient."""
     imported = tf.compat.v1.wrap_function(
         lambda: tf.graph_util.import_graph_def(flat.graph, name=""), []
     )
