@@ -192,7 +192,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         METHODS=METHODS,
         WEIGHTS=WEIGHTS,
         autoattack=autoattack,
-        outcomes=outcomes,
+        by_outcome=outcomes,
         tables=tables,
         wording=wording,
     )
