@@ -52,32 +52,19 @@ def as_module(name: str) -> str:
     return name
 
 
-class Imports(ast.NodeVisitor):
-    """Names of all imports, inside functions and for type checkers too."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    def visit_Import(self, node: ast.Import) -> None:
-        self.names |= {alias.name for alias in node.names}
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        assert node.level == 0, "a relative import"
-        self.names |= {f"{node.module}.{alias.name}" for alias in node.names}
-
-    def visit_Call(self, node: ast.Call) -> None:
-        if ast.unparse(node.func).endswith("import_module") and node.args:
-            name = node.args[0]
-            if isinstance(name, ast.Constant):
-                self.names.add(str(name.value))
-        self.generic_visit(node)
-
-
 @cache
 def imported(module: str) -> set[str]:
-    visitor = Imports()
-    visitor.visit(ast.parse(MODULES[module].read_text(encoding="utf-8")))
-    return visitor.names
+    """Names of all imports, inside functions and for type checkers too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            names |= {str(name.value) for name in node.args if isinstance(name, ast.Constant)}
+    return names
 
 
 def floor(module: str) -> str:

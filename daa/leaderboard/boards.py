@@ -268,8 +268,7 @@ def on_page(results: Sequence[ResultSet], of_paper: bool) -> list[page.Board]:
         if not of_paper and board.target not in networks:
             continue
         about, entries = _LIVING, []
-        ranked = board.ranked(ours if board.source else ())
-        for rank, (_, name, accuracy, is_own, verified) in ranked:
+        for rank, (_, name, accuracy, is_own, verified) in board.ranked(ours):
             by, url = (verified.by, verified.url) if verified else ("", None)
             entries.append(page.Entry(rank, name, accuracy, by, url, is_own))
         if board.source:

@@ -63,8 +63,13 @@ class DAA(EvasionAttack):
         options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(estimator=estimator)
-        self.method, self.eps, self.eps_step, self.targeted = method, eps, eps_step, targeted
-        self.restarts, self.seed, self.options = restarts, seed, dict(options or {})
+        self.method = method
+        self.eps = eps
+        self.eps_step = eps_step
+        self.targeted = targeted
+        self.restarts = restarts
+        self.seed = seed
+        self.options = dict(options or {})
         self._made: Target | None = None
         self._check_params()
 

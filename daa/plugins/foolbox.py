@@ -7,8 +7,6 @@ model = foolbox.TensorFlowModel(keras_model, bounds=(0, 255))
 raw, clipped, success = DAABlob().repeat(5)(model, images, labels, epsilons=[4, 8])
 """
 
-from __future__ import annotations
-
 import copy
 from functools import partial
 from typing import Any
@@ -55,11 +53,15 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         **options: Any,
     ) -> None:
         check_method(method)
-        self.method, self.restarts, self.seed, self.options = method, restarts, seed, options
-        self.rel_stepsize, self.abs_stepsize = rel_stepsize, abs_stepsize
+        self.method = method
+        self.rel_stepsize = rel_stepsize
+        self.abs_stepsize = abs_stepsize
+        self.restarts = restarts
+        self.seed = seed
+        self.options = options
         self._last: tuple[Any, Space, Target] | None = None
 
-    def repeat(self, times: int) -> DAA:
+    def repeat(self, times: int) -> "DAA":
         """The same attack with `times` as many restarts; the worst result counts."""
         require(times >= 1, "times", "at least 1", times)
         repeated = copy.copy(self)

@@ -1,7 +1,5 @@
 """Images of an experiment's figure: examples.json."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +33,7 @@ class Examples(BaseModel, frozen=True, extra="forbid"):
     )
 
     @model_validator(mode="after")
-    def _check_sizes(self) -> Examples:
+    def _check_sizes(self) -> "Examples":
         count, pixels = len(self.images), math.prod(self.shape)
         require(self.shape[2] in (1, 3), "shape", "1 or 3 channels", self.shape)
         require(len(self.labels) == count, "labels", f"{count} labels", self.labels)

@@ -1,7 +1,5 @@
 """Names of attacks and the sentences around a table: origin of the numbers and main result."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -103,12 +101,12 @@ def source(records: Sequence[Record]) -> str:
     )
 
 
-def notes(results: ResultSet) -> list[str]:
+def notes(results: "ResultSet") -> list[str]:
     texts = (source(results.records), commits(results.records), verdict(results))
     return [text for text in texts if text]
 
 
-def tests(results: ResultSet) -> str:
+def tests(results: "ResultSet") -> str:
     return f"{TESTS} {PAPER_TESTS}" if any(pair.paper for pair in results.compared) else TESTS
 
 
@@ -125,7 +123,7 @@ def commits(records: Sequence[Record]) -> str:
     return f"The runs were computed with several commits of the code: {', '.join(shares)}."
 
 
-def verdict(results: ResultSet) -> str:
+def verdict(results: "ResultSet") -> str:
     """How often DAA is stronger than PGD, as a sentence; empty without a comparison."""
     pairs = results.compared
     if not pairs:

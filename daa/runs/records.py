@@ -1,7 +1,5 @@
 """Result records: one JSON file per run."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -100,7 +98,7 @@ class Record(Identity, frozen=True):
     instead_of: Line | None = Field(None, description="Target of the config, if not attacked.")
 
     @model_validator(mode="after")
-    def _check_lengths(self) -> Record:
+    def _check_lengths(self) -> "Record":
         units = len(self.robust_accuracy)
         lengths = {"accuracy_per_restart": units, "gradients_after": units}
         lengths |= {"broken_in": len(self.broken)}

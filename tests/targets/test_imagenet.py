@@ -1,5 +1,6 @@
 """Inception-ResNet-v2 against slim's description, and ImageNet's preprocessing."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -173,21 +174,11 @@ def test_images_are_cropped_scaled_and_shifted_by_the_background(folder):
 
 def legacy_resize(image: np.ndarray, size: int) -> np.ndarray:
     """TensorFlow 1's bilinear resize by its formula: source = target * scale, no half pixel."""
-    height, width = image.shape[:2]
-
-    def weights(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        place = np.arange(size) * n / size
-        low = np.floor(place).astype(int)
-        return low, np.minimum(low + 1, n - 1), place - low
-
-    top, bottom, down = weights(height)
-    left, right, across = weights(width)
-    down, across = down[:, None, None], across[None, :, None]
-
-    def line(rows: np.ndarray) -> np.ndarray:
-        return image[rows][:, left] * (1 - across) + image[rows][:, right] * across
-
-    return line(top) * (1 - down) + line(bottom) * down
+    for axis in (0, 1):
+        n = image.shape[axis]
+        line = partial(np.interp, np.arange(size) * n / size, np.arange(n))
+        image = np.apply_along_axis(line, axis, image)
+    return image
 
 
 def test_images_are_resized_as_tensorflow_1_does_it(monkeypatch):
