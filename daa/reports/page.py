@@ -212,10 +212,10 @@ def _paper_reports(experiments: Sequence[ResultSet], out: Path) -> dict[str, str
 
 
 def _section(results: ResultSet, out: Path) -> SimpleNamespace:
-    """Values of an experiment in the template; `figures` and `images` are empty for none.
+    """An experiment for the template.
 
     `link` is the path of the folder, `figures` the SVG and the data of the interactive plot of each
-    panel, and `images` the SVG of the attacked images.
+    panel, and `images` the SVG of the attacked images, or an empty text.
     """
     name = re.sub(r"[^\w-]", "-", results.folder.name)
     _, panels = figures.of(results)

@@ -52,7 +52,7 @@ class Model:
     half: Callable[[Variables], Variables] = _half
 
     def target(self, name: str, arrays: Mapping[str, np.ndarray], **about: Any) -> Target:
-        """A network with the arrays of a file; `about` are further fields of the target."""
+        """A target with the arrays of a file of weights; `about` are further fields of it."""
         variables = checkpoints.cast(self.convert(arrays), "float32")
         about |= {"bounds": self.bounds, "half": lambda: self.network(self.half(variables))}
         return Target(name, self.network(variables), self.image_shape, self.classes, **about)
