@@ -20,9 +20,9 @@ def main(arguments: list[str] | None = None) -> None:
         raise InputError(f"--eps: compare needs one radius for all models, got {len(eps)}")
     options.start_tensorflow(args.device)
     from daa.evaluation import several
-    from daa.evaluation.report import folder_of
 
-    out = args.out or folder_of("compare", *models, args.data, f"eps{eps[0]}")
-    folders = [evaluate.folder_of(args, model, eps[0], True) for model in models]
-    evaluations = [evaluate.evaluate(args, model, eps[0], True) for model in models]
-    print(several.side_by_side(evaluations, folders, out))
+    out = evaluate.folder_of(args, ["compare", *models], eps[0])
+    calls = [evaluate.call(args, model, eps[0], True) for model in models]
+    several.require_same_images(calls, out)
+    evaluations = [evaluate.evaluate(args, one) for one in calls]
+    print(several.side_by_side(evaluations, [one["out"] for one in calls], out))

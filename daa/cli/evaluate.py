@@ -31,10 +31,13 @@ def main(arguments: list[str] | None = None) -> None:
     from daa.evaluation import several
 
     radii = args.eps or [None]
-    evaluations = [evaluate(args, args.model, eps, len(radii) > 1) for eps in radii]
-    if len(radii) > 1:
-        folder = folder_of(args, args.model, "-".join(radii))
-        print(several.curve(evaluations, folder, args.force))
+    calls = [call(args, args.model, eps, len(radii) > 1) for eps in radii]
+    if len(radii) == 1:
+        evaluate(args, calls[0])
+        return
+    folder = folder_of(args, [args.model], "-".join(radii))
+    experiment = several.of_radii(calls, folder, args.force)
+    print(several.curve(experiment, [evaluate(args, one) for one in calls], folder))
 
 
 def add_arguments(parser: argparse.ArgumentParser, more_eps: str) -> None:
@@ -75,38 +78,36 @@ def add_arguments(parser: argparse.ArgumentParser, more_eps: str) -> None:
     options.add_quiet(parser)
 
 
-def evaluate(args: argparse.Namespace, model: str, eps: str | None, several: bool) -> Any:
-    """Evaluates a model and prints the result; arguments as for `folder_of`."""
+def call(args: argparse.Namespace, model: str, eps: str | None, several: bool) -> dict[str, Any]:
+    """Arguments of `daa.evaluate`; for `several` see `folder_of`."""
     from daa.evaluation.evaluate import evaluate
 
-    out = folder_of(args, model, eps, several)
     values = {name: getattr(args, name) for name in _DECIDE}
     more = dict(map(_option, args.o))
     usual = [name for name in more if name in inspect.signature(evaluate).parameters]
     if usual:
         raise InputError(f"-o {usual[0]}: is no option of a method; --help lists the other options")
     more |= {"targeted": args.targeted} if args.targeted else {}
-    evaluation = evaluate(
-        model,
-        args.data,
-        eps=eps,
-        method=args.method,
-        restarts=args.restarts,
-        out=out,
-        force=args.force,
-        progress=not args.quiet,
-        data_dir=args.data_dir,
-        model_dir=args.model_dir,
-        **values,
-        **more,
-    )
+    values |= {"model": model, "x": args.data, "eps": eps, "progress": not args.quiet}
+    values |= {"out": folder_of(args, [model], eps, several)}
+    same = ("method", "restarts", "force", "data_dir", "model_dir")
+    return values | {name: getattr(args, name) for name in same} | more
+
+
+def evaluate(args: argparse.Namespace, values: dict[str, Any]) -> Any:
+    """Evaluates a model and prints the result; `values` are those of `call`."""
+    from daa.evaluation.evaluate import evaluate
+
+    evaluation = evaluate(**values)
     print(evaluation)
     say = options.say(args.quiet)
-    say(f"  written          {out}: evaluation.json, index.html, record, table, figures")
+    say(f"  written          {values['out']}: evaluation.json, index.html, record, table, figures")
     return evaluation
 
 
-def folder_of(args: argparse.Namespace, model: str, eps: str | None, several: bool = False) -> Path:
+def folder_of(
+    args: argparse.Namespace, models: list[str], eps: str | None, several: bool = False
+) -> Path:
     """The folder in `--out`, or one whose name has all options that decide the result.
 
     Each of `several` evaluations has such a name in the folder `--out`.
@@ -117,7 +118,7 @@ def folder_of(args: argparse.Namespace, model: str, eps: str | None, several: bo
         return args.out
     values = {"eps": eps} | {name: getattr(args, name) for name in (*_DECIDE, *_METHOD)}
     changed = [f"{name}{value}" for name, value in values.items() if value]  # not the defaults
-    folder = folder_of(model, args.data, args.method, *changed)
+    folder = folder_of(*models, args.data, args.method, *changed)
     return args.out / folder.name if args.out else folder
 
 

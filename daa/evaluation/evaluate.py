@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 
 from daa import targets
 from daa.attacks import ball
@@ -20,11 +21,11 @@ from daa.attacks.worst_case import margins
 from daa.errors import InputError, closest, is_number, is_whole, require, whole
 from daa.evaluation import checks
 from daa.evaluation.checks import ADVICE, Finding
-from daa.evaluation.report import Evaluation, check_folder, slug
+from daa.evaluation.report import Evaluation, check_folder, clear, slug
 from daa.reports.wording import label
 from daa.runs import provenance, state
 from daa.runs.config import Experiment, Row, fraction
-from daa.runs.run import run
+from daa.runs.run import require_same_runs, run
 from daa.target import Bounds, Dataset, Note, NoteWarning, check_images
 from daa.targets import Published, user_data, user_models
 from daa.targets.adapters.layouts import DataFormat
@@ -32,8 +33,22 @@ from daa.targets.adapters.layouts import DataFormat
 # Default gradients per image of the methods without "auto", and the budget of an attack that only
 # minutes limit.
 BUDGET, ENDLESS = 150.0, 1e6
+_P = ParamSpec("_P")
 
 
+def _to_the_end(stages: Callable[_P, Iterator[Any]]) -> Callable[_P, Evaluation]:
+    """A function that runs all stages and returns the evaluation, which is the last one."""
+
+    @wraps(stages)
+    def evaluate(*args: _P.args, **options: _P.kwargs) -> Evaluation:
+        *_, evaluation = stages(*args, **options)
+        return evaluation
+
+    evaluate.__annotations__ = {**stages.__annotations__, "return": "Evaluation"}
+    return evaluate
+
+
+@_to_the_end
 def evaluate(
     model: Any,
     x: Any = None,
@@ -61,7 +76,7 @@ def evaluate(
     data_dir: str | Path | None = None,
     model_dir: str | Path | None = None,
     **options: Any,
-) -> Evaluation:
+) -> Iterator[Any]:
     """Attacks a classifier, and checks whether the robust accuracy can be trusted.
 
         report = daa.evaluate(model, x, y, eps=8 / 255)
@@ -139,6 +154,20 @@ def evaluate(
     elif ours:
         expected = targets.row(model).clean
     pixels, labels = check_images(target, data.x, data.y)
+    folder = None if out is None else Path(out)
+    experiment = Experiment(
+        name="evaluation" if folder is None else slug(folder.resolve().name),
+        title=f"{target.name} under {label(config)}",
+        target=target.name,
+        seed=seed,
+        restarts=restarts,
+        rows=(Row(name=config.method, attack=config),),
+    )
+    if folder is not None:
+        check_folder(folder, config.method, force)
+        if not force:
+            require_same_runs(experiment, target, data, folder)
+    yield experiment, data
     begin = time.perf_counter()
     findings = checks.before(target, pixels, labels, expected, progress)
     checking = time.perf_counter() - begin
@@ -148,18 +177,8 @@ def evaluate(
             f"{target.name}: the model misclassifies all {len(labels):,} images; "
             f"{causes or 'check labels, pixel range and weights'}"
         )
-    folder = None if out is None else Path(out)
-    if folder is not None:
-        with state.sole(folder):
-            check_folder(folder, config.method, force)
-    experiment = Experiment(
-        name="evaluation" if folder is None else slug(folder.resolve().name),
-        title=f"{target.name} under {label(config)}",
-        target=target.name,
-        seed=seed,
-        restarts=restarts,
-        rows=(Row(name=config.method, attack=config),),
-    )
+    if folder is not None and force:
+        clear(folder)
     (row,) = run(experiment, target, data, folder=folder, force=force, progress=progress)
     report = row.report
     if report is None:  # an earlier call finished the attack
@@ -182,7 +201,7 @@ def evaluate(
     )
     if folder is not None:
         evaluation.save(folder)
-    return evaluation
+    yield evaluation
 
 
 def attack_config(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterator
@@ -34,6 +35,9 @@ STOPPED = {
     "minutes": "the time is spent",
     "broken": "all images are broken",
 }
+# Files of an evaluation by each method, and longest names of folders and of their parts.
+_FILES = tuple(f"{name}.{suffix}" for name in METHODS for suffix in ("json", "npz"))
+_LONGEST, _LONGEST_PART = 200, 80
 
 
 class Said(BaseModel, frozen=True, extra="forbid"):
@@ -265,25 +269,29 @@ def most_broken(expected: float) -> int:
 
 def folder_of(*parts: str | None) -> Path:
     """A folder for an evaluation, named after its model, its data and its options."""
-    return Path("evaluations") / "-".join(slug(part) for part in parts if part)
+    texts = [part for part in parts if part]
+    name = "-".join(map(slug, texts))
+    if len(name) > _LONGEST or max(map(len, texts)) > _LONGEST_PART:  # a part of it is missing
+        name = f"{name[:_LONGEST]}-{hashlib.sha256('-'.join(texts).encode()).hexdigest()[:8]}"
+    return Path("evaluations") / name
 
 
 def slug(text: str) -> str:
     """A text as part of a file name."""
     text = text.lower().replace("/", "of") if re.fullmatch(r"eps\d+/\d+", text) else text.lower()
-    return re.sub(r"[^a-z0-9._]+", "-", text)[-80:].strip("-._") or "model"
+    return re.sub(r"[^a-z0-9._]+", "-", text)[-_LONGEST_PART:].strip("-._") or "model"
 
 
 def check_folder(folder: Path, method: str, force: bool = False) -> None:
-    """Refuses a folder with another index.html, or with an evaluation by another attack.
-
-    With `force`, the files of another evaluation are deleted.
-    """
-    names = [f"{name}.{suffix}" for name in METHODS for suffix in ("json", "npz")]
-    if force:
-        for name in (*names, EVALUATION, config.EXPERIMENT):
-            (folder / name).unlink(missing_ok=True)
-    for name in names:
+    """Refuses a folder with another index.html or, unless `force`, with another attack's files."""
+    for name in () if force else _FILES:
         if Path(name).stem != method and (folder / name).exists():
             raise InputError(f"{folder}: contains {name} of another evaluation; {records.ANEW}")
     replaceable(folder / PAGE, "The same numbers as files: evaluation.json")
+
+
+def clear(folder: Path) -> None:
+    """Deletes the evaluation in a folder."""
+    with state.sole(folder):
+        for name in (*_FILES, EVALUATION, config.EXPERIMENT):
+            (folder / name).unlink(missing_ok=True)

@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from daa.errors import InputError, require
+from daa.evaluation.evaluate import evaluate
 from daa.evaluation.report import Evaluation, slug
 from daa.reports import page, stats, tabular
 from daa.reports.page import Board, Entry
 from daa.reports.publish import publish
 from daa.reports.wording import plural, radius
 from daa.runs import config, records, state
-from daa.runs.config import Row
+from daa.runs.config import Experiment, Row
+from daa.target import Dataset
+
+# Arguments of `daa.evaluate`.
+Call = Mapping[str, Any]
 
 
-def curve(evaluations: Sequence[Evaluation], folder: Path, force: bool = False) -> str:
-    """Writes one experiment with all radii: records, table, curve and page; returns the table."""
-    first = evaluations[0]
-    names = [f"{e.config.method}-eps{radius(e.config.eps)}".replace("/", "of") for e in evaluations]
+def prepared(calls: Iterable[Call]) -> list[tuple[Experiment, Dataset]]:
+    """Experiment and data of each evaluation; model, data and folder are checked, nothing runs."""
+    return [next(evaluate.__wrapped__(**call)) for call in calls]  # type: ignore[attr-defined]
+
+
+def of_radii(calls: Iterable[Call], folder: Path, force: bool = False) -> Experiment:
+    """One experiment with all radii; refuses a folder with another one."""
+    experiments = [experiment for experiment, _ in prepared(calls)]
+    attacks = [experiment.rows[0].attack for experiment in experiments]
+    names = [f"{attack.method}-eps{radius(attack.eps)}".replace("/", "of") for attack in attacks]
     require(len({*names}) == len(names), "eps", "different radii", ", ".join(names))
-    rows = [Row(name=n, attack=e.config) for n, e in zip(names, evaluations, strict=True)]
+    rows = [Row(name=n, attack=attack) for n, attack in zip(names, attacks, strict=True)]
     new = {"name": slug(folder.resolve().name), "rows": tuple(rows), "sweep": "eps"}
-    experiment = first.experiment.model_copy(update=new)
+    experiment = experiments[0].model_copy(update=new)
+    if not force and config.load_experiment(folder) not in (None, experiment):
+        raise InputError(f"{folder}: contains another experiment; {records.ANEW}")
+    page.require_replaceable(folder)
+    return experiment
+
+
+def curve(experiment: Experiment, evaluations: Sequence[Evaluation], folder: Path) -> str:
+    """Writes the experiment of `of_radii`: records, table, curve and page; returns the table."""
     with state.sole(folder):
-        if not force and config.load_experiment(folder) not in (None, experiment):
-            raise InputError(f"{folder}: contains another experiment; {records.ANEW}")
         config.save_experiment(folder, experiment)
-        for name, evaluation in zip(names, evaluations, strict=True):
-            fields = {"experiment": experiment.name, "run": name}
-            records.save(folder / f"{name}.json", evaluation.record.model_copy(update=fields))
+        for row, evaluation in zip(experiment.rows, evaluations, strict=True):
+            fields = {"experiment": experiment.name, "run": row.name}
+            records.save(folder / f"{row.name}.json", evaluation.record.model_copy(update=fields))
         text = publish(folder)
         written, _ = page.write([folder], folder)
     return f"{text}\npage    {written}"
 
 
+def require_same_images(calls: Iterable[Call], out: Path) -> None:
+    """Refuses models with different images, and another page in the folder."""
+    if len({(data.sha256, len(data)) for _, data in prepared(calls)}) > 1:
+        raise InputError("compare: the models have different images; give the same --data for all")
+    page.require_replaceable(out)
+
+
 def side_by_side(evaluations: Sequence[Evaluation], folders: Sequence[Path], out: Path) -> str:
     """Writes one page of models on the same images, the best first; returns table and tests."""
-    if len({(one.record.data_sha256, one.record.images) for one in evaluations}) > 1:
-        raise InputError("compare: the models have different images; give the same --data for all")
     order = sorted(range(len(evaluations)), key=lambda k: -evaluations[k].robust_accuracy)
     names = [f"{k + 1}: {evaluations[k].target.name}" for k in range(len(evaluations))]
     cells = []

@@ -132,13 +132,18 @@ def write(
     folders = list(folders)
     require(bool(folders), "page", "a folder of results to show", None)
     out = out or folders[0].parent
-    for name, mark in _MARKS.items():
-        replaceable(out / name, mark)
+    require_replaceable(out)
     experiments = in_order(map(load, folders))
     made = boards(experiments, of_paper(experiments)) if boards else ()
     write_atomically(out / "index.html", html(experiments, out, made).encode())
     write_atomically(out / "README.md", markdown(experiments, out, made).encode())
     return [out / "index.html", out / "README.md"]
+
+
+def require_replaceable(out: Path) -> None:
+    """Refuses a folder with other files of these names."""
+    for name, mark in _MARKS.items():
+        replaceable(out / name, mark)
 
 
 def in_order(experiments: Iterable[ResultSet]) -> list[ResultSet]:

@@ -136,7 +136,7 @@ def run(
         if not left:
             return
         if progress and engine is None:
-            _announce(target, x, y, sum(row.gradients or 0 for row in left) * len(data))
+            _announce(target, x, y, sum(row.gradients_left for row in left))
         engine = engine or local(target, x, y, jit, advance)
         try:
             for step in worst_cases(target, jobs(), x, y, engine=engine):
@@ -155,6 +155,12 @@ def run(
             count = f"{finished} of {len(rows)} rows are finished"
             text = f"stopped at the time limit: {count}; run the same command again to continue"
             warnings.warn(text, stacklevel=2)
+
+
+def require_same_runs(experiment: Experiment, target: Target, data: Dataset, folder: Path) -> None:
+    """Refuses a folder with different runs of the same names."""
+    for number in range(len(experiment.rows)):
+        _RowRun(experiment, number, target, data, folder, None, False)
 
 
 def _announce(target: Target, x: np.ndarray, y: np.ndarray, gradients: float) -> None:
@@ -236,6 +242,11 @@ class _RowRun:
         if attack.minutes is not None or attack.budget == "auto":
             return None
         return attack.budget or attack.gradients_per_image * self.restarts
+
+    @property
+    def gradients_left(self) -> float:
+        """Gradients of all images that are left; 0 if the run chooses its end."""
+        return max((self.gradients or 0) * len(self.data) - self._load().gradients, 0)
 
     def start(self, progress: bool) -> Job:
         """Loads the state and opens the bar; returns the remaining work."""

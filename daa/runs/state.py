@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from daa.attacks.plans import Outcome, Report
 from daa.errors import InputError
-from daa.runs.records import ANEW, run_id, unit_identity
+from daa.runs.records import ANEW, unit_identity
 from daa.targets.files import read_npz, reason, save_npz, write_atomically
 
 # The lock file of a folder, and a file with the name of the locking process.
@@ -81,7 +81,7 @@ def load(path: Path, ident: Mapping[str, Any]) -> State:
         return State()
     arrays = read_npz(path)
     try:
-        if run_id(json.loads(str(arrays["ident"]))) == run_id(ident):
+        if unit_identity(json.loads(str(arrays["ident"]))) == unit_identity(ident):
             report = _report(arrays, ident["images"])
             return State(report, float(arrays["seconds"]), json.loads(str(arrays["origin"])))
     except (ValueError, LookupError, TypeError, AttributeError) as error:

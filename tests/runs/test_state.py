@@ -68,6 +68,15 @@ def test_the_state_of_a_different_run_is_refused(tmp_path):
             state.load(tmp_path / "a.npz", {**IDENT, **change})
 
 
+def test_the_type_of_a_number_makes_no_different_run(tmp_path):
+    whole, decimal = (
+        {**IDENT, "attack": AttackConfig("dgf", c=c).settings(), "model_options": {"mean": [c]}}
+        for c in (2, 2.0)
+    )
+    state.save(tmp_path / "a.npz", whole, example(ALL))
+    assert state.load(tmp_path / "a.npz", decimal).units == 1
+
+
 @pytest.mark.parametrize(
     "changes",
     [
