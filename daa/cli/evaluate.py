@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,14 @@ def evaluate(args: argparse.Namespace, values: dict[str, Any]) -> Any:
     """Evaluates a model and prints the result; `values` are those of `call`."""
     from daa.evaluation.evaluate import evaluate
 
+    out, say = values["out"], options.say(args.quiet)
+    for other in () if out.exists() else sorted(out.parent.glob("*/")):
+        if _any_size(other) == _any_size(out):
+            say(f"{other} has the same attack with other images or another budget; its choices")
+            say("depend on all images and on the budget, so this run starts anew")
     evaluation = evaluate(**values)
     print(evaluation)
-    say = options.say(args.quiet)
-    say(f"  written          {values['out']}: evaluation.json, index.html, record, table, figures")
+    say(f"  written          {out}: evaluation.json, index.html, record, table, figures")
     return evaluation
 
 
@@ -120,6 +125,11 @@ def folder_of(
     changed = [f"{name}{value}" for name, value in values.items() if value]  # not the defaults
     folder = folder_of(*models, args.data, args.method, *changed)
     return args.out / folder.name if args.out else folder
+
+
+def _any_size(folder: Path) -> str:
+    """The name of a folder without the number of images and the budget."""
+    return re.sub(r"-(images\d+|budget[\d.]+)(?=-|$)", "", folder.name)
 
 
 def _option(text: str) -> tuple[str, Any]:

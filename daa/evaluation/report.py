@@ -61,8 +61,8 @@ class Verdict(BaseModel, frozen=True, extra="forbid"):
     )
     success_rate: float | None = Field(
         None,
-        description="Share of the correctly classified images that a targeted attack turns into "
-        "their target class; null for an untargeted attack.",
+        description="Share of the correctly classified images that end in the class of a targeted "
+        "attack, with several restarts at least; else null.",
     )
     seconds: float = Field(description="Time of the attack, without the checks.")
     check_seconds: float = Field(0.0, description="Time of the checks; 0 in older files.")
@@ -127,13 +127,19 @@ class Evaluation:
     def success_rate(self) -> float | None:
         """Share of the correctly classified images that end in the target class, in [0, 1].
 
-        None for an untargeted attack.
+        None for an untargeted attack. With several restarts it is a lower bound, because only the
+        image with the lowest margin of its label is left of each.
         """
         if self.config.targeted is None:
             return None
         right, x, y = self.report.natural > 0, self.data.x, self.data.y
         labels, _ = aims.given(x, y, self.target, None, targeted=self.config.targeted)
         return float((predict(self.target, self.adv).argmax(axis=1) == labels)[right].mean())
+
+    @property
+    def _at_least(self) -> str:
+        """The words before a success rate that is a lower bound."""
+        return "at least " if len(self.report.history) > 1 else ""
 
     @property
     def gradients_per_image(self) -> float:
@@ -192,6 +198,7 @@ class Evaluation:
                 attack=label(self.config),
                 eps=radius(verdict.eps),
                 figures=pictures,
+                at_least=self._at_least,
                 settings={**verdict.attack.settings(), "restarts": record.restarts},
             )
             write_atomically(folder / PAGE, html.encode())
@@ -233,7 +240,8 @@ class Evaluation:
         robust = f"{100 * self.robust_accuracy:.2f} %  "
         result = f"robust accuracy  {robust}(95 % interval {low:.2f} to {high:.2f})"
         if success is not None:
-            result = f"success rate     {100 * success:.2f} %  of the correctly classified images\n"
+            rate = f"{self._at_least}{100 * success:.2f} %"
+            result = f"success rate     {rate}  of the correctly classified images\n"
             result += f"  accuracy         {robust}under the targeted attack"
         lines = [
             f"{self.target.name} on {self.data.name}, {len(self.data):,} images, "

@@ -248,7 +248,12 @@ def test_a_targeted_attack_reports_its_success_and_is_not_judged_by_untargeted_s
     assert "PGD (targeted: least likely)" in text
     assert f"success rate     {100 * reached.mean():.2f} %" in text
     assert "robust accuracy" not in text
-    assert f"{100 * reached.mean():.2f} % success rate of a targeted attack</title>" in page
+    assert f" {100 * reached.mean():.2f} % success rate of a targeted attack</title>" in page
+    out = tmp_path / "more"
+    more = daa.evaluate(target, X, right, eps=0.15, restarts=2, out=out, **options)
+    assert f"success rate     at least {100 * more.success_rate:.2f} %" in str(more)
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert f"at least {100 * more.success_rate:.2f} % success rate" in page
     daa.evaluate(target, X, right, eps=0.15, out=tmp_path, **options)  # its own page is replaced
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from daa import InputError
 from daa.cli import compare, evaluate
-from daa.evaluation import checks
+from daa.evaluation import checks, several
+from daa.evaluation.report import folder_of
 from daa.reports.results import load
 from daa.reports.stats import mcnemar
 
@@ -36,6 +38,7 @@ def test_several_radii_make_a_curve(capsys):
     assert capsys.readouterr().out.count("PGD (targeted: least likely), 2 restarts, seed 0") == 2
     assert evaluate.main(["net.keras", *OPTIONS, *radii, "--seed", "1", "--out", "out"]) == 2
     assert "out: contains another experiment; choose another folder" in capsys.readouterr().err
+    assert not list(Path("out").glob("*seed1*"))  # no attack has run
 
 
 def test_more_restarts_extend_a_run(capsys):
@@ -44,6 +47,14 @@ def test_more_restarts_extend_a_run(capsys):
         assert evaluate.main(start) == 0
     (folder,) = Path("evaluations").iterdir()
     assert json.loads((folder / "pgd.json").read_text())["restarts"] == 3
+
+
+def test_a_run_with_more_images_says_that_it_starts_anew(capsys):
+    said = []
+    for more in (["--images", "30"], ["--seed", "1"], [], []):
+        assert evaluate.main(["net.keras", *OPTIONS, "--eps", "0.01", *more]) == 0
+        said.append("so this run starts anew" in capsys.readouterr().out)
+    assert said == [False, False, True, False]
 
 
 def test_models_are_compared_by_a_paired_test(capsys):
@@ -55,10 +66,29 @@ def test_models_are_compared_by_a_paired_test(capsys):
         f"on {len(b - a)} images? .* on {len(a - b)} .*p = {mcnemar(len(b - a), len(a - b)):.2g} "
     )
     assert re.search(tested, text)
+    assert compare.main(["net.keras", "b.keras", *OPTIONS, "--eps", "0.01", "--seed", "1"]) == 0
+    (folder,) = Path("evaluations").glob("compare*")
+    assert folder.name.startswith("compare-net.keras-b.keras-d.npz-pgd-eps0.01-budget6.0-seed1-")
     page = Path("out/index.html").read_text(encoding="utf-8")
     assert "Models side by side" in page and "1: net" in page and "2: b" in page
     for run in runs:
         assert f"{100 * run.worst:.2f}" in page
+
+
+def test_all_models_and_images_are_checked_before_the_first_attack(refused):
+    assert "no.keras" in refused("compare", "net.keras", "no.keras", *OPTIONS, "--eps", "0.01")
+    calls = [{"model": "tiny/cnn", "eps": 0.1, "images": images} for images in (10, 20)]
+    with pytest.raises(InputError, match="compare: the models have different images"):
+        several.require_same_images(calls, Path("out"))
+    assert not Path("evaluations").exists()
+
+
+def test_a_folder_has_all_options_in_its_name():
+    whole = ["net", *(("a" * 300) + end for end in ("b", "c"))]
+    names = {folder_of(*whole[: 2 + k], f"eps{eps}").name for k in (0, 1) for eps in (1, 2)}
+    assert len(names) == 4 and max(map(len, names)) < 255
+    assert folder_of("a/B.keras", None, "eps8/255").name == "a-b.keras-eps8of255"
+    assert folder_of("a" * 81) != folder_of("b" + "a" * 80)
 
 
 @pytest.mark.parametrize(

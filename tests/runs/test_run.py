@@ -260,6 +260,8 @@ def test_the_time_of_a_long_run_is_estimated_before_it(tmp_path, monkeypatch, ca
     go(tmp_path / "long", restarts=1, progress=True)
     count = 2 * len(DATA) * PGD.attack.steps
     assert f"minutes for {count:,} gradients on this device" in capsys.readouterr().err
+    go(tmp_path / "long", restarts=2, progress=True)  # one restart is left
+    assert f"minutes for {count:,} gradients on this device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("share", "writes"), [(1e9, 6), (1e-9, 4)])
@@ -330,6 +332,8 @@ def test_minutes_count_the_units_of_earlier_calls(tmp_path, units, monkeypatch):
         assert jobs.call_args.args[0].minutes == pytest.approx(minutes, abs=1e-6)
         assert (len(units), finished.record.seconds) == (total, seconds)
         assert len(finished.report.history) == total
+        # Without the rounds of the state, the plan predicts nothing.
+        assert (finished.record.predicted is None) == (seconds == 600)
         (tmp_path / "adaptive.json").unlink()
 
 
