@@ -209,7 +209,7 @@ class Evaluation:
     def _figures(self) -> Iterator[tuple[str, str, Figure]]:
         """Name, description and drawing of each figure."""
         eps, name = self.config.eps, self.target.name
-        title = f"{name}: {len(self.data):,} images of {self.data.name}, eps {radius(eps)}"
+        title = f"{name}: {len(self.data):,} images of {self.data.name}, eps\xa0{radius(eps)}"
         falls = f"from {100 * self.clean_accuracy:.1f} to {100 * self.robust_accuracy:.1f} %"
         alt = f"The accuracy falls {falls} as gradients are spent"
         yield "accuracy", alt, figures.accuracy(self.report, self.interval, self.config, title)

@@ -156,8 +156,11 @@ def fetch(asked: Parcel, local: Path | None = None, progress: bool = False) -> N
                     name = pooch.retrieve(address, None, file, temporary, progressbar=progress)
                 except (OSError, ValueError) as error:
                     content = f"the content of {file}" if is_archive else file
+                    # The message of this error is a chain of objects.
+                    offline = type(error).__name__ == "ConnectionError"
+                    got = "no connection" if offline else files.reason(error)
                     raise NoDownload(
-                        f"{address}: expected a download, got {files.reason(error)}; "
+                        f"{address}: expected a download, got {got}; "
                         f"put {content} into {folder} yourself"
                     ) from error
                 path = Path(name)
