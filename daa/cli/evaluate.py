@@ -12,7 +12,7 @@ from daa.cli import options
 from daa.cli.main import command
 from daa.errors import InputError
 
-# Options of an evaluation that decide its result; more restarts extend it.
+# Options of an evaluation that decide its result; more restarts and more minutes extend it.
 _DECIDE = (
     *("budget", "minutes", "images", "seed", "steps"),
     *("bounds", "data_format", "signature", "output", "mean", "std"),
@@ -122,6 +122,7 @@ def folder_of(
     if args.out and not several:
         return args.out
     values = {"eps": eps} | {name: getattr(args, name) for name in (*_DECIDE, *_METHOD)}
+    values["minutes"] = args.minutes and "-limit"
     changed = [f"{name}{value}" for name, value in values.items() if value]  # not the defaults
     folder = folder_of(*models, args.data, args.method, *changed)
     return args.out / folder.name if args.out else folder

@@ -43,7 +43,7 @@ def write(results: ResultSet, out: Path) -> list[Path]:
 def of(results: ResultSet) -> tuple[str, list[Plot]]:
     """Name and panels of an experiment's figure; no panels if there is nothing to draw."""
     records, setting = results.records, results.sweep
-    if results.has_curves:
+    if results.has_curves and not setting:
         return "budget", [budget(results)]
     if setting:
         # A line of a sweep has a single value at each point.
@@ -80,16 +80,18 @@ def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
     """Difference between single runs and PGD's mean against a swept setting, a panel per loss.
 
     The band spans the restarts. PGD's accuracy is below each value of the setting. Without
-    PGD, and for methods of one step, the accuracies themselves are drawn.
+    PGD, and for methods of one step, the accuracies themselves are drawn. An attack with a budget
+    has one value, the accuracy at its end.
     """
     # Accuracies of the restarts in percent, {loss: {method: {value of the setting: accuracies}}}.
     accuracy: dict[str, dict[str, dict[float, np.ndarray]]] = {}
     for record in records:
         attack = record.attack
         line = accuracy.setdefault(str(attack.loss), {}).setdefault(attack.method, {})
-        line[getattr(attack, setting)] = 100 * np.array(record.accuracy_per_restart)
+        runs = (record.worst,) if record.gradients_after else record.accuracy_per_restart
+        line[getattr(attack, setting)] = 100 * np.array(runs)
     panels = []
-    for name in _losses(records):
+    for name in [*_losses(records), *{"None"}.intersection(accuracy)]:
         pgd = accuracy[name].get("pgd", {})
         relative = {
             method: {x: run - pgd[x].mean() for x, run in line.items() if x in pgd}
@@ -101,7 +103,7 @@ def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
         below = {x: f"\n{run.mean():.1f}" if compared else "" for x, run in sorted(pgd.items())}
         panels.append(
             Plot(
-                LOSSES[name].title,
+                LOSSES[name].title if name in LOSSES else "",
                 f"{AXES[setting]}; below it PGD's accuracy (%)" if compared else AXES[setting],
                 "accuracy minus PGD's (points)" if compared else "accuracy of a single run (%)",
                 tuple(_band(lines[method], method) for method in METHODS if lines.get(method)),

@@ -151,7 +151,10 @@ def unit_identity(ident: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that decide the units; options that are newer get their defaults."""
     names = ("experiment", "run", "restarts")
     decides = {key: value for key, value in ident.items() if key not in names}
-    return {**decides, "attack": AttackConfig.from_settings(ident["attack"]).settings()}
+    attack = AttackConfig.from_settings(ident["attack"]).settings()
+    if "minutes" in attack:
+        attack["minutes"] = None  # decides the number of units, as `restarts` do
+    return {**decides, "attack": attack}
 
 
 def run_id(ident: Mapping[str, Any]) -> str:

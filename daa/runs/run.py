@@ -214,15 +214,18 @@ class _RowRun:
             self._load()
 
     def _finished_record(self) -> Record | None:
-        """The record on disk, unless it is to be extended by restarts."""
+        """The record on disk, unless more restarts or more minutes are to extend it."""
         if self.path is None or not self.path.exists():
             return None
         record = records.load(self.path)
         assert self.state_path is not None
-        extend = record.restarts < self.restarts and self.state_path.exists()
+        limits = record.attack.minutes, self.row.attack.minutes
+        extend = record.restarts < self.restarts or (None not in limits and limits[0] < limits[1])
+        extend = extend and self.state_path.exists()
         # Experiments with shared states grow round by round; a record may be ahead of the round.
         ahead = record.restarts > self.restarts and self.shared
-        records.check_same(self.path, record, self.ident, ["restarts"] if extend or ahead else [])
+        more = ["restarts", "attack.minutes"] if extend else ["restarts"] if ahead else []
+        records.check_same(self.path, record, self.ident, more)
         return None if extend else record
 
     def _load(self) -> State:

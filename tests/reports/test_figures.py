@@ -11,7 +11,7 @@ from daa.attacks.methods import METHODS
 from daa.cli import figures as script
 from daa.reports import curves, figures, style
 from daa.reports.curves import Line, Plot
-from daa.reports.results import load
+from daa.reports.results import ResultSet, load
 from daa.runs.config import RESULTS
 
 X = np.array([1.0, 2.0, 4.0])
@@ -42,6 +42,15 @@ def test_a_sweep_without_pgd_shows_the_accuracies(committed):
     dgf = next(record for record in records if record.run == "dgf-xent")
     assert plot.lines[-1].y == pytest.approx([100 * np.mean(dgf.accuracy_per_restart)])
     assert "PGD" not in plot.x_label + plot.y_label
+
+
+def test_a_sweep_of_attacks_with_a_budget_shows_the_accuracies_at_the_end():
+    loaded = load(RESULTS / "equal_budget")
+    records = tuple(r for r in loaded.records if r.attack.method == "adaptive" and not r.seed)
+    results = ResultSet(records, experiment=loaded.experiment.model_copy(update={"sweep": "eps"}))
+    name, (plot,) = figures.of(results)
+    assert (name, plot.title, plot.x_label) == ("eps", "", "eps")
+    assert [tuple(line.y) for line in plot.lines] == [(100 * records[0].worst,)]
 
 
 def test_one_restart_each_is_nothing_to_draw(folder, change, capsys):

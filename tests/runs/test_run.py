@@ -337,6 +337,19 @@ def test_minutes_count_the_units_of_earlier_calls(tmp_path, units, monkeypatch):
         (tmp_path / "adaptive.json").unlink()
 
 
+def test_more_minutes_continue_a_run(tmp_path, units):
+    def limited(minutes):
+        attack = AttackConfig("adaptive", eps=0.15, budget=15.0, minutes=minutes)
+        (finished,) = go(tmp_path, Row(name="adaptive", attack=attack))
+        return finished.record
+
+    first, total = limited(10.0), len(units)
+    second = limited(20.0)
+    assert (second.attack.minutes, second.broken, len(units)) == (20, first.broken, total)
+    with pytest.raises(InputError, match=r"attack.minutes: the record has 20.0, but this run has"):
+        limited(10.0)
+
+
 def test_an_attack_without_a_unit_is_refused():
     row = Row(name="adaptive", attack=AttackConfig("adaptive", eps=0.15, budget=1.0))
     with pytest.raises(InputError, match="adaptive: the attack made no unit; raise budget"):
