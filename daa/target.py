@@ -284,18 +284,17 @@ def input_gradient(
         labels: second argument of the loss. [N, ...].
         loss: (logits [N, K], labels) -> [N]. Each function is compiled once per target.
     """
-
-    def gradient(x: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        return gradient_of(target, loss, x, labels)[0]
-
     spec = [_images(target), tf.TensorSpec([None, *labels.shape[1:]], labels.dtype)]
     with running(target):
         graph = target.compiled(
             (loss, labels.dtype.name),
-            lambda: tf.function(gradient, input_signature=spec, autograph=False),
+            # TensorFlow warns of many graphs of a function, but not of a partial.
+            lambda: tf.function(
+                partial(gradient_of, target, loss), input_signature=spec, autograph=False
+            ),
         )
         batches = _batches(target, x)
-        return np.concatenate([graph(x[batch], labels[batch]).numpy() for batch in batches])
+        return np.concatenate([graph(x[batch], labels[batch])[0].numpy() for batch in batches])
 
 
 def logits_gradient(target: Target, x: np.ndarray, w: np.ndarray) -> np.ndarray:

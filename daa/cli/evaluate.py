@@ -100,10 +100,10 @@ def evaluate(args: argparse.Namespace, values: dict[str, Any]) -> Any:
     from daa.evaluation.evaluate import evaluate
 
     out, say = values["out"], options.say(args.quiet)
-    for other in () if out.exists() else sorted(out.parent.glob("*/")):
-        if _any_size(other) == _any_size(out):
-            say(f"{other} has the same attack with other images or another budget; its choices")
-            say("depend on all images and on the budget, so this run starts anew")
+    others = () if out.exists() else sorted(out.parent.glob("*/"))
+    if similar := [other.name for other in others if _any_size(other) == _any_size(out)]:
+        say(f"{', '.join(similar)}: the same attack with other images or another budget;")
+        say("the choices of an attack depend on both, so this run starts anew")
     evaluation = evaluate(**values)
     print(evaluation)
     say(f"  written          {out}: evaluation.json, index.html, record, table, figures")

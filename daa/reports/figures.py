@@ -98,6 +98,7 @@ def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
             for method, line in accuracy[name].items()
             if METHODS[method].steps is None
         }
+        one = " of a single run" if name in LOSSES else ""
         compared = any(relative[method] for method in relative if method != "pgd")
         lines = relative if compared else accuracy[name]
         below = {x: f"\n{run.mean():.1f}" if compared else "" for x, run in sorted(pgd.items())}
@@ -105,7 +106,7 @@ def sweep(records: Sequence[Record], setting: str) -> list[Plot]:
             Plot(
                 LOSSES[name].title if name in LOSSES else "",
                 f"{AXES[setting]}; below it PGD's accuracy (%)" if compared else AXES[setting],
-                "accuracy minus PGD's (points)" if compared else "accuracy of a single run (%)",
+                "accuracy minus PGD's (points)" if compared else f"accuracy{one} (%)",
                 tuple(_band(lines[method], method) for method in METHODS if lines.get(method)),
                 ticks=tuple((x, f"{x:.4g}{text}") for x, text in below.items()) or None,
             )

@@ -165,7 +165,7 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
     networks: dict[str, dict[str, None]] = {}
     groups: dict[str, list[SimpleNamespace]] = {}
     for section in sections:
-        networks.setdefault(section.record.weights, {})[section.record.target] = None
+        networks.setdefault(_origin(section.record), {})[section.record.target] = None
         groups.setdefault(section.results.group or OTHERS, []).append(section)
     attacks = [record.attack for results in experiments for record in results.records]
     choices = {
@@ -196,11 +196,19 @@ def html(experiments: Sequence[ResultSet], out: Path, boards: Sequence[Board] = 
         root=_path(out, root),
         METHODS=METHODS,
         WEIGHTS=WEIGHTS,
+        origin=_origin,
         autoattack=autoattack,
         by_outcome=outcomes,
         tables=tables,
         wording=wording,
     )
+
+
+def _origin(record: Record) -> str:
+    """Origin of the weights in words."""
+    if record.weights == "own" and not targets.exists(record.target):
+        return "your model"
+    return WEIGHTS.get(record.weights, record.weights)
 
 
 def _path(out: Path, folder: Path) -> str:
