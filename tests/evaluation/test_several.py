@@ -70,7 +70,7 @@ def test_models_are_compared_by_a_paired_test(capsys):
     (folder,) = Path("evaluations").glob("compare*")
     assert folder.name.startswith("compare-net.keras-b.keras-d.npz-pgd-eps0.01-budget6.0-seed1-")
     page = Path("out/index.html").read_text(encoding="utf-8")
-    assert "Your model: net, b." in page and "PGD only" not in page
+    assert "Your model: b, net." in page
     assert "Models side by side" in page and "1: net" in page and "2: b" in page
     for run in runs:
         assert f"{100 * run.worst:.2f}" in page
