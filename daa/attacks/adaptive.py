@@ -16,7 +16,7 @@ from daa.attacks.bandit import AdaptiveSettings, Model, choose, expected, featur
 from daa.attacks.components import Config
 from daa.attacks.plans import Plan, Report, Unit
 
-MOST = 1000.0  # gradients per image of the budget "auto"
+LEAST, MOST = 25.0, 1000.0  # gradients per image of the budget "auto"
 
 
 def adaptive(
@@ -34,10 +34,9 @@ def adaptive(
 
     Args:
         budget: mean number of forward-backward passes per image; a forward pass counts half.
-            "auto" stops when the next 50 are expected to break less than 0.1 % of the images, or
-            less than one image, and after 1,000.
-        minutes: stop after the round in which this time is over; None for no limit. With a limit,
-            the result depends on the machine.
+            "auto" stops, between 25 and 1,000, when the next 50 are expected to break less than
+            0.1 % of the images, or less than one image.
+        minutes: stop after the round that exceeds this time; the result depends on the machine.
 
     Returns:
         {"predicted", "stopped"} of the `Report`.
@@ -54,7 +53,7 @@ def adaptive(
     model = Model(settings)
     tries = np.zeros((len(arms) + 1, n), int)
     spent, ranks = np.zeros(n), np.zeros(n, int)
-    cost, number, asked = 0.5 * n, 0, 0.0
+    cost, number, asked = 0.5 * n, 0, LEAST * n
     most = MOST if budget == "auto" else budget
     for k in range(2**31):
         margins = np.where(np.isfinite(report.margin), report.margin, report.natural)

@@ -95,8 +95,8 @@ def evaluate(
             None for the radius of a target of this project.
         method: Name of the attack, a key of `daa.attacks.methods.METHODS`.
         budget: Mean number of gradients per image. "auto" lets the method adaptive stop when few
-            further images are expected to break, after at most 1,000 gradients. None for "auto",
-            for no limit with `minutes`, and for 150 with another method.
+            further images are expected to break, after 25 to 1,000 gradients. None for "auto", for
+            no limit with `minutes`, and for 150 with another method.
         minutes: Stop after the round in which this time ends; the result then depends on the
             machine. Only for the adaptive attack.
         restarts: Number of restarts of an attack with random starts; each has the whole budget. A
