@@ -103,7 +103,7 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
                 "o",
                 markersize=4,
                 color=style.light(colour),
-                label=name.split("/")[-1],
+                label=name,
             )
         axis.set_xscale("symlog", linthresh=1)
         axis.set_yscale("symlog", linthresh=1)
