@@ -10,6 +10,7 @@ import tiny
 from toys import images, linear_target
 
 from daa import AttackConfig, InputError, targets, worst_case
+from daa.attacks import ball_l2
 from daa.attacks.losses import xent
 from daa.target import input_gradient, predict
 
@@ -142,7 +143,7 @@ BALLS |= {"locuslab/own_mnist_l2 l2": 2.0, "madry_cifar10/own_l2 l2": 0.5}
         ("APGDAttack_targeted", {"n_iter": 30}, {"steps": 30, "restarts": 9}),
     ],
 )
-def test_auto_pgd_agrees(plugin, name, theirs_, ours_, ball):
+def test_auto_pgd_agrees(plugin, monkeypatch, name, theirs_, ours_, ball):
     from pyautoattack import autopgd_base
 
     reference, norm = ball.split()
@@ -155,8 +156,19 @@ def test_auto_pgd_agrees(plugin, name, theirs_, ours_, ball):
         return getattr(autopgd_base, name)(network, seed=seed, device="cpu", **settings)
 
     method = "apgd" if name == "APGDAttack" else "apgd_t"
-    own = ours(target, data, method, eps=BALLS[ball], norm=norm, **ours_)
-    agree(theirs(plugin, target, data, make), own)
+    found = theirs(plugin, target, data, make)
+    options = {"eps": BALLS[ball], "norm": norm, **ours_}
+    if norm == "l2":  # the package clips last, so its images do not reach the radius
+        assert ours(target, data, method, **options).mean() <= found.mean() + 1 / 200
+        monkeypatch.setattr(ball_l2, "project", clipped_last)
+        target = targets.load_target(reference)  # another graph
+    agree(found, ours(target, data, method, **options))
+
+
+def clipped_last(adv, x, eps, low, high):
+    norms = tf.norm(tf.reshape(adv - x, [x.shape[0], -1]), axis=1)
+    share = tf.minimum(1.0, tf.math.divide_no_nan(eps, tf.reshape(norms, [-1, 1, 1, 1])))
+    return tf.clip_by_value(x + share * (adv - x), low, high)
 
 
 @pytest.mark.slow
