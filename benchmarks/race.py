@@ -24,6 +24,7 @@ def race(
     eps: float,
     autoattack: Callable[..., Any],
     *,
+    norm: str = "linf",
     budget: float = 400.0,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> Race:
@@ -34,20 +35,20 @@ def race(
     Args:
         target: the classifier.
         data: the images.
-        eps: radius of the ball.
+        eps, norm: radius and norm of the ball.
         autoattack: `daa.plugins.autoattack.attack`.
         budget: of Adaptive DAA, in gradients per image.
         seeds: of its runs; AutoAttack runs once, with the first one.
     """
-    adaptive = [_adaptive(target, data, eps, budget, seed) for seed in seeds]
-    result = autoattack(target, data.x, data.y, eps=eps, seed=seeds[0])
+    adaptive = [_adaptive(target, data, eps, budget, seed, norm) for seed in seeds]
+    result = autoattack(target, data.x, data.y, eps=eps, norm=norm, seed=seeds[0])
     stages: list[dict[str, Any]] = [vars(stage) for stage in result.stages]
     # AutoAttack tells a stage's accuracy before this project has judged its images.
     stages[-1] = {**stages[-1], "accuracy": result.robust_accuracy}
     peers = [name for name in ("torch", "pyautoattack") if importlib.util.find_spec(name)]
     packages = {name: importlib.metadata.version(name) for name in peers}
     return Race(
-        **_about(target, data, eps),
+        **_about(target, data, eps, norm),
         clean_accuracy=clean_accuracy(target, data.x, data.y),
         autoattack=Course(seed=seeds[0], points=tuple(Point(**_short(stage)) for stage in stages)),
         adaptive=tuple(adaptive),
@@ -63,20 +64,21 @@ def again(
     eps: float,
     folder: Path,
     *,
+    norm: str = "linf",
     budget: float = 400.0,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> Race:
     """Repeats the runs of Adaptive DAA in the race of a folder; keeps the AutoAttack run.
 
     Args:
-        target, data, eps, budget, seeds: as for `race`.
+        target, data, eps, norm, budget, seeds: as for `race`.
         folder: of the race.
 
     Raises:
         InputError: the race has other images, another network, another device, or other versions
             of Python and packages.
     """
-    where, same = folder / autoattack.NAME, _about(target, data, eps)
+    where, same = folder / autoattack.NAME, _about(target, data, eps, norm)
     races = [old for old in autoattack.load(folder) if old.cores == same["cores"]]
     require(bool(races), str(where), f"a race on {same['cores']} cores", None)
     (earlier,) = races
@@ -86,7 +88,7 @@ def again(
         old = earlier.versions.get(name)
         require(old == version, f"{folder}: {name}", f"{version} as it is now", old)
     new = {
-        "adaptive": tuple(_adaptive(target, data, eps, budget, seed) for seed in seeds),
+        "adaptive": tuple(_adaptive(target, data, eps, budget, seed, norm) for seed in seeds),
         "git_commit": provenance.git_commit(),
         "autoattack_commit": earlier.autoattack_commit or earlier.git_commit or "unknown",
     }
@@ -108,7 +110,7 @@ def add(folder: Path, race: Race) -> Path:
     return path
 
 
-def _about(target: Target, data: Dataset, eps: float) -> dict[str, Any]:
+def _about(target: Target, data: Dataset, eps: float, norm: str) -> dict[str, Any]:
     """Fields that both attacks share: target, images and device."""
     return {
         "target": target.name,
@@ -118,14 +120,17 @@ def _about(target: Target, data: Dataset, eps: float) -> dict[str, Any]:
         "data_sha256": data.sha256,
         "images": len(data),
         "eps": eps,
+        "norm": norm,
         "cores": len(os.sched_getaffinity(0)),
         "device": device.name(),
     }
 
 
-def _adaptive(target: Target, data: Dataset, eps: float, budget: float, seed: int) -> Course:
+def _adaptive(
+    target: Target, data: Dataset, eps: float, budget: float, seed: int, norm: str
+) -> Course:
     begin, cpu_begin, points = time.perf_counter(), time.process_time(), []
-    job = Job(AttackConfig("adaptive", eps=eps, budget=budget), seed=seed)
+    job = Job(AttackConfig("adaptive", eps=eps, norm=norm, budget=budget), seed=seed)
     for number, progress in enumerate(worst_cases(target, [job], data.x, data.y), 1):
         report = progress.report
         at = {

@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     peers = parser.add_argument_group("with --peers")
     peers.add_argument("--target", help="folder/name")
     peers.add_argument("--images", type=options.positive, default=1000, help="the first IMAGES")
+    peers.add_argument("--budget", type=float, default=400.0, help="of Adaptive DAA")
     peers.add_argument("--cores", type=options.positive, help="CPU cores (default: all)")
     peers.add_argument("--folder", type=Path, help="result folder of the comparison")
     peers.add_argument(
@@ -69,17 +70,18 @@ def _race(args: argparse.Namespace) -> None:
         if getattr(args, name) is None:
             raise InputError(f"--peers: needs --{name}")
     eps = targets.row(args.target).eps
+    ball_and_budget = {"norm": targets.row(args.target).norm, "budget": args.budget}
     options.start_tensorflow()
     attacked = targets.load_target(args.target, model_dir=args.model_dir)
     data = targets.load_dataset(args.target, data_dir=args.data_dir, images=args.images)
     args.folder.mkdir(parents=True, exist_ok=True)
     with on_cores(args.cores):
         if args.keep_autoattack:
-            result = race.again(attacked, data, eps, args.folder)
+            result = race.again(attacked, data, eps, args.folder, **ball_and_budget)
         else:
             from daa.plugins.autoattack import attack
 
-            result = race.race(attacked, data, eps, attack)
+            result = race.race(attacked, data, eps, attack, **ball_and_budget)
     print(race.add(args.folder, result).read_text(encoding="utf-8"))
 
 

@@ -30,6 +30,14 @@ FAMILY = Family(
             weights="weights/own_mnist.npz",
             board=True,
         ),
+        "own_mnist_l2": TargetRow(
+            "the same architecture trained by this project against L2 PGD at eps 2",
+            model=OWN,
+            provenance="own",
+            eps=2.0,
+            norm="l2",
+            weights="weights/own_mnist_l2.npz",
+        ),
         "fast_pgd_mnist": _third_party(
             "trained against PGD at eps 0.3 (Wong, Rice and Kolter 2020)",
             "fast_pgd_mnist.pth",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from daa.targets import DATASETS, Family, Published, TargetRow, archive, surrogate
 from madry_cifar10.model import NARROW, WIDE
+from madry_cifar10.small import SMALL
 
 _DROPBOX = "https://www.dropbox.com/s"
 _original = partial(TargetRow, model=WIDE, provenance="original", eps=8 / 255)
@@ -33,6 +34,14 @@ FAMILY = Family(
             "the narrow network of the same code, trained by this project; not the paper's",
             NARROW,
             8 / 255,
+        ),
+        "own_l2": TargetRow(
+            "a small network trained by this project against L2 PGD at eps 0.5",
+            model=SMALL,
+            provenance="own",
+            eps=0.5,
+            norm="l2",
+            weights="weights/own_l2.npz",
         ),
     },
 )

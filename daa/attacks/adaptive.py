@@ -98,9 +98,9 @@ def adaptive(
         for (option, own), unit in zip(picked.items(), units, strict=True):
             arm, steps = options[option]
             if k == 0:
-                firsts = starts.uniform(x[unit], rng, eps=config.eps)[None]
+                firsts = starts.uniform(x[unit], rng, config.ball, eps=config.eps)[None]
             else:
-                firsts = _firsts(unit, chosen, x, y, report, rng, config.eps, settings.starts)
+                firsts = _firsts(unit, chosen, x, y, report, rng, config, settings.starts)
             attack = arms[arm].config(config, steps, None if k else settings.opening[1:])
             report = yield Unit(attack, seed, number, unit, firsts, None, ranks[unit], overhead)
             outcomes.append((arm, features(hard[own], spent[own], tries[arm, own], steps)))
@@ -122,7 +122,7 @@ def adaptive(
 
 def _firsts(
     images: np.ndarray, chosen: np.ndarray, x: np.ndarray, y: np.ndarray, report: Report,
-    rng: np.random.Generator, eps: float, names: tuple[str, ...],
+    rng: np.random.Generator, config: Config, names: tuple[str, ...],
 ) -> np.ndarray:  # fmt: skip
     """First images of a unit, in several versions. [versions, n, H, W, C]."""
     # Images of this round are no donors: after an interrupt, some of them have changed already.
@@ -130,8 +130,9 @@ def _firsts(
     if len(donors) > 1000:
         donors = np.sort(rng.choice(donors, 1000, replace=False))
     donated = x[donors], y[donors], report.adv[donors] - x[donors]
+    ball, eps, best = config.ball, config.eps, report.adv[images]
     versions = {
-        "transfer": starts.transfer(x[images], y[images], rng, donors=donated, eps=eps),
-        "pixels": starts.pixels(x[images], report.adv[images], rng, eps=eps, kicked=0.3),
+        "transfer": starts.transfer(x[images], y[images], rng, ball, donors=donated, eps=eps),
+        "pixels": starts.pixels(x[images], best, rng, ball, eps=eps, kicked=0.3),
     }
     return np.stack([versions[name] for name in names])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from daa import memory
-from daa.attacks import ball, components, directions, kernels, steps
+from daa.attacks import components, directions, kernels, steps
 from daa.attacks.components import Memory
 from daa.attacks.losses import LOSSES, margin
 from daa.attacks.methods import AttackConfig
@@ -18,6 +18,8 @@ from daa.target import Target, check_images, gradient_of, in_precision, predict,
 from daa.tensorflow import tf
 
 Tensors = dict[str, Any]
+# Largest rounding error of the images of a graph.
+ROUNDING = 1e-5
 
 
 class Attack:
@@ -43,6 +45,8 @@ class Attack:
         least = LOSSES[config.loss].classes
         expected = f"at least {least} classes for {config.loss}"
         require(target.classes >= least, target.name, expected, target.classes)
+        most = config.ball.largest(target.image_shape)
+        require(config.eps <= most, "eps", f"at most {most:g} for {target.name}", config.eps)
         self.inner_loop = compile_inner_loop(in_precision(target, config.precision), config, jit)
 
     def __call__(
@@ -86,7 +90,12 @@ class Attack:
         rng = np.random.default_rng((seed, restart))
         values = {name: getattr(config, name) for name in components.SHARED}
         values |= {**dict(config.options), "x": x, "y": y, "rng": rng, "restart": restart}
-        values |= {"target": self.target, "target_labels": target_labels, "ranks": ranks}
+        values |= {
+            "ball": config.ball,
+            "target": self.target,
+            "target_labels": target_labels,
+            "ranks": ranks,
+        }
         if first is None:
 
             def start(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -119,12 +128,12 @@ class Attack:
         for begin, batch in self._minibatches(len(x), rng):
             # Copies of its images pad a smaller last minibatch; they are not particles.
             rows = np.resize(batch, size)
-            lower, upper = self._bounds(x[rows])
             images = {"adv": adv[rows], "labels": labels[rows], "y": y[rows]}
-            images |= {"lower": lower, "upper": upper, "real": np.arange(size) < len(batch)}
+            limits = config.ball.bounds(x[rows], config.eps, clip_range=config.clip_range)
+            images |= {"limits": limits, "real": np.arange(size) < len(batch)}
             numbers |= {"begin": tf.constant(begin), "end": tf.constant(begin + inner)}
             # Random numbers of a graph would depend on the device.
-            drawn = (inner, size, steps.noise_size(x.shape))
+            drawn = (inner, size, config.ball.noise_size(x.shape))
             noise = rng.random(drawn, np.float32) if noisy else np.zeros(0)
             with running(self.target):
                 kept = {name: value[rows] for name, value in remembered.items()}
@@ -144,18 +153,25 @@ class Attack:
         if config.keep:
             worse = np.flatnonzero(remembered["best_margin"] < self._margin(adv, y))
             memory.put(adv, worse, remembered["best"], worse)
-        ball.check(adv, x, config.eps, clip_range=config.clip_range)
+        self._inside(adv, x, adv)
+        config.ball.check(adv, x, config.eps, clip_range=config.clip_range)
         return adv
 
-    def _bounds(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return ball.bounds(x, self.config.eps, clip_range=self.config.clip_range)
+    def _inside(
+        self, adv: np.ndarray, x: np.ndarray, result: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Images inside ball and range, in minibatches to save memory.
 
-    def _inside(self, adv: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Clips images to ball and range, in minibatches to save memory."""
-        result = memory.empty(x.shape)
-        for k in range(0, len(x), self.config.batch_size):
-            batch = slice(k, k + self.config.batch_size)
-            result[batch] = np.clip(adv[batch], *self._bounds(x[batch]))
+        Images in `result` are only corrected for the rounding error of a graph.
+        """
+        config = self.config
+        most = np.inf if result is None else ROUNDING
+        result = memory.empty(x.shape) if result is None else result
+        for k in range(0, len(x), config.batch_size):
+            rows = slice(k, k + config.batch_size)
+            moved = config.ball.inside(adv[rows], x[rows], config.eps, clip_range=config.clip_range)
+            if not np.abs(moved - adv[rows]).max() > most:
+                result[rows] = moved
         return result
 
     def _margin(self, adv: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -188,8 +204,8 @@ def compile_inner_loop(
     traced once per minibatch size.
 
     Returns:
-        A function of four arguments: `adv`, `labels` of the aim, true labels `y`, bounds `lower`
-        and `upper`, and `real`, False for padding rows (name: [M, ...]); memory (name: [M, ...]);
+        A function of four arguments: `adv`, `labels` of the aim, true labels `y`, `limits` of the
+        ball, and `real`, False for padding rows (name: [M, ...]); memory (name: [M, ...]);
         `sign`, first step `begin`, last step + 1 `end`, and numeric settings (name: scalar); noise
         for steps that need it ([steps, M, numbers]). It returns the new images, the new memory, and
         whether the gradient of each image was finite. A single gradient with NaN or infinity makes
@@ -200,7 +216,8 @@ def compile_inner_loop(
     blocks = tuple(block for block in ("momentum", "keep", "scale") if config.reads(block))
     texts = {name: v for name, v in config.options if isinstance(v, (str, bool))}
     texts["clip_range"] = config.clip_range
-    key = (method.direction, method.step, loss, *sorted(texts.items()), jit, blocks)
+    ball = config.ball
+    key = (ball, method.direction, method.step, loss, *sorted(texts.items()), jit, blocks)
     true_labels = "y" in components.needs(loss)
     noisy = "noise" in components.needs(method.step)
 
@@ -221,7 +238,7 @@ def compile_inner_loop(
 
         def call(component: Any, memory: Memory, values: dict[str, Any]) -> Any:
             options = numbers if hasattr(component, "double") else single
-            known = {**texts, **options, **images, **values, "memory": memory}
+            known = {**texts, **options, **images, **values, "ball": ball, "memory": memory}
             result = components.call(component, known)
             return result if hasattr(component, "initial") else (result, memory)
 
@@ -249,7 +266,7 @@ def compile_inner_loop(
             if "momentum" in blocks:
                 v, memory = directions.momentum(v, memory, decay=numbers["momentum"])
             moved, memory = call(method.step, memory, {**values, "v": v})
-            return k + 1, ball.project(moved, images["lower"], images["upper"]), memory, finite
+            return k + 1, ball.project(moved, *images["limits"]), memory, finite
 
         state = (numbers["begin"], images["adv"], memory, tf.ones_like(images["real"]))
         with kernels.traced_for_xla(bool(jit)):

@@ -86,7 +86,7 @@ def make_arms(config: Config, batch: int, margin: float, settings: AdaptiveSetti
 
     `margin` is the median margin of the correctly classified clean images, in logits.
     """
-    shared = {name: getattr(config, name) for name in ("eps", "clip_range", "precision")}
+    shared = {name: getattr(config, name) for name in ("eps", "norm", "clip_range", "precision")}
     shared |= {"batch_size": batch, "keep": "best"}
     return [
         Arm({**shared, "scale": arm.scale and arm.scale / margin, **arm.options}, arm.lengths)

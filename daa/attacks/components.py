@@ -40,6 +40,9 @@ class Config(Protocol):
     def eps(self) -> float: ...
 
     @property
+    def ball(self) -> Any: ...
+
+    @property
     def gradients_per_image(self) -> float: ...
 
 

@@ -1,4 +1,4 @@
-"""Ascent directions of the attacks; only their sign reaches the image.
+"""Ascent directions of the attacks; `ball.steepest` makes a step of length 1 of them.
 
     direction(x, grad, ...) -> v, [M, H, W, C]
 
@@ -18,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 
+from daa.attacks.balls import LINF, Ball
 from daa.attacks.components import Memory, costs, double, remembers
 from daa.attacks.kernels import scaled_distances
 from daa.tensorflow import tf
@@ -148,13 +149,14 @@ def corrected(
     x: tf.Tensor,
     grad: tf.Tensor,
     gradient: Callable[[tf.Tensor], tf.Tensor],
+    ball: Ball = LINF,
     *,
     step_size: float = 0.01,
     share: float = 0.1,
 ) -> tf.Tensor:
     """Predictor-corrector: mostly the gradient after a plain step.
 
-        v = share * g(x) + (1 - share) * g(x + step_size * sign g(x))
+        v = share * g(x) + (1 - share) * g(x + step_size * s(g(x)))
 
     Args:
         gradient: computes the gradient at other images.
@@ -163,7 +165,7 @@ def corrected(
 
     Source: Wan and Huang 2023 (arXiv 2306.01809) and PCROS.py of wan-lab/PCROS.
     """
-    ahead = x + tf.cast(step_size, x.dtype) * tf.sign(grad)
+    ahead = x + tf.cast(step_size, x.dtype) * ball.steepest(grad)
     share = tf.cast(share, grad.dtype)
     return share * grad + (1.0 - share) * gradient(ahead)
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any, Literal
 
-from daa.attacks import aims, ball, components, directions, plans, starts, steps
+from daa.attacks import aims, components, directions, plans, starts, steps
 from daa.attacks.adaptive import adaptive
+from daa.attacks.balls import BALLS
 from daa.attacks.components import Component, checked
 from daa.attacks.losses import LOSSES
 from daa.attacks.starts import STARTS
@@ -156,7 +157,7 @@ _INSTALLED: dict[str, Any] = {
 METHODS = Methods({**_OURS, **_INSTALLED})
 
 
-_SHARED = ("method", "loss", "eps", "batch_size", "clip_range", "precision")
+_SHARED = ("method", "loss", "eps", "batch_size", "clip_range", "precision", "norm")
 
 
 @dataclass(frozen=True, init=False)
@@ -171,10 +172,11 @@ class AttackConfig:
         method: a row of `METHODS`, as pgd, momentum, blob (DAA-BLOB) or dgf (DAA-DGF).
         loss: a row of `LOSSES`, as xent (cross-entropy) or cw (CW-infinity); None for the default
             of the method.
-        eps: radius of the L-infinity ball.
+        eps: radius of the ball.
         batch_size: images per minibatch, which are the particles of blob and dgf.
         clip_range: keep the images inside [0, 1], not only inside the ball.
         precision: of the gradients; images and the final evaluation are always float32.
+        norm: of the ball, a row of `daa.attacks.balls.BALLS`: linf or l2.
         options: of the method. The components document them: `step_size`
             (`daa.attacks.steps.fixed`), `c` and `formula` (`daa.attacks.directions.blob`, `dgf`),
             `decay` (`daa.attacks.directions.momentum`), `random_start` and `clip_start`
@@ -194,6 +196,7 @@ class AttackConfig:
     batch_size: int
     clip_range: bool
     precision: Precision
+    norm: str
     options: tuple[tuple[str, Any], ...]
 
     def __init__(
@@ -204,24 +207,29 @@ class AttackConfig:
         batch_size: int = 200,
         clip_range: bool = True,
         precision: Precision = "float32",
+        norm: str = "linf",
         **options: Any,
     ) -> None:
         method = checked("method", method, Literal[tuple(METHODS)])
         default = METHODS[method].loss
         require(loss is None or default is not None, "loss", f"no such option for {method}", loss)
+        norm = checked("norm", norm, Literal[tuple(BALLS)])
         values = (
             method,
             default if loss is None else checked("loss", loss, Literal[tuple(LOSSES)]),
-            ball.radius(eps),
+            BALLS[norm].radius(eps),
             checked("batch_size", batch_size, int),
             checked("clip_range", clip_range, bool),
             checked("precision", precision, Precision),
+            norm,
             tuple(_resolved(method, options).items()),
         )
         self.__dict__.update(zip(self.__dataclass_fields__, values, strict=True))
         if self.loss is not None and "y" in components.needs(LOSSES[self.loss].function):
             aimed = self.method_spec.aim is not aims.given or self.targeted is not None
             require(aimed, "loss", "one that needs no class to aim at", self.loss)
+        if norm != "linf":
+            self._require_ball()
         if self.reads("step_size"):
             ok = 0 < self.step_size <= self.eps
             require(ok, "step_size", f"0 < step_size <= eps={self.eps}", self.step_size)
@@ -245,6 +253,22 @@ class AttackConfig:
         if name not in options and name not in self.names():
             raise AttributeError(name)
         return options.get(name)
+
+    def _require_ball(self) -> None:
+        """Refuses a method with a component that only has an L-infinity form."""
+        row = self.method_spec
+        for component in (row.start, row.direction, row.step):
+            needs = components.needs(component)
+            if "ball" not in needs and (component is row.step or {"eps", "step_size"} & {*needs}):
+                raise InputError(
+                    f"norm: {self.method} is an L-infinity attack, because {component.__name__} "
+                    f"does not take a ball; use norm linf, got {self.norm!r}"
+                )
+
+    @property
+    def ball(self) -> Any:
+        """The functions of the norm, a module; see `daa.attacks.balls.Ball`."""
+        return BALLS[self.norm]
 
     @property
     def method_spec(self) -> Method:
@@ -276,8 +300,11 @@ class AttackConfig:
         return name in dict(self.options)
 
     def settings(self) -> dict[str, Any]:
-        """All settings as a dict of plain Python values, ready for JSON."""
-        return {**{name: getattr(self, name) for name in _SHARED}, **dict(self.options)}
+        """All settings as a dict of plain Python values, ready for JSON; no norm for linf."""
+        shared = {name: getattr(self, name) for name in _SHARED}
+        if self.norm == "linf":  # the default of older records
+            del shared["norm"]
+        return {**shared, **dict(self.options)}
 
     def replace(self, **changes: Any) -> AttackConfig:
         """The same attack with some settings changed."""

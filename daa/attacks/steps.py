@@ -8,7 +8,8 @@ returns the new memory. Common arguments:
     adv: images in [0, 1]. [M, H, W, C].
     v: direction. [M, H, W, C].
     losses: losses at `adv` that the attack increases. [M].
-    lower, upper: bounds of the images. [M, H, W, C].
+    ball: the norm, a row of `daa.attacks.balls.BALLS`.
+    limits: the ball and the range around the images, for `ball.project`.
     k: number of this step, from 0. Scalar.
     steps: number of steps of the attack. Scalar.
     eps, step_size: radius of the ball and length of a step, in the unit of `adv`.
@@ -16,41 +17,47 @@ returns the new memory. Common arguments:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from daa.attacks import ball
+from daa.attacks import windows
+from daa.attacks.balls import LINF, Ball
 from daa.attacks.components import Component, Memory, double, remembers
 from daa.attacks.starts import RandFgsm
 from daa.tensorflow import tf
 
 
-def fixed(adv: tf.Tensor, v: tf.Tensor, *, step_size: float = 0.01) -> tf.Tensor:
-    """adv + step_size * sign(v)."""
-    return adv + tf.cast(step_size, adv.dtype) * tf.sign(v)
+def fixed(adv: tf.Tensor, v: tf.Tensor, ball: Ball = LINF, *, step_size: float = 0.01) -> tf.Tensor:
+    """adv + step_size * s(v), with s(v) = sign(v) in L-infinity and v / |v| in L2."""
+    return adv + tf.cast(step_size, adv.dtype) * ball.steepest(v)
 
 
-def whole(adv: tf.Tensor, v: tf.Tensor, *, eps: float) -> tf.Tensor:
-    """adv + eps * sign(v), the step of FGSM."""
-    return fixed(adv, v, step_size=eps)
+def whole(adv: tf.Tensor, v: tf.Tensor, ball: Ball = LINF, *, eps: float) -> tf.Tensor:
+    """adv + eps * s(v), the step of FGSM."""
+    return fixed(adv, v, ball, step_size=eps)
 
 
-def rest(adv: tf.Tensor, v: tf.Tensor, *, eps: float, rand_fgsm: RandFgsm = "uniform") -> tf.Tensor:
+def rest(
+    adv: tf.Tensor, v: tf.Tensor, ball: Ball = LINF, *, eps: float, rand_fgsm: RandFgsm = "uniform"
+) -> tf.Tensor:
     """The step of Rand+FGSM: eps, or eps / 2 after the random step of Tramer et al.
 
     Source: Tramer et al. 2018, Eq. 7, for "tramer".
     """
-    return fixed(adv, v, step_size=eps if rand_fgsm == "uniform" else eps / 2)
+    return fixed(adv, v, ball, step_size=eps if rand_fgsm == "uniform" else eps / 2)
 
 
 @double
-def even(adv: tf.Tensor, v: tf.Tensor, steps: tf.Tensor, *, eps: float) -> tf.Tensor:
-    """adv + eps / steps * sign(v), the step of MI-FGSM.
+def even(
+    adv: tf.Tensor, v: tf.Tensor, steps: tf.Tensor, ball: Ball = LINF, *, eps: float
+) -> tf.Tensor:
+    """adv + eps / steps * s(v), the step of MI-FGSM.
 
     Source: Dong et al. 2018, Algorithm 1.
     """
-    return fixed(adv, v, step_size=eps / tf.cast(steps, tf.float64))
+    return fixed(adv, v, ball, step_size=eps / tf.cast(steps, tf.float64))
 
 
 @double
@@ -59,12 +66,13 @@ def geometric(
     v: tf.Tensor,
     k: tf.Tensor,
     steps: tf.Tensor,
+    ball: Ball = LINF,
     *,
     eps: float,
     first_step: float = 0.7,
     last_step: float = 0.01,
 ) -> tf.Tensor:
-    """Steps along sign(v) with geometrically decreasing length.
+    """Steps along s(v) with geometrically decreasing length.
 
         length_k = eps * first_step * (last_step / first_step)^(k / (steps - 1))
 
@@ -76,7 +84,7 @@ def geometric(
     one = tf.constant(1.0, tf.float64)
     progress = tf.cast(k, tf.float64) / tf.maximum(tf.cast(steps, tf.float64) - 1.0, one)
     first_step, last_step = tf.cast(first_step, tf.float64), tf.cast(last_step, tf.float64)
-    return fixed(adv, v, step_size=eps * first_step * (last_step / first_step) ** progress)
+    return fixed(adv, v, ball, step_size=eps * first_step * (last_step / first_step) ** progress)
 
 
 def _rows(value: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -100,11 +108,11 @@ def halving(
     adv: tf.Tensor,
     v: tf.Tensor,
     losses: tf.Tensor,
-    lower: tf.Tensor,
-    upper: tf.Tensor,
+    limits: Any,
     k: tf.Tensor,
     steps: tf.Tensor,
     memory: Memory,
+    ball: Ball = LINF,
     *,
     eps: float,
     rho: float = 0.75,
@@ -142,7 +150,7 @@ def halving(
         tf.where(along(halve, adv), highest_image, adv),
         tf.where(along(halve, adv), highest_v, v),
     )
-    straight = ball.project(here + along(length, adv) * tf.sign(v), lower, upper)
+    straight = ball.project(here + along(length, adv) * ball.steepest(v), *limits)
     share = tf.where(first, 1.0, 0.75)
     moved = here + share * (straight - here) + (1.0 - share) * (here - m["before"])
     at_check = check | first
@@ -166,60 +174,43 @@ def halving(
 def squares(
     adv: tf.Tensor,
     losses: tf.Tensor,
-    lower: tf.Tensor,
-    upper: tf.Tensor,
+    limits: Any,
     k: tf.Tensor,
     steps: tf.Tensor,
     noise: tf.Tensor,
     memory: Memory,
+    ball: Ball = LINF,
     *,
-    eps: float,
     side: float = 0.8,
 ) -> tf.Tensor:
-    """Random search: moves a square of the best image so far to a corner of the ball.
+    """Random search: `ball.resample` changes a square of the best image so far.
 
     Vectors have intervals and volumes have cubes in the place of squares.
 
     A move that does not increase the loss is undone. The squares shrink at fixed steps.
 
     Args:
-        noise: random numbers of this step, U(0, 1). [M, 2 + C] for images, see `noise_size`.
+        noise: random numbers of this step, U(0, 1). [M, ball.noise_size].
         side: share of the pixels that the first squares cover.
 
-    Source: Andriushchenko et al. 2020, Algorithms 1 and 2, with the schedule of its code.
+    Source: Andriushchenko et al. 2020, Algorithm 1, with the schedule of its code.
     """
     better = losses > memory["highest"]
     kept = tf.where(along(better, adv), adv, memory["kept"])
     done = tf.cast(k, tf.float32) / tf.cast(steps, tf.float32)
     halvings = tf.reduce_sum(tf.cast(done > np.array(_SQUARES, np.float32), tf.float32))
-    sizes, ones = _sizes(adv.shape), [1] * (adv.shape.rank - 1)
+    sizes = windows.sizes(adv.shape)
     area = tf.cast(side, tf.float32) * 0.5**halvings
     for size in sizes:
         area *= size
     length = tf.cast(tf.round(area ** (1 / len(sizes))), tf.int32)
     length = tf.clip_by_value(length, 1, max(min(sizes) - 1, 1))
-    square = tf.constant(True)
-    for axis, size in enumerate(sizes):
-        edge = tf.cast(noise[:, axis] * tf.cast(size - length + 1, tf.float32), tf.int32)[:, None]
-        inside = (tf.range(size) >= edge) & (tf.range(size) < edge + length)
-        square &= tf.reshape(inside, [-1, *ones[:axis], size, *ones[axis + 1 :]])
-    signs = tf.reshape(noise[:, len(sizes) :], [adv.shape[0], *ones[1:], -1])
-    moved = tf.where(square, tf.where(signs < 0.5, lower, upper), kept)
+    moved = ball.resample(kept, length, noise, limits)
     return moved, {**memory, "kept": kept, "highest": tf.maximum(losses, memory["highest"])}
 
 
 # Fractions of the attack after which the area of the squares is halved.
 _SQUARES = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
-
-
-def _sizes(shape: Sequence[int]) -> Sequence[int]:
-    """The sizes that a square has: (H, W) of [N, H, W, C], (F,) of [N, F]."""
-    return tuple(shape)[1:-1] or tuple(shape)[1:]
-
-
-def noise_size(shape: Sequence[int]) -> int:
-    """Random numbers of `squares` per image: a corner of the square, a sign for each channel."""
-    return len(_sizes(shape)) + (shape[-1] if len(shape) > 2 else 1)
 
 
 def along(rows: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

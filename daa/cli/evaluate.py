@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from daa.attacks.balls import BALLS
 from daa.attacks.methods import METHODS
 from daa.cli import options
 from daa.cli.main import command
@@ -14,7 +15,7 @@ from daa.errors import InputError
 
 # Options of an evaluation that decide its result; more restarts and more minutes extend it.
 _DECIDE = (
-    *("budget", "minutes", "images", "seed", "steps"),
+    *("norm", "budget", "minutes", "images", "seed", "steps"),
     *("bounds", "data_format", "signature", "output", "mean", "std"),
 )
 _METHOD = ("targeted", "o")
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser, more_eps: str) -> None:
     parser.add_argument("--data", help=f"{sources} (default: of the target)")
     text = f"radius for images in [0, 1], as 8/255 (default: of the target); {more_eps}"
     parser.add_argument("--eps", action="append", help=text)
+    parser.add_argument("--norm", choices=BALLS, help="of the ball (default: of the target)")
     limit = parser.add_mutually_exclusive_group()
     text = "mean gradients per image; default: auto, adaptive stops when few images are left"
     limit.add_argument("--budget", type=options.budget, help=text)

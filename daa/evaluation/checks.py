@@ -271,7 +271,7 @@ def after(
     @cache
     def broken(method: str, **options: object) -> np.ndarray:
         """The images that a small attack on the margin breaks. [rows] bool."""
-        options = {"eps": attack.eps, "batch_size": len(rows), **options}
+        options = {"eps": attack.eps, "norm": attack.norm, "batch_size": len(rows), **options}
         small = AttackConfig(method, "cw", **options)  # type: ignore[arg-type]
         adv = Attack(target, small)(x[rows], y[rows], seed=seed)
         values = margins(target, adv, y[rows])
@@ -280,7 +280,8 @@ def after(
 
     few = partial(broken, "pgd", steps=10, step_size=attack.eps / 4)
     many = partial(broken, "pgd", steps=40, step_size=attack.eps / 4)
-    huge = partial(broken, "pgd", eps=1.0, steps=40, step="geometric")
+    largest = attack.ball.largest(x.shape[1:])
+    huge = partial(broken, "pgd", eps=largest, steps=40, step="geometric")
     checks: dict[str, Check] = {
         "unstable-images": lambda: unstable(target, y, report),
         "tied-outputs": lambda: _tied(report),
@@ -288,7 +289,7 @@ def after(
     }
     if len(rows):
         checks["more-steps-weaker"] = lambda: more_steps(few(), many())
-        checks["huge-eps"] = lambda: _huge_eps(huge(), target.classes)
+        checks["huge-eps"] = lambda: _huge_eps(huge(), target.classes, largest)
     if len(rows) and attack.method_spec.direction is not directions.nowhere:
         # A targeted attack does not look for all the images that random search breaks.
         by_attack = None if attack.targeted else report.margin[rows] <= 0
@@ -298,10 +299,10 @@ def after(
     return _run(checks, progress, max(_SHARE * seconds, _LEAST))
 
 
-def _huge_eps(broken: np.ndarray, classes: int) -> Iterator[Finding]:
+def _huge_eps(broken: np.ndarray, classes: int, eps: float) -> Iterator[Finding]:
     accuracy = 1 - float(broken.mean())
     if accuracy > 1 / classes + 0.1:
-        message = "With eps = 1, where any image can become any other, the accuracy under PGD is"
+        message = f"With eps = {eps:.4g}, where any image can become any other, the accuracy is"
         yield Finding("huge-eps", f"{message} {percent(accuracy)}.")
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec
 
 from daa import targets
-from daa.attacks import ball
 from daa.attacks.adaptive import adaptive
+from daa.attacks.balls import BALLS
 from daa.attacks.components import checked
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.worst_case import margins
@@ -55,6 +55,7 @@ def evaluate(
     y: Any = None,
     *,
     eps: float | str | None = None,
+    norm: str | None = None,
     method: str = "adaptive",
     budget: float | Literal["auto"] | None = None,
     minutes: float | None = None,
@@ -91,8 +92,10 @@ def evaluate(
             `cifar10`, an .npz file, or a folder of images. None for the data set of a target of
             this project.
         y: Labels, if x are images. [N].
-        eps: Radius of the L-infinity ball, for images in [0, 1]; may be a text such as "8/255".
-            None for the radius of a target of this project.
+        eps: Radius of the ball, for images in [0, 1]; may be a text such as "8/255". None for the
+            radius of a target of this project.
+        norm: Norm of the ball, linf or l2; None for the norm of a target of this project, else
+            linf.
         method: Name of the attack, a key of `daa.attacks.methods.METHODS`.
         budget: Mean number of gradients per image. "auto" lets the method adaptive stop when few
             further images are expected to break, after 25 to 1,000 gradients. None for "auto", for
@@ -132,8 +135,11 @@ def evaluate(
     if eps is None:
         if not ours:
             raise InputError("eps: is missing; a model of your own has no usual radius")
-        eps = targets.row(model).eps
-    config = attack_config(method, eps, budget, minutes, options)
+        eps, usual = targets.row(model).eps, targets.row(model).norm
+        require(norm in (None, usual), "eps", f"a radius, because {model} has one for {usual}", eps)
+    if norm is None:
+        norm = targets.row(model).norm if ours else "linf"
+    config = attack_config(method, eps, budget, minutes, options, norm)
     seed, restarts = whole(seed, "seed"), whole(restarts, "restarts", 1)
     if restarts > 1 and (config.loss is None or config.reads("budget")):
         raise InputError(f"restarts: {method} makes no restarts; use a larger budget")
@@ -205,7 +211,12 @@ def evaluate(
 
 
 def attack_config(
-    method: str, eps: float | str, budget: float | str | None, minutes: float | None, options: dict
+    method: str,
+    eps: float | str,
+    budget: float | str | None,
+    minutes: float | None,
+    options: dict,
+    norm: str = "linf",
 ) -> AttackConfig:
     """The attack of an evaluation; arguments as for `evaluate`.
 
@@ -216,7 +227,8 @@ def attack_config(
     length: Any = fraction(eps)
     with suppress(ValueError):
         length = float(length) if isinstance(length, str) else length
-    length = ball.radius(length)
+    checked("norm", norm, Literal[tuple(BALLS)])
+    length = BALLS[norm].radius(length)
     automatic = budget == "auto" and METHODS[method].plan is adaptive
     valid = budget is None or automatic or (is_number(budget) and float(budget) >= 1)
     require(valid, "budget", "a finite number >= 1, or auto for the method adaptive", budget)
@@ -228,11 +240,9 @@ def attack_config(
             usual = inspect.signature(evaluate).parameters
             names = [*list(usual)[3:-1], *sorted(AttackConfig.readable(method, {}) - {*usual})]
             near = closest(name, names) or f"; the options for {method} are {', '.join(names)}"
-            raise InputError(
-                f"evaluate: no option {name!r}; all attacks stay in the L-infinity ball{near}"
-            )
+            raise InputError(f"evaluate: no option {name!r}{near}")
     reads = AttackConfig.readable(method, options)
-    settings: dict[str, Any] = {"eps": length}
+    settings: dict[str, Any] = {"eps": length, "norm": norm}
     if METHODS[method].plan is adaptive:
         default = "auto" if minutes is None else ENDLESS
         settings |= {"budget": default if budget is None else budget, "minutes": minutes}

@@ -41,7 +41,7 @@ def accuracy(
     return figure
 
 
-def worst(target: Target, data: Dataset, report: Report, eps: float) -> Figure | None:
+def worst(target: Target, data: Dataset, report: Report) -> Figure | None:
     """The most confidently misclassified adversarial images; None without any, or for vectors.
 
     Images that are misclassified without an attack are left out.
@@ -52,7 +52,8 @@ def worst(target: Target, data: Dataset, report: Report, eps: float) -> Figure |
     chosen = broken[np.argsort(report.margin[broken], kind="stable")[:_SHOWN]]
     natural, adv = data.x[chosen], report.adv[chosen]
     taken_for = predict(target, adv).argmax(axis=1)
-    change = 0.5 + (adv - natural) / (2 * eps)
+    change = adv - natural
+    change = 0.5 + change / (2 * np.abs(change).max())
     rows = [("clean", natural), ("adversarial", adv), ("change", np.clip(change, 0, 1))]
     with style.look():
         figure = Figure(figsize=(0.85 * len(chosen) + 0.5, 3.7), layout="constrained")

@@ -22,7 +22,7 @@ from daa.evaluation import figures
 from daa.evaluation.checks import Finding
 from daa.reports import stats, style, tables
 from daa.reports.results import ResultSet
-from daa.reports.wording import label, radius
+from daa.reports.wording import label, radius, within
 from daa.runs import config, records, state
 from daa.runs.config import Experiment
 from daa.runs.records import EVALUATION, Record, Settings
@@ -69,7 +69,7 @@ class Verdict(BaseModel, frozen=True, extra="forbid"):
     warnings: tuple[str, ...] = Field(description="Codes of the findings.")
     findings: tuple[Said, ...] = Field(description="Findings of the checks, with advice.")
     notes: tuple[Said, ...] = Field(description="Preparation of the model and of the images.")
-    eps: float = Field(description="Radius of the L-infinity ball.")
+    eps: float = Field(description="Radius of the ball; `attack` has the norm unless it is linf.")
     method: str = Field(description="Name of the attack.")
     attack: Settings = Field(description="Settings of the attack.")
     seed: int = Field(description="Seed of all random numbers.")
@@ -197,6 +197,7 @@ class Evaluation:
                 verdict=verdict,
                 attack=label(self.config),
                 eps=radius(verdict.eps),
+                norm="" if self.config.norm == "linf" else f"{self.config.ball.title} ",
                 figures=pictures,
                 at_least=self._at_least,
                 settings={**verdict.attack.settings(), "restarts": record.restarts},
@@ -208,12 +209,12 @@ class Evaluation:
 
     def _figures(self) -> Iterator[tuple[str, str, Figure]]:
         """Name, description and drawing of each figure."""
-        eps, name = self.config.eps, self.target.name
-        title = f"{name}: {len(self.data):,} images of {self.data.name}, eps\xa0{radius(eps)}"
+        ball = within(self.config.eps, self.config.norm).replace("eps ", "eps\xa0")
+        title = f"{self.target.name}: {len(self.data):,} images of {self.data.name}, {ball}"
         falls = f"from {100 * self.clean_accuracy:.1f} to {100 * self.robust_accuracy:.1f} %"
         alt = f"The accuracy falls {falls} as gradients are spent"
         yield "accuracy", alt, figures.accuracy(self.report, self.interval, self.config, title)
-        if (images := figures.worst(self.target, self.data, self.report, eps)) is not None:
+        if (images := figures.worst(self.target, self.data, self.report)) is not None:
             yield "worst", "Clean images, adversarial images and perturbations", images
 
     def verdict(self) -> Verdict:
@@ -234,7 +235,7 @@ class Evaluation:
     def __str__(self) -> str:
         """Result, findings and notes as text."""
         low, high = (100 * end for end in self.interval)
-        attack, eps, success = label(self.config), radius(self.config.eps), self.success_rate
+        attack, success = label(self.config), self.success_rate
         if self.record.restarts > 1:
             attack += f", {self.record.restarts} restarts"
         robust = f"{100 * self.robust_accuracy:.2f} %  "
@@ -245,7 +246,7 @@ class Evaluation:
             result += f"  accuracy         {robust}under the targeted attack"
         lines = [
             f"{self.target.name} on {self.data.name}, {len(self.data):,} images, "
-            f"eps {eps}, {attack}, seed {self.seed}",
+            f"{within(self.config.eps, self.config.norm)}, {attack}, seed {self.seed}",
             f"  clean accuracy   {100 * self.clean_accuracy:.2f} %",
             f"  {result}",
             f"  cost             {self.gradients_per_image:.1f} gradients per image, "

@@ -34,7 +34,12 @@ def load_challenge(
     model_dir: str | Path | None = None,
 ) -> Challenge:
     """Loads a target and its first test images; `eps` is the target's unless it is given."""
-    eps = ball.radius(targets.row(reference).eps if eps is None else eps)
+    row = targets.row(reference)
+    if row.norm != "linf":
+        raise InputError(
+            f"{reference}: a submission is an L-infinity attack, the norm is {row.norm}"
+        )
+    eps = ball.radius(row.eps if eps is None else eps)
     target = targets.load_target(reference, model_dir=model_dir)
     return Challenge(target, targets.load_dataset(reference, "test", data_dir, images), eps)
 
@@ -59,6 +64,8 @@ def build(results: Sequence[Path], out: Path, **folders: Any) -> str:
         for key in ("target", "weights_sha256", "data_sha256", "images", "attack.eps"):
             expected, got = attrgetter(key)(first), attrgetter(key)(record)
             require(got == expected, f"{path}: {key}", repr(expected), got)
+        norm = record.attack.norm
+        require(norm == "linf", f"{path}: norm", "linf for a submission", norm)
         require(record.attack.clip_range, f"{path}: clip_range", "true for a submission", False)
     challenge = load_challenge(first.target, images=first.images, eps=first.attack.eps, **folders)
     for key, got in (("weights", challenge.target.weights_sha256), ("data", challenge.data.sha256)):

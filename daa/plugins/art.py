@@ -27,6 +27,10 @@ except ImportError:
     raise missing("daa.plugins.art", "adversarial-robustness-toolbox") from None
 
 
+# This project's names of ART's norms.
+_NORMS: dict[Any, str] = {np.inf: "linf", "inf": "linf", 2: "l2"}
+
+
 class DAA(EvasionAttack):
     """An attack of this project.
 
@@ -36,8 +40,9 @@ class DAA(EvasionAttack):
     Args:
         estimator: the classifier; its preprocessing must use TensorFlow, not NumPy.
         method: a row of `daa.attacks.methods.METHODS`.
-        eps: radius of the L-infinity ball.
+        eps: radius of the ball.
         eps_step: length of a step, for methods with `step_size`; None for eps / 30.
+        norm: of the ball, np.inf or 2.
         targeted: whether `y` are target classes.
         restarts: number of runs; the worst result counts.
         seed: source of all random numbers.
@@ -46,7 +51,7 @@ class DAA(EvasionAttack):
 
     attack_params = [  # noqa: RUF012  (ART's name)
         *EvasionAttack.attack_params,
-        *("method", "eps", "eps_step", "targeted", "restarts", "seed", "options"),
+        *("method", "eps", "eps_step", "norm", "targeted", "restarts", "seed", "options"),
     ]
     _estimator_requirements = (TensorFlowV2Classifier,)
 
@@ -57,6 +62,7 @@ class DAA(EvasionAttack):
         *,
         eps: float = 0.3,
         eps_step: float | None = None,
+        norm: float | str = np.inf,
         targeted: bool = False,
         restarts: int = 1,
         seed: int = 0,
@@ -66,6 +72,7 @@ class DAA(EvasionAttack):
         self.method = method
         self.eps = eps
         self.eps_step = eps_step
+        self.norm = norm
         self.targeted = targeted
         self.restarts = restarts
         self.seed = seed
@@ -97,7 +104,8 @@ class DAA(EvasionAttack):
         step = self.eps / 30 if self.eps_step is None else self.eps_step
         if self._made is None:
             self._made = space.target(self.estimator._predict_framework, "art/classifier")
-        settings = space.settings(self.method, self.eps, step, self.options)
+        options = {"norm": _NORMS[self.norm], **self.options}
+        settings = space.settings(self.method, self.eps, step, options)
         classes = labels if self.targeted else None
         runs = {"restarts": self.restarts, "seed": self.seed}
         return space.pixels(attack(self._made, settings, space.images(x), labels, classes, **runs))
@@ -107,5 +115,6 @@ class DAA(EvasionAttack):
         if not hasattr(self, "options"):  # ART calls this before the attributes exist
             return
         check_method(self.method)
+        require(self.norm in _NORMS, "norm", "np.inf or 2", self.norm)
         if self.estimator.clip_values is None:
             raise InputError("clip_values: expected the range of the pixels, got None")

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from daa.attacks import ball
+from daa.attacks.balls import BALLS
 from daa.attacks.worst_case import margins
 from daa.errors import require, whole
 from daa.plugins.shared import missing
@@ -34,6 +34,8 @@ try:
 except ImportError:
     raise missing("daa.plugins.autoattack", "pyautoattack", "torch ") from None
 
+# This project's names of AutoAttack's norms.
+_NORMS = {"linf": "Linf", "l2": "L2"}
 Version = Literal["standard", "plus", "rand", "custom"]
 
 
@@ -81,18 +83,20 @@ def attack(
     y: np.ndarray,
     *,
     eps: float,
+    norm: str = "linf",
     version: Version = "standard",
     attacks: tuple[str, ...] | None = None,
     batch_size: int = 250,
     seed: int = 0,
 ) -> Result:
-    """Runs AutoAttack in the L-infinity ball.
+    """Runs AutoAttack.
 
     Args:
         target: the classifier.
         x: images. [N, H, W, C] float32 in [0, 1].
         y: labels. [N] integers.
         eps: radius of the ball.
+        norm: of the ball, linf or l2.
         version: version of AutoAttack; "custom" runs `attacks`.
         attacks: attacks of the version "custom", as ("apgd-ce", "square"), one restart each.
         batch_size: images per call of the network.
@@ -105,14 +109,16 @@ def attack(
     """
     require(len(target.image_shape) == 3, target.name, "images (H, W, C)", target.image_shape)
     x, y = check_images(target, x, y)
-    eps, seed = ball.radius(eps), whole(seed, "seed")
+    require(norm in _NORMS, "norm", f"one of {', '.join(_NORMS)}", norm)
+    eps, seed, ball = BALLS[norm].radius(eps), whole(seed, "seed"), BALLS[norm]
     custom = version == "custom"
     require(custom == (attacks is not None), "attacks", "names for version='custom' only", attacks)
     network = Network(target)
     log = _Log(network, len(x))
     with torch.random.fork_rng(devices=[]), _listening(log):
-        options = {"attacks": list(attacks)} if attacks else {}
-        runner = AutoAttack(network, eps=eps, seed=seed, version=version, device="cpu", **options)
+        options = {"norm": _NORMS[norm], "eps": eps, "seed": seed, "version": version}
+        options |= {"attacks": list(attacks)} if attacks else {}
+        runner = AutoAttack(network, device="cpu", **options)
         if "apgd-t" in runner.attacks_to_run:
             expected = "at least 4 classes for apgd-t"
             require(target.classes >= 4, target.name, expected, target.classes)
@@ -123,8 +129,7 @@ def attack(
         images = torch.from_numpy(np.moveaxis(x, -1, 1).copy())
         moved, _ = runner.run_standard_evaluation(images, torch.tensor(y), batch_size=batch_size)
     # The ball of AutoAttack may be larger by a rounding error.
-    lower, upper = ball.bounds(x, eps)
-    adv = np.clip(np.moveaxis(moved.numpy(), 1, -1), lower, upper)
+    adv = ball.inside(np.moveaxis(moved.numpy(), 1, -1), x, eps)
     correct = (margins(target, adv, y) > 0) & (margins(target, x, y) > 0)
     seconds, gradients = time.perf_counter() - log.begin, network.gradients / len(x)
     return Result(adv, correct, seconds, gradients, tuple(log.stages), tuple(log.warnings))

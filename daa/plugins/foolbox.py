@@ -9,10 +9,11 @@ raw, clipped, success = DAABlob().repeat(5)(model, images, labels, epsilons=[4, 
 
 import copy
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from daa.attacks.components import checked
 from daa.errors import InputError, require
 from daa.plugins.shared import Space, attack, check_method, missing
 from daa.target import Bounds, Target
@@ -34,13 +35,12 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         method: a row of `daa.attacks.methods.METHODS`.
         rel_stepsize: length of a step as a fraction of epsilon, for methods with `step_size`.
         abs_stepsize: length of a step; None for `rel_stepsize`.
+        norm: of the ball, linf or l2.
         restarts: number of runs; `repeat` multiplies it.
         seed: source of all random numbers.
         options: further settings of `daa.AttackConfig`, as `steps`, `batch_size`, `loss`, `c` or
             `random_start`.
     """
-
-    distance = foolbox.distances.linf
 
     def __init__(
         self,
@@ -48,18 +48,25 @@ class DAA(foolbox.attacks.base.FixedEpsilonAttack):
         *,
         rel_stepsize: float = 0.01 / 0.3,
         abs_stepsize: float | None = None,
+        norm: str = "linf",
         restarts: int = 1,
         seed: int = 0,
         **options: Any,
     ) -> None:
         check_method(method)
         self.method = method
+        checked("norm", norm, Literal["linf", "l2"])
         self.rel_stepsize = rel_stepsize
         self.abs_stepsize = abs_stepsize
         self.restarts = restarts
         self.seed = seed
-        self.options = options
+        self.options = {"norm": norm, **options}
         self._last: tuple[Any, Space, Target] | None = None
+
+    @property
+    def distance(self) -> Any:
+        """Foolbox's distance in the norm."""
+        return getattr(foolbox.distances, self.options["norm"])
 
     def repeat(self, times: int) -> "DAA":
         """The same attack with `times` as many restarts; the worst result counts."""

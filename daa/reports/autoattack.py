@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from daa.reports import tabular
-from daa.reports.wording import radius
+from daa.reports.wording import within
 from daa.runs import config, records
 from daa.runs.config import Line
 from daa.runs.records import Count, Number, Share, Whole
@@ -69,7 +69,8 @@ class Race(BaseModel, frozen=True, extra="forbid"):
     data: Line = Field(description="Name of the data set.")
     data_sha256: str | None = Field(description="Hash of the files of the data set.")
     images: Count = Field(description="Number of images: the first ones of the data set.")
-    eps: Share = Field(description="Radius of the ball.")
+    eps: Number = Field(description="Radius of the ball.")
+    norm: Line = Field("linf", description="Norm of the ball; missing in older files.")
     cores: Count = Field(description="Number of CPU cores that both attacks could use.")
     clean_accuracy: Share = Field(description="Accuracy on the clean images.")
     autoattack: Course = Field(description="AutoAttack, standard version.")
@@ -122,8 +123,8 @@ def about(race: Race) -> str:
     processes = "two processes" if race.autoattack_commit else "one process"
     return (
         f"{race.target} ({race.weights} weights), {race.data}, first {race.images:,} images, "
-        f"eps {radius(race.eps)}, clean {100 * race.clean_accuracy:.2f}; float32, {race.device}, "
-        f"of which {race.cores} used, one attack after the other in {processes}."
+        f"{within(race.eps, race.norm)}, clean {100 * race.clean_accuracy:.2f}; float32, "
+        f"{race.device}, of which {race.cores} used, one attack after the other in {processes}."
     )
 
 

@@ -106,7 +106,8 @@ def budgeted(records: Sequence[Record]) -> list[Comparison]:
     """Compares Adaptive DAA with the strongest PGD of the same seed and radius."""
     pairs, pgd = [], [record for record in records if record.attack.method == "pgd"]
     for record in records:
-        same = [r for r in pgd if r.attack.eps == record.attack.eps and _same(_SHARED, record, r)]
+        same = [r for r in pgd if _same(_SHARED, record, r)]
+        same = [r for r in same if _same(("eps", "norm"), record.attack, r.attack)]
         if same and record.attack.method == "adaptive":
             pairs.append(Comparison(record, min(same, key=lambda other: other.worst)))
     return corrected(pairs)
@@ -121,7 +122,7 @@ def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
 def _differ_in_method(daa: Record, pgd: Record) -> bool:
     if pgd.attack.method != "pgd" or not _same((*_SHARED, "restarts"), daa, pgd):
         return False
-    return _same({*pgd.settings, *BLOCKS} - _COUPLING, daa.attack, pgd.attack)
+    return _same({*pgd.settings, *BLOCKS, "norm"} - _COUPLING, daa.attack, pgd.attack)
 
 
 def _same(names: Any, first: Any, second: Any) -> bool:

@@ -95,6 +95,7 @@ def _pair(value: Callable[[Comparison], str]) -> Callable[[Line], str]:
 NAMES = (Column("attack", label, "left"), Column("loss", loss, "left"))
 # For several radii.
 EPS = Column("eps", lambda attack: radius(attack.eps))
+NORM = Column("norm", lambda attack: attack.ball.title, "left")
 # For several seeds; called with a `Line`.
 SEED = Column("seed", lambda line: str(line.record.seed))
 # Settings in which runs of the same method and loss differ.
@@ -165,6 +166,7 @@ def varied(attacks: Sequence[AttackConfig]) -> list[Column]:
         return len({(a.method, a.loss, column.value(a)) for a in attacks}) > len(groups)
 
     eps = [EPS] if len({attack.eps for attack in attacks}) > 1 else []
+    eps += [NORM] if len({attack.norm for attack in attacks}) > 1 else []
     return eps + [column for column in SETTINGS if differs(column)]
 
 

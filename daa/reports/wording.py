@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from daa.attacks.balls import BALLS
 from daa.attacks.losses import LOSSES
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.runs.records import Record
@@ -77,6 +78,11 @@ def radius(eps: float) -> str:
     if float(decimal) != eps and pixels / 255 == eps:
         return f"{pixels}/255"
     return decimal
+
+
+def within(eps: float, norm: str) -> str:
+    """A ball, as "eps 8/255" or "L2 eps 0.5"."""
+    return f"{'' if norm == 'linf' else f'{BALLS[norm].title} '}eps {radius(eps)}"
 
 
 def plural(number: int, name: str) -> str:

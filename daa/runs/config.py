@@ -103,8 +103,8 @@ class Experiment(BaseModel, extra="forbid", strict=True, frozen=True):
 
     In the YAML file, `attack` sets options for all rows, and a row can override them.
     `sweep: {eps: [0.1, 0.2]}` repeats each row for each value, and `seeds: [0, 1, 2]` for each
-    seed; a row may have other `seeds`. `eps: target` is the radius of the attacked target,
-    `step_size: eps/20` a fraction of the radius.
+    seed; a row may have other `seeds`. `eps: target` is the radius and the norm of the attacked
+    target, `step_size: eps/20` a fraction of the radius.
 
     Args:
         group: section of the results page.
@@ -184,7 +184,7 @@ def load(path: str | Path, target: str | None = None) -> Experiment:
     if not isinstance(shared, dict):
         raise InputError(f"{path}: attack: must be a mapping, got {shown(shared)}")
     target = raw.get("target") if target is None else target
-    shared = _settings(shared, f"{path}: attack", target)
+    shared = _settings(shared, f"{path}: attack")
     if isinstance(raw.get("rows"), list):
         sweep = check(_SWEEP, raw.get("sweep"), f"{path}: sweep") or {}
         raw["sweep"] = next(iter(sweep), None)
@@ -233,7 +233,7 @@ def _repeated(
 
 def _row(entry: dict[str, Any], shared: dict[str, Any], source: str, target: str | None) -> Row:
     fields = {key: entry[key] for key in _ROW_FIELDS if key in entry}
-    options = _settings({k: v for k, v in entry.items() if k not in fields}, source, target)
+    options = _settings({k: v for k, v in entry.items() if k not in fields}, source)
     settings = {**shared, **options}
     method = settings.get("method")
     if method is None:
@@ -241,6 +241,11 @@ def _row(entry: dict[str, Any], shared: dict[str, Any], source: str, target: str
     try:
         # A shared option applies to the rows that read it. AttackConfig refuses an
         # option of the row itself if the method does not read it.
+        if settings.get("eps") == "target":
+            usual = targets.row(str(target))
+            settings = {"norm": usual.norm, **settings, "eps": usual.eps}
+            known = f"the radius in numbers, because {target} has one for {usual.norm}"
+            require(settings["norm"] == usual.norm, "eps", known, "target")
         if method in list(METHODS):
             readable = AttackConfig.readable(method, settings)
             settings = {k: v for k, v in settings.items() if k in readable or k in options}
@@ -257,14 +262,12 @@ def _row(entry: dict[str, Any], shared: dict[str, Any], source: str, target: str
     return check(Row, {**fields, "attack": attack}, source)
 
 
-def _settings(settings: dict[str, Any], source: str, target: str | None) -> dict[str, Any]:
-    """Options of an attack, with fractions and the target's radius as numbers."""
+def _settings(settings: dict[str, Any], source: str) -> dict[str, Any]:
+    """Options of an attack, with fractions as numbers."""
     names = AttackConfig.names()
     for key in settings:
         if key not in names:
             raise InputError(f"{source}: unknown option {shown(key)}; use {', '.join(names)}")
-    if settings.get("eps") == "target":
-        settings = {**settings, "eps": targets.row(str(target)).eps}
     return {key: fraction(value) for key, value in settings.items()}
 
 

@@ -74,13 +74,14 @@ class TargetRow:
         description: a few words.
         model: architecture.
         provenance: origin of the weights, as for `daa.Target`.
-        eps: radius of the L-infinity ball of attacks, for images in [0, 1].
+        eps: radius of the ball of attacks, for images in [0, 1].
         clean: published clean accuracy.
         robust: exact robust accuracy at `eps`, a lower bound for every valid attack.
         weights: .npz file or prefix of a checkpoint inside the target folder, for a network trained
             by this project.
         source: source of the weights.
         board: whether the living board ranks arrays for this target.
+        norm: of the ball of attacks.
     """
 
     description: str
@@ -92,6 +93,7 @@ class TargetRow:
     weights: str | None = None
     source: Source | None = None
     board: bool = False
+    norm: str = "linf"
 
 
 def surrogate(description: str, model: Model, eps: float) -> TargetRow:

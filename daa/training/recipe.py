@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from daa.attacks.balls import BALLS
+from daa.attacks.components import checked
 from daa.runs import config
 from daa.runs.config import Length
 from daa.target import Precision
@@ -18,7 +20,8 @@ class TrainConfig(BaseModel):
 
     Args:
         target: Network to train, `folder/name`.
-        eps: Radius of the L-infinity ball.
+        eps: Radius of the ball.
+        norm: Norm of the ball, a row of `daa.attacks.balls.BALLS`: linf or l2.
         step_size, steps: PGD attack on each minibatch. One step of 1.25 eps is fast adversarial
             training (Wong, Rice and Kolter 2020).
         epochs: Passes over the training images.
@@ -41,7 +44,8 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     target: str
-    eps: Annotated[Length, Field(gt=0, le=1)]
+    eps: _Positive
+    norm: str = "linf"
     step_size: _Positive
     steps: _Count
     epochs: _Count
@@ -56,6 +60,11 @@ class TrainConfig(BaseModel):
     holdout: Annotated[int, Field(ge=0)] = 0
     patience: _Count | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _check_ball(self) -> "TrainConfig":
+        BALLS[checked("norm", self.norm, Literal[tuple(BALLS)])].radius(self.eps)
+        return self
 
 
 def load(path: Path) -> TrainConfig:

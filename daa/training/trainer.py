@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daa.attacks import ball
+from daa.attacks.balls import BALLS
 from daa.attacks.losses import xent
 from daa.targets import Model
 from daa.tensorflow import tf
@@ -59,7 +59,7 @@ class Trainer:
         for begin in range(0, len(x) - size + 1, size):
             batch = order[begin : begin + size]
             images = augment(x[batch], rng) if self.config.augment else x[batch]
-            noise = rng.random(images.shape, dtype=np.float32) * 2 - 1
+            noise = BALLS[self.config.norm].uniform(rng, images.shape, 1.0)
             losses.append(float(self._update(images, y[batch], noise)))
             on_batch(losses[-1])
         return float(np.mean(losses))
@@ -91,20 +91,20 @@ class Trainer:
             moving.assign(_MOMENTS_DECAY * moving + (1 - _MOMENTS_DECAY) * value)
 
     def _attack_and_update(self, x: tf.Tensor, y: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        config = self.config
+        config, ball = self.config, BALLS[self.config.norm]
         done = tf.cast(self.optimizer.iterations, tf.float32) / self.total
         scale = tf.minimum(1.0, done / config.ramp) if config.ramp else 1.0
         eps, step_size = config.eps * scale, config.step_size * scale
-        lower, upper = tf.maximum(x - eps, 0.0), tf.minimum(x + eps, 1.0)
-        adv = ball.project(x + eps * noise, lower, upper)
+        limits = ball.around(x, eps)
+        adv = ball.project(x + eps * noise, *limits)
         cast = {name: tf.cast(v, config.precision) for name, v in self.variables.items()}
         attacked = self._logits(cast, lambda *_: None)
         for _ in tf.range(config.steps):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(adv)
                 loss = tf.reduce_sum(xent(attacked(adv), y))
-            step = step_size * tf.sign(tape.gradient(loss, adv))
-            adv = ball.project(adv + step, lower, upper)
+            step = step_size * ball.steepest(tape.gradient(loss, adv))
+            adv = ball.project(adv + step, *limits)
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(xent(self._logits(self.variables, self._track)(adv), y))
             kernels = [v for v in self.trainable if v.shape.rank > 1]

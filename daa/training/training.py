@@ -202,7 +202,8 @@ def attack_on(trainer: Trainer, variables: Mapping[str, tf.Variable]) -> Attack:
     network, name = model.network(variables), trainer.config.target
     shape, classes = model.image_shape, model.classes
     target = Target(name, network, shape, classes, bounds=model.bounds)
-    return Attack(target, AttackConfig("pgd", eps=eps, step_size=2.5 * eps / steps, steps=steps))
+    config = AttackConfig("pgd", eps=eps, norm=trainer.config.norm, steps=steps)
+    return Attack(target, config.replace(step_size=2.5 * eps / steps))
 
 
 def accuracies(attack: Attack, data: Dataset) -> tuple[float, float]:

@@ -18,7 +18,7 @@ class Recorder:
         steps = {name: int(numbers[name]) for name in ("begin", "end")}
         self.calls.append({**images, **steps, "memory": memory})
         kept = {name: tf.constant(value + self.remember) for name, value in memory.items()}
-        moved = np.clip(images["adv"], images["lower"], images["upper"]) + np.float32(self.move)
+        moved = np.clip(images["adv"], *images["limits"]) + np.float32(self.move)
         return tf.constant(moved), kept, tf.constant(images["real"])  # only these are finite
 
 

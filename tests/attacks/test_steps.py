@@ -91,7 +91,12 @@ def test_halving_is_croce_and_heins_algorithm_whatever_the_losses_are(rising, rh
         _, v = batch(m, seed=100 + k)
         expected = [o(a, g, loss) for o, a, g, loss in zip(oracles, adv, v, losses[k], strict=True)]
         moved, memory = steps.halving(
-            *map(tf.constant, (adv, v, losses[k], lower, upper, k, count)), memory, eps=EPS, rho=rho
+            *map(tf.constant, (adv, v, losses[k])),
+            (lower, upper),
+            *map(tf.constant, (k, count)),
+            memory,
+            eps=EPS,
+            rho=rho,
         )
         np.testing.assert_allclose(moved, expected, atol=1e-6, err_msg=str(k))
         np.testing.assert_allclose(memory["length"], [o.length for o in oracles], rtol=1e-5)
@@ -100,9 +105,9 @@ def test_halving_is_croce_and_heins_algorithm_whatever_the_losses_are(rising, rh
 
 
 def searched(k, count, losses, noise, memory, x, lower, upper):
-    return steps.squares(
-        *map(tf.constant, (x, losses, lower, upper, k, count, noise)), memory, eps=EPS, side=0.8
-    )
+    arguments = map(tf.constant, (k, count, noise))
+    limits = tf.constant(lower), tf.constant(upper)
+    return steps.squares(tf.constant(x), tf.constant(losses), limits, *arguments, memory, side=0.8)
 
 
 @pytest.mark.parametrize(

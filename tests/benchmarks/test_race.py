@@ -23,19 +23,19 @@ def setting():
     return target, Dataset("test/relu", *labelled(target, 60), "")
 
 
-def raced(setting, budget=20.0, seeds=(3,), attack=lambda *_, **__: RESULT):
-    return race(*setting, 0.03, attack, budget=budget, seeds=seeds)
+def raced(setting, budget=20.0, seeds=(3,), attack=lambda *_, **__: RESULT, norm="linf"):
+    return race(*setting, 0.03, attack, norm=norm, budget=budget, seeds=seeds)
 
 
 def test_both_attacks_run_on_the_same_images(tmp_path, setting):
     asked = []
 
-    def attack(target, x, y, *, eps, seed):
-        asked.append((len(x), eps, seed))
+    def attack(target, x, y, *, eps, norm, seed):
+        asked.append((len(x), eps, norm, seed))
         return RESULT
 
-    made = raced(setting, seeds=(3, 4), attack=attack)
-    assert asked == [(60, 0.03, 3)]
+    made = raced(setting, seeds=(3, 4), attack=attack, norm="l2")
+    assert asked == [(60, 0.03, "l2", 3)]
     assert [one.seed for one in made.adaptive] == [3, 4]
     assert made.autoattack.last.accuracy == 0.4  # as this project judges the images
     for one in made.adaptive:
@@ -74,7 +74,7 @@ def test_a_race_replaces_the_one_with_as_many_cores(tmp_path, setting):
 
 
 def test_the_command_adds_a_race_to_the_folder(tmp_path, setting, monkeypatch, capsys):
-    monkeypatch.setattr("benchmarks.race.race", lambda *_: raced(setting))
+    monkeypatch.setattr("benchmarks.race.race", lambda *_, **__: raced(setting))
     monkeypatch.setattr("daa.targets.load_target", lambda *_, **__: setting[0])
     monkeypatch.setattr("daa.targets.load_dataset", lambda *_, **__: setting[1])
     monkeypatch.setitem(sys.modules, "daa.plugins.autoattack", SimpleNamespace(attack=None))

@@ -14,6 +14,7 @@ from toys import images, linear_target
 
 import daa
 from daa import InputError, targets
+from daa.attacks import ball_l2
 from daa.attacks.methods import METHODS
 from daa.cli import evaluate as command
 from daa.evaluation import checks, evaluate
@@ -59,6 +60,19 @@ def test_the_command_writes_the_result_of_the_function(user_model, capsys):
     assert command.main(["net.keras", *options, "--seed", "1", "--out", "out"]) == 2
     assert "seed: the record has 0, but this run has 1" in capsys.readouterr().err
     assert before == {path.name: path.read_bytes() for path in Path("out").iterdir()}
+
+
+def test_the_command_attacks_in_the_l2_ball(user_model, no_checks, capsys):
+    options = ["--data", "d.npz", "--eps", "1.5", "--bounds", "0", "255", "--budget", "6"]
+    assert command.main(["net.keras", *options, "--norm", "l2", "--out", "out"]) == 0
+    assert "L2 eps 1.5, Adaptive DAA, seed 0" in capsys.readouterr().out
+    result = Verdict.model_validate_json(Path("out/evaluation.json").read_text())
+    assert (result.attack.norm, result.eps) == ("l2", 1.5)
+    assert "with L2 eps = 1.5" in Path("out/index.html").read_text(encoding="utf-8")
+    with np.load("out/adaptive.npz") as arrays:
+        ball_l2.check(arrays["adv"], BYTES / np.float32(255), 1.5)
+    assert command.main(["net.keras", *options, "--out", "out"]) == 2
+    assert "eps: expected 0 < eps <= 1" in capsys.readouterr().err
 
 
 def test_the_default_folder_has_a_name_of_all_options_that_decide_the_result(
@@ -213,8 +227,10 @@ def test_a_mistake_is_named_and_nothing_is_written(user_model, model, data, opti
         ({"minutes": 0}, "minutes: expected a finite number > 0, got 0"),
         ({"bounds": (0, 1, 2)}, "bounds: expected"),
         ({"data_format": "zz"}, "data_format: expected one of channels_last, .*, got 'zz'"),
-        ({"norm": "L2"}, "evaluate: no option 'norm'; all .* L-infinity ball; .*method, budget"),
-        ({"buget": 5}, r"evaluate: no option 'buget'; .* did you mean budget\?"),
+        ({"nomr": "l2"}, "evaluate: no option 'nomr'; did you mean norm?"),
+        ({"norm": "L2"}, "norm: expected one of linf, l2, got 'L2'"),
+        ({"norm": "l2", "eps": 0}, "eps: expected a number > 0, the L2 distance"),
+        ({"buget": 5}, r"evaluate: no option 'buget'; did you mean budget\?"),
         ({"bounds": (1, 0)}, "bounds: expected"),
         ({"seed": -1}, "seed: expected a whole number >= 0, got -1"),
         ({"eps": "8"}, "eps: expected .* got 8.0; a radius of 8 pixel .* 8/255"),

@@ -8,7 +8,8 @@ import tiny
 import daa
 
 BUDGET, EPS = 20, 48.0  # in pixel values
-METHODS = ["adaptive", "pgd", "blob"]
+METHODS = ["adaptive", "pgd", "blob", "pgd l2"]
+RADII = {"linf": EPS, "l2": 255.0}
 
 
 NETWORK = tiny.load_target("cnn").network
@@ -28,8 +29,17 @@ def images():
 @pytest.fixture(scope="module")
 def reports(images):
     """Evaluations through Python."""
-    options = {"eps": EPS / 255, "budget": BUDGET, "bounds": (0, 255), "progress": False}
-    return {method: daa.evaluate(model, *images, method=method, **options) for method in METHODS}
+    shared, evaluations = {"budget": BUDGET, "bounds": (0, 255), "progress": False}, {}
+    for name in METHODS:
+        method, norm = parts(name)
+        options = {"eps": RADII[norm] / 255, "norm": norm, **shared}
+        evaluations[name] = daa.evaluate(model, *images, method=method, **options)
+    return evaluations
+
+
+def parts(name):
+    """Method and norm."""
+    return (*name.split(), "linf")[:2]
 
 
 def options_of(method):
@@ -45,27 +55,31 @@ def test_the_attacks_differ_and_find_something(reports):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_foolbox(images, reports, method):
+    method, norm = parts(name := method)
     foolbox = pytest.importorskip("foolbox", reason="Foolbox is not installed")
     from daa.plugins.foolbox import DAA
 
     wrapped = foolbox.TensorFlowModel(model, bounds=(0, 255), device="/CPU:0")
-    attack = DAA(method, rel_stepsize=0.1, **options_of(method))
+    attack = DAA(method, rel_stepsize=0.1, norm=norm, **options_of(method))
     x, y = tf.constant(images[0], tf.float32), tf.constant(images[1])
-    adv, _, success = attack(wrapped, x, y, epsilons=EPS)
-    assert 1 - success.numpy().mean() == pytest.approx(reports[method].robust_accuracy)
-    np.testing.assert_allclose(adv.numpy() / 255, reports[method].adv, atol=1e-6)
+    adv, _, success = attack(wrapped, x, y, epsilons=RADII[norm])
+    assert 1 - success.numpy().mean() == pytest.approx(reports[name].robust_accuracy)
+    np.testing.assert_allclose(adv.numpy() / 255, reports[name].adv, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_art(images, reports, method):
+    method, norm = parts(name := method)
     pytest.importorskip("art", reason="adversarial-robustness-toolbox is not installed")
     from test_art import classifier_of
 
     from daa.plugins.art import DAA
 
     classifier = classifier_of(tiny.load_target("cnn"), model=model, clip_values=(0, 255))
-    attack = DAA(classifier, method, eps=EPS, eps_step=EPS / 10, options=options_of(method))
+    eps, norm = RADII[norm], {"linf": np.inf, "l2": 2}[norm]
+    options = {"eps": eps, "eps_step": eps / 10, "options": options_of(method)}
+    attack = DAA(classifier, method, norm=norm, **options)
     adv = attack.generate(images[0].astype(np.float32), images[1])
     right = classifier.predict(adv).argmax(axis=1) == images[1]
-    assert right.mean() == pytest.approx(reports[method].robust_accuracy)
-    np.testing.assert_allclose(adv / 255, reports[method].adv, atol=1e-6)
+    assert right.mean() == pytest.approx(reports[name].robust_accuracy)
+    np.testing.assert_allclose(adv / 255, reports[name].adv, atol=1e-6)

@@ -143,6 +143,15 @@ def test_lengths_can_refer_to_the_target_and_the_radius(load):
             assert (row.attack.eps, row.attack.step_size) == (eps, eps / 4)
 
 
+def test_the_radius_of_a_target_has_a_norm(load):
+    text = GOOD.replace("eps: 8/255, step_size: 0.01", "eps: target, step_size: eps/4")
+    for row in load(text, "locuslab/own_mnist_l2").rows:
+        assert (row.attack.eps, row.attack.norm, row.attack.step_size) == (2, "l2", 0.5)
+    with pytest.raises(InputError, match=r"eps: .* in numbers, because .* for l2"):
+        load(text.replace("eps: target", "eps: target, norm: linf"), "locuslab/own_mnist_l2")
+    assert load(text.replace("eps: target", "eps: 0.5, norm: l2")).rows[0].attack.norm == "l2"
+
+
 CONFIGS = [path for path in config.FOLDER.glob("*.yaml") if not path.name.startswith("train_")]
 
 

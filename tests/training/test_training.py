@@ -181,7 +181,7 @@ def test_a_damaged_state_is_refused(tmp_path, name, value, message):
     [
         ("steps: 2", "step: 2", r"train.yaml: steps?: "),
         ("steps: 2", "steps: 2.0", "train.yaml: steps: .* valid integer, got 2.0"),
-        ("eps: 0.1", "eps: 8", "train.yaml: eps: .* less than or equal to 1, got 8"),
+        ("eps: 0.1", "eps: 8", "train.yaml: eps: expected 0 < eps <= 1, .* got 8"),
         ("eps: 0.1", "eps: 0.1\neps: 0.2", "'eps'"),
         ("rate: 0.003", "rate: .inf", "learning_rate: .* finite number, got inf"),
         ("holdout: 197", "holdout: 1290", "holdout: expected 0 to 1247, got 1290"),
