@@ -86,7 +86,7 @@ def check(adv: np.ndarray, x: np.ndarray, eps: float, *, clip_range: bool = True
 
 
 def steepest(v: tf.Tensor) -> tf.Tensor:
-    """v / |v|_2; zero if v is zero. [N, H, W, C]."""
+    """v divided by its L2 norm; zero if v is zero. [N, H, W, C]."""
     # The squares of a small v would be zero.
     scaled = tf.math.divide_no_nan(v, tf.reduce_max(tf.abs(v), _axes(v), keepdims=True))
     return tf.math.divide_no_nan(scaled, _norm(scaled))

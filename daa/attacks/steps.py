@@ -30,7 +30,7 @@ from daa.tensorflow import tf
 
 
 def fixed(adv: tf.Tensor, v: tf.Tensor, ball: Ball = LINF, *, step_size: float = 0.01) -> tf.Tensor:
-    """adv + step_size * s(v), with s(v) = sign(v) in L-infinity and v / |v| in L2."""
+    """adv + step_size * s(v), with s(v) = sign(v) in L-infinity and v / norm(v) in L2."""
     return adv + tf.cast(step_size, adv.dtype) * ball.steepest(v)
 
 

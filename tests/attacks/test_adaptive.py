@@ -161,7 +161,8 @@ def test_perturbations_come_from_misclassified_images_outside_of_the_round():
     chosen = np.array([15, 16, 100])
     rng = np.random.default_rng(0)
     report = Report(adv, margin, natural)
-    (moved,) = adaptive._firsts(chosen, chosen, x, 0 * y, report, rng, 0.2, ("transfer",))
+    settings = SETTINGS.replace(eps=0.2)
+    (moved,) = adaptive._firsts(chosen, chosen, x, 0 * y, report, rng, settings, ("transfer",))
     donors = np.rint(1000 * (moved - x[chosen]).mean(axis=(1, 2, 3))).astype(int)
     misclassified = set(np.flatnonzero((margin <= 0) & (natural > 0))) - {15, 16}
     assert set(donors) <= misclassified
