@@ -3,8 +3,6 @@
 docs/adaptive.md explains each part and its benefit.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Literal
 
