@@ -121,8 +121,7 @@ class _ListTargets(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from tabulate import tabulate
 
-        from daa.attacks.balls import BALLS
-        from daa.reports.wording import radius
+        from daa.reports.wording import before_eps, radius
         from daa.targets import every_target, family, row
 
         rows = [("target", "eps", "weights", "at hand", "what it is")]
@@ -133,8 +132,7 @@ class _ListTargets(argparse.Action):
             except InputError:
                 there = "no"
             entry = row(reference)
-            norm = "" if entry.norm == "linf" else f"{BALLS[entry.norm].title} "
-            eps = f"{norm}{radius(entry.eps)}"
+            eps = f"{before_eps(entry.norm)}{radius(entry.eps)}"
             rows.append((reference, eps, entry.provenance, there, entry.description))
         print(tabulate(rows, tablefmt="plain", disable_numparse=True))
         parser.exit()

@@ -22,7 +22,7 @@ from daa.evaluation import figures
 from daa.evaluation.checks import Finding
 from daa.reports import stats, style, tables
 from daa.reports.results import ResultSet
-from daa.reports.wording import label, radius, within
+from daa.reports.wording import before_eps, label, radius, within
 from daa.runs import config, records, state
 from daa.runs.config import Experiment
 from daa.runs.records import EVALUATION, Record, Settings
@@ -197,7 +197,7 @@ class Evaluation:
                 verdict=verdict,
                 attack=label(self.config),
                 eps=radius(verdict.eps),
-                norm="" if self.config.norm == "linf" else f"{self.config.ball.title} ",
+                norm=before_eps(self.config.norm),
                 figures=pictures,
                 at_least=self._at_least,
                 settings={**verdict.attack.settings(), "restarts": record.restarts},

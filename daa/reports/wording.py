@@ -80,9 +80,14 @@ def radius(eps: float) -> str:
     return decimal
 
 
+def before_eps(norm: str) -> str:
+    """The name of a norm before a radius, as "L2 "; nothing for L-infinity, the usual norm."""
+    return "" if norm == "linf" else f"{BALLS[norm].title} "
+
+
 def within(eps: float, norm: str) -> str:
     """A ball, as "eps 8/255" or "L2 eps 0.5"."""
-    return f"{'' if norm == 'linf' else f'{BALLS[norm].title} '}eps {radius(eps)}"
+    return f"{before_eps(norm)}eps {radius(eps)}"
 
 
 def plural(number: int, name: str) -> str:

@@ -210,8 +210,7 @@ class _RowRun:
         self.next_write, self.bar = 0.0, tqdm(disable=True)
         # A clash is refused here, before the first gradient.
         self.record = self._finished_record()
-        if self.record is None and not self.shared:
-            self._load()
+        self.stored = 0 if self.record else self._load().gradients
 
     def _finished_record(self) -> Record | None:
         """The record on disk, unless more restarts or more minutes are to extend it."""
@@ -249,7 +248,7 @@ class _RowRun:
     @property
     def gradients_left(self) -> float:
         """Gradients of all images that are left; 0 if the run chooses its end."""
-        return max((self.gradients or 0) * len(self.data) - self._load().gradients, 0)
+        return max((self.gradients or 0) * len(self.data) - self.stored, 0)
 
     def start(self, progress: bool) -> Job:
         """Loads the state and opens the bar; returns the remaining work."""
