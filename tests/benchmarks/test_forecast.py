@@ -18,19 +18,19 @@ DOCS = config.FOLDER.parent / "docs"
 
 
 def test_predictions_are_those_of_runs_with_smaller_budgets(monkeypatch):
-    monkeypatch.setattr(forecast, "BUDGETS", (15.0, 30.0))
+    monkeypatch.setattr(forecast, "BUDGETS", (8.0, 15.0))
     target = network()
     x, y = labelled(target)
-    rows = list(forecast.forecasts(target, 0.02, x, y, seed=0))
-    last = worst_case(target, AttackConfig("adaptive", eps=0.02, budget=60.0), x, y)
-    for budget, row in zip((15.0, 30.0), rows, strict=True):
-        run = worst_case(target, AttackConfig("adaptive", eps=0.02, budget=budget), x, y)
+    rows = list(forecast.forecasts(target, 0.04, x, y, seed=0))
+    last = worst_case(target, AttackConfig("adaptive", eps=0.04, budget=30.0), x, y)
+    for budget, row in zip((8.0, 15.0), rows, strict=True):
+        run = worst_case(target, AttackConfig("adaptive", eps=0.04, budget=budget), x, y)
         assert row["gradients"] == round(run.gradients.mean(), 1)
         assert row["predicted"] == round(run.predicted, 3)
         spent = row["gradients"]
         first, twice = (last.gradients_after <= g + 0.05 for g in (spent, 2 * spent))
         robust = last.robust_accuracy[first][-1] - last.robust_accuracy[twice][-1]
-        assert row["seen"] == round(len(x) * robust)
+        assert row["seen"] == round(len(x) * robust) > 0
 
 
 def test_the_docs_name_the_committed_predictions():
