@@ -76,10 +76,11 @@ CHANGES: dict[str, Mapping[str, Any]] = {
 }
 
 
-def job(eps: float, budget: float, change: str, seed: int = 0) -> Job:
+def job(eps: float, budget: float, change: str, seed: int = 0, norm: str = "linf") -> Job:
     """Adaptive DAA with a change."""
     plan = partial(adaptive, settings=AdaptiveSettings(**CHANGES[change]))
-    return Job(AttackConfig("adaptive", eps=eps, budget=float(budget)), seed=seed, plan=plan)
+    config = AttackConfig("adaptive", eps=eps, budget=float(budget), norm=norm)
+    return Job(config, seed=seed, plan=plan)
 
 
 def measure(
@@ -88,6 +89,7 @@ def measure(
     eps: float,
     changes: Sequence[str],
     *,
+    norm: str = "linf",
     marks: Sequence[float] = (12, 25, 60),
     seeds: Sequence[int] = (0, 1, 2),
     on_row: Callable[[dict[str, Any]], None] = lambda row: None,
@@ -95,7 +97,8 @@ def measure(
     """Robust accuracy after some numbers of gradients per image, mean over the seeds.
 
     Args:
-        target, data, eps: what is attacked.
+        target, data: the classifier and its images.
+        eps, norm: radius and norm of the ball.
         changes: names of `CHANGES`.
         marks: numbers of gradients per image.
         seeds: of the attacks.
@@ -107,7 +110,7 @@ def measure(
     """
     rows = []
     for name in changes:
-        jobs = [job(eps, marks[-1], name, seed) for seed in seeds]
+        jobs = [job(eps, marks[-1], name, seed, norm) for seed in seeds]
         curves = np.array([curve(target, data, each, marks) for each in jobs])
         mean = dict(zip(map(str, marks), curves.mean(axis=0).round(2).tolist(), strict=True))
         rows.append({"change": name, **mean, "spread": round(float(np.ptp(curves[:, -1])), 2)})
@@ -138,11 +141,13 @@ def main(arguments: list[str] | None = None) -> None:
     options.start_tensorflow()
     target = targets.load_target(args.target, model_dir=args.model_dir)
     data = targets.load_dataset(args.target, data_dir=args.data_dir, images=args.images)
+    usual = targets.row(args.target)
     rows = measure(
         target,
         data,
-        targets.row(args.target).eps,
+        usual.eps,
         args.only or list(CHANGES),
+        norm=usual.norm,
         on_row=lambda row: print(*row.values(), sep="  ", flush=True),
     )
     content = {

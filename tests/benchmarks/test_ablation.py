@@ -38,11 +38,13 @@ def test_every_change_runs_and_changes_something(attacked, plain, name):
     assert (other.adv != plain.adv).any()
 
 
-def test_a_row_has_an_accuracy_for_each_mark(attacked):
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.03), ("l2", 0.3)])
+def test_a_row_has_an_accuracy_for_each_mark(attacked, norm, eps):
     target, data = attacked
-    rows = ablation.measure(target, data, 0.03, ["nothing"], marks=(12, 30), seeds=(0, 1))
-    (row,) = rows
-    report = worst_case(target, AttackConfig("adaptive", eps=0.03, budget=30.0), data.x, data.y)
+    only = {"norm": norm, "marks": (12, 30), "seeds": (0, 1)}
+    (row,) = ablation.measure(target, data, eps, ["nothing"], **only)
+    settings = AttackConfig("adaptive", eps=eps, norm=norm, budget=30.0)
+    report = worst_case(target, settings, data.x, data.y)
     assert row["12"] >= row["30"]
     rounding = 0.005
     assert abs(row["30"] - 100 * report.robust_accuracy[-1]) <= row["spread"] + rounding
