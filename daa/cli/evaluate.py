@@ -45,19 +45,19 @@ def main(arguments: list[str] | None = None) -> None:
 def add_arguments(parser: argparse.ArgumentParser, more_eps: str) -> None:
     """Adds the options of an evaluation."""
     sources = "mnist, fashion_mnist, cifar10, .npz file with x and y, or folder with labels.csv"
-    parser.add_argument("--data", help=f"{sources} (default: of the target)")
-    text = f"radius for images in [0, 1], as 8/255 (default: of the target); {more_eps}"
+    parser.add_argument("--data", help=f"{sources} (default: data set of the target)")
+    text = f"radius for images in [0, 1], as 8/255 (default: radius of the target); {more_eps}"
     parser.add_argument("--eps", action="append", help=text)
-    parser.add_argument("--norm", choices=BALLS, help="of the ball (default: of the target)")
+    parser.add_argument("--norm", choices=BALLS, help="default: norm of the target")
     limit = parser.add_mutually_exclusive_group()
-    text = "mean gradients per image; default: auto, adaptive stops when few images are left"
+    text = "mean gradients per image (default: auto; adaptive stops when it expects few more)"
     limit.add_argument("--budget", type=options.budget, help=text)
     limit.add_argument("--minutes", type=float, help="time limit of the method adaptive")
     parser.add_argument("--method", choices=METHODS, default="adaptive")
     parser.add_argument(
-        "--steps", type=options.positive, help="of a run; with --budget, runs until it is spent"
+        "--steps", type=options.positive, help="steps of a run; with --budget, of each restart"
     )
-    text = "number of restarts, each with the whole budget"
+    text = "number of restarts, each with the full budget"
     parser.add_argument("--restarts", type=options.positive, default=1, help=text)
     text = "attack towards the least likely class"
     parser.add_argument("--targeted", choices=("least_likely",), help=text)
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser, more_eps: str) -> None:
     parser.add_argument("--signature", help="signature of a SavedModel")
     parser.add_argument("--output", help="name or number of the output, if MODEL has several")
     for name in ("mean", "std"):
-        about = f"{name} of the pixels that MODEL is normalised with, one number or one per channel"
+        about = f"{name} for the normalisation of MODEL's input, one number or one per channel"
         parser.add_argument(f"--{name}", nargs="+", type=float, metavar="VALUE", help=about)
     options.add_device(parser)
     parser.add_argument("--out", type=Path, help="folder (default: evaluations/NAME)")

@@ -10,7 +10,7 @@ from daa.errors import InputError
 @command
 def main(arguments: list[str] | None = None) -> None:
     parser = options.parser(__doc__, "fetch mnist cifar10")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="names of --list")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="names as printed by --list")
     parser.add_argument("--list", action="store_true", help="print what is installed or missing")
     source = "install a local file or folder instead of a download, for one NAME"
     parser.add_argument("--from", dest="source", metavar="FILE", type=Path, help=source)

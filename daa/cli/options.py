@@ -112,7 +112,7 @@ def results_folder(folder: Path, say: Callable[[str], None] = print) -> Path:
 
 
 def add_targets(to: argparse.ArgumentParser) -> None:
-    to.add_argument("--list-targets", action=_ListTargets, nargs=0, help="print them and exit")
+    to.add_argument("--list-targets", action=_ListTargets, nargs=0, help="print targets and exit")
 
 
 class _ListTargets(argparse.Action):
@@ -124,7 +124,7 @@ class _ListTargets(argparse.Action):
         from daa.reports.wording import before_eps, radius
         from daa.targets import every_target, family, row
 
-        rows = [("target", "eps", "weights", "at hand", "what it is")]
+        rows = [("target", "eps", "weights", "available", "what it is")]
         for reference in every_target():
             try:
                 family(reference).find_weights(reference.partition("/")[2])

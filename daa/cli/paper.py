@@ -11,7 +11,7 @@ from daa.cli.main import command
 def main(arguments: list[str] | None = None) -> None:
     parser = options.parser(__doc__, "paper --only mnist,fmnist --hours 8")
     options.add_folders(parser)
-    parser.add_argument("--only", help="some data sets of mnist,fmnist,cifar10,imagenet")
+    parser.add_argument("--only", help="comma-separated subset of mnist,fmnist,cifar10,imagenet")
     parser.add_argument("--hours", type=float, help="time limit; the same command continues")
     parser.add_argument("--images", type=options.positive, help="limit per data set")
     parser.add_argument("--restarts", type=options.positive, help="limit per run")

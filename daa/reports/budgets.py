@@ -11,16 +11,23 @@ from daa.reports.wording import label, loss
 from daa.runs.records import Record
 
 GRADIENTS = (25, 50, 100, 150)
+# A restart of another attack counts if it ends at most this much later: with the forward passes, a
+# restart of 50 steps has 51 gradients.
+LATER = 1.05
 
 
 class Level(NamedTuple):
-    """Both attacks after some gradients per image; accuracies in percent, `pairs` by seed."""
+    """Both attacks after some gradients per image; accuracies in percent, `pairs` by seed.
+
+    `spent` are the gradients per image of the other attack with the first seed.
+    """
 
     record: Record  # of any run
     gradients: int
     adaptive: float
     name: str
     other: float
+    spent: float
     pairs: Sequence[Comparison]
 
     @property
@@ -49,7 +56,7 @@ def levels(results: ResultSet) -> list[Level]:
     rows = []
     for gradients in GRADIENTS:
         ended = {
-            name: _ended(by_seed, gradients)
+            name: _ended(by_seed, LATER * gradients)
             for name, by_seed in others.items()
             if _measured(by_seed[first], gradients)
         }
@@ -60,14 +67,17 @@ def levels(results: ResultSet) -> list[Level]:
         pairs = [Comparison(ours[seed], other[seed]) for seed in ours if seed in other]
         if any(record.broken_in is None for pair in pairs for record in (pair.daa, pair.pgd)):
             pairs = []
-        rows.append(Level(adaptive[first], gradients, _mean(ours), name, _mean(other), pairs))
+        spent = (ended[name][first].gradients_after or ())[-1]
+        means = _mean(ours), name, _mean(other), spent
+        rows.append(Level(adaptive[first], gradients, *means, pairs))
     tested = iter(corrected([pair for row in rows for pair in row.pairs]))
     return [row._replace(pairs=[next(tested) for _ in row.pairs]) for row in rows]
 
 
 def _measured(record: Record, gradients: float) -> bool:
-    """Whether the budget allows these gradients and the first unit needs no more of them."""
-    return (record.gradients_after or (np.inf,))[0] <= gradients <= record.attack.budget
+    """Whether the budget allows these gradients and the first unit ends by then."""
+    first = (record.gradients_after or (np.inf,))[0]
+    return first <= LATER * gradients and gradients <= record.attack.budget
 
 
 def _ended(by_seed: dict[int, Record], gradients: float) -> dict[int, Record]:
@@ -84,6 +94,7 @@ def _ended(by_seed: dict[int, Record], gradients: float) -> dict[int, Record]:
             numbers = zip(record.broken, record.broken_in or (), strict=False)
             broken = tuple(image for image, number in numbers if number <= unit)
             changes = {"robust_accuracy": accuracy, "broken": broken}
+            changes["gradients_after"] = (0.0, *(record.gradients_after or ()))[: unit + 1]
         ended[seed] = record.model_copy(update=changes)
     return ended
 

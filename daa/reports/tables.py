@@ -149,6 +149,7 @@ LEVELS = (
     Column("Adaptive DAA", lambda level: _text(level.adaptive)),
     Column("strongest other attack", lambda level: level.name, "left"),
     Column("its accuracy", lambda level: _text(level.other)),
+    Column("its gradients", lambda level: _text(level.spent, ".1f")),
     Column(
         "only Adaptive DAA : only the other",
         _all("{0.only_daa} : {0.only_pgd}"),
@@ -229,7 +230,7 @@ def tests(results: ResultSet) -> Table | None:
 def levels(*experiments: ResultSet) -> Table | None:
     """Adaptive DAA and the strongest other attack after equal numbers of gradients, if any."""
     rows = [_texts(LEVELS, level) for one in experiments for level in budgets.levels(one)]
-    return _filled(LEVELS[:6], LEVELS[6:], rows) if rows else None
+    return _filled(LEVELS[:7], LEVELS[7:], rows) if rows else None
 
 
 def markdown(results: ResultSet) -> str:

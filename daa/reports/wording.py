@@ -35,11 +35,13 @@ PAPER_TESTS = (
 )
 
 LEVELS = (
-    "Robust accuracy in % after equal numbers of gradients per image, means over the seeds. The "
-    "other attack has the lowest accuracy with the first seed of all settings of this experiment. "
-    "For each of its seeds: images that only one of both attacks breaks, McNemar's exact p after "
-    "Holm's correction for this table, and the number of seeds with p < 0.05. These columns are "
-    "empty if a record does not say when its images broke."
+    "Robust accuracy in % after these numbers of gradients per image, means over the seeds. The "
+    "other attack has the lowest accuracy with the first seed among all settings of the "
+    "experiment. It counts up to its last restart that ends at most 5 % later, so it often has "
+    "spent fewer gradients (its gradients, first seed). For each of its seeds: images that only "
+    "one of both attacks breaks, McNemar's exact p after Holm's correction for the rows of this "
+    "experiment, and the number of seeds with p < 0.05. These columns are empty if a record does "
+    "not say when its images broke."
 )
 
 

@@ -41,19 +41,23 @@ def test_each_level_has_the_strongest_other_attack_and_a_paired_test():
     ]
     assert [row.adaptive for row in rows] == pytest.approx([91, 91, 91, 81])
     assert [row.other for row in rows] == pytest.approx([97, 97, 90, 90])
+    assert [row.spent for row in rows] == [20, 20, 100, 100]
     counts = [[f"{p.only_daa} : {p.only_pgd}" for p in row.pairs] for row in rows]
     assert counts == [["6 : 0"]] * 2 + [["4 : 6", "4 : 4"], ["14 : 6", "14 : 4"]]
     p = [stats.mcnemar(*map(int, count.split(" : "))) for row in counts for count in row]
     assert [pair.p_holm for row in rows for pair in row.pairs] == pytest.approx(stats.holm(p))
     assert {row.stronger for row in rows} == {"neither"}
     last = ["6 : 0", f"{rows[0].pairs[0].p_holm:.2g}", "neither"]
-    assert tables.levels(ResultSet(RUNS)).cells[0][6:] == last
+    assert tables.levels(ResultSet(RUNS)).cells[0][7:] == last
     assert "strongest other attack" in tables.markdown(ResultSet(RUNS))
 
 
 def test_a_level_before_the_end_of_the_first_restart_is_left_out():
     rows = budgets.levels(ResultSet((*RUNS[:2], *RUNS[3:])))
     assert [row.gradients for row in rows] == [100, 150]
+    late = run(LONG, ([0], range(5, 15)), gradients=(52.0,))
+    rows = budgets.levels(ResultSet((*RUNS[:2], late)))
+    assert [(row.gradients, row.other) for row in rows] == [(50, 89), (100, 89), (150, 89)]
 
 
 def test_the_stronger_attack_is_counted_by_seed():
@@ -69,7 +73,7 @@ def test_old_records_are_tested_at_their_end_only():
     rows = budgets.levels(ResultSet((*old,)))
     assert [len(row.pairs) for row in rows] == [0, 0, 0, 2]
     assert [row.other for row in rows] == pytest.approx([97, 97, 90, 90])
-    assert tables.levels(ResultSet((*old,))).cells[0][6:] == ["", "", ""]
+    assert tables.levels(ResultSet((*old,))).cells[0][7:] == ["", "", ""]
 
 
 def test_experiments_without_both_sides_have_no_levels():

@@ -82,7 +82,7 @@ def test_a_final_softmax_or_sigmoid_is_removed(end):
     target, messages = quiet(lambda: Target.from_keras(model, bounds=(0, 255), name="mine"))
     kind = "sigmoid" if end == "sigmoid" else "softmax"
     assert codes(target) == [f"{kind}-removed"]
-    assert messages == [f"mine: The final {kind} of the model is taken off. [{kind}-removed]"]
+    assert messages == [f"mine: The final {kind} of the model was removed. [{kind}-removed]"]
     logits = predict(target, X)
     assert (logits < 0).any()
     activation = tf.sigmoid if end == "sigmoid" else tf.nn.softmax

@@ -45,7 +45,7 @@ def of(
     candidates = iter(candidates)
     for end, network, further in chain(_cut(call), candidates):  # lazily, as each costs time
         if _same(end, network, pixels, values, 1e-5 if precise else 1e-2):
-            note = Note(f"{end}-removed", f"The final {end} of the model is taken off.")
+            note = Note(f"{end}-removed", f"The final {end} of the model was removed.")
             # Candidates from the graph of the model show what a cut of its code does not.
             further = chain(further, (c for _, _, more in candidates for c in more))
             rest, notes = of(network, pixels, network(pixels), further)
@@ -57,7 +57,7 @@ def of(
         return (lambda x: tf.math.log(tf.cast(call(x), tf.float32) + _TINY)), [
             Note(
                 "softmax-logarithm",
-                "The model returns probabilities, and its softmax could not be taken off; their "
+                "The model returns probabilities, and its softmax could not be removed; their "
                 "logarithm is attacked. Where a probability is 0 in float32, it has no gradient. "
                 "Give a model that returns logits.",
             )
@@ -67,7 +67,7 @@ def of(
     return (lambda x: _inverse_sigmoid(call(x))), [
         Note(
             "sigmoid-inverted",
-            "The outputs lie in [0, 1], and no final sigmoid could be taken off; the inverse of a "
+            "The outputs lie in [0, 1], and no final sigmoid could be removed; the inverse of a "
             "sigmoid is attacked.",
         )
     ]
