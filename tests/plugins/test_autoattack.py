@@ -108,7 +108,7 @@ def theirs(plugin, target, data, make):
     with torch.no_grad():
         for seed in range(5):
             attack = make(network, seed)
-            x = torch.tensor(np.moveaxis(data.x, -1, 1))
+            x = torch.tensor(np.moveaxis(data.x, -1, 1)).contiguous()
             adv = np.moveaxis(attack.perturb(x, torch.tensor(data.y)).numpy(), 1, -1)
             found.append((predict(target, adv).argmax(axis=1) == data.y).mean())
     return np.array(found)
