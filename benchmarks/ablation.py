@@ -38,12 +38,12 @@ _FIXED = (1 / 15, 1 / 15)
 # {name of the change: fields of AdaptiveSettings}.
 CHANGES: dict[str, Mapping[str, Any]] = {
     "nothing": {},
-    "PGD in the place of BLOB": {
+    "PGD instead of BLOB": {
         "arms": (_with(COUPLED, method="pgd", c=None, steps_per_shuffle=None), MARGINS, APGD)
     },
     "only positions attract": {"arms": (_with(COUPLED, method="attraction"), MARGINS, APGD)},
-    "DGF in the place of BLOB": {"arms": (_with(COUPLED, method="dgf", c=0.001), MARGINS, APGD)},
-    "c = 1.1 in the place of 2": {"arms": (_with(COUPLED, c=1.1), MARGINS, APGD)},
+    "DGF instead of BLOB": {"arms": (_with(COUPLED, method="dgf", c=0.001), MARGINS, APGD)},
+    "c = 1.1 instead of 2": {"arms": (_with(COUPLED, c=1.1), MARGINS, APGD)},
     "no momentum": {
         "arms": (_with(COUPLED, momentum=None), _with(MARGINS, momentum=None), APGD),
     },

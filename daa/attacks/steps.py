@@ -185,7 +185,7 @@ def squares(
 ) -> tf.Tensor:
     """Random search: `ball.resample` changes a square of the best image so far.
 
-    Vectors have intervals and volumes have cubes in the place of squares.
+    Vectors have intervals and volumes have cubes instead of squares.
 
     A move that does not increase the loss is undone. The squares shrink at fixed steps.
 

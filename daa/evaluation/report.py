@@ -128,7 +128,7 @@ class Evaluation:
         """Share of the correctly classified images that end in the target class, in [0, 1].
 
         None for an untargeted attack. With several restarts it is a lower bound, because only the
-        image with the lowest margin of its label is left of each.
+        adversarial example with the lowest margin of the true label is stored.
         """
         if self.config.targeted is None:
             return None
