@@ -84,7 +84,7 @@ def forecasts(
 def draw(rows: list[dict[str, Any]]) -> Figure:
     """Seen against predicted numbers of broken images, with the 95 % interval."""
     with style.look():
-        figure = Figure(figsize=(6, 4), layout="constrained")
+        figure = Figure(figsize=(8, 4), layout="constrained")
         axis = figure.subplots()
         expected = np.geomspace(0.01, 100, 200)
         most = [most_broken(value) for value in expected]
@@ -111,7 +111,7 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
         axis.set_ylim(-0.2, 300)
         axis.set_xlabel("predicted number of further broken images")
         axis.set_ylabel("broken with twice the gradients")
-        axis.legend(frameon=False, fontsize=style.SMALL)
+        figure.legend(loc="outside right upper", frameon=False, fontsize=style.SMALL)
         return figure
 
 
