@@ -16,8 +16,7 @@ def batch(m=6, seed=0, shape=(4, 4, 1)):
     return x, rng.standard_normal(x.shape).astype(np.float32)
 
 
-def geometric(k, x, v):
-    lengths = {"first_step": 0.8, "last_step": 0.05}
+def geometric(k, x, v, **lengths):
     return steps.geometric(x, v, tf.constant(k), tf.constant(5), eps=0.5, **lengths)
 
 
@@ -29,7 +28,12 @@ def geometric(k, x, v):
         (lambda x, v: steps.rest(x, v, eps=EPS), EPS),
         (lambda x, v: steps.rest(x, v, eps=EPS, rand_fgsm="tramer"), EPS / 2),
         (lambda x, v: steps.even(x, v, tf.constant(5), eps=EPS), EPS / 5),
-        *((partial(geometric, k), length) for k, length in enumerate([0.4, 0.2, 0.1, 0.05, 0.025])),
+        (partial(geometric, 0), 0.35),
+        (partial(geometric, 4), 0.005),
+        *(
+            (partial(geometric, k, first_step=0.8, last_step=0.05), length)
+            for k, length in enumerate([0.4, 0.2, 0.1, 0.05, 0.025])
+        ),
     ],
 )
 def test_lengths_along_the_signs(step, length):
