@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from daa.attacks import ball, starts
+from daa.attacks import ball, ball_l2, starts
 
 
 @pytest.fixture
@@ -77,6 +77,11 @@ def test_output_diversified_steps_follow_one_random_direction_of_the_logits(monk
         np.testing.assert_allclose(after, np.clip(before + 0.05, lower, upper), atol=1e-6)
     free = starts.odi(x, np.random.default_rng(0), nine, eps=0.2, clip_range=False)
     np.testing.assert_allclose(free, x + 0.2, atol=1e-6)  # beyond the range of pixels
+    seen.clear()
+    options = {"eps": 0.2, "odi_steps": 1, "odi_step": 0.25}
+    start = starts.odi(x, np.random.default_rng(0), nine, ball_l2, **options)
+    step = 0.05 / 8  # of each of 64 pixels
+    np.testing.assert_allclose(start, ball_l2.inside(seen[0][0] + step, x, 0.2), atol=1e-6)
 
 
 def test_pixels_are_kicked_to_the_ends_of_the_ball_around_the_natural_image(x):

@@ -53,6 +53,16 @@ def test_images_that_are_skipped_are_part_of_the_name_of_the_data(config, tmp_pa
         prepare(config, tmp_path)
 
 
+def test_a_model_of_the_user_gets_the_shape_of_its_images(config, tmp_path, monkeypatch):
+    np.savez(tmp_path / "mine.npz", x=np.zeros((30, 4, 5, 3), np.uint8), y=np.zeros(30, int))
+    mine = "import tensorflow as tf\n\ndef model():\n    return lambda x: tf.reshape(x, [-1, 60])\n"
+    (tmp_path / "some_model.py").write_text(mine, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = CONFIG.replace("tiny/cnn", f"some_model:model\ndata: {tmp_path / 'mine.npz'}")
+    config.write_text(text, encoding="utf-8")
+    assert prepare(config, tmp_path).target.image_shape == (4, 5, 3)
+
+
 def test_another_target_has_its_own_folder_and_the_title_of_the_config(config, tmp_path):
     text = CONFIG.replace("tiny/cnn", "madry_mnist/secret")
     config.write_text(text.replace(", paper: 60.0", ""), encoding="utf-8")
