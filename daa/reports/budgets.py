@@ -67,8 +67,7 @@ def levels(results: ResultSet) -> list[Level]:
         pairs = [Comparison(ours[seed], other[seed]) for seed in ours if seed in other]
         if any(record.broken_in is None for pair in pairs for record in (pair.daa, pair.pgd)):
             pairs = []
-        spent = (ended[name][first].gradients_after or ())[-1]
-        means = _mean(ours), name, _mean(other), spent
+        means = _mean(ours), name, _mean(other), other[first].gradients_per_image
         rows.append(Level(adaptive[first], gradients, *means, pairs))
     tested = iter(corrected([pair for row in rows for pair in row.pairs]))
     return [row._replace(pairs=[next(tested) for _ in row.pairs]) for row in rows]
@@ -87,14 +86,15 @@ def _ended(by_seed: dict[int, Record], gradients: float) -> dict[int, Record]:
     """
     ended = {}
     for seed, record in by_seed.items():
-        unit = int(np.searchsorted(record.gradients_after or (), gradients, side="right"))
+        after = record.gradients_after or ()
+        unit = int(np.searchsorted(after, gradients, side="right"))
         changes: dict[str, object] = {"broken_in": record.broken_in or ()}
         if unit < len(record.robust_accuracy):
             accuracy = (record.clean_accuracy, *record.robust_accuracy)[: unit + 1]
             numbers = zip(record.broken, record.broken_in or (), strict=False)
             broken = tuple(image for image, number in numbers if number <= unit)
             changes = {"robust_accuracy": accuracy, "broken": broken}
-            changes["gradients_after"] = (0.0, *(record.gradients_after or ()))[: unit + 1]
+            changes["gradients_per_image"] = (0.0, *after)[unit]
         ended[seed] = record.model_copy(update=changes)
     return ended
 

@@ -19,6 +19,7 @@ def run(attack, units, seed=0, gradients=(20.0, 60.0, 140.0)):
     numbers = tuple(number for number, images in enumerate(units) for _ in images)
     correct = [1 - sum(n <= unit for n in numbers) / 100 for unit in range(len(gradients) + 1)]
     values = {"attack": attack, "seed": seed, "images": 100, "gradients_after": gradients}
+    values["gradients_per_image"] = gradients[-1]
     values |= {"clean_accuracy": correct[0], "robust_accuracy": tuple(correct[1:])}
     return BASE.model_copy(update=values | {"broken": broken, "broken_in": numbers})
 
