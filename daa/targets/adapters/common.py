@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -81,14 +81,10 @@ def target_of(
         network = layouts.in_layout(call, sizes, shape, data_format)
         return (lambda x: tf.reshape(network(x), [-1, 1])) if one else network
 
-    def laid_out(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        for end, other, further in candidates:
-            yield end, in_layout(other), laid_out(further)
-
     network = in_layout(call)
     usual = graphs.without_end(network, tf.TensorSpec([None, *shape], tf.float32), name)
-    out = tf.reshape(out, [_PROBES, -1])
-    network, ends = logits.of(network, pixels, out, chain(laid_out(candidates), usual))
+    candidates = chain(logits.changed(candidates, in_layout), usual)
+    network, ends = logits.of(network, pixels, tf.reshape(out, [_PROBES, -1]), candidates)
     if one:
         ends.append(Note("one-output", _ONE))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from daa.errors import InputError
 from daa.target import Note
-from daa.targets.adapters.logits import ENDS, THROUGH, Candidate, Network
+from daa.targets.adapters.logits import ENDS, THROUGH, Candidate, Network, changed
 from daa.targets.files import reading
 from daa.tensorflow import tf
 
@@ -63,17 +63,13 @@ def of_integers(
     def rounding(network: Network) -> Network:
         return lambda x: network(rounded(x))
 
-    def rounded_candidates(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        for end, network, further in candidates:
-            yield end, rounding(network), rounded_candidates(further)
-
     note = Note(
         "whole-pixels",
         f"The model takes {integer.name}, so it sees images rounded to whole pixel values; the "
         "gradient passes the rounding unchanged.",
     )
-    flat = _Flat(flat.graph, tf.float32, flat.input, flat.output)
-    return rounding(_runnable(flat)), rounded_candidates(_without_end(flat)), note
+    flat = replace(flat, dtype=tf.float32)
+    return rounding(_runnable(flat)), changed(_without_end(flat), rounding), note
 
 
 def without_end(call: Network, spec: tf.TensorSpec, name: str) -> Iterator[Candidate]:

@@ -73,6 +73,14 @@ def of(
     ]
 
 
+def changed(
+    candidates: Iterable[Candidate], change: Callable[[Network], Network]
+) -> Iterator[Candidate]:
+    """Candidates with changed networks, lazily."""
+    for end, network, further in candidates:
+        yield end, change(network), changed(further, change)
+
+
 def _same(
     end: str, network: Network, pixels: tf.Tensor, values: np.ndarray, tolerance: float
 ) -> bool:

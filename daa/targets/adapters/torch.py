@@ -17,7 +17,7 @@ from daa.target import Bounds, Note, Target
 from daa.targets import files
 from daa.targets.adapters import common, layouts
 from daa.targets.adapters.layouts import DataFormat, Shape
-from daa.targets.adapters.logits import Candidate, Network
+from daa.targets.adapters.logits import Candidate, Network, changed
 from daa.tensorflow import tf
 
 try:
@@ -91,9 +91,6 @@ def from_torch(
     def network(module: Any) -> Network:
         return _bridge(partial(call, module), shape[1] if len(shape) == 2 else 1)
 
-    def candidates(module: Any) -> Iterator[Candidate]:
-        return ((end, network(rest), candidates(rest)) for end, rest in _without_end(module))
-
     return common.target_of(
         network(module),
         name,
@@ -105,7 +102,7 @@ def from_torch(
             else files.sha256(path)
         ),
         data_format=data_format,
-        candidates=candidates(module),
+        candidates=changed(_without_end(module), network),
         notes=[
             Note("weights-cast", f"The {str(kind)[6:]} weights of the module are cast to float32.")
             for kind in sorted(types, key=str)
@@ -169,7 +166,7 @@ def _bridge(function: Callable[[Any], Any], classes: int) -> Network:
     return network
 
 
-def _without_end(module: Any) -> Iterator[tuple[str, Any]]:
+def _without_end(module: Any) -> Iterator[Candidate]:
     """Copies of a module, each without a softmax or sigmoid layer, starting with the last layer."""
     ends = {torch.nn.Softmax: "softmax", torch.nn.Sigmoid: "sigmoid"}
     layers = [(path, ends.get(type(layer))) for path, layer in module.named_modules()]
@@ -178,4 +175,4 @@ def _without_end(module: Any) -> Iterator[tuple[str, Any]]:
             other = _copied(module)
             parent, _, leaf = path.rpartition(".")
             setattr(other.get_submodule(parent), leaf, torch.nn.Identity())
-            yield end, other
+            yield end, other, _without_end(other)
