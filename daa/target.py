@@ -25,10 +25,6 @@ from daa.tensorflow import tf
 # Bytes of images that go through a network at once; more would fill the memory with activations.
 _BATCH = 1 << 26
 
-NO_GRADIENT = (
-    "{}: expected logits with a gradient at the images, got none; something in the network has no "
-    "derivative, as a constant, a cast to integers or a lookup"
-)
 # The shapes of one image.
 SHAPES = "(H, W, C), (F,) or (D, H, W, C)"
 Provenance = Literal["original", "third-party", "surrogate", "own"]
@@ -333,7 +329,10 @@ def gradient_of(
         total = tf.reduce_sum(losses)
     grad = tape.gradient(total, x)
     if grad is None:
-        raise InputError(NO_GRADIENT.format(target.name))
+        raise InputError(
+            f"{target.name}: expected logits with a gradient at the images, got none; something in "
+            "the network has no derivative, as a constant, a cast to integers or a lookup"
+        )
     grad.set_shape(x.shape)  # a SavedModel may hide the number of images
     return grad, losses, logits
 

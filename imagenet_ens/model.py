@@ -63,19 +63,15 @@ _BLOCKS = [
 
 def _convolutions() -> list:
     """All convolutions with batch norm; the last has a name in Keras, the others are in order."""
-
-    def inside(scope: str, layers: list) -> list:
-        return [(f"{scope}/{name}", *rest) for name, *rest in layers]
-
-    blocks = {scope: inside(scope, layers) for scope, _, layers, _, _ in _BLOCKS}
-    convolutions = [*_STEM, *inside("Mixed_5b", _MIXED_5B)]
-    for scope, layers in blocks.items():
+    blocks = {"Mixed_5b": _MIXED_5B}
+    for scope, _, layers, _, _ in _BLOCKS:
         if scope == "Repeat_1/block17_1":
-            convolutions += inside("Mixed_6a", _MIXED_6A)
+            blocks["Mixed_6a"] = _MIXED_6A
         if scope == "Repeat_2/block8_1":
-            convolutions += inside("Mixed_7a", _MIXED_7A)
-        convolutions += layers
-    return [*convolutions, ("Conv2d_7b_1x1", 2080, 1536)]
+            blocks["Mixed_7a"] = _MIXED_7A
+        blocks[scope] = layers
+    inside = [(f"{scope}/{name}", *rest) for scope in blocks for name, *rest in blocks[scope]]
+    return [*_STEM, *inside, ("Conv2d_7b_1x1", 2080, 1536)]
 
 
 def _variables() -> dict[str, tuple[int, ...]]:

@@ -37,8 +37,7 @@ def to_tensorflow(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     fc = arrays["5.weight"].reshape(100, 32, 7, 7).transpose(0, 2, 3, 1)
     arrays = {**arrays, "5.weight": fc.reshape(100, 1568)}
     order = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}
-    arrays = {name: array.transpose(order[array.ndim]) for name, array in arrays.items()}
-    return {name: np.ascontiguousarray(arrays[name]) for name in VARIABLES}
+    return {name: array.transpose(order[array.ndim]) for name, array in arrays.items()}
 
 
 def network(variables: Variables) -> Network:

@@ -53,13 +53,9 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             raise TypeError(f"a {type(state).__name__}")
         if other := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
             raise TypeError(f"no tensor under {other[0]!r}")
-        arrays: dict[str, np.ndarray] = {}
-        for name, tensor in state.items():
-            tensor = tensor.detach()
-            if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
-                tensor = tensor.float()
-            arrays[str(name)] = tensor.numpy()
-        return arrays
+        # NumPy has no bfloat16.
+        tensors = (t.float() if t.dtype == torch.bfloat16 else t for t in state.values())
+        return {str(name): t.detach().numpy() for name, t in zip(state, tensors, strict=True)}
 
 
 def cast(arrays: Mapping[str, np.ndarray | tf.Tensor], dtype: str) -> dict[str, tf.Tensor]:
@@ -86,22 +82,20 @@ def find_prefix(path: Path) -> Path:
             raise InputError(f"{path}: expected a TF1 checkpoint, got no file {path.name}.index")
         return path
     prefixes = sorted(file.with_suffix("") for file in path.glob("*.index"))
+    names = ", ".join(file.name for file in prefixes) or "none"
     record = path / "checkpoint"
-    if record.is_file():
-        text = record.read_text(encoding="utf-8", errors="replace")
-        match = re.search(r'^model_checkpoint_path:\s*"([^"]*)"', text, re.MULTILINE)
+    text = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
+    match = re.search(r'^model_checkpoint_path:\s*"([^"]*)"', text, re.MULTILINE)
+    if match and prefixes:
         # The path may come from Windows, and its folder from before a move.
-        latest = path / re.split(r"[/\\]+", match[1])[-1] if match else None
+        latest = path / re.split(r"[/\\]+", match[1])[-1]
         if latest in prefixes:
             return latest
-        if latest and prefixes:
-            names = ", ".join(file.name for file in prefixes)
-            raise InputError(
-                f"{record}: names {latest.name}, which is not in the folder; edit or remove the "
-                f"file `checkpoint` to use one of {names}"
-            )
+        raise InputError(
+            f"{record}: names {latest.name}, which is not in the folder; edit or remove the "
+            f"file `checkpoint` to use one of {names}"
+        )
     if len(prefixes) != 1:
-        names = ", ".join(file.name for file in prefixes) or "none"
         raise InputError(f"{path}: expected a folder with one TF1 checkpoint, got {names}")
     return prefixes[0]
 

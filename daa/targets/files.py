@@ -88,9 +88,8 @@ def _atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
                 os.fsync(file.fileno())
             temporary.chmod(0o644)
             temporary.replace(path)
-        except BaseException:
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
     except OSError as error:
         raise InputError(f"{path}: expected to write there, got {reason(error)}") from error
 
@@ -138,15 +137,11 @@ def read_text(path: Path, expected: str) -> str:
         return path.read_text(encoding="utf-8")
 
 
-def read_csv(path: Path, expected: str) -> list[list[str]]:
-    """Rows of a CSV file without the empty ones."""
-    with reading(path, expected):
-        return [row for row in csv.reader(read_text(path, expected).splitlines()) if row]
-
-
 def read_labels(path: Path) -> list[tuple[str, int]]:
     """File names and labels from lines `file,label`; the first line may have column names."""
-    rows = read_csv(path, "lines file,label")
+    with reading(path, "lines file,label"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        rows = [row for row in csv.reader(lines) if row]
     if rows and not rows[0][-1].strip().isdecimal():
         rows = rows[1:]
     require(bool(rows), str(path), "lines file,label", None)

@@ -85,11 +85,14 @@ def load(
     make = partial(make, model, bounds=bounds, name=name, output=output)
     target = _in_first_layout(make, image_shape, data_format)
     normalised = {
-        name: None if value is None else as_array(value, name).ravel().tolist()
+        name: as_array(value, name).ravel().tolist()
         for name, value in {"mean": mean, "std": std}.items()
+        if value is not None
     }
+    if normalised:
+        target = _normalised(target, **normalised)
     options = {"data_format": data_format, "signature": signature, "output": output}
-    return _with_options(_normalised(target, **normalised), **options, **normalised)
+    return _with_options(target, **options, **normalised)
 
 
 def _with_options(target: Target, **options: Any) -> Target:
@@ -100,17 +103,16 @@ def _with_options(target: Target, **options: Any) -> Target:
     return replace(target, options=options) if options != target.options else target
 
 
-def _normalised(target: Target, mean: list[float] | None, std: list[float] | None) -> Target:
+def _normalised(
+    target: Target, mean: Sequence[float] = (0.0,), std: Sequence[float] = (1.0,)
+) -> Target:
     """The target of a model that takes (x - mean) / std for native pixels x."""
-    if mean is None and std is None:
-        return target
     network, channels = target.network, target.image_shape[-1]
-    values = {"mean": [0.0] if mean is None else mean, "std": [1.0] if std is None else std}
-    for name, numbers in values.items():
+    for name, numbers in (("mean", mean), ("std", std)):
         valid = len(numbers) in (1, channels) and all(map(is_number, numbers))
         valid = valid and (name == "mean" or min(numbers) > 0)
         require(valid, name, f"one number or {channels}, one for each channel", numbers)
-    shift, scale = (np.array(numbers, np.float32) for numbers in values.values())
+    shift, scale = np.array(mean, np.float32), np.array(std, np.float32)
     return replace(target, network=lambda x: network((x - shift) / scale))
 
 

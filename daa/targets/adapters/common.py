@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from daa.errors import InputError, require
-from daa.target import NO_GRADIENT, Bounds, Note, NoteWarning, Target
+from daa.errors import require
+from daa.target import Bounds, Note, NoteWarning, Target, gradient_of
 from daa.targets.adapters import graphs, layouts, logits
 from daa.targets.adapters.layouts import DataFormat, Shape
 from daa.targets.adapters.logits import Candidate, Network
@@ -137,12 +137,7 @@ def _outputs(network: Network, pixels: tf.Tensor, image_shape: Shape, name: str)
 
 def _check_gradient(target: Target) -> None:
     """Checks that the logits of a target have a gradient at the images; zeros are allowed."""
-    x = tf.fill([1, *target.image_shape], 0.5)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        total = tf.reduce_sum(target(x) * tf.range(1.0, target.classes + 1))
-    if tape.gradient(total, x) is None:
-        raise InputError(NO_GRADIENT.format(target.name))
+    gradient_of(target, tf.identity, tf.fill([1, *target.image_shape], 0.5))
 
 
 def output_of(outputs: Any, output: str | None, name: str) -> Any:
