@@ -110,11 +110,11 @@ def _read_idx(content: bytes, path: str | Path, rank: int) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def _cifar10_images(folder: Path, split: str, name: str) -> Dataset:
+def _cifar10(folder: Path, split: str, images: int | None) -> Dataset:
     """CIFAR-10 from its binary version; an incomplete copy gives its images and a warning."""
     paths = [folder / file for file in _CIFAR_FILES[split]]
     if not any(path.exists() for path in paths):
-        raise _missing(paths[0], name)
+        raise _missing(paths[0], "cifar10")
     digest, arrays = hashlib.sha256(), []
     for path in filter(Path.exists, paths):
         content = files.read_bytes(path, "a file of images")
@@ -129,7 +129,7 @@ def _cifar10_images(folder: Path, split: str, name: str) -> Dataset:
         warnings.warn(f"{folder}: an incomplete copy, {got}", stacklevel=2)
     planes = records[:, 1:].reshape(-1, 3, 32, 32)
     x = planes.transpose(0, 2, 3, 1).astype(np.float32) / np.float32(255)
-    return Dataset(f"{name}/{split}", np.ascontiguousarray(x), labels, digest.hexdigest())
+    return Dataset(f"cifar10/{split}", np.ascontiguousarray(x), labels, digest.hexdigest())
 
 
 @dataclass(frozen=True)
@@ -187,12 +187,12 @@ DATASETS = {
         ),
         DatasetRow(
             "cifar10",
-            lambda folder, split, _: _cifar10_images(folder, split, "cifar10"),
+            _cifar10,
             folder="cifar-10-batches-bin",
             source=archive(
                 "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
                 "md5:c32a1d4ab5d03f1284b67883e8d87530",
-                names=(*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin"),
+                names=(*_CIFAR_FILES["train"], *_CIFAR_FILES["test"]),
             ),
         ),
     )

@@ -198,12 +198,11 @@ def attack_on(trainer: Trainer, variables: Mapping[str, tf.Variable]) -> Attack:
 
     Source: Madry et al. 2018: steps of 2.5 eps divided by their number.
     """
-    eps, steps, model = trainer.config.eps, EVALUATION_STEPS, trainer.model
-    network, name = model.network(variables), trainer.config.target
-    shape, classes = model.image_shape, model.classes
-    target = Target(name, network, shape, classes, bounds=model.bounds)
-    config = AttackConfig("pgd", eps=eps, norm=trainer.config.norm, steps=steps)
-    return Attack(target, config.replace(step_size=2.5 * eps / steps))
+    config, model, steps = trainer.config, trainer.model, EVALUATION_STEPS
+    network, step = model.network(variables), 2.5 * config.eps / steps
+    target = Target(config.target, network, model.image_shape, model.classes, model.bounds)
+    pgd = AttackConfig("pgd", eps=config.eps, norm=config.norm, step_size=step, steps=steps)
+    return Attack(target, pgd)
 
 
 def accuracies(attack: Attack, data: Dataset) -> tuple[float, float]:
