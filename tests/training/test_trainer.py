@@ -14,8 +14,9 @@ from daa import Bounds
 from daa.targets import Model
 from daa.training import trainer
 from daa.training.recipe import TrainConfig
+from daa.training.training import make_trainer
 
-CLASSES, SHAPE, BOUNDS = 3, (2, 2, 1), Bounds(-1, 3)
+CLASSES, SHAPE = 3, (2, 2, 1)
 PLAIN = TrainConfig(
     **{"target": "test/linear", "eps": 0.1, "step_size": 0.03, "steps": 4, "epochs": 1},
     **{"batch_size": 8, "optimizer": "momentum", "learning_rate": 0.5, "schedule": "constant"},
@@ -26,8 +27,7 @@ def data(n=8):
     return images(n, SHAPE)
 
 
-def weights():
-    rng = np.random.default_rng(1)
+def initial(rng):
     shapes = {"kernel": (4, CLASSES), "bias": (CLASSES,)}
     return {name: rng.standard_normal(shape).astype("f4") for name, shape in shapes.items()}
 
@@ -36,12 +36,12 @@ def linear(v):
     return lambda x: tf.reshape(x, [-1, 4]) @ v["kernel"] + v["bias"]
 
 
-MODEL = Model(linear, {}, SHAPE, CLASSES, bounds=BOUNDS)
+MODEL = Model(linear, {}, SHAPE, CLASSES, bounds=Bounds(-1, 3), initialize=initial)
 
 
-def make(total=1, **changes):
-    variables = {name: tf.Variable(value) for name, value in weights().items()}
-    return trainer.Trainer(MODEL, variables, PLAIN.model_copy(update=changes), total)
+def make(model=MODEL, n=8, **changes):
+    """A training on n images."""
+    return make_trainer(PLAIN.model_copy(update=changes), model, n)
 
 
 def by_hand(w, x, y, noise, config, ramp=1.0):
@@ -70,7 +70,8 @@ def noise():
 
 @pytest.mark.parametrize("changes", [{}, {"weight_decay": 0.3}, {"steps": 1, "eps": 0.3}])
 def test_an_update_minimizes_the_loss_at_images_that_maximize_it(changes, noise):
-    trained, (x, y), before = make(**changes), data(), weights()
+    trained, (x, y) = make(**changes), data()
+    before = trained.arrays()
     loss = trained._update(x, y, noise)
     expected, gradients = by_hand(before, x, y, noise, trained.config)
     assert float(loss) == pytest.approx(expected, rel=1e-5)
@@ -80,7 +81,7 @@ def test_an_update_minimizes_the_loss_at_images_that_maximize_it(changes, noise)
 
 def test_the_radius_rises_with_the_updates(noise):
     """The second of eight updates, of which half are the ramp, has a quarter of the radius."""
-    trained, (x, y) = make(total=8, ramp=0.5), data()
+    trained, (x, y) = make(n=64, ramp=0.5), data()
     for ramp in (0.0, 0.25, 0.5, 0.75, 1.0, 1.0):
         expected, _ = by_hand(trained.arrays(), x, y, noise, trained.config, ramp)
         assert float(trained._update(x, y, noise)) == pytest.approx(expected, rel=1e-4), ramp
@@ -95,7 +96,7 @@ def test_the_radius_rises_with_the_updates(noise):
     ],
 )
 def test_the_learning_rate_follows_its_schedule(schedule, factors):
-    trained, (x, y) = make(total=4, schedule=schedule), data()
+    trained, (x, y) = make(n=32, schedule=schedule), data()
     for factor in factors:
         trained._update(x, y, np.zeros(x.shape, "f4"))
         rate = float(trained.optimizer.learning_rate.numpy())
@@ -155,9 +156,8 @@ def test_moving_moments_follow_the_minibatch_and_are_not_trained():
         return logits
 
     moments = {"norm/moving_mean": np.zeros(3, "f4"), "norm/moving_variance": np.ones(3, "f4")}
-    variables = {name: tf.Variable(value) for name, value in {**weights(), **moments}.items()}
-    model = replace(MODEL, training_network=training_network)
-    trained = trainer.Trainer(model, variables, PLAIN, 1)
+    start = {"initialize": lambda rng: initial(rng) | moments}
+    trained = make(replace(MODEL, training_network=training_network, **start))
     (x, _), y = data(), np.zeros(8, np.int64)
     assert float(trained._update(x, y, np.zeros(x.shape, "f4"))) == 0
     after = trained.arrays()

@@ -6,16 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import tiny
-from toys import images
+from test_trainer import MODEL, PLAIN, data, make
 
 from daa import Dataset, InputError, Target, targets
 from daa.cli import train
 from daa.runs import config as configs
-from daa.targets import Model
 from daa.training import recipe, training
-from daa.training.recipe import TrainConfig
 from daa.training.trainer import Trainer
 
 CONFIG = """
@@ -29,7 +26,7 @@ learning_rate: 0.003
 ramp: 0.2
 holdout: 197
 """
-PLAIN = TrainConfig(target="test/linear", eps=0.1, step_size=0.03, steps=1, epochs=3, batch_size=4)
+DATA = Dataset("d", *data(20), "hash")
 
 
 @pytest.fixture
@@ -167,7 +164,7 @@ def test_failed_weights_replace_nothing(config, tmp_path, diverge, holdout, valu
     ],
 )
 def test_a_damaged_state_is_refused(tmp_path, name, value, message):
-    fresh = linear_trainer()
+    fresh = make()
     best = {f"best/{key}": array for key, array in fresh.arrays().items()}
     state = {**fresh.state(), **best, "log": np.array("[]"), "config": np.array("this")}
     state[name.replace("VARIABLE", "kernel")] = value
@@ -210,37 +207,13 @@ def test_a_recipe_is_found_by_its_name(tmp_path, monkeypatch):
     assert seen == [recipe.load(configs.FOLDER / "train_own_mnist.yaml")]
 
 
-# A linear network in place of a network of the project.
-
-
-def linear(v):
-    return lambda x: tf.reshape(x, [-1, 4]) @ v["kernel"] + v["bias"]
-
-
-def initial(rng):
-    return {"kernel": rng.standard_normal((4, 3)).astype("f4"), "bias": np.zeros(3, "f4")}
-
-
-MODEL = Model(linear, {"kernel": (4, 3), "bias": (3,)}, (2, 2, 1), 3, initialize=initial)
-
-
-def linear_trainer(**changes):
-    return training.make_trainer(PLAIN.model_copy(update=changes), MODEL, images=12)
-
-
-def data_of(n=20):
-    return Dataset("d", *images(n, (2, 2, 1)), "hash")
-
-
 @pytest.fixture
 def fit(tmp_path, monkeypatch):
     """Trains with the PGD accuracies of an iterator; returns the best weights and all weights."""
 
-    def fit(accuracies, **changes):
-        trained = linear_trainer(**changes)
-        assert trained.total == 3 * trained.config.epochs
-        values, weights, data = iter(accuracies), [], data_of()
-        held = Dataset("held out", data.x[12:], data.y[12:], "")
+    def fit(accuracies, epochs=3, **changes):
+        trained = make(epochs=epochs, **changes)
+        values, weights, held = iter(accuracies), [], DATA.after(8)
 
         def judged(attack, given):
             assert given is held
@@ -248,7 +221,7 @@ def fit(tmp_path, monkeypatch):
             return 1.0, next(values)
 
         monkeypatch.setattr(training, "accuracies", judged)
-        best = training.fit(trained, data.first(12), held, tmp_path, progress=False)
+        best = training.fit(trained, DATA.first(8), held, tmp_path, progress=False)
         return best["kernel"], weights
 
     return fit
@@ -268,21 +241,21 @@ def test_patience_stops_early(fit):
 
 
 def test_robust_accuracy_is_measured_with_20_steps_that_can_cross_the_ball():
-    trained = linear_trainer()
+    trained = make()
     attack = training.attack_on(trained, trained.variables).config
     assert (attack.method, attack.eps, attack.steps) == ("pgd", 0.1, 20)
     assert attack.step_size == pytest.approx(2.5 * 0.1 / 20)
 
 
 def test_initial_weights_come_from_the_seed():
-    one, other = (linear_trainer(seed=seed).arrays()["kernel"] for seed in (0, 1))
+    one, other = (make(seed=seed).arrays()["kernel"] for seed in (0, 1))
     assert (one != other).any()
 
 
 def test_the_last_images_are_held_out(tmp_path, monkeypatch):
-    data, given = data_of(), {}
+    given = {}
     monkeypatch.setattr(targets, "row", lambda reference: SimpleNamespace(model=MODEL))
-    monkeypatch.setattr(targets, "load_dataset", lambda *_: data)
+    monkeypatch.setattr(targets, "load_dataset", lambda *_: DATA)
 
     def fit(trained, seen, held, folder, progress):
         given.update(seen=seen, held=held, total=trained.total)
@@ -292,11 +265,11 @@ def test_the_last_images_are_held_out(tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "fit", fit)
     monkeypatch.setattr(training, "judge", lambda *_: (1.0, 0.5))
-    config = PLAIN.model_copy(update={"holdout": 5, "epochs": 7})
+    config = PLAIN.model_copy(update={"holdout": 5, "epochs": 7, "batch_size": 4})
     assert training.train(config, out=tmp_path / "w.npz").images == 20
     for name, rows in (("seen", slice(0, 15)), ("held", slice(15, 20))):
-        np.testing.assert_array_equal(given[name].x, data.x[rows])
-        np.testing.assert_array_equal(given[name].y, data.y[rows])
+        np.testing.assert_array_equal(given[name].x, DATA.x[rows])
+        np.testing.assert_array_equal(given[name].y, DATA.y[rows])
     assert given["total"] == 7 * 3
 
 
