@@ -141,10 +141,8 @@ def test_pytorchs_own_files_in_both_formats(tmp_path, arrays, zipped):
         torch.save(state, path, _use_new_zipfile_serialization=zipped)
 
     tensors = {name: torch.nn.Parameter(torch.from_numpy(a)) for name, a in arrays.items()}
-    for key in ("state_dict", "model", "model_state_dict"):
-        save({key: tensors, "epoch": 3})
-        assert_same(checkpoints.read(path), arrays)
-    for state in (tensors, [tensors]):
+    keys = ("state_dict", "model", "model_state_dict")
+    for state in (tensors, [tensors], *({key: tensors, "epoch": 3} for key in keys)):
         save(state)
         assert_same(checkpoints.read(path), arrays)
     save({"half": torch.ones(2, dtype=torch.bfloat16)})

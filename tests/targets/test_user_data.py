@@ -63,12 +63,15 @@ class Loader:
         return iter([(BYTES[:3], DIGITS.y[:3]), [BYTES[3:], list(DIGITS.y[3:])]])
 
 
+PAIRS = tf.data.Dataset.from_tensor_slices((BYTES, DIGITS.y))
+
+
 @pytest.mark.parametrize(
     ("batches", "images", "read"),
     [
-        (tf.data.Dataset.from_tensor_slices((BYTES, DIGITS.y)), None, 5),
-        (tf.data.Dataset.from_tensor_slices((BYTES, DIGITS.y)).batch(2), None, 5),
-        (tf.data.Dataset.from_tensor_slices((BYTES, DIGITS.y)).repeat().batch(2), 3, 4),
+        (PAIRS, None, 5),
+        (PAIRS.batch(2), None, 5),
+        (PAIRS.repeat().batch(2), 3, 4),
         (Loader(), None, 5),
         (Loader(), 2, 3),
         ([(BYTES, DIGITS.y)], None, 5),
@@ -82,22 +85,18 @@ def test_batches_are_read_to_the_end_or_to_the_last_image(batches, images, read)
     assert data.class_names == (("zero", "one") if isinstance(batches, Loader) else ())
 
 
-def endless():
-    return tf.data.Dataset.from_tensor_slices((BYTES, DIGITS.y)).repeat()
-
-
 @pytest.mark.parametrize(
     ("batches", "message"),
     [
-        (endless, "has no end; set images"),
-        (lambda: [], "data: list: expected images, got None"),
-        (lambda: BYTES, r"data: ndarray: expected pairs \(images, labels\), got 'ndarray'"),
-        (lambda: [(BYTES, 0), (BYTES[:, 1:], 0)], r"data: list: expected images of shape \(5, 8"),
+        (PAIRS.repeat(), "has no end; set images"),
+        ([], "data: list: expected images, got None"),
+        (BYTES, r"data: ndarray: expected pairs \(images, labels\), got 'ndarray'"),
+        ([(BYTES, 0), (BYTES[:, 1:], 0)], r"data: list: expected images of shape \(5, 8"),
     ],
 )
 def test_unusable_batches_are_refused(batches, message):
     with pytest.raises(InputError, match=message):
-        user_data.of_batches(batches())
+        user_data.of_batches(batches)
 
 
 def test_class_names_of_a_file(tmp_path):
