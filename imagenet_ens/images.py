@@ -47,7 +47,7 @@ def preprocess(content: bytes, path: str | Path) -> np.ndarray:
     expected = "a complete JPEG file"
     # TensorFlow would also decode PNG and GIF files, which are not ImageNet's.
     require(content[:3] == b"\xff\xd8\xff", str(path), expected, content[:4])
-    with files.reading(path, expected, (tf.errors.InvalidArgumentError,)):
+    with files.reading(path, expected):
         image = tf.io.decode_jpeg(content, channels=3)
     image = tf.image.convert_image_dtype(image, tf.float32)
     image = tf.image.central_crop(image, 0.875)

@@ -27,7 +27,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     if path.suffix == ".pth":
         return _read_pth(path)
     prefix = find_prefix(path)
-    with files.reading(prefix, "a complete TF1 checkpoint", (Exception,)):
+    with files.reading(prefix, "a complete TF1 checkpoint"):
         reader = tf.train.load_checkpoint(str(prefix))
         names = sorted(reader.get_variable_to_shape_map())
         return {k: np.asarray(reader.get_tensor(k)) for k in names if not _SLOTS.search(k)}
@@ -42,8 +42,7 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
             f"{path}: expected PyTorch for reading a .pth file, got no module torch; "
             "pip install torch, or use an .npz file with the same arrays"
         ) from error
-    # Damaged pickles and unusual tensors fail in many ways.
-    with files.reading(path, "PyTorch weights by name", (Exception,)):
+    with files.reading(path, "PyTorch weights by name"):
         state = torch.load(path, map_location="cpu", weights_only=True)
         state = state[0] if isinstance(state, list) and state else state
         for key in ("state_dict", "model_state_dict", "model"):

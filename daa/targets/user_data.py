@@ -195,11 +195,7 @@ def _pictures(folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
         path = folder / name
         content = files.read_bytes(path, "an image")
         digest.update(content)
-        # Pillow fails in many ways.
-        with (
-            files.reading(path, "an image", (Exception,)),
-            Image.open(io.BytesIO(content)) as picture,
-        ):
+        with files.reading(path, "an image"), Image.open(io.BytesIO(content)) as picture:
             grey = picture.mode in ("1", "L")
             require(not picture.mode.startswith(("I", "F")), str(path), "8 bits", picture.mode)
             x.append(np.asarray(picture.convert("L" if grey else "RGB")))

@@ -131,7 +131,7 @@ def _probes(image_shape: Shape, bounds: Bounds) -> tf.Tensor:
 
 def _outputs(network: Network, pixels: tf.Tensor, image_shape: Shape, name: str) -> tf.Tensor:
     sizes = ", ".join(map(str, ["N", *image_shape]))
-    with reading(name, f"a model that takes images of shape [{sizes}]", (Exception,)):
+    with reading(name, f"a model that takes images of shape [{sizes}]"):
         return tf.convert_to_tensor(network(pixels))
 
 

@@ -27,7 +27,7 @@ def _flat(call: Network, spec: tf.TensorSpec, name: str) -> _Flat:
     """The graph of a function, with weights as constants."""
     from tensorflow.python.framework import convert_to_constants
 
-    with reading(name, "a graph whose weights can be frozen", (Exception,)):
+    with reading(name, "a graph whose weights can be frozen"):
         traced = tf.function(call, autograph=False).get_concrete_function(spec)
         frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     (start,), (end,) = frozen.inputs, frozen.outputs

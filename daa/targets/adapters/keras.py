@@ -77,9 +77,9 @@ def from_keras(
 def _load(path: Path) -> Any:
     """The model in a .keras file, loaded in safe mode, which refuses code inside the file."""
     expected = "a .keras file (load another file with keras.models.load_model, give the model)"
-    with files.reading(path, expected, (Exception,)):
+    with files.reading(path, expected):
         zipfile.ZipFile(path).close()
         require(path.suffix == ".keras", str(path), expected, path.name)
     expected = "a model that Keras loads without code (load it in your own code, give the model)"
-    with files.reading(path, expected, (Exception,)):
+    with files.reading(path, expected):
         return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -46,7 +46,7 @@ def from_saved_model(
     is_model = (folder / "saved_model.pb").is_file()
     require(is_model, str(folder), "a SavedModel folder with saved_model.pb", folder.name)
     name = name or folder.resolve().name
-    with files.reading(folder, "a SavedModel that loads", (Exception,)):
+    with files.reading(folder, "a SavedModel that loads"):
         loaded = tf.saved_model.load(str(folder))
     function = _function(loaded, signature, str(folder))
     positional, named = function.structured_input_signature

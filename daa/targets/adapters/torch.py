@@ -54,7 +54,7 @@ def from_torch(
     """
     path = Path(module) if isinstance(module, (str, Path)) else None
     if path is not None:
-        with files.reading(path, _SCRIPT, (Exception,)), warnings.catch_warnings():
+        with files.reading(path, _SCRIPT), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = torch.jit.load(path, map_location="cpu")
     require(isinstance(module, torch.nn.Module), "module", "a torch.nn.Module", module)
@@ -66,7 +66,7 @@ def from_torch(
             f"{name}: has lazy or meta parameters without values; load the weights, or call the "
             "module once"
         )
-    with files.reading(name, "a module that can be copied to the CPU", (Exception,)):
+    with files.reading(name, "a module that can be copied to the CPU"):
         module = _copied(module).cpu().eval().float()
     types = {tensor.dtype for tensor in weights if tensor.is_floating_point()} - {torch.float32}
     size = layouts.input_shape(image_shape, data_format)
@@ -77,14 +77,14 @@ def from_torch(
 
     expected = f"a module that takes images of shape {['N', *size]}"
     image = torch.rand(1, *size, requires_grad=True)
-    with files.reading(name, expected, (Exception,)):
+    with files.reading(name, expected):
         out = call(module, image)
     shape = list(getattr(out, "shape", [type(out).__name__]))
     valid = isinstance(out, torch.Tensor) and len(shape) <= 2
     require(valid, f"{name}: output", "logits [1, K] of one image", shape)
     expected = "logits with a gradient at the images"
     valid = out.is_floating_point() and out.requires_grad
-    with files.reading(name, expected, (Exception,)):
+    with files.reading(name, expected):
         valid = valid and torch.autograd.grad(out.sum(), image, allow_unused=True)[0] is not None
     require(valid, name, expected, f"{out.dtype} without one")
 
