@@ -127,11 +127,6 @@ def read_bytes(path: Path, expected: str) -> bytes:
         return path.read_bytes()
 
 
-def read_text(path: Path, expected: str) -> str:
-    with reading(path, expected):
-        return path.read_text(encoding="utf-8")
-
-
 def read_labels(path: Path) -> list[tuple[str, int]]:
     """File names and labels from lines `file,label`; the first line may have column names."""
     with reading(path, "lines file,label"):
@@ -148,7 +143,8 @@ def read_labels(path: Path) -> list[tuple[str, int]]:
 
 def read_json(path: Path, expected: str) -> Any:
     """Content of a JSON file with finite numbers."""
-    return parse_json(read_text(path, expected), str(path), expected)
+    with reading(path, expected):
+        return parse_json(path.read_text(encoding="utf-8"), str(path), expected)
 
 
 def parse_json(text: str, where: str, expected: str) -> Any:
@@ -169,9 +165,9 @@ def read_npy(path: Path) -> np.ndarray:
         return array
 
 
-def read_npz(path: Path, expected: str = "an .npz file of arrays") -> dict[str, np.ndarray]:
+def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Arrays of an .npz file. Pickled objects are refused, as they could run code."""
-    with reading(path, expected):
+    with reading(path, "an .npz file of arrays"):
         zipfile.ZipFile(path).close()  # np.load takes any other file for pickled data
         content = np.load(path, allow_pickle=False)
         with content:

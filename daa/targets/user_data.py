@@ -4,11 +4,12 @@ import hashlib
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from daa import targets
+from daa.attacks.components import checked
 from daa.errors import InputError, require
 from daa.target import Bounds, Dataset, Note, as_array
 from daa.targets import files
@@ -79,9 +80,8 @@ def dataset(
         data_format: layout of x; None to find it by the position of 1 or 3 channels.
         class_names: names of the classes, in the order of the labels.
     """
-    formats = get_args(DataFormat)
-    valid = data_format is None or data_format in formats
-    require(valid, "data_format", f"one of {', '.join(formats)}", data_format)
+    if data_format is not None:
+        checked("data_format", data_format, DataFormat)
     x, y = as_array(x, "x"), as_array(y, "y")
     sha256 = sha256 or sha256_of_arrays([x, y])
     if x.ndim == 3:

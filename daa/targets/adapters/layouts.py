@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
+from daa.attacks.components import checked
 from daa.errors import is_number, require
 from daa.target import SHAPES, Bounds, is_shape
 from daa.targets.adapters.logits import Network
@@ -23,9 +24,7 @@ def image_shape_of(
     name: str,
 ) -> Shape:
     """(H, W, C) from the user, else from the `shape` of the model's input, with the batch first."""
-    formats = get_args(DataFormat)
-    valid = data_format in formats
-    require(valid, f"{name}: data_format", f"one of {', '.join(formats)}", data_format)
+    checked(f"{name}: data_format", data_format, DataFormat)
     if image_shape is not None:
         sizes = tuple(image_shape)
         require(is_shape(sizes), f"{name}: image_shape", SHAPES, sizes)
