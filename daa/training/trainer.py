@@ -39,11 +39,8 @@ class Trainer:
     total: int
 
     def __post_init__(self) -> None:
-        rate = self.config.learning_rate
-        if self.config.optimizer == "adam":
-            self.optimizer = tf.keras.optimizers.Adam(rate)
-        else:
-            self.optimizer = tf.keras.optimizers.SGD(rate, momentum=0.9)
+        adam, sgd = tf.keras.optimizers.Adam, tf.keras.optimizers.SGD
+        self.optimizer = adam() if self.config.optimizer == "adam" else sgd(momentum=0.9)
         self.trainable = [v for name, v in self.variables.items() if "/moving_" not in name]
         self.optimizer.build(self.trainable)
         self._update = tf.function(self._attack_and_update)

@@ -64,7 +64,6 @@ def test_an_unknown_folder_is_named(reference):
 
 
 def test_a_loader_travels_to_another_process():
-
     with pytest.raises(InputError, match="tiny: expected one of cnn, got 'x'"):
         targets.loader("tiny/x")
     load = pickle.loads(pickle.dumps(targets.loader("tiny/cnn")))

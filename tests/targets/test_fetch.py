@@ -113,12 +113,12 @@ def secret(tmp_path, monkeypatch):
     path = pack(tmp_path / "secret.zip", original)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     set_source(monkeypatch, "secret", archive("http://127.0.0.1:9/secret.zip", digest))
-    (tmp_path / "models").mkdir()
     return path
 
 
 def run(tmp_path, *arguments):
     """Runs `daa fetch` and raises its error."""
+    (tmp_path / "models").mkdir(exist_ok=True)
     folders = ["--model-dir", tmp_path / "models", "--data-dir", tmp_path]
     command.main.__wrapped__([*map(str, [*arguments, *folders])])
 
@@ -207,7 +207,6 @@ def test_data_sets_are_downloaded_and_verified(server, tmp_path, monkeypatch, ca
     source = packed(server, {"images": hashlib.sha256(b"pixels").hexdigest()})
     monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], source=source))
     folder = tmp_path / "mnist"
-    (tmp_path / "models").mkdir()
     run(tmp_path, "mnist", *quiet)
     assert contents(folder)["images.gz"] == content
     pins = json.loads((folder / "pins.json").read_text())
@@ -248,7 +247,6 @@ def test_a_broken_download_leaves_nothing(server, tmp_path, secret, monkeypatch)
     ],
 )
 def test_unknown_names_and_addresses(tmp_path, arguments, message):
-    (tmp_path / "models").mkdir()
     with pytest.raises(InputError, match=message):
         run(tmp_path, *arguments)
 
