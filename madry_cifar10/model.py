@@ -87,8 +87,7 @@ def _folded(v: Variables) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     folded, shifts = dict(v), {}
     for name in v:
         if name.endswith("/sub1/conv1/DW"):
-            unit = name.removesuffix("/sub1/conv1/DW")
-            scope = f"{unit}/sub2/BatchNorm"
+            scope = name.replace("/sub1/conv1/DW", "/sub2/BatchNorm")
             kinds = ("gamma", "beta", "moving_mean", "moving_variance")
             # The constants are computed in float32, also from bfloat16 variables.
             gamma, beta, mean, variance = (tf.cast(v[f"{scope}/{k}"], tf.float32) for k in kinds)

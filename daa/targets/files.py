@@ -23,7 +23,7 @@ from daa.errors import InputError, require
 def reading(path: str | Path, expected: str) -> Iterator[None]:
     """Turns exceptions of libraries that read `path` into an `InputError` of one line.
 
-    Damaged files and unusual models fail in many ways, so the block has only calls of libraries.
+    Damaged files and unusual models raise exceptions of nearly every type.
     """
     try:
         yield
