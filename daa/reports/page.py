@@ -50,36 +50,49 @@ WEIGHTS = {
 
 
 class Entry(NamedTuple):
-    """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project."""
+    """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project.
+
+    Without a rank, it is a remark without an accuracy.
+    """
 
     rank: int | None
     name: str
-    accuracy: float | None
+    accuracy: float
     by: str = ""
     url: str | None = None
     own: bool = False
 
 
 class Board(NamedTuple):
-    """A leaderboard; `about` is a sentence in plain text."""
+    """A leaderboard, perhaps of a network; `about` is a sentence in plain text."""
 
     title: str
     about: str
     entries: Sequence[Entry]
+    target: str = ""
+
+    def ranked(self, own: Iterable[Entry] = ()) -> "Board":
+        """The board with ranks and with more entries; equal accuracies share a rank."""
+        entries = sorted([*self.entries, *own], key=lambda entry: entry.accuracy)
+        # Boards show two decimals, so two decimals decide.
+        shown = [round(entry.accuracy, 2) for entry in entries]
+        ranks = [1 + shown.index(accuracy) for accuracy in shown]
+        ranked = [entry._replace(rank=k) for entry, k in zip(entries, ranks, strict=True)]
+        return self._replace(entries=ranked)
 
     @property
     def markdown(self) -> str:
         cells = []
         for entry in self.entries:
             name = f"**{entry.name}**" if entry.own else entry.name
-            accuracy = "" if entry.accuracy is None else f"{entry.accuracy:.2f} %"
+            accuracy = f"{entry.accuracy:.2f} %" if entry.rank else ""
             cells.append([str(entry.rank or ""), name, accuracy])
         align: list[tabular.Align] = ["right", "left", "right"]
         return "\n".join(tabular.markdown(["rank", "attack", "accuracy"], cells, align))
 
 
-# Leaderboards of the page from its results, and whether the page is about the paper.
-Boards = Callable[[Sequence[ResultSet], bool], Sequence[Board]]
+# Makes the leaderboards of a page from its results.
+Boards = Callable[[Sequence[ResultSet]], Sequence[Board]]
 
 
 class Card(NamedTuple):
@@ -134,7 +147,7 @@ def write(
     out = out or folders[0].parent
     require_replaceable(out)
     experiments = in_order(map(load, folders))
-    made = boards(experiments, of_paper(experiments)) if boards else ()
+    made = boards(experiments) if boards else ()
     write_atomically(out / "index.html", html(experiments, out, made).encode())
     write_atomically(out / "README.md", markdown(experiments, out, made).encode())
     return [out / "index.html", out / "README.md"]

@@ -18,8 +18,7 @@ def html(folder):
 
     def html(of=folder):
         loaded = [load(of)]
-        made = boards.on_page(loaded, page.of_paper(loaded))
-        return page.html(loaded, folder.parent, made)
+        return page.html(loaded, folder.parent, boards.on_page(loaded))
 
     return html
 
@@ -46,7 +45,7 @@ def test_the_committed_page_is_that_of_the_records(monkeypatch):
     monkeypatch.setattr(style, "inline", lambda *_: "<svg></svg>\n")
     folders = [folder for folder in results.folders() if folder.name != "quickstart"]
     loaded = page.in_order(map(load, folders))
-    made = boards.on_page(loaded, True)
+    made = boards.on_page(loaded)
     assert page.markdown(loaded, RESULTS, made) == (RESULTS / "README.md").read_text()
     expected = (RESULTS / "index.html").read_text()
     html = page.html(loaded, RESULTS, made)
