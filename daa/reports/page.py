@@ -254,11 +254,7 @@ def _section(results: ResultSet, out: Path) -> SimpleNamespace:
     images = figures.attacked_images(results)
     alt = f"{results.title}: images before and after the attacks"
     table, records = tables.table(results), results.records
-    budgeted = {pair.daa.run: pair for pair in results.budgeted}
-    pairs = [
-        pair or budgeted.get(record.run)
-        for record, pair in zip(records, results.comparisons, strict=True)
-    ]
+    pairs = {pair.daa.run: pair for pair in (*results.budgeted, *results.compared)}
     return SimpleNamespace(
         results=results,
         id=results.folder.name,
@@ -269,7 +265,7 @@ def _section(results: ResultSet, out: Path) -> SimpleNamespace:
         table=table,
         folded=bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
         settings=[name for name in table.columns if name in _SETTINGS],
-        rows=[*zip_longest(table.rows, records, pairs)],
+        rows=[*zip_longest(table.rows, records, (pairs.get(record.run) for record in records))],
         figures=pictures,
         images=style.inline(images, f"{name}-images", alt) if images else "",
         levels=levels(results),
