@@ -196,16 +196,11 @@ def test_another_unit_is_recognised(verify, color, gray):
         (np.zeros((99, 64)), r"shape must be \[100, 64\] .*, got \[99, 64\]"),
         (np.array([None]), "expected an .npy file of numbers, got"),
         (np.zeros((100, 64), "U3"), "must hold numbers, got <U3"),
-        (b"x" * 999, "expected an .npy file of numbers, got"),
-        (None, "no such file; expected an .npy file of numbers"),
     ],
 )
 def test_files_without_a_usable_array_are_refused(tmp_path, gray, content, message):
     path = tmp_path / "attack.npy"
-    if isinstance(content, np.ndarray):
-        np.save(path, content)
-    elif content is not None:
-        path.write_bytes(content)
+    np.save(path, content)
     with pytest.raises(InputError, match=f"attack.npy: {message}"):
         arrays.load(gray, path)
 

@@ -200,7 +200,6 @@ def checks(monkeypatch):
     ]
     result = iter(checks)
     monkeypatch.setattr(arrays, "verify", lambda *_: next(result))
-    return checks
 
 
 @pytest.fixture

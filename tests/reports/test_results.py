@@ -64,8 +64,7 @@ def test_a_damaged_experiment_and_one_without_a_record_are_named(folder, change)
 
 def test_the_title_names_another_target(folder, change):
     assert load(folder).title == config.load_experiment(folder).title
-    for path in folder.glob("*-*.json"):
-        change(path, instead_of="madry_mnist/secret")
+    change(folder, instead_of="madry_mnist/secret")
     assert load(folder).title.endswith(", on locuslab/fast_pgd_mnist")
 
 
