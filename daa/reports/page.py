@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -95,20 +95,12 @@ class Board(NamedTuple):
 Boards = Callable[[Sequence[ResultSet]], Sequence[Board]]
 
 
-class Card(NamedTuple):
+def _card(results: ResultSet) -> SimpleNamespace:
     """An experiment in brief: PGD, the strongest DAA and Adaptive DAA, as far as they exist.
 
-    `outcomes` counts all comparisons. `part` names the radius and the seed among several.
+    Records and pairs are for the radius of the target and the first seed, which `part` names if
+    there are several; `outcomes` counts all comparisons.
     """
-
-    records: tuple[Record, ...]
-    pairs: tuple[Comparison, ...]
-    outcomes: Mapping[str, int]
-    part: str
-
-
-def card(results: ResultSet) -> Card:
-    """The card of an experiment: for the radius of the target and the first seed."""
     records = results.records
     name, radii = records[0].target, {record.attack.eps for record in records}
     usual = targets.row(name).eps if targets.exists(name) else None
@@ -126,7 +118,8 @@ def card(results: ResultSet) -> Card:
         selected = [min(filter(matches, records), key=lambda record: record.worst)]
     part = [f"eps {wording.radius(eps)}"] * (len(radii) > 1)
     part += [f"seed {seed}"] * (len({record.seed for record in records}) > 1)
-    return Card(tuple(selected), tuple(both), outcomes(results.compared), ", ".join(part))
+    count = outcomes(results.compared)
+    return SimpleNamespace(records=selected, pairs=both, outcomes=count, part=", ".join(part))
 
 
 def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
@@ -261,7 +254,7 @@ def _section(results: ResultSet, out: Path) -> SimpleNamespace:
         title=(results.experiment or records[0]).title,
         record=records[0],
         link=_path(out, results.folder),
-        card=card(results),
+        card=_card(results),
         table=table,
         folded=bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
         settings=[name for name in table.columns if name in _SETTINGS],
