@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from toys import linear_target
 
-from daa import Bounds, Dataset, InputError, Target
+from daa import Bounds, Dataset, InputError
 from daa.leaderboard import arrays
 from daa.leaderboard.arrays import Challenge, Verified
 
 BYTES = np.arange(256, dtype=np.float32).reshape(4, 8, 8, 1)
 DIVIDED = BYTES / np.float32(255)
-GRAY = Target("madry_mnist/test", lambda x: tf.reshape(x, [-1, 64])[:, :10], (8, 8, 1), 10)
+GRAY, _ = linear_target(10, (8, 8, 1))
 COLOR = replace(GRAY, bounds=Bounds(0, 255))
 
 
