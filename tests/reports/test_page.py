@@ -23,11 +23,6 @@ def html(folder):
     return html
 
 
-@pytest.fixture(scope="module")
-def budgets():
-    return load(RESULTS / "equal_budget")
-
-
 def test_the_committed_page_is_that_of_the_records(monkeypatch):
     """All numbers and texts; without the figures, which have their own tests."""
     monkeypatch.setattr(curves, "panel", lambda plot: None)
@@ -119,7 +114,8 @@ def test_a_page_about_other_experiments_does_not_mention_the_paper(folder, chang
     assert "MNIST, eps 0.3" in text and "CIFAR10, eps 8" not in text
 
 
-def test_experiments_are_in_sections_by_their_group(budgets):
+def test_experiments_are_in_sections_by_their_group():
+    budgets = load(RESULTS / "equal_budget")
     groups = ["The paper's figures", "Mine", "", "Equal budgets", "Choices and precision"]
     experiments = [budgets.experiment.model_copy(update={"group": group}) for group in groups]
     made = [ResultSet(budgets.records, experiment=experiment) for experiment in experiments]
