@@ -11,15 +11,13 @@ from daa.paper.verdicts import judge
 from daa.reports import results as result_sets
 from daa.reports.results import ResultSet
 
-LOWEST, BELOW, BEST = (
-    Claim("table1", None, kind, text, "Figure") for kind, text in claims.RANKINGS.items()
-)
-MERGED = Claim("table1", None, "merged", "86", "text", 86.0)
 
-
-def claim(kind: str, value: float | None, run: str = "blob-xent") -> Claim:
+def claim(kind: str, value: float | None, run: str | None = "blob-xent") -> Claim:
     text = f"{value:.2f}" if isinstance(value, float) else str(value)
     return Claim("table1", run, kind, text, "Table 1", value)
+
+
+LOWEST, MERGED = claim("lowest", None, run=None), claim("merged", 86.0, run=None)
 
 
 @pytest.fixture
@@ -175,7 +173,7 @@ EQUAL = {f"{method}-{loss}": "pgd-cw" for method in METHODS for loss in ("xent",
 
 
 # The strongest attacks of each point are compared, or each DAA with PGD.
-STRONGEST, EACH = (LOWEST, BEST), (BELOW,)
+STRONGEST, EACH = ("lowest", "best"), ("below PGD",)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +199,7 @@ def test_a_ranking_is_tested_at_each_point(
     if halved:
         results = changed(results, halved, accuracy_per_restart=(0.5,) * 10)
     for ranking in rankings:
-        verdict = judge(ranking, task, results)
+        verdict = judge(claim(ranking, None, run=None), task, results)
         assert (verdict.word, verdict.here) == (word, f"at {means[0]} of {sum(means)}")
         assert tuple(map(int, re.findall(r" in (\d)", verdict.reason))) == (*means, *tests)
 
