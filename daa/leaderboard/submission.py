@@ -35,10 +35,7 @@ def load_challenge(
 ) -> Challenge:
     """Loads a target and its first test images; `eps` is the target's unless it is given."""
     row = targets.row(reference)
-    if row.norm != "linf":
-        raise InputError(
-            f"{reference}: a submission is an L-infinity attack, the norm is {row.norm}"
-        )
+    require(row.norm == "linf", f"{reference}: norm", "linf for a submission", row.norm)
     eps = ball.radius(row.eps if eps is None else eps)
     target = targets.load_target(reference, model_dir=model_dir)
     return Challenge(target, targets.load_dataset(reference, "test", data_dir, images), eps)

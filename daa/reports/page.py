@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from daa import targets
 from daa.attacks.methods import METHODS
-from daa.errors import require
 from daa.reports import autoattack, curves, figures, style, tables, tabular, wording
 from daa.reports.budgets import levels
 from daa.reports.comparisons import Comparison
@@ -129,14 +128,12 @@ def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
 
 
 def write(
-    folders: Iterable[Path], out: Path | None = None, boards: Boards | None = None
+    folders: Sequence[Path], out: Path | None = None, boards: Boards | None = None
 ) -> list[Path]:
     """Writes index.html and README.md to a folder, by default the parent of the result folders.
 
     Other files of these names are not overwritten.
     """
-    folders = list(folders)
-    require(bool(folders), "page", "a folder of results to show", None)
     out = out or folders[0].parent
     require_replaceable(out)
     experiments = in_order(map(load, folders))

@@ -74,11 +74,6 @@ def test_the_page_links_the_report_on_the_paper(folder):
     assert line in (root / "README.md").read_text()
 
 
-def test_no_folder_to_show_is_a_mistake():
-    with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
-        page.write([])
-
-
 def test_the_page_loads_nothing_and_inverts_no_image(html):
     text = html()
     assert not re.findall(r"""(?:src|srcset|poster)=|@import|<link[^>]+href=(?!"data:,)""", text)
