@@ -156,11 +156,15 @@ def board(challenge, tmp_path):
     return board
 
 
-def test_an_array_is_ranked_and_entered(board, challenge, tmp_path):
-    assert "; rank 1 of 1 if entered" in board()
-    assert not (tmp_path / "b").exists()
-    assert "rank 1 of 1\nentered: " in board(WORDS)
-    made = json.loads((tmp_path / "b" / "locuslab-own_mnist" / "my-attack.json").read_text())
+def test_an_array_is_ranked_on_the_board_of_the_option_and_entered(board, challenge, tmp_path):
+    boards.insert(entry("Theirs", 0.0), tmp_path / "b")
+    path = tmp_path / "b" / "locuslab-own_mnist" / "my-attack.json"
+    text = board()
+    assert "; rank 2 of 2 if entered" in text
+    assert "Theirs" in text and "Adaptive DAA" not in text
+    assert not path.exists()
+    assert "rank 2 of 2\nentered: " in board(WORDS)
+    made = json.loads(path.read_text())
     verified = arrays.verify(challenge, tmp_path / "attack.npy")
     assert made["accuracy"] == pytest.approx(verified.accuracy)
     assert made["array_sha256"] == files.sha256(tmp_path / "attack.npy")
@@ -168,18 +172,10 @@ def test_an_array_is_ranked_and_entered(board, challenge, tmp_path):
     assert "My attack" in (tmp_path / "b.md").read_text()
     assert "already on the board" in board(WORDS)
     text = board()
-    assert "; rank 1 of 1, entered as 'My attack'" in text
+    assert "; rank 2 of 2, entered as 'My attack'" in text
     assert "A. Name" in text
     with pytest.raises(InputError, match="for another array; choose another name"):
         board(WORDS, shift=0.2)
-
-
-def test_an_array_is_ranked_on_the_board_of_the_option(board, tmp_path):
-    boards.insert(entry("Theirs", 0.0), tmp_path / "b")
-    text = board()
-    assert "; rank 2 of 2 if entered" in text
-    assert "Theirs" in text
-    assert "Adaptive DAA" not in text
 
 
 def test_an_array_outside_the_ball_is_not_entered(board, tmp_path):
