@@ -51,7 +51,7 @@ WEIGHTS = {
 class Entry(NamedTuple):
     """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project.
 
-    Without a rank, it is a remark without an accuracy.
+    An entry without a rank says that there is no run; its accuracy is not shown.
     """
 
     rank: int | None
@@ -63,7 +63,7 @@ class Entry(NamedTuple):
 
 
 class Board(NamedTuple):
-    """A leaderboard, perhaps of a network; `about` is a sentence in plain text."""
+    """A leaderboard; `about` is a sentence in plain text, `target` the network if it is one."""
 
     title: str
     about: str
@@ -88,10 +88,6 @@ class Board(NamedTuple):
             cells.append([str(entry.rank or ""), name, accuracy])
         align: list[tabular.Align] = ["right", "left", "right"]
         return "\n".join(tabular.markdown(["rank", "attack", "accuracy"], cells, align))
-
-
-# Makes the leaderboards of a page from its results.
-Boards = Callable[[Sequence[ResultSet]], Sequence[Board]]
 
 
 def _card(results: ResultSet) -> SimpleNamespace:
@@ -128,16 +124,18 @@ def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
 
 
 def write(
-    folders: Sequence[Path], out: Path | None = None, boards: Boards | None = None
+    folders: Sequence[Path],
+    out: Path | None = None,
+    boards: Callable[[Sequence[ResultSet]], Sequence[Board]] = lambda _: (),
 ) -> list[Path]:
     """Writes index.html and README.md to a folder, by default the parent of the result folders.
 
-    Other files of these names are not overwritten.
+    `boards` makes the leaderboards of the results. Other files of these names are not overwritten.
     """
     out = out or folders[0].parent
     require_replaceable(out)
     experiments = in_order(map(load, folders))
-    made = boards(experiments) if boards else ()
+    made = boards(experiments)
     write_atomically(out / "index.html", html(experiments, out, made).encode())
     write_atomically(out / "README.md", markdown(experiments, out, made).encode())
     return [out / "index.html", out / "README.md"]
