@@ -52,10 +52,11 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def change() -> Callable[..., None]:
-    """Changes fields of a JSON file."""
+    """Changes fields of a JSON file, or of all records of a folder."""
 
-    def change(path: Path, **values: object) -> None:
-        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    def change(of: Path, **values: object) -> None:
+        for path in of.glob("*-*.json") if of.is_dir() else [of]:
+            path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
     return change
 

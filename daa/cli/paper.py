@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         ),
         hours=args.hours,
         engines=lambda network: options.engine(
-            args, load(network.reference), network.check.weights_sha256, network.data
+            args, load(network.target.name), network.check.weights_sha256, network.data
         ),
         jit=options.jit(args),
         log=functools.partial(print, flush=True),

@@ -79,7 +79,7 @@ def side_by_side(evaluations: Sequence[Evaluation], folders: Sequence[Path], out
     ]
     board = Board("Models side by side", " ".join(tests), entries)
     with state.sole(out):
-        written, _ = page.write(folders, out, lambda *_: [board])
+        written, _ = page.write(folders, out, lambda _: [board])
     table = tabular.markdown(header, cells)
     return "\n".join(["", *table, "", *tests, f"page    {written}"])
 

@@ -5,18 +5,19 @@ is one small JSON file, `FOLDER/TARGET/NAME.json`, with the hash of the array.
 """
 
 import datetime
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from daa import targets
 from daa.errors import InputError, require
 from daa.leaderboard import arrays, submission
 from daa.reports import page, tabular
+from daa.reports.page import Board, Entry
 from daa.reports.results import ResultSet
 from daa.reports.wording import label, radius
 from daa.runs import config, records
@@ -37,10 +38,8 @@ Name = Annotated[str, Field(pattern=f"^({_START}{_REST}*)?[A-Za-z0-9]{_REST}*$",
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class BoardEntry(BaseModel):
+class BoardEntry(BaseModel, extra="forbid", strict=True, frozen=True):
     """A verified array on the living board; docs/board.md describes the fields of its file."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     schema_version: Literal[1] = Field(alias="schema")
     name: Name
@@ -62,73 +61,50 @@ class BoardEntry(BaseModel):
         return folder / self.target.replace("/", "-") / f"{name}.json"
 
 
-class Entry(NamedTuple):
-    """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project."""
-
-    target: str
-    name: str
-    accuracy: float
-    own: bool = False
-    verified: BoardEntry | None = None
-
-
-@dataclass(frozen=True)
-class Board:
-    """A leaderboard of a network; `source` is the origin of MadryLab's entries, or empty."""
-
-    target: str
-    title: str
-    source: str
-    entries: tuple[Entry, ...]
-
-    def ranked(self, own: Sequence[Entry] = ()) -> list[tuple[int, Entry]]:
-        """Ranks and entries, also this project's entries; equal accuracies share a rank."""
-        entries = [*self.entries, *(entry for entry in own if entry.target == self.target)]
-        entries.sort(key=lambda entry: entry.accuracy)
-        # Boards show two decimals, so two decimals decide.
-        rounded = [round(entry.accuracy, 2) for entry in entries]
-        return [(1 + rounded.index(round(e.accuracy, 2)), e) for e in entries]
-
-
 def load() -> list[Board]:
     """MadryLab's leaderboards."""
     raw = config.read_yaml(_FILE)
-    source, boards = f"{raw['source']}, read {raw['read']}", []
+    about, boards = f"MadryLab's white-box leaderboard. {raw['source']}, read {raw['read']}.", []
     for board in raw["boards"]:
-        entries = tuple(Entry(board["target"], name, value) for name, value in board["entries"])
-        boards.append(Board(board["target"], board["title"], source, entries))
+        entries = [Entry(None, name, accuracy) for name, accuracy in board["entries"]]
+        boards.append(Board(board["title"], about, entries, board["target"]))
     return boards
 
 
 def value(target: str, entry: str) -> float:
     """Accuracy in percent of an entry on one of MadryLab's leaderboards."""
-    values = {(e.target, e.name): e.accuracy for board in load() for e in board.entries}
+    values = {(board.target, e.name): e.accuracy for board in load() for e in board.entries}
     require((target, entry) in values, f"{_FILE}: {target}", f"an entry {entry!r}", "none")
     return values[target, entry]
 
 
-def markdown(boards: Sequence[Board], own: Sequence[Entry]) -> str:
-    """MadryLab's leaderboards as Markdown tables, with this project's entries in bold."""
-    lines = []
+def markdown(target: str = "", own: Sequence[Entry] = ()) -> str:
+    """MadryLab's leaderboards as Markdown tables, with entries of this project on one of them."""
+    lines, boards = [], load()
     for board in boards:
-        ranked = [page.Entry(n, e.name, e.accuracy, own=e.own) for n, e in board.ranked(own)]
-        lines += [board.title, "", page.Board("", "", ranked).markdown, ""]
-    return "\n".join([*lines, f"Source: {boards[0].source}."])
+        ranked = board.ranked(own if board.target == target else ())
+        lines += [board.title, "", ranked.markdown, ""]
+    return "\n".join([*lines, boards[0].about])
+
+
+def verified(target: str, folder: Path = FOLDER) -> list[BoardEntry]:
+    """Entries of a network on the living board; of equal accuracies the older one comes first."""
+    entries = []
+    for path in sorted((folder / target.replace("/", "-")).glob("*.json")):
+        entry = config.read(BoardEntry, path, "an entry of the board")
+        require(entry.target == target, f"{path}: target", repr(target), entry.target)
+        entries.append(entry)
+    return sorted(entries, key=lambda entry: (entry.accuracy, entry.date, entry.name))
 
 
 def load_living(folder: Path = FOLDER) -> list[Board]:
-    """The living board: one board per network; of equal accuracies the older entry comes first."""
+    """The living board: one board per network."""
     boards = []
     for target in TARGETS:
-        verified = []
-        for path in sorted((folder / target.replace("/", "-")).glob("*.json")):
-            entry = config.read(BoardEntry, path, "an entry of the board")
-            require(entry.target == target, f"{path}: target", repr(target), entry.target)
-            verified.append(entry)
-        verified.sort(key=lambda entry: (entry.date, entry.name))
-        entries = tuple(Entry(target, e.name, 100 * e.accuracy, verified=e) for e in verified)
+        found = verified(target, folder)
+        entries = [Entry(None, e.name, 100 * e.accuracy, e.by, e.url) for e in found]
         title = f"{target}, eps {radius(targets.row(target).eps)}"
-        boards.append(Board(target, title, "", entries))
+        boards.append(Board(title, _LIVING, entries, target))
     return boards
 
 
@@ -145,7 +121,7 @@ def insert(entry: BoardEntry, folder: Path = FOLDER) -> tuple[Path, bool]:
     or the name for another array.
     """
     path = entry.path(folder)
-    for other in _verified(entry.target, folder):
+    for other in verified(entry.target, folder):
         same_file, same_array = other.path(folder) == path, other.array_sha256 == entry.array_sha256
         if same_file and same_array:
             before = f"{other.accuracy}, the accuracy verified before"
@@ -162,8 +138,8 @@ def insert(entry: BoardEntry, folder: Path = FOLDER) -> tuple[Path, bool]:
     return path, True
 
 
-def living_markdown(boards: Sequence[Board], folder: str = FOLDER.name) -> str:
-    """The living board as Markdown, with links to the entries in `folder`."""
+def living_markdown(folder: Path = FOLDER) -> str:
+    """The living board as Markdown, with links to the files of the entries."""
     lines = [
         "# The living board",
         "",
@@ -173,13 +149,15 @@ def living_markdown(boards: Sequence[Board], folder: str = FOLDER.name) -> str:
     ]
     header = ["rank", "attack", "accuracy", "by", "method", "date", "array"]
     align: list[tabular.Align] = ["right", "left", "right", "left", "left", "left", "left"]
-    for board in boards:
+    for board in load_living(folder):
         rows = []
-        for rank, (_, name, accuracy, _, entry) in board.ranked():
-            assert entry is not None
-            link = f"[{name}]({entry.url})" if entry.url else name
-            cells = [str(rank), link, f"{accuracy:.2f} %", entry.by, entry.method, entry.date]
-            rows.append([*cells, f"[{entry.array_sha256[:12]}]({entry.path(Path(folder))})"])
+        for ranked, entry in zip(
+            board.ranked().entries, verified(board.target, folder), strict=True
+        ):
+            link = f"[{entry.name}]({entry.url})" if entry.url else entry.name
+            array = f"[{entry.array_sha256[:12]}]({entry.path(Path(folder.name))})"
+            cells = [f"{ranked.accuracy:.2f} %", entry.by, entry.method, entry.date, array]
+            rows.append([str(ranked.rank), link, *cells])
         table = tabular.markdown(header, rows, align) if rows else ["No entry yet."]
         lines += ["", f"## {board.title}", "", *table]
     return "\n".join(lines) + "\n"
@@ -203,7 +181,7 @@ def board(
     if array is None or target is None:
         if entered:
             raise InputError(f"board: a {next(iter(entered))} needs an array to enter")
-        return f"{markdown(load(), [])}\n\n{living_markdown(load_living(folder))}"
+        return f"{markdown()}\n\n{living_markdown(folder)}"
     if entered:
         require(target in TARGETS, "board: target", f"one of {', '.join(TARGETS)}", target)
         for key in ("name", "by", "method"):
@@ -213,15 +191,15 @@ def board(
         return _enter(challenge, array, entered, folder)
     accuracy = 100 * arrays.verify(challenge, array).accuracy
     if target not in TARGETS:
-        return markdown(load(), [Entry(target, f"{array} (verified here)", accuracy, own=True)])
-    verified, digest = _verified(target, folder), sha256(array)
-    rank = _rank(accuracy, verified)
-    status = f"rank {rank} of {len(verified) + 1} if entered"
-    for entry in verified:
+        return markdown(target, [Entry(None, f"{array} (verified here)", accuracy, own=True)])
+    entries, digest = verified(target, folder), sha256(array)
+    rank = _rank(accuracy, entries)
+    status = f"rank {rank} of {len(entries) + 1} if entered"
+    for entry in entries:
         if entry.array_sha256 == digest:
-            status = f"rank {rank} of {len(verified)}, entered as {entry.name!r}"
-    text = living_markdown(load_living(folder))
-    return f"{array}: accuracy {accuracy:.2f} % of {challenge.name}; {status}\n\n{text}"
+            status = f"rank {rank} of {len(entries)}, entered as {entry.name!r}"
+    result = f"{array}: accuracy {accuracy:.2f} % of {challenge.name}; {status}"
+    return f"{result}\n\n{living_markdown(folder)}"
 
 
 def _enter(challenge: arrays.Challenge, path: Path, words: Mapping[str, str], folder: Path) -> str:
@@ -243,53 +221,38 @@ def _enter(challenge: arrays.Challenge, path: Path, words: Mapping[str, str], fo
     entry = entry.model_copy(update={"accuracy": accuracy})
     written, new = insert(entry, folder)
     page = folder.with_suffix(".md")
-    write_atomically(page, living_markdown(load_living(folder), folder.name).encode())
-    verified = _verified(entry.target, folder)
-    rank = f"rank {_rank(100 * accuracy, verified)} of {len(verified)}"
+    write_atomically(page, living_markdown(folder).encode())
+    entries = verified(entry.target, folder)
+    rank = f"rank {_rank(100 * accuracy, entries)} of {len(entries)}"
     done = f"entered: {written}, {page}" if new else f"already on the board: {written}"
     return f"{path}: accuracy {100 * accuracy:.2f} % of {challenge.name}, {rank}\n{done}"
-
-
-def _verified(target: str, folder: Path) -> list[BoardEntry]:
-    entries = [entry for board in load_living(folder) for entry in board.entries]
-    return [entry.verified for entry in entries if entry.target == target and entry.verified]
 
 
 def _rank(accuracy: float, entries: Sequence[BoardEntry]) -> int:
     return 1 + sum(round(100 * entry.accuracy, 2) < round(accuracy, 2) for entry in entries)
 
 
-def on_page(results: Sequence[ResultSet], of_paper: bool) -> list[page.Board]:
+def on_page(results: Sequence[ResultSet]) -> list[Board]:
     """The leaderboards of a page: all of them on the paper's page, else those of its networks."""
-    networks = {record.target for one in results for record in one.records}
+    networks, made = {record.target for one in results for record in one.records}, []
     living = load_living(results[0].folder.parent / FOLDER.name)
-    ours, made = own_entries(results), []
     for board in [*(board for board in living if board.entries), *load()]:
-        if not of_paper and board.target not in networks:
+        if not page.of_paper(results) and board.target not in networks:
             continue
-        about, entries = _LIVING, []
-        for rank, (_, name, accuracy, is_own, verified) in board.ranked(ours):
-            by, url = (verified.by, verified.url) if verified else ("", None)
-            entries.append(page.Entry(rank, name, accuracy, by, url, is_own))
-        if board.source:
-            about = f"MadryLab's white-box leaderboard. {board.source}."
-            if not any(entry.own for entry in entries):
-                vacant = f"this project: no run on {board.target}"
-                entries.append(page.Entry(None, vacant, None, own=True))
-        made.append(page.Board(board.title, about, entries))
+        own = own_entries(results, board.target)
+        ranked = board.ranked(own)
+        if not own and board.target not in TARGETS:
+            vacant = Entry(None, f"this project: no run on {board.target}", math.nan, own=True)
+            ranked = ranked._replace(entries=[*ranked.entries, vacant])
+        made.append(ranked)
     return made
 
 
-def own_entries(results: Sequence[ResultSet]) -> list[Entry]:
-    """Runs of this project on the networks of MadryLab's leaderboards, without stand-ins."""
+def own_entries(results: Sequence[ResultSet], target: str) -> list[Entry]:
+    """Complete runs of this project on a network of the leaderboards, not on a stand-in."""
     return [
-        Entry(
-            record.target,
-            f"{label(record.attack)} (this project)",
-            100 * record.worst,
-            own=True,
-        )
+        Entry(None, f"{label(record.attack)} (this project)", 100 * record.worst, own=True)
         for one in results
         for record in one.records
-        if record.weights == "original" and record.images == 10_000
+        if (record.target, record.weights, record.images) == (target, "original", 10_000)
     ]

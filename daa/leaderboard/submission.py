@@ -15,7 +15,7 @@ from daa.attacks import ball
 from daa.attacks.losses import margin
 from daa.errors import InputError, require
 from daa.leaderboard import arrays
-from daa.leaderboard.arrays import Challenge, Verified
+from daa.leaderboard.arrays import Challenge
 from daa.reports import figures, style
 from daa.reports.stats import mcnemar
 from daa.runs import records, state
@@ -35,10 +35,7 @@ def load_challenge(
 ) -> Challenge:
     """Loads a target and its first test images; `eps` is the target's unless it is given."""
     row = targets.row(reference)
-    if row.norm != "linf":
-        raise InputError(
-            f"{reference}: a submission is an L-infinity attack, the norm is {row.norm}"
-        )
+    require(row.norm == "linf", f"{reference}: norm", "linf for a submission", row.norm)
     eps = ball.radius(row.eps if eps is None else eps)
     target = targets.load_target(reference, model_dir=model_dir)
     return Challenge(target, targets.load_dataset(reference, "test", data_dir, images), eps)
@@ -131,7 +128,7 @@ def merge(challenge: Challenge, paths: Sequence[Path], out: Path) -> str:
     checks = [arrays.verify(challenge, path) for path in paths]
     merged, source = arrays.merge(checks)
     arrays.save(out, merged)
-    wrong = _misclassified(challenge, checks)
+    wrong = np.array([check.predictions != challenge.data.y for check in checks])  # [arrays, N]
     lines = []
     for k, (path, check) in enumerate(zip(paths, checks, strict=True)):
         only = wrong[k] & (wrong.sum(axis=0) == 1)
@@ -151,7 +148,7 @@ def compare(challenge: Challenge, paths: Sequence[Path], picture: Path | None = 
     for suffix in (".png", ".svg"):
         apart(picture.with_suffix(suffix), *paths)
     checks = [arrays.verify(challenge, path) for path in paths]
-    first, second = _misclassified(challenge, checks)
+    first, second = (check.predictions != challenge.data.y for check in checks)
     kinds = {
         "both": np.flatnonzero(first & second),
         "only the first": np.flatnonzero(first & ~second),
@@ -164,11 +161,6 @@ def compare(challenge: Challenge, paths: Sequence[Path], picture: Path | None = 
     p = mcnemar(len(kinds["only the first"]), len(kinds["only the second"]))
     lines = [f"misclassified by {name}: {len(images):,}" for name, images in kinds.items()]
     return "\n".join([*lines, f"McNemar p: {p:.3g}", f"{picture}: examples of each kind"])
-
-
-def _misclassified(challenge: Challenge, checks: Sequence[Verified]) -> np.ndarray:
-    """Images that the network misclassifies, for each array. [arrays, N] bool."""
-    return np.array([check.predictions != challenge.data.y for check in checks])
 
 
 def _exactness(challenge: Challenge, distance: float, beyond: int) -> str:

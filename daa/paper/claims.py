@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel
 
 from daa.attacks.methods import METHODS
@@ -92,8 +91,8 @@ class Claim:
 @functools.cache
 def entries() -> tuple[Entry, ...]:
     """All tables, figures and sentences, in the order in which they run."""
-    text = Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8")
-    return tuple(Entry.model_validate(entry) for entry in yaml.safe_load(text))
+    content = config.read_yaml(Path(__file__).with_name("claims.yaml"))
+    return tuple(Entry.model_validate(entry) for entry in content)
 
 
 def datasets() -> list[str]:

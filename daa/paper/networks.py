@@ -17,7 +17,7 @@ from daa.paper.plan import Options, Task, load_images
 from daa.runs import config, device
 from daa.runs.records import write_json
 from daa.target import Dataset, Precision, Provenance, Target
-from daa.targets import checkpoints, fetch, files
+from daa.targets import fetch, files
 
 
 class NetworkCheck(BaseModel, frozen=True, extra="forbid"):
@@ -46,7 +46,6 @@ class NetworkCheck(BaseModel, frozen=True, extra="forbid"):
 class Network:
     """A network with the images on which it is attacked."""
 
-    reference: str
     target: Target
     data: Dataset
     check: NetworkCheck
@@ -80,7 +79,7 @@ def _network(tasks: Sequence[Task], options: Options, log: Callable[[str], None]
     target = targets.load_target(reference, model_dir=options.model_dir)
     data = load_images(reference, options.data_dir, tasks[0].experiment.images)
     now: dict[str, Any] = {
-        "weights_sha256": checkpoints.sha256(_weights(reference, options.model_dir)),
+        "weights_sha256": target.weights_sha256,
         "data_sha256": data.sha256,
         "images": len(data),
         "particles": particles,
@@ -118,7 +117,7 @@ def _network(tasks: Sequence[Task], options: Options, log: Callable[[str], None]
     )
     for miss in check.misses:
         log(f"{check.target}: NOT the paper's network: {miss}")
-    return Network(reference, replace(target, provenance=check.weights), data, check)
+    return Network(replace(target, provenance=check.weights), data, check)
 
 
 def published_file(reference: str, model_dir: str | None) -> str:
@@ -126,7 +125,7 @@ def published_file(reference: str, model_dir: str | None) -> str:
     source = targets.row(reference).source
     if source is None or not source.hashes:
         return "no hash is published"
-    weights = _weights(reference, model_dir)
+    weights = targets.family(reference).find_weights(reference.partition("/")[2], model_dir)
     if weights.is_file():
         same = files.sha256(weights) in source.hashes.values()
         # The .npz that a .pth was converted to has another hash.
@@ -158,7 +157,3 @@ def seconds_per_step(target: Target, eps: float, particles: int, precision: Prec
     timed(1)
     first = timed(1)
     return min(first, timed(1)) if first > 1 else min(timed(10), timed(10))
-
-
-def _weights(reference: str, model_dir: str | None) -> Path:
-    return targets.family(reference).find_weights(reference.partition("/")[2], model_dir)

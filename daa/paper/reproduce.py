@@ -87,7 +87,6 @@ def reproduce(
         for job in jobs:
             job.publish()  # an earlier start may have been killed between record and table
         report.write(work, options.out)
-        written = time.monotonic()
         for turn, job in _rounds(jobs):
             if job.finished(turn):
                 continue
@@ -97,6 +96,7 @@ def reproduce(
             about = {"config": task.entry.config}
             if task.substituted:
                 about["instead_of"] = task.original.target
+            written = time.monotonic()
             for finished in run(
                 task.experiment.model_copy(update={"restarts": job.due(turn)}),
                 job.network.target,
@@ -114,7 +114,6 @@ def reproduce(
                     written = time.monotonic()
             job.publish()
             report.write(work, options.out)
-            written = time.monotonic()
             log(f"round {turn}, {task.entry.config}: {options.out / report.PAGE}")
         log(f"\n{report.write(work, options.out).summary}\n{options.out / report.PAGE}")
         complete = all(job.finished() for job in jobs)

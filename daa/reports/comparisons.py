@@ -87,19 +87,15 @@ class Comparison:
         return stats.ttest(*runs, paired=paired) if self.repeated else TTest()
 
 
-def compare(records: Sequence[Record]) -> list[Comparison | None]:
-    """Compares each run of DAA with the run of PGD that has otherwise equal settings.
-
-    Other attacks, and runs of DAA without such a run of PGD, have None.
-    """
-    pairs = {}
-    for k, record in enumerate(records):
+def compare(records: Sequence[Record]) -> list[Comparison]:
+    """Compares each run of DAA with the run of PGD that has otherwise equal settings, if any."""
+    pairs = []
+    for record in records:
         if METHODS[record.attack.method].particles:
             pgd = next((other for other in records if _differ_in_method(record, other)), None)
             if pgd is not None:
-                pairs[k] = Comparison(record, pgd)
-    tested = dict(zip(pairs, corrected([*pairs.values()]), strict=True))
-    return [tested.get(k) for k in range(len(records))]
+                pairs.append(Comparison(record, pgd))
+    return corrected(pairs)
 
 
 def budgeted(records: Sequence[Record]) -> list[Comparison]:

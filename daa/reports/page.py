@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from daa import targets
 from daa.attacks.methods import METHODS
-from daa.errors import require
 from daa.reports import autoattack, curves, figures, style, tables, tabular, wording
 from daa.reports.budgets import levels
 from daa.reports.comparisons import Comparison
@@ -50,52 +49,53 @@ WEIGHTS = {
 
 
 class Entry(NamedTuple):
-    """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project."""
+    """An attack on a leaderboard; accuracy in percent, `own` for an attack of this project.
+
+    An entry without a rank says that there is no run; its accuracy is not shown.
+    """
 
     rank: int | None
     name: str
-    accuracy: float | None
+    accuracy: float
     by: str = ""
     url: str | None = None
     own: bool = False
 
 
 class Board(NamedTuple):
-    """A leaderboard; `about` is a sentence in plain text."""
+    """A leaderboard; `about` is a sentence in plain text, `target` the network if it is one."""
 
     title: str
     about: str
     entries: Sequence[Entry]
+    target: str = ""
+
+    def ranked(self, own: Iterable[Entry] = ()) -> "Board":
+        """The board with ranks and with more entries; equal accuracies share a rank."""
+        entries = sorted([*self.entries, *own], key=lambda entry: entry.accuracy)
+        # Boards show two decimals, so two decimals decide.
+        shown = [round(entry.accuracy, 2) for entry in entries]
+        ranks = [1 + shown.index(accuracy) for accuracy in shown]
+        ranked = [entry._replace(rank=k) for entry, k in zip(entries, ranks, strict=True)]
+        return self._replace(entries=ranked)
 
     @property
     def markdown(self) -> str:
         cells = []
         for entry in self.entries:
             name = f"**{entry.name}**" if entry.own else entry.name
-            accuracy = "" if entry.accuracy is None else f"{entry.accuracy:.2f} %"
+            accuracy = f"{entry.accuracy:.2f} %" if entry.rank else ""
             cells.append([str(entry.rank or ""), name, accuracy])
         align: list[tabular.Align] = ["right", "left", "right"]
         return "\n".join(tabular.markdown(["rank", "attack", "accuracy"], cells, align))
 
 
-# Leaderboards of the page from its results, and whether the page is about the paper.
-Boards = Callable[[Sequence[ResultSet], bool], Sequence[Board]]
-
-
-class Card(NamedTuple):
+def _card(results: ResultSet) -> SimpleNamespace:
     """An experiment in brief: PGD, the strongest DAA and Adaptive DAA, as far as they exist.
 
-    `outcomes` counts all comparisons. `part` names the radius and the seed among several.
+    Records and pairs are for the radius of the target and the first seed, which `part` names if
+    there are several; `outcomes` counts all comparisons.
     """
-
-    records: tuple[Record, ...]
-    pairs: tuple[Comparison, ...]
-    outcomes: Mapping[str, int]
-    part: str
-
-
-def card(results: ResultSet) -> Card:
-    """The card of an experiment: for the radius of the target and the first seed."""
     records = results.records
     name, radii = records[0].target, {record.attack.eps for record in records}
     usual = targets.row(name).eps if targets.exists(name) else None
@@ -113,7 +113,8 @@ def card(results: ResultSet) -> Card:
         selected = [min(filter(matches, records), key=lambda record: record.worst)]
     part = [f"eps {wording.radius(eps)}"] * (len(radii) > 1)
     part += [f"seed {seed}"] * (len({record.seed for record in records}) > 1)
-    return Card(tuple(selected), tuple(both), outcomes(results.compared), ", ".join(part))
+    count = outcomes(results.compared)
+    return SimpleNamespace(records=selected, pairs=both, outcomes=count, part=", ".join(part))
 
 
 def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
@@ -123,18 +124,18 @@ def outcomes(pairs: Iterable[Comparison]) -> dict[str, int]:
 
 
 def write(
-    folders: Iterable[Path], out: Path | None = None, boards: Boards | None = None
+    folders: Sequence[Path],
+    out: Path | None = None,
+    boards: Callable[[Sequence[ResultSet]], Sequence[Board]] = lambda _: (),
 ) -> list[Path]:
     """Writes index.html and README.md to a folder, by default the parent of the result folders.
 
-    Other files of these names are not overwritten.
+    `boards` makes the leaderboards of the results. Other files of these names are not overwritten.
     """
-    folders = list(folders)
-    require(bool(folders), "page", "a folder of results to show", None)
     out = out or folders[0].parent
     require_replaceable(out)
     experiments = in_order(map(load, folders))
-    made = boards(experiments, of_paper(experiments)) if boards else ()
+    made = boards(experiments)
     write_atomically(out / "index.html", html(experiments, out, made).encode())
     write_atomically(out / "README.md", markdown(experiments, out, made).encode())
     return [out / "index.html", out / "README.md"]
@@ -241,22 +242,18 @@ def _section(results: ResultSet, out: Path) -> SimpleNamespace:
     images = figures.attacked_images(results)
     alt = f"{results.title}: images before and after the attacks"
     table, records = tables.table(results), results.records
-    budgeted = {pair.daa.run: pair for pair in results.budgeted}
-    pairs = [
-        pair or budgeted.get(record.run)
-        for record, pair in zip(records, results.comparisons, strict=True)
-    ]
+    pairs = {pair.daa.run: pair for pair in (*results.budgeted, *results.compared)}
     return SimpleNamespace(
         results=results,
         id=results.folder.name,
         title=(results.experiment or records[0]).title,
         record=records[0],
         link=_path(out, results.folder),
-        card=card(results),
+        card=_card(results),
         table=table,
         folded=bool(results.sweep) or results.has_curves or len(table.rows) > _LONG,
         settings=[name for name in table.columns if name in _SETTINGS],
-        rows=[*zip_longest(table.rows, records, pairs)],
+        rows=[*zip_longest(table.rows, records, (pairs.get(record.run) for record in records))],
         figures=pictures,
         images=style.inline(images, f"{name}-images", alt) if images else "",
         levels=levels(results),

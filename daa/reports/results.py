@@ -20,9 +20,6 @@ from daa.runs.records import Record
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# JSON files of a result folder besides the records.
-_OTHERS = {f"{name}.json" for name in config.TAKEN}
-
 # Columns of a data frame besides those of `Record` and the settings of the attack.
 COMPUTED = {
     "first_accuracy": "Accuracy after the first restart.",
@@ -80,18 +77,13 @@ class ResultSet:
         return self.experiment.sweep if self.experiment else None
 
     @cached_property
-    def comparisons(self) -> list[Comparison | None]:
-        """Comparisons of DAA with PGD: an entry per record, None for other attacks."""
+    def compared(self) -> list[Comparison]:
+        """Each run of DAA compared with PGD of otherwise equal settings."""
         rows = {row.name: row for row in self.experiment.rows} if self.experiment else {}
         return [
-            replace(pair, paper=rows[pair.daa.run].paper_tests) if pair and rows else pair
+            replace(pair, paper=rows[pair.daa.run].paper_tests) if rows else pair
             for pair in comparisons.compare(self.records)
         ]
-
-    @cached_property
-    def compared(self) -> list[Comparison]:
-        """`comparisons` without None."""
-        return [pair for pair in self.comparisons if pair is not None]
 
     @cached_property
     def budgeted(self) -> list[Comparison]:
@@ -115,8 +107,8 @@ class ResultSet:
         names = {name: name for name in AttackConfig.names() if name in read}
         if "restarts" in read:
             names["restarts"] = "restarts_setting"
-        rows = []
-        for record, pair in zip(self.records, self.comparisons, strict=True):
+        rows, pairs = [], {pair.daa.run: pair for pair in self.compared}
+        for record in self.records:
             row = {names[name]: value for name, value in record.settings.items()}
             row |= record.model_dump(exclude={"attack"})
             low, high = stats.interval(record.images - len(record.broken), record.images)
@@ -128,7 +120,7 @@ class ResultSet:
                 "paper_accuracy": _share(record.paper_percent),
                 "paper_top5_accuracy": _share(record.paper_top5_percent),
             }
-            if pair:
+            if pair := pairs.get(record.run):
                 row |= {"pgd_run": pair.pgd.run, "p_mcnemar": pair.p, "p_holm": pair.p_holm}
                 row |= {"only_daa": pair.only_daa, "only_pgd": pair.only_pgd}
                 row |= {"t_unpaired": pair.unpaired.t, "p_unpaired": pair.unpaired.p}
@@ -159,7 +151,7 @@ def load(folder: str | Path, experiment: Experiment | None = None) -> ResultSet:
     rows = {row.name: row for row in experiment.rows} if experiment else {}
     by_run: dict[str, Record] = {}
     for path in sorted(folder.glob("*.json")):
-        if path.name in _OTHERS:
+        if path.stem in config.TAKEN:  # not a record
             continue
         try:
             record = records.load(path)

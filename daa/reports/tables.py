@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 def _first_run(line: Line) -> str:
     # The units of a plan are not restarts.
-    return "" if line.record.gradients_after else _percent(line.record.robust_accuracy[0])
+    return "" if line.record.gradients_after else _text(line.record.robust_accuracy[0], scale=100)
 
 
 def _restarts(line: Line) -> str:
@@ -58,12 +58,8 @@ def _particles(value: Callable[[AttackConfig], str]) -> Callable[[AttackConfig],
     return lambda attack: value(attack) if METHODS[attack.method].particles else ""
 
 
-def _text(value: float | None, form: str = ".2f") -> str:
-    return "" if value is None else format(value, form)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f}"
+def _text(value: float | None, form: str = ".2f", scale: int = 1) -> str:
+    return "" if value is None else format(scale * value, form)
 
 
 def _interval(line: Line) -> str:
@@ -108,9 +104,9 @@ SETTINGS = (
 # Called with a `Line`. A column without any text is left out.
 NUMBERS = (
     Column("first run", _first_run),
-    Column("worst case", lambda line: _percent(line.record.worst)),
+    Column("worst case", lambda line: _text(line.record.worst, scale=100)),
     Column("95 % interval", _interval),
-    Column("top-5", lambda line: _percent(line.record.top5_accuracy)),
+    Column("top-5", lambda line: _text(line.record.top5_accuracy, scale=100)),
     Column("paper", lambda line: _text(line.record.paper_percent)),
     Column("difference", _difference),
     Column("paper top-5", lambda line: _text(line.record.paper_top5_percent)),
@@ -128,7 +124,6 @@ _MERGED = (
     *("worst case", "95 % interval", "paper", "difference"),
     *("images", "restarts", "gradients per image"),
 )
-
 
 # Called with a `Comparison` over at least two restarts. A column without any text is left out.
 TESTS = (
@@ -150,10 +145,7 @@ LEVELS = (
     Column("strongest other attack", lambda level: level.name, "left"),
     Column("its accuracy", lambda level: _text(level.other)),
     Column("its gradients", lambda level: _text(level.spent, ".1f")),
-    Column(
-        "only Adaptive DAA : only the other",
-        _all("{0.only_daa} : {0.only_pgd}"),
-    ),
+    Column("only Adaptive DAA : only the other", _all("{0.only_daa} : {0.only_pgd}")),
     Column("p Holm", _all("{0.p_holm:.2g}")),
     Column("significantly stronger", lambda level: level.stronger, "left"),
 )
@@ -176,10 +168,11 @@ def table(results: ResultSet) -> Table:
     records, experiment = results.records, results.experiment
     attacks = [record.attack for record in records] + [row.attack for row in results.missing]
     settings = [*NAMES, *varied(attacks)]
+    pairs = {pair.daa.run: pair for pair in results.compared}
     seeds = [SEED] if len({record.seed for record in records}) > 1 else []
     rows = [
         _texts(settings, line.record.attack) | _texts([*seeds, *NUMBERS], line)
-        for line in map(Line, records, results.comparisons)
+        for line in (Line(record, pairs.get(record.run)) for record in records)
     ]
     rows += [_texts(settings, row.attack) | {"worst case": "missing"} for row in results.missing]
     if experiment and experiment.merged_paper is not None and not results.missing:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-import tensorflow as tf
 import tiny
+from toys import images, linear_target
 
-from daa import Bounds, Dataset, Target
+from daa import Bounds, Dataset
 from daa.leaderboard.arrays import Challenge
 
 
@@ -16,12 +16,6 @@ def gray() -> Challenge:
 @pytest.fixture(scope="session")
 def color() -> Challenge:
     """Like MadryLab's CIFAR10: bytes."""
-    rng = np.random.default_rng(0)
-    weights = tf.constant(rng.standard_normal((6 * 6 * 3, 10)), tf.float32)
-
-    def network(x: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(x / 255, [-1, 108]) @ weights
-
-    target = Target("madry_cifar10/test", network, (6, 6, 3), 10, Bounds(0, 255))
-    x = rng.integers(0, 256, (40, 6, 6, 3)).astype(np.float32) / np.float32(255)
-    return Challenge(target, Dataset("cifar10/test", x, rng.integers(0, 10, 40), ""), 8 / 255)
+    target, _ = linear_target(10, (6, 6, 3), Bounds(0, 255))
+    x, y = images(40, (6, 6, 3), 10)
+    return Challenge(target, Dataset("cifar10/test", np.rint(255 * x) / 255, y, ""), 8 / 255)

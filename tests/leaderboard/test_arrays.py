@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from toys import linear_target
 
-from daa import Bounds, Dataset, InputError, Target
+from daa import Bounds, Dataset, InputError
 from daa.leaderboard import arrays
 from daa.leaderboard.arrays import Challenge, Verified
 
 BYTES = np.arange(256, dtype=np.float32).reshape(4, 8, 8, 1)
 DIVIDED = BYTES / np.float32(255)
-GRAY = Target("madry_mnist/test", lambda x: tf.reshape(x, [-1, 64])[:, :10], (8, 8, 1), 10)
+GRAY, _ = linear_target(10, (8, 8, 1))
 COLOR = replace(GRAY, bounds=Bounds(0, 255))
 
 
@@ -196,16 +196,11 @@ def test_another_unit_is_recognised(verify, color, gray):
         (np.zeros((99, 64)), r"shape must be \[100, 64\] .*, got \[99, 64\]"),
         (np.array([None]), "expected an .npy file of numbers, got"),
         (np.zeros((100, 64), "U3"), "must hold numbers, got <U3"),
-        (b"x" * 999, "expected an .npy file of numbers, got"),
-        (None, "no such file; expected an .npy file of numbers"),
     ],
 )
 def test_files_without_a_usable_array_are_refused(tmp_path, gray, content, message):
     path = tmp_path / "attack.npy"
-    if isinstance(content, np.ndarray):
-        np.save(path, content)
-    elif content is not None:
-        path.write_bytes(content)
+    np.save(path, content)
     with pytest.raises(InputError, match=f"attack.npy: {message}"):
         arrays.load(gray, path)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,24 +13,14 @@ from daa import Dataset, InputError, targets
 from daa.cli import submit
 from daa.leaderboard import arrays, boards, submission
 from daa.leaderboard.arrays import Challenge
-from daa.leaderboard.boards import Board, Entry
-from daa.reports import page
-from daa.reports.results import load
+from daa.reports.page import Board, Entry
+from daa.reports.results import ResultSet, load
 from daa.targets import checkpoints, files
 
-MADRY = Board("a/b", "Title", "here", (Entry("a/b", "A", 88.004), Entry("a/b", "B", 89.0)))
+MADRY = Board("Title", "", (Entry(None, "A", 88.004), Entry(None, "B", 89.0)))
 OWN = "locuslab/own_mnist"
 WORDS = {"name": "My attack", "by": "A. Name", "method": "20 restarts"}
 OPTIONS = [text for key, word in WORDS.items() for text in (f"--{key}", word)]
-
-
-def test_madrylabs_boards_are_read_with_the_lowest_accuracy_first():
-    result = boards.load()
-    assert [board.target for board in result] == ["madry_mnist/secret", "madry_cifar10/secret"]
-    for board in result:
-        accuracies = [entry.accuracy for entry in board.entries]
-        assert accuracies == sorted(accuracies)
-        assert "MadryLab" in board.source
 
 
 @pytest.mark.parametrize(
@@ -40,20 +31,12 @@ def test_madrylabs_boards_are_read_with_the_lowest_accuracy_first():
     ],
 )
 def test_own_entries_are_ranked_among_the_others(accuracy, expected):
-    own = [Entry("a/b", "mine", accuracy, True), Entry("other/b", "not here", 1.0, True)]
-    places = MADRY.ranked(own)
-    assert [(rank, line.name) for rank, line in places] == expected
-    assert [line.own for _, line in places] == [False, True, False]
-
-
-def test_own_entries_are_bold():
-    both = [MADRY, replace(MADRY, source="there")]
-    text = boards.markdown(both, [Entry("a/b", "mine", 88.5, own=True)])
-    title, _, header, _, first, second, *_, source = text.splitlines()
-    assert (title, source) == ("Title", "Source: here.")
-    assert header == "| rank | attack   | accuracy |"
-    assert first == "|    1 | A        |  88.00 % |"
-    assert second == "|    2 | **mine** |  88.50 % |"
+    ranked = MADRY.ranked([Entry(None, "mine", accuracy, own=True)])
+    assert [(line.rank, line.name) for line in ranked.entries] == expected
+    assert ranked.markdown.splitlines()[::3] == [
+        "| rank | attack   | accuracy |",
+        f"| {expected[1][0]:>4} | **mine** | {accuracy:>6.2f} % |",
+    ]
 
 
 def entry(name="PGD, 50 restarts", accuracy=0.88, **changes):
@@ -65,16 +48,16 @@ def entry(name="PGD, 50 restarts", accuracy=0.88, **changes):
 
 
 def lines(folder):
-    """Lines of the living board, for the networks that have entries."""
-    return {b.target: b.ranked() for b in boards.load_living(folder) if b.entries}
+    """Entries of the living board with their ranks, for the networks that have some."""
+    return {b.target: b.ranked().entries for b in boards.load_living(folder) if b.entries}
 
 
 def test_an_entry_is_read_as_it_was_written_and_stays(tmp_path):
     path, new = boards.insert(entry(), tmp_path)
     assert new
     assert path == tmp_path / "locuslab-own_mnist" / "pgd-50-restarts.json"
-    ((rank, line),) = lines(tmp_path)[OWN]
-    assert (rank, line.name, line.verified) == (1, "PGD, 50 restarts", entry())
+    assert lines(tmp_path)[OWN] == [Entry(1, "PGD, 50 restarts", 88.0, "this project")]
+    assert boards.verified(OWN, tmp_path) == [entry()]
     before = path.read_bytes()
     assert boards.insert(entry(date="2030-01-01"), tmp_path) == (path, False)
     assert path.read_bytes() == before
@@ -88,12 +71,12 @@ def test_equal_accuracies_share_a_rank_and_the_older_entry_comes_first(tmp_path)
         entry("best", 0.87),
         entry("elsewhere", 0.1, target="fmnist/surrogate", eps=0.2),
     ]:
-        boards.insert(made, tmp_path)
-    result = lines(tmp_path)
-    ranks = [(rank, line.name) for rank, line in result[OWN]]
+        boards.insert(made, tmp_path / "board")
+    result = lines(tmp_path / "board")
+    ranks = [(line.rank, line.name) for line in result[OWN]]
     assert ranks == [(1, "best"), (2, "older"), (2, "newer"), (4, "c")]
-    assert [line.name for _, line in result["fmnist/surrogate"]] == ["elsewhere"]
-    text = boards.living_markdown(boards.load_living(tmp_path))
+    assert [line.name for line in result["fmnist/surrogate"]] == ["elsewhere"]
+    text = boards.living_markdown(tmp_path / "board")
     assert text.index("best") < text.index("older") < text.index("newer") < text.index("| c ")
     assert text.count("  88.00 % |") == 2
     assert "(board/locuslab-own_mnist/best.json)" in text
@@ -140,14 +123,13 @@ def test_a_wrong_file_on_the_board_is_refused(change, message, tmp_path):
 
 
 def test_the_committed_board_is_current():
-    living = boards.load_living()
-    for board in living:
-        weights = checkpoints.sha256(targets.own_weights(board.target))
-        for line in board.entries:
-            assert line.verified.weights_sha256 == weights, line.name
-            assert line.verified.eps == targets.row(board.target).eps
-            assert line.verified.path(boards.FOLDER).exists()
-    assert boards.FOLDER.with_suffix(".md").read_text() == boards.living_markdown(living)
+    for target in boards.TARGETS:
+        weights = checkpoints.sha256(targets.own_weights(target))
+        for line in boards.verified(target):
+            assert line.weights_sha256 == weights, line.name
+            assert line.eps == targets.row(target).eps
+            assert line.path(boards.FOLDER).exists()
+    assert boards.FOLDER.with_suffix(".md").read_text() == boards.living_markdown()
 
 
 @pytest.fixture
@@ -174,11 +156,15 @@ def board(challenge, tmp_path):
     return board
 
 
-def test_an_array_is_ranked_and_entered(board, challenge, tmp_path):
-    assert "; rank 1 of 1 if entered" in board()
-    assert not (tmp_path / "b").exists()
-    assert "rank 1 of 1\nentered: " in board(WORDS)
-    made = json.loads((tmp_path / "b" / "locuslab-own_mnist" / "my-attack.json").read_text())
+def test_an_array_is_ranked_on_the_board_of_the_option_and_entered(board, challenge, tmp_path):
+    boards.insert(entry("Theirs", 0.0), tmp_path / "b")
+    path = tmp_path / "b" / "locuslab-own_mnist" / "my-attack.json"
+    text = board()
+    assert "; rank 2 of 2 if entered" in text
+    assert "Theirs" in text and "Adaptive DAA" not in text
+    assert not path.exists()
+    assert "rank 2 of 2\nentered: " in board(WORDS)
+    made = json.loads(path.read_text())
     verified = arrays.verify(challenge, tmp_path / "attack.npy")
     assert made["accuracy"] == pytest.approx(verified.accuracy)
     assert made["array_sha256"] == files.sha256(tmp_path / "attack.npy")
@@ -186,18 +172,10 @@ def test_an_array_is_ranked_and_entered(board, challenge, tmp_path):
     assert "My attack" in (tmp_path / "b.md").read_text()
     assert "already on the board" in board(WORDS)
     text = board()
-    assert "; rank 1 of 1, entered as 'My attack'" in text
+    assert "; rank 2 of 2, entered as 'My attack'" in text
     assert "A. Name" in text
     with pytest.raises(InputError, match="for another array; choose another name"):
         board(WORDS, shift=0.2)
-
-
-def test_an_array_is_ranked_on_the_board_of_the_option(board, tmp_path):
-    boards.insert(entry("Theirs", 0.0), tmp_path / "b")
-    text = board()
-    assert "; rank 2 of 2 if entered" in text
-    assert "Theirs" in text
-    assert "Adaptive DAA" not in text
 
 
 def test_an_array_outside_the_ball_is_not_entered(board, tmp_path):
@@ -225,7 +203,7 @@ def test_without_an_array_all_boards_are_shown(capsys, tmp_path):
     submit.main(["board", "--board", str(tmp_path)])
     out = capsys.readouterr().out
     assert "|    1 | Guided Local Attack" in out
-    assert "EWR-PGD" in out
+    assert "EWR-PGD" in out and "README.md, read 2026-10." in out
     assert "# The living board" in out
 
 
@@ -240,26 +218,25 @@ def test_an_array_for_madrylabs_network_is_ranked_on_its_board(challenge, tmp_pa
 
 
 def test_only_complete_runs_on_the_boards_network_are_ranked(folder, change):
-    for path in folder.glob("*-*.json"):
-        change(path, target="madry_mnist/secret", weights="surrogate")
-    assert boards.own_entries([load(folder)]) == []
-    for path in folder.glob("*-*.json"):
-        change(path, weights="original", images=9_999)
+    change(folder, target="madry_mnist/secret", weights="surrogate")
+    assert boards.own_entries([load(folder)], "madry_mnist/secret") == []
+    change(folder, weights="original", images=9_999)
     change(folder / "dgf-xent.json", images=10_000, robust_accuracy=[0.8801] * 10)
     change(folder / "pgd-xent.json", images=10_000, weights="third-party")
-    mnist, cifar10 = boards.on_page([load(folder)], True)
+    loaded = load(folder)
+    mnist, cifar10 = boards.on_page([loaded])
     (own,) = [entry for entry in mnist.entries if entry.own]
-    assert own == page.Entry(2, "DAA-DGF (this project)", pytest.approx(88.01), own=True)
-    vacant = page.Entry(None, "this project: no run on madry_cifar10/secret", None, own=True)
+    assert own == Entry(2, "DAA-DGF (this project)", pytest.approx(88.01), own=True)
+    vacant = Entry(None, "this project: no run on madry_cifar10/secret", math.nan, own=True)
     assert [entry for entry in cifar10.entries if entry.own] == [vacant]
-    assert boards.on_page([load(folder)], False) == [mnist]
+    assert boards.on_page([ResultSet(loaded.records, folder=folder)]) == [mnist]
 
 
 def test_the_living_board_is_shown_if_it_has_entries(folder):
-    before = boards.on_page([load(folder)], True)
+    loaded = load(folder)
+    before = boards.on_page([loaded])
     boards.insert(entry("A strong attack", 0.8123), folder.parent / "board")
-    living, *others = boards.on_page([load(folder)], True)
-    assert living.entries == [
-        page.Entry(1, "A strong attack", pytest.approx(81.23), "this project")
-    ]
-    assert others == before and boards.on_page([load(folder)], False) == []
+    living, *others = boards.on_page([loaded])
+    assert living.entries == [Entry(1, "A strong attack", pytest.approx(81.23), "this project")]
+    assert others == before
+    assert boards.on_page([ResultSet(loaded.records, folder=folder)]) == []

@@ -200,7 +200,6 @@ def checks(monkeypatch):
     ]
     result = iter(checks)
     monkeypatch.setattr(arrays, "verify", lambda *_: next(result))
-    return checks
 
 
 @pytest.fixture
@@ -236,5 +235,5 @@ def test_the_radius_of_a_challenge_is_the_targets_or_an_option():
     for wrong in (0, np.nan, 8):
         with pytest.raises(InputError, match="eps: expected 0 < eps <= 1, "):
             submission.load_challenge("tiny/cnn", images=3, eps=wrong)
-    with pytest.raises(InputError, match="a submission is an L-infinity attack, the norm is l2"):
+    with pytest.raises(InputError, match="norm: expected linf for a submission, got 'l2'"):
         submission.load_challenge("locuslab/own_mnist_l2", images=3)

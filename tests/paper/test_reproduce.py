@@ -118,13 +118,13 @@ def test_the_time_limit_ends_the_run_after_a_unit(options, units, monkeypatch):
 def job(config: str, network: SimpleNamespace, restarts: int = 2) -> reproduce.Job:
     experiment = claims.load("first").model_copy(update={"restarts": restarts})
     task = SimpleNamespace(entry=SimpleNamespace(config=config), experiment=experiment, missing="")
-    ids = {row.name: f"{network.reference} {row.name}" for row in experiment.rows}
+    ids = {row.name: f"{network.target.name} {row.name}" for row in experiment.rows}
     return reproduce.Job(task, network, Path(), ids, dict.fromkeys(ids, 0))
 
 
 def network(name: str, images: int = 40, ms: float = 1.0) -> SimpleNamespace:
-    check = SimpleNamespace(ms_per_image=ms)
-    return SimpleNamespace(reference=name, data=range(images), check=check)
+    target, check = SimpleNamespace(name=name), SimpleNamespace(ms_per_image=ms)
+    return SimpleNamespace(target=target, data=range(images), check=check)
 
 
 def test_shared_units_are_counted_once(options):
@@ -148,4 +148,4 @@ def test_cheap_networks_come_first_and_those_without_printed_numbers_last(ms, or
     jobs = [job("first", many), job("unprinted", silent), job("second", few)]
     rounds = list(reproduce._rounds(jobs))
     assert [turn for turn, _ in rounds] == [1, 1, 1, 2, 2, 2]
-    assert [job.network.reference for _, job in rounds[:3]] == order
+    assert [job.network.target.name for _, job in rounds[:3]] == order

@@ -2,39 +2,30 @@ import pytest
 
 from daa import InputError
 from daa.reports import autoattack
-from daa.reports.autoattack import Course, Point, Race
+from daa.reports.autoattack import Course, Point
 from daa.runs.config import RESULTS
 
+FOLDER = RESULTS / "equal_budget"
+RACES = autoattack.load(FOLDER)
 
-def course(*points, seed=0):
+
+def course(*points):
     """A course through (accuracy, gradients, seconds); processor time is twice the time."""
     made = [
         Point(attack=f"unit {k}", accuracy=a, gradients=g, seconds=s, cpu_seconds=2 * s)
         for k, (a, g, s) in enumerate(points)
     ]
-    return Course(seed=seed, points=tuple(made))
-
-
-def race(*adaptive):
-    return Race(
-        **{"target": "folder/name", "weights": "own", "data": "mnist/test", "device": "CPU"},
-        **dict.fromkeys(("weights_sha256", "data_sha256", "git_commit")),
-        **{"images": 1000, "eps": 0.3, "cores": 2, "clean_accuracy": 0.99, "versions": {}},
-        autoattack=course((0.88, 100, 10), (0.85, 5000, 100)),
-        adaptive=adaptive,
-    )
-
-
-FAST = course((0.9, 10, 1), (0.852, 25, 4), (0.85, 50, 8), (0.84, 150, 20))
-SLOW = course((0.9, 10, 1), (0.853, 25, 4), (0.849, 50, 5), seed=1)
+    return Course(seed=0, points=tuple(made))
 
 
 def test_both_attacks_are_charged_until_they_first_reach_a_level():
-    never = course((0.9, 10, 1), (0.8521, 40, 20), seed=2)
+    fast = course((0.9, 10, 1), (0.852, 25, 4), (0.85, 50, 8), (0.84, 150, 20))
+    slow = course((0.9, 10, 1), (0.853, 25, 4), (0.849, 50, 5))
+    never = course((0.9, 10, 1), (0.8521, 40, 20))
     early = course((0.851, 500, 10), (0.85, 5000, 100))
-    both = race(FAST, SLOW, never).model_copy(update={"autoattack": early})
+    attacks = {"autoattack": early, "adaptive": (fast, slow, never)}
     final, *_ = autoattack.LEVELS
-    assert autoattack.levels(both) == [
+    assert autoattack.levels(RACES[0].model_copy(update=attacks)) == [
         [final, "85.00", "200.0", "16.0, 10.0, -", "12, 20, -", "100, 100, -"],
         ["+ 0.2", "85.20", "20.0", "8.0, 10.0, -", "2, 2, -", "20, 10, -"],
         ["+ 0.5", "85.50", "20.0", "8.0, 8.0, 40.0", "2, 2, 0", "20, 20, 12"],
@@ -43,10 +34,8 @@ def test_both_attacks_are_charged_until_they_first_reach_a_level():
 
 
 def test_a_committed_table_is_that_of_its_races():
-    folder = RESULTS / "equal_budget"
-    races = autoattack.load(folder)
-    assert autoattack.markdown(races) == (folder / "autoattack.md").read_text()
-    two = races[0].model_copy(update={"autoattack_commit": "unknown"})
+    assert autoattack.markdown(RACES) == (FOLDER / "autoattack.md").read_text()
+    two = RACES[0].model_copy(update={"autoattack_commit": "unknown"})
     assert autoattack.about(two).endswith("one attack after the other in two processes.")
 
 

@@ -18,13 +18,10 @@ X = np.array([1.0, 2.0, 4.0])
 LINE = Line("a <b> & c", "blue", X, np.array([9.0, 8.123456, np.nan]), marker="o")
 BAND = Line("band", "wine", X, X + 1, X, X + 2, dash="--", step=True)
 PLOT = Plot("title", "x", "y", (LINE, BAND), log=True, ticks=((1, "1"), (4, "4\nbelow")))
-FIGURE1 = RESULTS / "figure1-locuslab-fast_pgd_mnist"
+FIGURE1, FIGURE2 = (RESULTS / f"figure{k}-locuslab-fast_pgd_mnist" for k in (1, 2))
 
 
-NAMES = ("figure1-locuslab-fast_pgd_mnist", "figure2-locuslab-fast_pgd_mnist", "robust_mnist")
-
-
-@pytest.mark.parametrize("name", [*NAMES, "equal_budget"])
+@pytest.mark.parametrize("name", [FIGURE1.name, FIGURE2.name, "robust_mnist", "equal_budget"])
 def test_the_script_draws_the_committed_figures(name, tmp_path, capsys, same_matplotlib):
     script.main([str(RESULTS / name), "--out", str(tmp_path)])
     printed, files = capsys.readouterr().out, sorted((tmp_path / name).iterdir())
@@ -54,8 +51,7 @@ def test_a_sweep_of_attacks_with_a_budget_shows_the_accuracies_at_the_end():
 
 
 def test_one_restart_each_is_nothing_to_draw(folder, change, capsys):
-    for path in folder.glob("*-*.json"):
-        change(path, restarts=1, robust_accuracy=[0.9], accuracy_per_restart=[0.9])
+    change(folder, restarts=1, robust_accuracy=[0.9], accuracy_per_restart=[0.9])
     script.main([str(folder)])
     assert "nothing to draw" in capsys.readouterr().out
 
@@ -73,7 +69,6 @@ def test_images_of_each_kind_are_next_to_their_changes():
     axes = np.reshape(figure.axes, (2, 7))
     assert not any(gap.images for gap in axes[:, 3])
     axes = np.delete(axes, 3, axis=1).reshape(2, 2, 3)  # kind, image, version
-    assert figure.get_size_inches() == pytest.approx((3.72, 2.4))
     assert not any(axis.axison for axis in axes.flat)
     for row, picked in zip(axes, ([0, 2], [1]), strict=True):
         for image, line in zip(picked, row, strict=False):

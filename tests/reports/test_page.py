@@ -18,26 +18,9 @@ def html(folder):
 
     def html(of=folder):
         loaded = [load(of)]
-        made = boards.on_page(loaded, page.of_paper(loaded))
-        return page.html(loaded, folder.parent, made)
+        return page.html(loaded, folder.parent, boards.on_page(loaded))
 
     return html
-
-
-@pytest.fixture
-def records(folder, change):
-    """Changes fields of all records of the folder."""
-
-    def records(of=folder, **values):
-        for path in of.glob("*-*.json"):
-            change(path, **values)
-
-    return records
-
-
-@pytest.fixture(scope="module")
-def budgets():
-    return load(RESULTS / "equal_budget")
 
 
 def test_the_committed_page_is_that_of_the_records(monkeypatch):
@@ -46,7 +29,7 @@ def test_the_committed_page_is_that_of_the_records(monkeypatch):
     monkeypatch.setattr(style, "inline", lambda *_: "<svg></svg>\n")
     folders = [folder for folder in results.folders() if folder.name != "quickstart"]
     loaded = page.in_order(map(load, folders))
-    made = boards.on_page(loaded, True)
+    made = boards.on_page(loaded)
     assert page.markdown(loaded, RESULTS, made) == (RESULTS / "README.md").read_text()
     expected = (RESULTS / "index.html").read_text()
     html = page.html(loaded, RESULTS, made)
@@ -65,15 +48,15 @@ def test_links_of_a_page_lead_from_where_it_lies_to_the_records(folder, tmp_path
     assert 'href="./dgf-cw.json"' in (folder / "index.html").read_text()
 
 
-def test_the_page_says_how_to_read_it_and_where_the_weights_are_from(html, records):
+def test_the_page_says_how_to_read_it_and_where_the_weights_are_from(folder, change, html):
     text = " ".join(html().split())
     assert "An adversarial attack changes the pixels of an image by at most a small amount" in text
     assert "10 runs against 1 image classifiers" in text and "Lower is a stronger attack." in text
     assert "The paper's own weights are not available" in text
     assert "Measured on a stand-in" not in text
-    records(weights="surrogate")
+    change(folder, weights="surrogate")
     assert "Measured on a stand-in" in html()
-    records(weights="original")
+    change(folder, weights="original")
     assert "The paper's own weights are not available" not in html()
 
 
@@ -89,11 +72,6 @@ def test_the_page_links_the_report_on_the_paper(folder):
     assert link in (root / "index.html").read_text()
     line = "- [Report with stand-ins for missing weights](paper_surrogates/report.md)"
     assert line in (root / "README.md").read_text()
-
-
-def test_no_folder_to_show_is_a_mistake():
-    with pytest.raises(InputError, match="page: expected a folder of results to show, got None"):
-        page.write([])
 
 
 def test_the_page_loads_nothing_and_inverts_no_image(html):
@@ -118,7 +96,7 @@ def test_a_missing_row_has_no_link_and_a_title_is_text(folder, change, html):
     assert "&lt;script&gt;alert(" in text and "&amp; more" in text
 
 
-def test_a_page_about_other_experiments_does_not_mention_the_paper(folder, change, html, records):
+def test_a_page_about_other_experiments_does_not_mention_the_paper(folder, change, html):
     own = folder.rename(folder.with_name("mine"))
     change(own / EXPERIMENT, title="My networks", group="My section")
     text = html(own)
@@ -126,12 +104,13 @@ def test_a_page_about_other_experiments_does_not_mention_the_paper(folder, chang
     assert "DAA-DGF lowers the accuracy of locuslab/fast_pgd_mnist to <b>86.40" in text
     for words in ("paper's own weights", "MadryLab", "Leaderboards"):
         assert words not in text
-    records(own, target="madry_mnist/secret", weights="original")
+    change(own, target="madry_mnist/secret", weights="original")
     text = html(own)
     assert "MNIST, eps 0.3" in text and "CIFAR10, eps 8" not in text
 
 
-def test_experiments_are_in_sections_by_their_group(budgets):
+def test_experiments_are_in_sections_by_their_group():
+    budgets = load(RESULTS / "equal_budget")
     groups = ["The paper's figures", "Mine", "", "Equal budgets", "Choices and precision"]
     experiments = [budgets.experiment.model_copy(update={"group": group}) for group in groups]
     made = [ResultSet(budgets.records, experiment=experiment) for experiment in experiments]

@@ -32,8 +32,7 @@ def test_committed_tables_are_those_of_the_records(all_committed, tmp_path, caps
 def test_an_experiment_with_the_name_of_a_packaged_one_has_all_reports(folder, change):
     mine = folder.rename(folder.with_name("table1"))
     change(mine / config.EXPERIMENT, name="table1", group="", title="Mine")
-    for path in mine.glob("*-*.json"):
-        change(path, experiment="table1", config="table1", title="Mine")
+    change(mine, experiment="table1", config="table1", title="Mine")
     text = publish(mine)
     assert "| DAA-DGF " in text
     assert text.endswith("10 records, table.md, table.csv, table.tex, restarts.png")
@@ -57,8 +56,7 @@ def test_the_papers_values_are_those_of_the_experiment(folder, change):
     assert set(column(loaded, "paper top-5").values()) == {"98.00"}
     worst = float(column(loaded, "worst case")["dgf-cw"])
     assert column(loaded, "difference")["dgf-cw"] == f"{worst - 88:+.2f}"
-    for path in folder.glob("*-*.json"):
-        change(path, weights="surrogate", top5_accuracy=0.987)
+    change(folder, weights="surrogate", top5_accuracy=0.987)
     loaded = load(folder, experiment)
     assert set(column(loaded, "paper").values()) == {"88.00"}
     assert set(column(loaded, "top-5").values()) == {"98.70"}
