@@ -79,6 +79,18 @@ def test_a_final_softmax_or_sigmoid_is_removed(end):
     np.testing.assert_array_equal(native(model), before)  # the model still has its end
 
 
+def test_the_attack_uses_the_logarithm_of_an_average_of_softmaxes(tmp_path):
+    inputs = keras.Input(SHAPE)
+    heads = [layers.Dense(CLASSES, activation="softmax") for _ in range(2)]
+    flat = layers.Flatten()(inputs)
+    model = keras.Model(inputs, layers.Average()([head(flat) for head in heads]))
+    model.export(tmp_path)
+    expected = np.log(model(X).numpy())
+    for target in (Target.from_keras(model), Target.from_saved_model(tmp_path)):
+        assert codes(target) == ["softmax-logarithm"]
+        np.testing.assert_allclose(predict(target, X), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_file_gives_the_model_with_the_hash_of_the_file(tmp_path):
     model = network("dense")
     model.compile("adam", "sparse_categorical_crossentropy")
@@ -109,6 +121,17 @@ def test_inputs_of_another_layout(shape):
     expected = model(np.moveaxis(x, -1, 1).reshape(8, *shape)).numpy()
     np.testing.assert_allclose(predict(target, x), expected, rtol=1e-5, atol=1e-6)
     assert Target.from_keras(any_size(), image_shape=(9, 7, 3)).image_shape == (9, 7, 3)
+
+
+def test_several_outputs():
+    inputs = keras.Input(SHAPE)
+    flat = layers.Flatten()(inputs)
+    heads = {"logits": layers.Dense(CLASSES)(flat), "box": layers.Dense(7)(flat)}
+    model = keras.Model(inputs, heads)
+    assert Target.from_keras(model).classes == CLASSES
+    assert Target.from_keras(model, output="box").classes == 7
+    with pytest.raises(InputError, match="output: expected one of logits, box, got 'other'"):
+        Target.from_keras(model, output="other", name="mine")
 
 
 @pytest.mark.parametrize("end", ["none", "dense", "twice"])
