@@ -18,7 +18,7 @@ from daa.attacks.attack import Attack
 from daa.attacks.ball import bounds
 from daa.attacks.losses import xent
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.errors import InputError
+from daa.plugins.shared import missing
 from daa.target import Precision, Target, gradient_of
 from daa.tensorflow import tf
 
@@ -174,7 +174,7 @@ def _foolbox(attacked: Target, x: np.ndarray, y: np.ndarray, steps: int) -> Call
     try:
         import foolbox
     except ImportError:
-        raise InputError("foolbox is not installed; run `pip install foolbox`") from None
+        raise missing("benchmark", "foolbox") from None
     model = foolbox.TensorFlowModel(tf.function(attacked.__call__), bounds=(0, 1))
     attack = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=steps, random_start=True)
 
@@ -192,9 +192,7 @@ def _art(attacked: Target, x: np.ndarray, y: np.ndarray, steps: int) -> Callable
             from art.attacks.evasion import ProjectedGradientDescent
             from art.estimators.classification import TensorFlowV2Classifier
     except ImportError:
-        raise InputError(
-            "ART is not installed; run `pip install adversarial-robustness-toolbox`"
-        ) from None
+        raise missing("benchmark", "adversarial-robustness-toolbox") from None
     compiled = tf.function(attacked.__call__)
     classifier = TensorFlowV2Classifier(
         model=lambda images, training=False: compiled(images),
