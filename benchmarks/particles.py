@@ -4,8 +4,6 @@ Left: three particles and their moves under both signs. Right: background pixels
 the released sign. `python -m benchmarks.particles` draws the figure.
 """
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +15,7 @@ from daa.reports.examples import Examples
 from daa.runs import config
 
 FOLDER = config.RESULTS / "figure1-locuslab-fast_pgd_mnist"
+FIGURE = config.FOLDER.parent / "docs" / "particles.png"
 PLACES = (0.0, 0.3, 1.0)
 C = 1.1
 EPS = 0.3
@@ -95,12 +94,7 @@ def _histogram(axis: Axes, shown: Examples) -> None:
     axis.set_title(title, fontsize=9)
 
 
-def write(folder: Path, docs: Path) -> Path:
-    """Writes particles.png and particles.svg to `docs`; `folder` has the results of Figure 1."""
-    shown = examples.load(folder)
-    assert shown is not None, folder
-    return style.save(draw(shown), docs / "particles.png")
-
-
 if __name__ == "__main__":
-    print(write(FOLDER, config.FOLDER.parent / "docs"))
+    shown = examples.load(FOLDER)
+    assert shown is not None, FOLDER
+    print(style.save(draw(shown), FIGURE))
