@@ -7,11 +7,8 @@ import tiny
 
 import daa
 
-BUDGET, EPS = 20, 48.0  # in pixel values
+BUDGET, RADII = 20, {"linf": 48.0, "l2": 255.0}  # in pixel values
 METHODS = ["adaptive", "pgd", "blob", "pgd l2"]
-RADII = {"linf": EPS, "l2": 255.0}
-
-
 NETWORK = tiny.load_target("cnn").network
 
 
