@@ -109,8 +109,3 @@ def test_reports_run_no_tensorflow(folder, tmp_path):
     for command in ("tables", "figures", "page"):
         code += f"assert main([{command!r}, {str(folder)!r}, '--out', {str(tmp_path)!r}]) == 0\n"
     assert "tensorflow" not in loaded_after(code)
-
-
-def test_scripts_are_thin():
-    for path in (ROOT / "scripts").glob("*.py"):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 5, path
