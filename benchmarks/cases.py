@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
@@ -18,6 +18,7 @@ from daa.attacks.attack import Attack
 from daa.attacks.ball import bounds
 from daa.attacks.losses import xent
 from daa.attacks.methods import METHODS, AttackConfig
+from daa.evaluation.device_check import recorded_steps
 from daa.plugins.shared import missing
 from daa.target import Precision, Target, gradient_of
 from daa.tensorflow import tf
@@ -64,9 +65,8 @@ def steps_of(name: str, batch_size: int, steps: int) -> Cases:
     def gradients() -> tf.Tensor:
         g = tf.zeros_like(x)
         for _ in tf.range(steps):
-            g = gradient(
-                x + 1e-12 * g
-            )  # a dependence, so that TensorFlow runs the gradients in sequence
+            # Each gradient depends on the last one, so that TensorFlow runs them in sequence.
+            g = gradient(x + 1e-12 * g)
         return g
 
     runs: Cases = {"gradient": gradients}
@@ -92,16 +92,9 @@ def steps_of(name: str, batch_size: int, steps: int) -> Cases:
 
 
 def _inner_loop(attack: Attack, images: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
-    """Records the arguments of the inner loop of an attack; returns a call that repeats it."""
-    inner_loop, seen = attack.inner_loop, []
-
-    def recorded(*arguments: Any) -> Any:
-        seen.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
-        return inner_loop(*arguments)
-
-    attack.inner_loop = recorded
-    attack(images, labels)
-    return lambda: inner_loop(*seen[0])[0]
+    """A call that repeats the steps of the first minibatch of an attack."""
+    steps, arguments = recorded_steps(attack, images, labels)
+    return lambda: steps(*arguments)[0]
 
 
 def released_blob(
