@@ -1,6 +1,6 @@
 """What each part of Adaptive DAA brings: the attack with one part changed at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -92,8 +92,7 @@ def measure(
     norm: str = "linf",
     marks: Sequence[float] = (12, 25, 60),
     seeds: Sequence[int] = (0, 1, 2),
-    on_row: Callable[[dict[str, Any]], None] = lambda row: None,
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """Robust accuracy after some numbers of gradients per image, mean over the seeds.
 
     Args:
@@ -102,20 +101,16 @@ def measure(
         changes: names of `CHANGES`.
         marks: numbers of gradients per image.
         seeds: of the attacks.
-        on_row: called with each row.
 
-    Returns:
+    Yields:
         A row for each change: its name, the accuracies in percent, and their spread at the last
         mark.
     """
-    rows = []
     for name in changes:
         jobs = [job(eps, marks[-1], name, seed, norm) for seed in seeds]
         curves = np.array([curve(target, data, each, marks) for each in jobs])
         mean = dict(zip(map(str, marks), curves.mean(axis=0).round(2).tolist(), strict=True))
-        rows.append({"change": name, **mean, "spread": round(float(np.ptp(curves[:, -1])), 2)})
-        on_row(rows[-1])
-    return rows
+        yield {"change": name, **mean, "spread": round(float(np.ptp(curves[:, -1])), 2)}
 
 
 def curve(target: Target, data: Dataset, job: Job, marks: Sequence[float]) -> list[float]:
@@ -142,14 +137,10 @@ def main(arguments: list[str] | None = None) -> None:
     target = targets.load_target(args.target, model_dir=args.model_dir)
     data = targets.load_dataset(args.target, data_dir=args.data_dir, images=args.images)
     usual = targets.row(args.target)
-    rows = measure(
-        target,
-        data,
-        usual.eps,
-        args.only or list(CHANGES),
-        norm=usual.norm,
-        on_row=lambda row: print(*row.values(), sep="  ", flush=True),
-    )
+    rows = []
+    for row in measure(target, data, usual.eps, args.only or list(CHANGES), norm=usual.norm):
+        print(*row.values(), sep="  ", flush=True)
+        rows.append(row)
     content = {
         "target": args.target,
         "weights": target.provenance,

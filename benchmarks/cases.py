@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
@@ -18,7 +18,8 @@ from daa.attacks.attack import Attack
 from daa.attacks.ball import bounds
 from daa.attacks.losses import xent
 from daa.attacks.methods import METHODS, AttackConfig
-from daa.errors import InputError
+from daa.evaluation.device_check import recorded_steps
+from daa.plugins.shared import missing
 from daa.target import Precision, Target, gradient_of
 from daa.tensorflow import tf
 
@@ -64,9 +65,8 @@ def steps_of(name: str, batch_size: int, steps: int) -> Cases:
     def gradients() -> tf.Tensor:
         g = tf.zeros_like(x)
         for _ in tf.range(steps):
-            g = gradient(
-                x + 1e-12 * g
-            )  # a dependence, so that TensorFlow runs the gradients in sequence
+            # Each gradient depends on the last one, so that TensorFlow runs them in sequence.
+            g = gradient(x + 1e-12 * g)
         return g
 
     runs: Cases = {"gradient": gradients}
@@ -92,16 +92,9 @@ def steps_of(name: str, batch_size: int, steps: int) -> Cases:
 
 
 def _inner_loop(attack: Attack, images: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
-    """Records the arguments of the inner loop of an attack; returns a call that repeats it."""
-    inner_loop, seen = attack.inner_loop, []
-
-    def recorded(*arguments: Any) -> Any:
-        seen.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
-        return inner_loop(*arguments)
-
-    attack.inner_loop = recorded
-    attack(images, labels)
-    return lambda: inner_loop(*seen[0])[0]
+    """A call that repeats the steps of the first minibatch of an attack."""
+    steps, arguments = recorded_steps(attack, images, labels)
+    return lambda: steps(*arguments)[0]
 
 
 def released_blob(
@@ -174,7 +167,7 @@ def _foolbox(attacked: Target, x: np.ndarray, y: np.ndarray, steps: int) -> Call
     try:
         import foolbox
     except ImportError:
-        raise InputError("foolbox is not installed; run `pip install foolbox`") from None
+        raise missing("benchmark", "foolbox") from None
     model = foolbox.TensorFlowModel(tf.function(attacked.__call__), bounds=(0, 1))
     attack = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=steps, random_start=True)
 
@@ -192,9 +185,7 @@ def _art(attacked: Target, x: np.ndarray, y: np.ndarray, steps: int) -> Callable
             from art.attacks.evasion import ProjectedGradientDescent
             from art.estimators.classification import TensorFlowV2Classifier
     except ImportError:
-        raise InputError(
-            "ART is not installed; run `pip install adversarial-robustness-toolbox`"
-        ) from None
+        raise missing("benchmark", "adversarial-robustness-toolbox") from None
     compiled = tf.function(attacked.__call__)
     classifier = TensorFlowV2Classifier(
         model=lambda images, training=False: compiled(images),

@@ -97,20 +97,11 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
         for name, colour in zip(names, COLOURS, strict=False):
             own = [(row["predicted"], row["seen"]) for row in rows if row["target"] == name]
             predicted, seen = zip(*own, strict=True)
-            axis.plot(
-                predicted,
-                seen,
-                "o",
-                markersize=4,
-                color=style.light(colour),
-                label=name,
-            )
+            axis.plot(predicted, seen, "o", markersize=4, color=style.light(colour), label=name)
         axis.set_xscale("symlog", linthresh=1)
         axis.set_yscale("symlog", linthresh=1)
-        axis.set_xlim(0, 100)
-        axis.set_ylim(-0.2, 300)
-        axis.set_xlabel("predicted number of further broken images")
-        axis.set_ylabel("broken with twice the gradients")
+        axis.set(xlim=(0, 100), xlabel="predicted number of further broken images")
+        axis.set(ylim=(-0.2, 300), ylabel="broken with twice the gradients")
         figure.legend(loc="outside right upper", frameon=False, fontsize=style.SMALL)
         return figure
 

@@ -42,6 +42,8 @@ from cosmic_ray.plugins import get_operator
 from tqdm import tqdm
 
 from daa.cli.options import positive
+from daa.runs import provenance
+from daa.runs.records import write_json
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("attacks", "runs", "reports", "leaderboard")
@@ -76,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--jobs", type=positive, default=2, help="mutants at the same time")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutants.json")
     args = parser.parse_args(arguments)
-    commit = _git("rev-parse", "HEAD")
+    commit = provenance.git_commit()
     content: dict[str, Any] = {"commit": commit, "seed": args.seed, "seconds": {}, "mutants": []}
     if args.out.exists():
         old = json.loads(args.out.read_text(encoding="utf-8"))
@@ -92,15 +94,15 @@ def main(arguments: list[str] | None = None) -> None:
             clones.put(Path(folder, str(k)))
         files = sorted({file for mutant in left for file in tests_of(mutant["module"])})
         unknown = [file for file in files if file not in content["seconds"]]
-        times = pool.map(lambda file: (file, baseline(file, clones)), unknown)
-        for file, seconds in tqdm(times, total=len(unknown), desc="tests without mutants"):
-            content["seconds"][file] = seconds
-            _save(args.out, content)
+        times = pool.map(lambda file: (file, *_run(clones, [file], 600)), unknown)
+        for file, failure, seconds in tqdm(times, total=len(unknown), desc="tests without mutants"):
+            content["seconds"][file] = None if failure else seconds
+            write_json(args.out, content)
         seconds_of = content["seconds"]
         results = pool.map(lambda mutant: judge(mutant, seconds_of, clones), left)
         for mutant in tqdm(results, total=len(left), desc="mutants"):
             content["mutants"].append(mutant)
-            _save(args.out, content)
+            write_json(args.out, content)
     print(report(content))
 
 
@@ -164,33 +166,12 @@ class _Observable(ast.NodeTransformer):
 def tests_of(module: str) -> dict[str, int]:
     """Ranks of the test files of a module's package: with its name, with an import, others."""
     _, package, name = module.split(".")
+    imported = re.compile(rf"daa\.{package}(\.| import (\([^)]*|.*))\b{name}\b")
     ranks = {}
     for file in sorted((ROOT / "tests" / package).glob("test_*.py")):
-        near = _imports(file, package, name)
+        near = imported.search(file.read_text(encoding="utf-8"))
         ranks[str(file.relative_to(ROOT))] = 0 if name in file.stem else 1 if near else 2
     return ranks
-
-
-def _imports(file: Path, package: str, name: str) -> bool:
-    text = file.read_text(encoding="utf-8")
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom):
-            names = {alias.name for alias in node.names}
-            if node.module == f"daa.{package}.{name}" or (
-                node.module == f"daa.{package}" and name in names
-            ):
-                return True
-    return f"daa.{package}.{name}" in text
-
-
-def baseline(file: str, clones: queue.Queue[Path]) -> float | None:
-    """Seconds of a test file without mutants; None if it fails or exceeds ten minutes."""
-    clone = clones.get()
-    try:
-        failure, seconds = _run(clone, [file], 600)
-        return None if failure else seconds
-    finally:
-        clones.put(clone)
 
 
 def judge(
@@ -204,29 +185,30 @@ def judge(
     for file in sorted(usable, key=lambda file: (ranks[file], usable[file])):
         if not files or total + usable[file] <= SECONDS:
             files, total = [*files, file], total + usable[file]
-    clone, begin, killed = clones.get(), time.perf_counter(), None
-    path = clone / Path(*mutant["module"].split(".")).with_suffix(".py")
-    original = path.read_text(encoding="utf-8")
-    try:
-        path.write_text(mutant["source"], encoding="utf-8")
-        killed = _run(clone, files, SLOWER * total + 10)[0] if files else None
-    finally:
-        path.write_text(original, encoding="utf-8")
-        clones.put(clone)
+    begin = time.perf_counter()
+    killed = _run(clones, files, SLOWER * total + 10, mutant)[0] if files else None
     result = {key: mutant[key] for key in ("name", "module", "diff")}
     taken = round(time.perf_counter() - begin, 1)
     return {**result, "tested": bool(files), "killed_by": killed, "seconds": taken}
 
 
-def _run(clone: Path, files: Sequence[str], limit: float) -> tuple[str | None, float | None]:
+def _run(
+    clones: queue.Queue[Path],
+    files: Sequence[str],
+    limit: float,
+    mutant: dict[str, Any] | None = None,
+) -> tuple[str | None, float | None]:
     """The first failed fast test of some files in a clone, or another failure; processor time."""
+    clone, folder = clones.get(), tempfile.mkdtemp()
     command = [sys.executable, "-c", PYTEST, "-x", "-q", "-m", "not slow and not real"]
     command += ["-p", "no:cacheprovider", "-p", "no:xdist", *files]
     threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     environment = {**os.environ, **dict.fromkeys(threads, "1"), "PYTHONPATH": str(clone)}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"  # mutants of one second share a time stamp
-    folder = tempfile.mkdtemp()
     try:
+        if mutant is not None:
+            path = clone / Path(*mutant["module"].split(".")).with_suffix(".py")
+            path.write_text(mutant["source"], encoding="utf-8")
         done = subprocess.run(
             [*command, "--basetemp", f"{folder}/tests"],
             cwd=clone,
@@ -239,6 +221,8 @@ def _run(clone: Path, files: Sequence[str], limit: float) -> tuple[str | None, f
     except subprocess.TimeoutExpired:
         return "time limit", None
     finally:
+        subprocess.run(["git", "checkout", "-q", "."], cwd=clone, check=True)
+        clones.put(clone)
         shutil.rmtree(folder, ignore_errors=True)
     if done.returncode in (0, 5):  # 5: all tests of the files are slow
         return None, round(float(done.stdout.split()[-1]), 1)
@@ -257,18 +241,6 @@ def report(content: dict[str, Any]) -> str:
     lines += [f"skipped, because they fail or are slow without a mutant: {', '.join(skipped)}"]
     lines += [f"{len(tested)} mutants, {rate:.0f} % killed; {untested} without usable tests"]
     return "\n".join(lines)
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def _save(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ Left: three particles and their moves under both signs. Right: background pixels
 the released sign. `python -m benchmarks.particles` draws the figure.
 """
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +15,7 @@ from daa.reports.examples import Examples
 from daa.runs import config
 
 FOLDER = config.RESULTS / "figure1-locuslab-fast_pgd_mnist"
+FIGURE = config.FOLDER.parent / "docs" / "particles.png"
 PLACES = (0.0, 0.3, 1.0)
 C = 1.1
 EPS = 0.3
@@ -28,14 +27,7 @@ _ROWS: tuple[tuple[Formula, str], ...] = (
 
 
 def directions_of(formula: Formula) -> np.ndarray:
-    """BLOB's direction for particles at `PLACES` whose loss has no gradient.
-
-    Args:
-        formula: "released" or "paper".
-
-    Returns:
-        [3].
-    """
+    """BLOB's direction for particles at `PLACES` whose loss has no gradient. [3]."""
     x = np.array(PLACES, np.float32).reshape(3, 1, 1, 1)
     moved: np.ndarray = directions.blob(x, np.zeros_like(x), c=C, formula=formula).numpy()
     return moved.ravel()
@@ -58,11 +50,7 @@ def backgrounds(shown: Examples) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw(shown: Examples) -> Figure:
-    """Three particles under both signs, and backgrounds of the shown images.
-
-    Args:
-        shown: images of Figure 1, attacked by PGD and by DAA-BLOB.
-    """
+    """Three particles under both signs, and backgrounds of the shown images of Figure 1."""
     with style.look():
         figure = Figure(figsize=(10, 2.8), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -79,19 +67,11 @@ def _particles(axis: Axes) -> None:
         for place, move in zip(PLACES, moves, strict=True):
             # Arrows stand above the line, or opposite ones would hide each other.
             start, end = (place, 0.12 - row), (place + 0.16 * move, 0.12 - row)
-            axis.annotate(
-                "",
-                xy=end,
-                xytext=start,
-                arrowprops={"arrowstyle": "->", "color": style.light("ink")},
-            )
+            arrow = {"arrowstyle": "->", "color": style.light("ink")}
+            axis.annotate("", xy=end, xytext=start, arrowprops=arrow)
             axis.text(place, -0.3 - row, f"{move:+.3f}", ha="center", fontsize=8)
         axis.text(-0.3, -row, name, ha="right", va="center", fontsize=9)
-    axis.set_xlim(-0.25, 1.15)
-    axis.set_ylim(-1.55, 0.55)
-    axis.set_yticks([])
-    axis.set_xlabel("x")
-    axis.set_frame_on(False)
+    axis.set(xlim=(-0.25, 1.15), xlabel="x", ylim=(-1.55, 0.55), yticks=[], frame_on=False)
     axis.set_title(f"BLOB's direction without any loss gradient, c = {C}", fontsize=9)
 
 
@@ -108,27 +88,13 @@ def _histogram(axis: Axes, shown: Examples) -> None:
             color=style.light(style.colour_of(method)),
             label=name,
         )
-    axis.set_xlabel("value of a background pixel (0 in the natural image)")
-    axis.set_ylabel("pixels")
+    axis.set(xlabel="value of a background pixel (0 in the natural image)", ylabel="pixels")
     axis.legend(frameon=False)
     title = f"Backgrounds of {uniform.sum()} of the {len(uniform)} digits of Figure 1"
     axis.set_title(title, fontsize=9)
 
 
-def write(folder: Path, docs: Path) -> Path:
-    """Writes particles.png and particles.svg.
-
-    Args:
-        folder: result folder of Figure 1.
-        docs: folder of the figure.
-
-    Returns:
-        The path of the PNG file.
-    """
-    shown = examples.load(folder)
-    assert shown is not None, folder
-    return style.save(draw(shown), docs / "particles.png")
-
-
 if __name__ == "__main__":
-    print(write(FOLDER, config.FOLDER.parent / "docs"))
+    shown = examples.load(FOLDER)
+    assert shown is not None, FOLDER
+    print(style.save(draw(shown), FIGURE))

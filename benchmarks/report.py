@@ -99,21 +99,16 @@ def markdown(content: dict[str, Any]) -> str:
 
 def _steps(tables: dict[str, Any], devices: dict[str, str]) -> list[str]:
     lines = ["## One step of a minibatch"]
-    header = ["a step of", "ms", "/ gradient", "/ PGD", "released / it"]
+    columns = {
+        "ms": "{milliseconds:.2f}",
+        "/ gradient": "{over_gradient:.3f}",
+        "/ PGD": "{over_pgd:.3f}",
+        "released / it": "{released_over_it:.2f}",
+    }
     for name, sizes in tables.items():
         for size, rows in sizes.items():
-            cells = [
-                [
-                    label,
-                    f"{row['milliseconds']:.2f}",
-                    f"{row['over_gradient']:.3f}",
-                    f"{row['over_pgd']:.3f}",
-                    f"{row['released_over_it']:.2f}",
-                ]
-                for label, row in rows.items()
-            ]
             about = f"{name}, batch {size}, {_rounds(rows)}, {devices[name]}:"
-            lines += ["", about, "", *_table(header, cells)]
+            lines += ["", about, "", *_table("a step of", columns, rows)]
     return lines
 
 
@@ -123,49 +118,44 @@ def _rounds(rows: dict[str, Any]) -> str:
 
 def _parts(rows: dict[str, Any], devices: dict[str, str]) -> list[str]:
     base = rows["nothing"]["milliseconds"]
-    cells = [
-        [name, f"{max(row['milliseconds'] - base, 0):.3f}"]
+    beyond = {
+        name: {"milliseconds": max(row["milliseconds"] - base, 0)}
         for name, row in rows.items()
         if name != "nothing"
-    ]
+    }
     return [
         "## Where the rest of a DAA step goes",
         "",
         f"Milliseconds for 200 particles of 784 pixels, less an empty loop, {_rounds(rows)}, "
         f"{devices['nothing']}:",
         "",
-        *_table(["part", "ms"], cells),
+        *_table("part", {"ms": "{milliseconds:.3f}"}, beyond),
     ]
 
 
 def _peers(tables: dict[str, Any], devices: dict[str, str]) -> list[str]:
     lines = ["## Peers", "", "Whole attacks of 200 images with a random start, float32:"]
+    columns = {
+        "images / s": "{images_per_second:.1f}",
+        "over the faster peer's PGD": "{over_faster_peer:.2f}",
+    }
     for name, rows in tables.items():
-        cells = [
-            [label, f"{row['images_per_second']:.1f}", f"{row['over_faster_peer']:.2f}"]
-            for label, row in rows.items()
-        ]
-        header = ["attack", "images / s", "over the faster peer's PGD"]
         about = f"{name}, {_rounds(rows)}, {devices[name]}:"
-        lines += ["", about, "", *_table(header, cells)]
+        lines += ["", about, "", *_table("attack", columns, rows)]
     return lines
 
 
 def _limit(tables: dict[str, Any], devices: dict[str, str]) -> list[str]:
-    header = ["network", "Mflop / image-step", "Gflop/s", "best product", "fraction", "on"]
-    cells = [
-        [
-            name,
-            f"{row['megaflops_per_image_step']:.2f}",
-            f"{row['gigaflops']:.1f}",
-            f"{row['best_product_gigaflops']:.1f}",
-            f"{row['fraction']:.2f}",
-            f"{devices[name]}, {row['rounds']} rounds",
-        ]
-        for name, row in tables.items()
-    ]
+    columns = {
+        "Mflop / image-step": "{megaflops_per_image_step:.2f}",
+        "Gflop/s": "{gigaflops:.1f}",
+        "best product": "{best_product_gigaflops:.1f}",
+        "fraction": "{fraction:.2f}",
+        "on": "{device}, {rounds} rounds",
+    }
+    rows = {name: row | {"device": devices[name]} for name, row in tables.items()}
     about = "PGD at batch 200 in float32, over the best matrix product of the same run (Gflop/s):"
-    return ["## Fraction of the machine's limit", "", about, "", *_table(header, cells)]
+    return ["## Fraction of the machine's limit", "", about, "", *_table("network", columns, rows)]
 
 
 def _growth(axes: dict[str, list[dict[str, Any]]], devices: dict[str, str]) -> list[str]:
@@ -174,30 +164,21 @@ def _growth(axes: dict[str, list[dict[str, Any]]], devices: dict[str, str]) -> l
         "",
         "DAA-BLOB, 10 steps on the small network; memory is the peak of a process of its own.",
     ]
+    columns = {"µs / image-step": "{microseconds_per_image_step:.1f}", "GB": "{gigabytes:.2f}"}
     for axis, points in axes.items():
-        cells = [
-            [
-                f"{point[axis]:,}",
-                f"{point['microseconds_per_image_step']:.1f}",
-                f"{point['gigabytes']:.2f}",
-            ]
-            for point in points
-        ]
-        lines += ["", f"On {devices[axis]}:", "", *_table([axis, "µs / image-step", "GB"], cells)]
+        rows = {f"{point[axis]:,}": point for point in points}
+        lines += ["", f"On {devices[axis]}:", "", *_table(axis, columns, rows)]
     return lines
 
 
-SECTIONS = {
-    "steps": _steps,
-    "parts": _parts,
-    "peers": _peers,
-    "limit": _limit,
-    "growth": _growth,
-}
+SECTIONS = {"steps": _steps, "parts": _parts, "peers": _peers, "limit": _limit, "growth": _growth}
 
 
-def _table(header: list[str], cells: list[list[str]]) -> list[str]:
-    return tabular.markdown(header, cells)
+def _table(first: str, columns: dict[str, str], rows: dict[str, dict[str, Any]]) -> list[str]:
+    """Lines of a table with the names of rows in its first column, and {header: format} after."""
+    forms = columns.values()
+    cells = [[name, *(form.format(**row) for form in forms)] for name, row in rows.items()]
+    return tabular.markdown([first, *columns], cells)
 
 
 def names(row: str) -> str:

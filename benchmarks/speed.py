@@ -3,8 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -26,18 +25,14 @@ from daa.tensorflow import tf
 
 @command
 def main(arguments: list[str] | None = None) -> None:
-    default = Options()
     parser = options.parser(__doc__, "benchmark --only steps --networks locuslab")
     parser.add_argument(
         "--only", nargs="+", choices=MEASUREMENTS, help="keep the other parts of --out"
     )
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=default.networks)
-    parser.add_argument(
-        "--batch-sizes", nargs="+", type=options.positive, default=default.batch_sizes
-    )
-    parser.add_argument(
-        "--repeats", type=options.positive, default=default.repeats, help="rounds (default 5)"
-    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    sizes = [100, 200, 1000]
+    parser.add_argument("--batch-sizes", nargs="+", type=options.positive, default=sizes)
+    parser.add_argument("--repeats", type=options.positive, default=5, help="rounds (default 5)")
     parser.add_argument("--out", type=Path, default=Path("results/benchmark.json"))
     parser.add_argument(
         "--peers", choices=["autoattack"], help="only compare Adaptive DAA with AutoAttack"
@@ -60,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     if args.keep_autoattack:
         raise InputError("--keep-autoattack: needs --peers autoattack")
     options.start_tensorflow()
-    print(benchmark(args.out, Options(args.networks, args.batch_sizes, args.repeats), args.only))
+    print(benchmark(args))
 
 
 def _race(args: argparse.Namespace) -> None:
@@ -85,51 +80,28 @@ def _race(args: argparse.Namespace) -> None:
     print(race.add(args.folder, result).read_text(encoding="utf-8"))
 
 
-@dataclass(frozen=True)
-class Options:
-    """Settings of the measurements.
-
-    Args:
-        networks: names of the networks.
-        batch_sizes: sizes of the minibatches.
-        repeats: rounds of each measurement.
-    """
-
-    networks: Sequence[str] = tuple(NETWORKS)
-    batch_sizes: Sequence[int] = (100, 200, 1000)
-    repeats: int = 5
-
-
-def benchmark(out: Path, settings: Options, only: Sequence[str] | None = None) -> str:
-    """Measures, and writes the JSON file, the tables and the figure.
-
-    Args:
-        out: the JSON file; tables and figure get the same name.
-        settings: settings of the measurements.
-        only: parts to measure; the file keeps its other parts. None measures every part.
-
-    Returns:
-        The tables.
+def benchmark(args: argparse.Namespace) -> str:
+    """Measures, and writes the JSON file, the tables and the figure; returns the tables.
 
     Raises:
-        InputError: `out` is not a benchmark's file, or tables of the same name exist without it;
-            other files are never overwritten.
+        InputError: `args.out` is not a benchmark's file, or tables of the same name exist without
+            it; other files are never overwritten.
     """
-    content = report.replaceable(out)
+    content = report.replaceable(args.out)
     about = {
         "device": device.name(),
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),
     }
-    content = content if only else {}
+    content = content if args.only else {}
     measured = content.setdefault("measured", {})
-    for part in only or MEASUREMENTS:
+    for part in args.only or MEASUREMENTS:
         # New networks or axes replace earlier measurements of the same name.
-        rows = MEASUREMENTS[part](settings)
+        rows = MEASUREMENTS[part](args)
         content[part] = content.get(part, {}) | rows
         measured[part] = measured.get(part, {}) | dict.fromkeys(rows, about)
-        records.write_json(out, {"schema": records.SCHEMA, **content})
-    return report.write(content, out)
+        records.write_json(args.out, {"schema": records.SCHEMA, **content})
+    return report.write(content, args.out)
 
 
 def measure(make: Callable[[], Cases], repeats: int, steps: int) -> dict[str, list[float]]:
@@ -159,13 +131,13 @@ def ratio(times: dict[str, list[float]], name: str, to: str) -> float:
     return round(median(a / b for a, b in zip(times[name], times[to], strict=True)), 3)
 
 
-def steps(settings: Options) -> dict[str, Any]:
+def steps(args: argparse.Namespace) -> dict[str, Any]:
     """Times of a step, and ratios to the bare gradient, PGD and the released recipe."""
     tables: dict[str, dict] = {}
-    for name in settings.networks:
-        for size in settings.batch_sizes:
+    for name in args.networks:
+        for size in args.batch_sizes:
             count = max(1, (2000 if name != "madry_cifar10" else 400) // max(size, 200))
-            times = measure(partial(steps_of, name, size, count), settings.repeats, count)
+            times = measure(partial(steps_of, name, size, count), args.repeats, count)
             rows = {
                 label: {
                     "rounds": len(values),
@@ -181,21 +153,21 @@ def steps(settings: Options) -> dict[str, Any]:
     return tables
 
 
-def parts(settings: Options) -> dict[str, Any]:
+def parts(args: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of the operations of a DAA step besides the gradient, at batch 200."""
-    times = measure(partial(parts_of, "madry_mnist", 200, 50), settings.repeats, 50)
+    times = measure(partial(parts_of, "madry_mnist", 200, 50), args.repeats, 50)
     return {
         name: {"rounds": len(values), "milliseconds": round(median(values), 4)}
         for name, values in times.items()
     }
 
 
-def peers(settings: Options) -> dict[str, Any]:
+def peers(args: argparse.Namespace) -> dict[str, Any]:
     """Images per second of complete attacks, and ratios to the faster library's PGD."""
     tables = {}
-    for name in settings.networks:
+    for name in args.networks:
         count = 40 if name != "madry_cifar10" else 10
-        times = measure(partial(attacks_of, name, 200, count), settings.repeats, count)
+        times = measure(partial(attacks_of, name, 200, count), args.repeats, count)
         faster = min((n for n in times if n.endswith("PGD")), key=lambda n: median(times[n]))
         tables[name] = {
             label: {
@@ -208,16 +180,16 @@ def peers(settings: Options) -> dict[str, Any]:
     return tables
 
 
-def limit(settings: Options) -> dict[str, Any]:
+def limit(args: argparse.Namespace) -> dict[str, Any]:
     """Operations per second of a PGD step divided by those of a matrix product."""
     tables = {}
-    for name in settings.networks:
+    for name in args.networks:
         step = steps_of(name, 200, 10)["pgd"]
         n = 3072
         a = tf.random.stateless_uniform([n, n], [0, 1])
         product = tf.function(lambda a=a: tf.matmul(a, a))
         runs = {"pgd": step, "product": product}
-        times = measure(runs.copy, 3 * settings.repeats, 1)
+        times = measure(runs.copy, 3 * args.repeats, 1)
         best = 2 * n**3 / min(times["product"]) / 1e6
         flops = flops_of(name)
         speed = 10 * 200 * flops / median(times["pgd"]) / 1e6
@@ -248,7 +220,7 @@ def flops_of(name: str) -> int:
     return total
 
 
-MEASUREMENTS: dict[str, Callable[[Options], dict[str, Any]]] = {
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "steps": steps,
     "parts": parts,
     "peers": peers,

@@ -79,18 +79,11 @@ def markdown() -> str:
     for name in (*results.IDENTITY, *results.MEASURED):
         meaning = results.COMPUTED.get(name) or Record.model_fields[name].description
         columns.append([f"`{name}`", str(meaning)])
-    return _TEXT.format(
-        record_about=_paragraph(Record),
-        record=_fields(Record),
-        columns=_table(["column", "meaning"], columns),
-        examples_about=_paragraph(Examples),
-        examples=_fields(Examples),
-        verdict_about=_paragraph(Verdict),
-        verdict=_fields(Verdict),
-        race_about=_paragraph(autoattack.Race),
-        race=_fields(autoattack.Race),
-        point=_fields(autoattack.Point),
-    )
+    models = {"record": Record, "examples": Examples, "verdict": Verdict}
+    models |= {"race": autoattack.Race, "point": autoattack.Point}
+    texts = {f"{name}_about": _paragraph(model) for name, model in models.items()}
+    texts |= {name: _fields(model) for name, model in models.items()}
+    return _TEXT.format(columns=_table(["column", "meaning"], columns), **texts)
 
 
 def _paragraph(model: type[BaseModel]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from processes import ROOT, python
 
+import daa
 from daa.targets import FOLDERS
 
 # From the bottom to the top.
@@ -29,24 +30,14 @@ def sources() -> dict[str, Path]:
 MODULES = sources()
 
 
-def public_names() -> dict[str, str]:
-    """{public name of `daa`: its module}."""
-    stub = ast.parse((ROOT / "daa" / "__init__.pyi").read_text(encoding="utf-8"))
-    names = {}
-    for node in ast.walk(stub):
-        if isinstance(node, ast.ImportFrom):
-            module = node.module if node.level == 0 else f"daa.{node.module or ''}".strip(".")
-            names |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in node.names}
-    return names
-
-
-PUBLIC = public_names()
+PUBLIC = {name: getattr(daa, name) for name in daa.__all__}
 
 
 def as_module(name: str) -> str:
     """The longest part of a dotted name that is a module."""
     if name.startswith("daa.") and name not in MODULES and name.split(".")[1] in PUBLIC:
-        name = PUBLIC[name.split(".")[1]]
+        public = PUBLIC[name.split(".")[1]]
+        name = getattr(public, "__module__", None) or public.__name__
     while name and name not in MODULES:
         name = name.rpartition(".")[0]
     return name
@@ -118,8 +109,3 @@ def test_reports_run_no_tensorflow(folder, tmp_path):
     for command in ("tables", "figures", "page"):
         code += f"assert main([{command!r}, {str(folder)!r}, '--out', {str(tmp_path)!r}]) == 0\n"
     assert "tensorflow" not in loaded_after(code)
-
-
-def test_scripts_are_thin():
-    for path in (ROOT / "scripts").glob("*.py"):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 5, path

@@ -22,7 +22,7 @@ from daa.attacks.plans import Report
 from daa.attacks.worst_case import margins
 from daa.errors import InputError, require
 from daa.reports.stats import interval, mcnemar
-from daa.target import Bounds, Target, input_gradient, logits_gradient, predict
+from daa.target import Bounds, Target, input_gradient, predict
 from daa.targets import Published
 from daa.targets.files import reason
 
@@ -234,13 +234,7 @@ def _gradients(
         message = f"The median margin is {median:.3g}: the cross-entropy of such logits is flat."
         yield Finding("scaled-logits", message)
     rows = rows[:_GRADIENTS]
-    x, y, logits = x[rows], y[rows], logits[rows]
-    identity = np.eye(target.classes, dtype=np.float32)
-    other = np.where(identity[y] > 0, -np.inf, logits).argmax(axis=1)
-    gradients = (
-        input_gradient(target, x, y, xent),
-        logits_gradient(target, x, identity[y] - identity[other]),
-    )
+    gradients = [input_gradient(target, x[rows], y[rows], loss) for loss in (xent, margin)]
     of_xent, of_margin = [
         (np.abs(g).reshape(len(g), -1).max(axis=1) < _TINY).mean() for g in gradients
     ]

@@ -101,16 +101,9 @@ def check_placement(
     """Checks that the steps between two shuffles have no operation that only the CPU has."""
     title = "operations that leave the GPU"
     # A copy of the target has no graph yet. A graph for XLA has the operations of a GPU.
-    attack, calls = Attack(replace(target), config, jit=processor == "CPU:0"), []
-    steps: Any = attack.inner_loop
-
-    def record(*arguments: object) -> object:
-        calls.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
-        return steps(*arguments)
-
-    attack.inner_loop = record
-    attack(x, y)
-    graph = steps.get_concrete_function(*calls[0]).graph.as_graph_def()
+    attack = Attack(replace(target), config, jit=processor == "CPU:0")
+    steps, arguments = recorded_steps(attack, x, y)
+    graph = steps.get_concrete_function(*arguments).graph.as_graph_def()
     nodes = [*graph.node, *(node for call in graph.library.function for node in call.node_def)]
     if host := {node.op for node in nodes} & HOST_OPERATIONS:
         return DeviceCheck(title, f"{', '.join(sorted(host))} in the graph", passed=False)
@@ -120,13 +113,26 @@ def check_placement(
     tf.config.set_soft_device_placement(False)  # an operation without a GPU kernel is an error
     try:
         with tf.device(processor):
-            steps(*calls[0])
+            steps(*arguments)
     except (tf.errors.InvalidArgumentError, InputError) as error:
         text = f"the GPU lacks an operation: {str(error).splitlines()[0][:200]}"
         return DeviceCheck(title, text, passed=False)
     finally:
         tf.config.set_soft_device_placement(soft)
     return DeviceCheck(title, "none in the graph; every operation ran on the GPU", passed=True)
+
+
+def recorded_steps(attack: Attack, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+    """The graph of the steps between two shuffles, and the arguments of its first call."""
+    steps, calls = attack.inner_loop, []
+
+    def record(*arguments: object) -> object:
+        calls.append(tf.nest.map_structure(tf.convert_to_tensor, arguments))
+        return steps(*arguments)
+
+    attack.inner_loop = record
+    attack(x, y)
+    return steps, calls[0]
 
 
 def _check_xla(target: Target, config: AttackConfig, x: np.ndarray, y: np.ndarray) -> DeviceCheck:

@@ -131,14 +131,15 @@ def evaluate(
             run; the message is one line.
     """
     provenance.git_commit()  # cached now, because a later commit is not the code that runs
-    ours = isinstance(model, str) and user_models.of_project(model)
+    ours = model if isinstance(model, str) and user_models.of_project(model) else None
+    known = targets.row(ours) if ours else None
+    usual = known.norm if known else "linf"
     if eps is None:
-        if not ours:
+        if known is None:
             raise InputError("eps: is missing; a model of your own has no usual radius")
-        eps, usual = targets.row(model).eps, targets.row(model).norm
+        eps = known.eps
         require(norm in (None, usual), "eps", f"a radius, because {model} has one for {usual}", eps)
-    if norm is None:
-        norm = targets.row(model).norm if ours else "linf"
+    norm = usual if norm is None else norm
     config = attack_config(method, eps, budget, minutes, options, norm)
     seed, restarts = whole(seed, "seed"), whole(restarts, "restarts", 1)
     if restarts > 1 and (config.loss is None or config.reads("budget")):
@@ -148,17 +149,15 @@ def evaluate(
     layout: dict[str, Any] = {"bounds": bounds, "data_format": data_format}
     named: dict[str, Any] = {"signature": signature, "name": name, "model_dir": model_dir}
     named |= {"output": output, "mean": mean, "std": std}
-    data, image_notes = _dataset(model, x, y, images, data_dir, layout)
+    data, image_notes = _dataset(ours, x, y, images, data_dir, layout)
     if names := tuple(class_names):
         data = replace(data, class_names=names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoteWarning)  # the notes are part of the evaluation
         target = user_models.load(model, image_shape=data.x.shape[1:], **layout, **named)
-    expected = None
+    expected = known.clean if known else None
     if published is not None:
         expected = Published(published, "as given")
-    elif ours:
-        expected = targets.row(model).clean
     pixels, labels = check_images(target, data.x, data.y)
     folder = None if out is None else Path(out)
     experiment = Experiment(
@@ -268,18 +267,18 @@ def attack_config(
 
 
 def _dataset(
-    model: Any, x: Any, y: Any, images: int | None, data_dir: str | Path | None, layout: dict
+    ours: str | None, x: Any, y: Any, images: int | None, data_dir: str | Path | None, layout: dict
 ) -> tuple[Dataset, list[Note]]:
-    """Images with labels, and notes on changes to the images; arguments as for `evaluate`."""
+    """Images with labels, and notes on changes to them; `ours` names a target of this project."""
     if isinstance(x, Dataset):
         return x.first(images), []
     if isinstance(x, (str, Path)):
         require(y is None, "y", f"no labels, because {x} has labels", type(y).__name__)
         return user_data.load(str(x), images=images, data_dir=data_dir, **layout)
     if x is None:
-        if not (isinstance(model, str) and user_models.of_project(model)):
+        if ours is None:
             raise InputError("data: a model of your own needs images and labels")
-        return targets.load_dataset(model, "test", data_dir, images), []
+        return targets.load_dataset(ours, "test", data_dir, images), []
     if y is None:
         require(hasattr(x, "__getitem__") or hasattr(x, "__iter__"), "data", "images and labels", x)
         return user_data.of_batches(x, images, **layout)

@@ -63,20 +63,17 @@ def require_same_images(calls: Iterable[Call], out: Path) -> None:
 
 def side_by_side(evaluations: Sequence[Evaluation], folders: Sequence[Path], out: Path) -> str:
     """Writes one page of models on the same images, the best first; returns table and tests."""
-    order = sorted(range(len(evaluations)), key=lambda k: -evaluations[k].robust_accuracy)
-    names = [f"{k + 1}: {evaluations[k].target.name}" for k in range(len(evaluations))]
-    cells = []
-    for k in order:
-        one = evaluations[k]
+    named = {f"{k}: {one.target.name}": one for k, one in enumerate(evaluations, 1)}
+    named = dict(sorted(named.items(), key=lambda item: -item[1].robust_accuracy))
+    cells, entries = [], []
+    for rank, (name, one) in enumerate(named.items(), 1):
+        clean, robust = 100 * one.clean_accuracy, 100 * one.robust_accuracy
         low, high = (f"{100 * end:.2f}" for end in one.interval)
-        shares = [f"{100 * share:.2f}" for share in (one.clean_accuracy, one.robust_accuracy)]
-        cells.append([names[k], *shares, f"{low} to {high}", f"{one.gradients_per_image:.1f}"])
+        shares = [f"{clean:.2f}", f"{robust:.2f}", f"{low} to {high}"]
+        cells.append([name, *shares, f"{one.gradients_per_image:.1f}"])
+        entries.append(Entry(rank, name, robust))
     header = ["model", "clean", "robust", "95 % interval", "gradients per image"]
-    tests = _tests([evaluations[k] for k in order], [names[k] for k in order])
-    entries = [
-        Entry(rank, names[k], 100 * evaluations[k].robust_accuracy)
-        for rank, k in enumerate(order, 1)
-    ]
+    tests = _tests(named)
     board = Board("Models side by side", " ".join(tests), entries)
     with state.sole(out):
         written, _ = page.write(folders, out, lambda _: [board])
@@ -84,15 +81,15 @@ def side_by_side(evaluations: Sequence[Evaluation], folders: Sequence[Path], out
     return "\n".join(["", *table, "", *tests, f"page    {written}"])
 
 
-def _tests(evaluations: Sequence[Evaluation], names: Sequence[str]) -> list[str]:
+def _tests(evaluations: Mapping[str, Evaluation]) -> list[str]:
     """A sentence for each pair of models, the more robust one first."""
-    wrong = [{*evaluation.record.broken} for evaluation in evaluations]
-    pairs = [*combinations(range(len(names)), 2)]
-    only = [(len(wrong[j] - wrong[i]), len(wrong[i] - wrong[j])) for i, j in pairs]
+    wrong = {name: {*evaluation.record.broken} for name, evaluation in evaluations.items()}
+    pairs = [*combinations(wrong, 2)]
+    only = [(len(wrong[b] - wrong[a]), len(wrong[a] - wrong[b])) for a, b in pairs]
     corrected = stats.holm([stats.mcnemar(*counts) for counts in only])
     return [
-        f"{names[i]} is right under the attack on {plural(more, 'image')} on which {names[j]} is "
-        f"wrong, and wrong on {less:,} on which the other is right (McNemar's test, p = {p:.2g} "
-        "after Holm's correction)."
-        for (i, j), (more, less), p in zip(pairs, only, corrected, strict=True)
+        f"{a} is right under the attack on {plural(more, 'image')} on which {b} is wrong, and "
+        f"wrong on {less:,} on which the other is right (McNemar's test, p = {p:.2g} after Holm's "
+        "correction)."
+        for (a, b), (more, less), p in zip(pairs, only, corrected, strict=True)
     ]

@@ -25,6 +25,7 @@ from daa.attacks.balls import BALLS
 from daa.attacks.worst_case import margins
 from daa.errors import require, whole
 from daa.plugins.shared import missing
+from daa.reports.autoattack import Point
 from daa.target import Target, check_images
 from daa.tensorflow import tf
 
@@ -39,20 +40,6 @@ _NORMS = {"linf": "Linf", "l2": "L2"}
 Version = Literal["standard", "plus", "rand", "custom"]
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Totals after one attack of AutoAttack, such as "apgd-ce"; `gradients` is the mean per image.
-
-    `cpu_seconds` is the processor time of all threads of this process.
-    """
-
-    attack: str
-    accuracy: float
-    gradients: float
-    seconds: float
-    cpu_seconds: float
-
-
 @dataclass(frozen=True, eq=False)
 class Result:
     """The result of AutoAttack.
@@ -61,6 +48,7 @@ class Result:
         adv: adversarial images; the clean image after a failure. [N, H, W, C] float32.
         correct: whether the target classifies `adv` correctly in a forward pass. [N] bool.
         gradients: mean forward-backward passes per image; a forward pass counts half.
+        stages: totals after each attack of AutoAttack, such as "apgd-ce".
         warnings: messages of AutoAttack, for example about vanishing gradients.
     """
 
@@ -68,7 +56,7 @@ class Result:
     correct: np.ndarray
     seconds: float
     gradients: float
-    stages: tuple[Stage, ...]
+    stages: tuple[Point, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -186,7 +174,7 @@ class _Log(logging.Handler):
         super().__init__()
         self.network, self.images = network, images
         self.begin, self.cpu_begin = time.perf_counter(), time.process_time()
-        self.stages: list[Stage] = []
+        self.stages: list[Point] = []
         self.warnings: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -195,7 +183,7 @@ class _Log(logging.Handler):
             self.warnings.append(message)
         if match := re.match(r"robust accuracy after (\S+): ([\d.]+)%", message):
             self.stages.append(
-                Stage(
+                Point(
                     attack=match[1].lower(),
                     accuracy=round(float(match[2]) / 100 * self.images) / self.images,
                     gradients=self.network.gradients / self.images,

@@ -55,7 +55,7 @@ def test_a_point_of_the_growth_is_a_time_and_a_memory_without_that_of_the_parent
 
 def test_a_peer_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "foolbox", None)
-    with pytest.raises(InputError, match="foolbox is not installed"):
+    with pytest.raises(InputError, match="expected the package foolbox"):
         cases.attacks_of("locuslab", 4, 10)
 
 

@@ -44,8 +44,10 @@ def test_commands_load_triton_then_tensorflow_then_keras_for_tensorflow(tmp_path
     assert done.stdout == "False\ntensorflow\n"
 
 
-def test_every_command_has_a_script():
-    assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == set(COMMANDS)
+def test_every_command_has_a_thin_script():
+    scripts = {path.stem: path.read_text() for path in (ROOT / "scripts").glob("*.py")}
+    assert set(scripts) == set(COMMANDS)
+    assert max(len(text.splitlines()) for text in scripts.values()) <= 5
 
 
 def test_the_help_imports_no_command():
@@ -81,28 +83,29 @@ def test_the_list_of_targets_needs_no_other_argument(name, capsys, monkeypatch, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nonsense"], "daa: no command 'nonsense'; the commands are ablation, benchmark"),
-        (["evalute"], "daa: no command 'evalute'; did you mean evaluate?"),
-        (["reproduce", "tabel1"], "config: .* got 'tabel1'; did you mean table1?"),
-        (["reproduce", "table1", "--minuts", "3"], "daa reproduce: .*; did you mean minutes?"),
-        (["evaluate", "m", "--budgte=3"], "daa evaluate: .*: --budgte=3; did you mean budget?"),
-        (["evaluate", "m", "--method", "pgdd"], "daa evaluate: .*; did you mean pgd?"),
-        (
-            ["evaluate", "m", "--depth", "2"],
-            "daa evaluate: .* --depth 2; daa evaluate --help lists",
-        ),
-        (["evaluate"], "daa evaluate: the following arguments are required: MODEL; daa evaluate -"),
-        (["submit", "bild"], "daa submit: .*invalid choice: 'bild' .*; did you mean build?"),
-        (["submit", "verify", "a", "--target", "b", "--eps", "x"], "daa submit verify: .*--eps: "),
-        (["reproduce", "none"], "config: must be a YAML file or one of "),
-        (["reproduce", "quickstart", "--address", "a:1"], "--address a:1: only --engine ray uses"),
-        (["fetch"], "fetch: no names; `daa fetch --list` prints them"),
-        (["benchmark", "--keep-autoattack"], "--keep-autoattack: needs --peers autoattack"),
-        (["benchmark", "--peers", "autoattack"], "--peers: needs --target"),
+        ("nonsense", "daa: no command 'nonsense'; the commands are ablation, benchmark"),
+        ("evalute", "daa: no command 'evalute'; did you mean evaluate?"),
+        ("reproduce tabel1", "config: .* got 'tabel1'; did you mean table1?"),
+        ("reproduce table1 --minuts 3", "daa reproduce: .*; did you mean minutes?"),
+        ("evaluate m --budgte=3", "daa evaluate: .*: --budgte=3; did you mean budget?"),
+        ("evaluate m --method pgdd", "daa evaluate: .*; did you mean pgd?"),
+        ("evaluate m --depth 2", "daa evaluate: .* --depth 2; daa evaluate --help lists"),
+        ("evaluate", "daa evaluate: the following arguments are required: MODEL; daa evaluate -"),
+        ("submit bild", "daa submit: .*invalid choice: 'bild' .*; did you mean build?"),
+        ("submit verify a --target b --eps x", "daa submit verify: .*--eps: "),
+        ("evaluate m --images 0", ".* --images: must be an integer of at least 1, got '0'"),
+        ("evaluate m --seed -1", ".* --seed: must be an integer of at least 0, got '-1'"),
+        ("evaluate m --seed 1.5", ".* --seed: must be an integer of at least 0, got '1.5'"),
+        ("evaluate m --seed x", ".* --seed: must be an integer of at least 0, got 'x'"),
+        ("reproduce none", "config: must be a YAML file or one of "),
+        ("reproduce quickstart --address a:1", "--address a:1: only --engine ray uses"),
+        ("fetch", "fetch: no names; `daa fetch --list` prints them"),
+        ("benchmark --keep-autoattack", "--keep-autoattack: needs --peers autoattack"),
+        ("benchmark --peers autoattack", "--peers: needs --target"),
     ],
 )
 def test_a_wrong_argument_is_one_line(arguments, message, refused):
-    assert re.match(message.replace("?", r"\?"), refused(*arguments))
+    assert re.match(message.replace("?", r"\?"), refused(*arguments.split()))
 
 
 def test_an_installed_package_has_no_benchmarks(refused, monkeypatch, tmp_path):
@@ -158,13 +161,6 @@ def test_commands_run_in_any_folder(tmp_path):
         done = python(*start, "none", cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert re.fullmatch(r"none: .*\n", done.stderr)
-
-
-@pytest.mark.parametrize(("text", "least"), [("0", 1), ("-1", 0), ("1.5", 0), ("x", 0)])
-def test_integers_are_checked(text, least):
-    with pytest.raises(Exception, match=f"must be an integer of at least {least}, got '{text}'"):
-        options.integer(text, least)
-    assert options.positive("3") == 3
 
 
 def test_configs_have_a_path_or_a_name(tmp_path, monkeypatch):

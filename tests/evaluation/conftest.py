@@ -15,6 +15,12 @@ def function():
     return lambda x: tf.reshape(x, [-1, 64]) @ w
 def heads():
     return lambda x: {"a": 0 * x, "b": tf.reshape(x, [-1, 64]) @ w}
+def module():
+    import tiny, torch
+    data, linear = tiny.load_dataset("train"), torch.nn.Linear(64, 10)
+    means = torch.tensor(np.stack([data.x[data.y == k].mean(axis=0).ravel() for k in range(10)]))
+    linear.weight.data, linear.bias.data = 4 * means, -2 * (means**2).sum(dim=1)
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), linear)
 def broken():
     return 1 / 0
 number = 3
@@ -35,6 +41,12 @@ def user_model(tmp_path, monkeypatch):
     data = tiny.load_dataset("test").first(60)
     np.savez("d.npz", x=np.rint(255 * data.x).astype(np.uint8), y=data.y)
     return model
+
+
+@pytest.fixture
+def no_checks(monkeypatch):
+    """No small attacks after the attack, which take most of the time."""
+    monkeypatch.setattr(checks, "after", lambda *_: [])
 
 
 @pytest.fixture(autouse=True)

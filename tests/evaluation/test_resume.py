@@ -9,19 +9,18 @@ import tiny
 from daa import Bounds, InputError, Target
 from daa.attacks import worst_case
 from daa.cli import evaluate as command
-from daa.evaluation import checks
 from daa.evaluation.evaluate import evaluate
 from daa.runs import state
 
+pytestmark = pytest.mark.usefixtures("no_checks")
 DATA = tiny.load_dataset("test").first(60)
 TARGET = tiny.load_target("cnn")
 SHORT = {"eps": 0.1, "budget": 30, "progress": False}
 ARGUMENTS = ["tiny/cnn", "--eps", "0.1", "--images", "30"]
 
 
-@pytest.fixture(autouse=True)
-def no_checks(monkeypatch):
-    monkeypatch.setattr(checks, "after", lambda *_: [])
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("[!.]*.*")}
 
 
 @pytest.fixture
@@ -69,13 +68,10 @@ def test_the_command_passes_quiet_and_force(monkeypatch, tmp_path, capsys, refus
 
 def test_a_forced_evaluation_deletes_nothing_that_another_process_uses(tmp_path):
     evaluate(TARGET, DATA, out=tmp_path, **SHORT)
-    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    before = contents(tmp_path)
     with state.sole(tmp_path), pytest.raises(InputError, match="use"):
         evaluate(TARGET, DATA, out=tmp_path, force=True, **SHORT)
-    after = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
-    assert {name: after.get(name) for name in before if name[0] != "."} == {
-        name: content for name, content in before.items() if name[0] != "."
-    }
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("method", ["pgd", "adaptive"])
@@ -85,7 +81,7 @@ def test_results_of_other_bounds_or_of_a_changed_model_are_refused(tmp_path, met
 
     options = {**SHORT, "budget": 4, "out": tmp_path, "method": method}
     assert "bounds" in evaluate(model(1 / 255), DATA, **options).warnings
-    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    before = contents(tmp_path)
     with pytest.raises(InputError, match=r"model_options: the record has None, .*255"):
         evaluate(model(1 / 255, 255), DATA, **options)
     changed = r": the stored results are for another model: .* was .* %, and is .* % now"
@@ -96,5 +92,4 @@ def test_results_of_other_bounds_or_of_a_changed_model_are_refused(tmp_path, met
         evaluate(model(1), DATA, **options)
     with pytest.raises(InputError, match="state of a different run"):
         evaluate(model(1 / 255, 255), DATA, **options)
-    after = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
-    assert before == {f"{method}.json": before[f"{method}.json"], **after}
+    assert before == {f"{method}.json": before[f"{method}.json"], **contents(tmp_path)}

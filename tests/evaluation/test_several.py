@@ -8,7 +8,7 @@ import pytest
 
 from daa import InputError
 from daa.cli import compare, evaluate
-from daa.evaluation import checks, several
+from daa.evaluation import several
 from daa.evaluation.report import folder_of
 from daa.reports.results import load
 from daa.reports.stats import mcnemar
@@ -17,26 +17,24 @@ OPTIONS = ["--data", "d.npz", "--method", "pgd", "--budget", "6", "--bounds", "0
 
 
 @pytest.fixture(autouse=True)
-def models(user_model, monkeypatch):
+def models(user_model, no_checks):
     """Two models in the working directory, and no small attacks after the attack."""
-    monkeypatch.setattr(checks, "after", lambda *_: [])
     weights = user_model.get_weights()
     user_model.set_weights([weights[0][::-1], weights[1]])
     user_model.save("b.keras")
 
 
 def test_several_radii_make_a_curve(capsys):
-    radii = ["--eps", "0.01", "--eps", "2/255"]
-    more = ["--restarts", "2", "-o", "step_size=1/500", "--targeted", "least_likely"]
-    assert evaluate.main(["net.keras", *OPTIONS, *radii, *more, "--out", "out", "--quiet"]) == 0
+    radii = ["--eps", "0.01", "--eps", "2/255", "--out", "out"]
+    more = ["--restarts", "2", "-o", "step_size=1/500", "--targeted", "least_likely", "--quiet"]
+    assert evaluate.main(["net.keras", *OPTIONS, *radii, *more]) == 0
     loaded = load("out")
     assert [(r.attack.eps, r.restarts) for r in loaded.records] == [(0.01, 2), (2 / 255, 2)]
-    assert {(r.attack.step_size, r.attack.targeted) for r in loaded.records} == {
-        (0.002, "least_likely")
-    }
+    settings = {(r.attack.step_size, r.attack.targeted) for r in loaded.records}
+    assert settings == {(0.002, "least_likely")}
     assert {"index.html", "eps.png", "table.md"} <= {path.name for path in Path("out").iterdir()}
     assert capsys.readouterr().out.count("PGD (targeted: least likely), 2 restarts, seed 0") == 2
-    assert evaluate.main(["net.keras", *OPTIONS, *radii, "--seed", "1", "--out", "out"]) == 2
+    assert evaluate.main(["net.keras", *OPTIONS, *radii, "--seed", "1"]) == 2
     assert "out: contains another experiment; choose another folder" in capsys.readouterr().err
     assert not list(Path("out").glob("*seed1*"))  # no attack has run
 
@@ -62,10 +60,8 @@ def test_models_are_compared_by_a_paired_test(capsys):
     text = capsys.readouterr().out
     runs = [load(next(Path("out").glob(f"{name}*"))).records[0] for name in ("net", "b.k")]
     a, b = ({*run.broken} for run in sorted(runs, key=lambda run: -run.worst))
-    tested = (
-        f"on {len(b - a)} images? .* on {len(a - b)} .*p = {mcnemar(len(b - a), len(a - b)):.2g} "
-    )
-    assert re.search(tested, text)
+    more, less = len(b - a), len(a - b)
+    assert re.search(f"on {more} images? .* on {less} .*p = {mcnemar(more, less):.2g} ", text)
     assert compare.main(["net.keras", "b.keras", *OPTIONS, "--eps", "0.01", "--seed", "1"]) == 0
     (folder,) = Path("evaluations").glob("compare*")
     assert folder.name.startswith("compare-net.keras-b.keras-d.npz-pgd-eps0.01-budget6.0-seed1-")
@@ -104,21 +100,16 @@ def test_the_value_of_an_option_has_the_type_of_its_text(text, value):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evaluate", "net.keras", "-o", "c"], "-o c: must be NAME=VALUE"),
-        (
-            ["evaluate", "net.keras", "-o", "budget=5"],
-            "-o budget: is no option of a method; --help",
-        ),
-        (["evaluate", "net.keras", "--method="], "argument --method: invalid choice: ''"),
-        (["evaluate", "net.keras", "-o", "c=2"], "c: expected no such option for pgd, got 2"),
-        (
-            ["evaluate", "net.keras", "--restarts", "2", "--method", "adaptive"],
-            "restarts: adaptive",
-        ),
-        (["compare", "net.keras", "net.keras"], "compare: needs at least two different models"),
-        (["compare", "net.keras", "b.keras", "--eps", "0.1"], "--eps: compare needs one radius"),
+        ("evaluate net.keras -o c", "-o c: must be NAME=VALUE"),
+        ("evaluate net.keras -o budget=5", "-o budget: is no option of a method; --help"),
+        ("evaluate net.keras --method=", "argument --method: invalid choice: ''"),
+        ("evaluate net.keras -o c=2", "c: expected no such option for pgd, got 2"),
+        ("evaluate net.keras --restarts 2 --method adaptive", "restarts: adaptive"),
+        ("compare net.keras net.keras", "compare: needs at least two different models"),
+        ("compare net.keras b.keras --eps 0.1", "--eps: compare needs one radius"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message, refused):
-    assert message in refused(arguments[0], *OPTIONS, "--eps", "0.1", *arguments[1:])
+    name, *rest = arguments.split()
+    assert message in refused(name, *OPTIONS, "--eps", "0.1", *rest)
     assert not Path("evaluations").exists()

@@ -14,17 +14,7 @@ from processes import python
     ],
 )
 def test_one_line_names_the_package(module, package, names):
-    code = f"""
-import sys
-sys.modules["{package}"] = None
-from daa import InputError
-try:
-    import {module}
-except InputError as error:
-    print(error)
-"""
-    done = python("-c", code)
+    done = python("-c", f"import sys; sys.modules[{package!r}] = None; import {module}")
     where, missing = module.replace("daa.targets.adapters.torch", "from_torch"), names.split()[-1]
-    assert done.stdout == (
-        f"{where}: expected the package {missing}, got none; pip install {names}\n"
-    )
+    line = f"{where}: expected the package {missing}, got none; pip install {names}"
+    assert done.stderr.splitlines()[-1] == f"daa.errors.InputError: {line}"

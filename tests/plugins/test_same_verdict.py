@@ -7,11 +7,8 @@ import tiny
 
 import daa
 
-BUDGET, EPS = 20, 48.0  # in pixel values
+BUDGET, RADII = 20, {"linf": 48.0, "l2": 255.0}  # in pixel values
 METHODS = ["adaptive", "pgd", "blob", "pgd l2"]
-RADII = {"linf": EPS, "l2": 255.0}
-
-
 NETWORK = tiny.load_target("cnn").network
 
 
@@ -52,34 +49,33 @@ def test_the_attacks_differ_and_find_something(reports):
     assert [note.code for note in reports["pgd"].notes] == ["softmax-removed"]
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_foolbox(images, reports, method):
-    method, norm = parts(name := method)
+def by_foolbox(method, norm, x, y):
     foolbox = pytest.importorskip("foolbox", reason="Foolbox is not installed")
     from daa.plugins.foolbox import DAA
 
     wrapped = foolbox.TensorFlowModel(model, bounds=(0, 255), device="/CPU:0")
     attack = DAA(method, rel_stepsize=0.1, norm=norm, **options_of(method))
-    x, y = tf.constant(images[0], tf.float32), tf.constant(images[1])
-    adv, _, success = attack(wrapped, x, y, epsilons=RADII[norm])
-    assert 1 - success.numpy().mean() == pytest.approx(reports[name].robust_accuracy)
-    np.testing.assert_allclose(adv.numpy() / 255, reports[name].adv, atol=1e-6)
+    adv, _, success = attack(wrapped, tf.constant(x), tf.constant(y), epsilons=RADII[norm])
+    return adv.numpy(), ~success.numpy()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_art(images, reports, method):
-    method, norm = parts(name := method)
+def by_art(method, norm, x, y):
     pytest.importorskip("art", reason="adversarial-robustness-toolbox is not installed")
     from test_art import classifier_of
 
     from daa.plugins.art import DAA
 
     classifier = classifier_of(tiny.load_target("cnn"), model=model, clip_values=(0, 255))
-    eps, norm = RADII[norm], {"linf": np.inf, "l2": 2}[norm]
-    options = {"eps": eps, "eps_step": eps / 10, "options": options_of(method)}
-    attack = DAA(classifier, method, norm=norm, **options)
-    adv = attack.generate(images[0].astype(np.float32), images[1])
-    right = classifier.predict(adv).argmax(axis=1) == images[1]
+    options = {"eps": RADII[norm], "eps_step": RADII[norm] / 10, "options": options_of(method)}
+    attack = DAA(classifier, method, norm={"linf": np.inf, "l2": 2}[norm], **options)
+    adv = attack.generate(x, y)
+    return adv, classifier.predict(adv).argmax(axis=1) == y
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("library", [by_foolbox, by_art])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_library_gives_the_same_images(library, name, images, reports):
+    adv, right = library(*parts(name), images[0].astype(np.float32), images[1])
     assert right.mean() == pytest.approx(reports[name].robust_accuracy)
     np.testing.assert_allclose(adv / 255, reports[name].adv, atol=1e-6)
