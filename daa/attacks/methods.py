@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from daa.attacks import aims, components, directions, plans, starts, steps
 from daa.attacks.adaptive import adaptive
-from daa.attacks.balls import BALLS
+from daa.attacks.balls import BALLS, Ball
 from daa.attacks.components import Component, checked
 from daa.attacks.losses import LOSSES
 from daa.attacks.starts import STARTS
@@ -266,8 +266,8 @@ class AttackConfig:
                 )
 
     @property
-    def ball(self) -> Any:
-        """The functions of the norm, a module; see `daa.attacks.balls.Ball`."""
+    def ball(self) -> Ball:
+        """The functions of the norm; see `daa.attacks.ball`."""
         return BALLS[self.norm]
 
     @property
