@@ -136,7 +136,8 @@ def run(
         if not left:
             return
         if progress and engine is None:
-            _announce(target, x, y, sum(row.gradients_left for row in left))
+            gradients = sum(max((row.gradients or 0) - row.stored, 0) for row in left)
+            _announce(target, x, y, gradients)
         engine = engine or local(target, x, y, jit, advance)
         try:
             for step in worst_cases(target, jobs(), x, y, engine=engine):
@@ -239,24 +240,20 @@ class _RowRun:
 
     @property
     def gradients(self) -> float | None:
-        """Gradients per image of the complete run; None if the run chooses its end."""
+        """Gradients of all images in the complete run; None if the run chooses its end."""
         attack = self.row.attack
         if attack.minutes is not None or attack.budget == "auto":
             return None
-        return attack.budget or attack.gradients_per_image * self.restarts
-
-    @property
-    def gradients_left(self) -> float:
-        """Gradients of all images that are left; 0 if the run chooses its end."""
-        return max((self.gradients or 0) * len(self.data) - self.stored, 0)
+        per_image = attack.budget or attack.gradients_per_image * self.restarts
+        return per_image * len(self.data)
 
     def start(self, progress: bool) -> Job:
         """Loads the state and opens the bar; returns the remaining work."""
         attack = self.row.attack
         self.state = self.written = self._load()
-        minutes, per_image = attack.minutes, self.gradients
+        minutes, total = attack.minutes, self.gradients
         self.bar = tqdm(
-            total=None if per_image is None else round(per_image * len(self.data)),
+            total=None if total is None else round(total),
             initial=self.state.gradients,
             unit="gradient",
             unit_scale=True,

@@ -92,7 +92,6 @@ def load(path: Path, ident: Mapping[str, Any]) -> State:
 
 
 def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
-    """The report of a file."""
     sizes, on_all = arrays["unit_size"], arrays["unit_on_all"]
     indices, margins = arrays["unit_images"], arrays["unit_margin"]
     if not (
