@@ -4,7 +4,8 @@ import tensorflow as tf
 from toys import config, images, linear_target, optimum
 
 from daa import Attack, AttackConfig, InputError, Target
-from daa.attacks import aims, ball, plans, starts, steps
+from daa.attacks import aims, plans, starts, steps
+from daa.attacks.balls import BALLS
 from daa.attacks.methods import METHODS
 from daa.attacks.worst_case import margins
 
@@ -81,13 +82,13 @@ def test_the_corrector_looks_ahead(target, x, y):
     assert config("pcros").gradients_per_image == 2 * config("pgd").gradients_per_image
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("start", ["signs", "stripes", "pixels", "uniform", "odi"])
-def test_every_start_can_be_chosen_and_stays_in_the_ball(start):
-    target, _ = linear_target()
-    x, y = images()
-    chosen = Attack(target, config("pgd", start=start, steps=1))(x, y, seed=1)
-    ball.check(chosen, x, 0.1)
-    plain = Attack(target, config("pgd", steps=1))(x, y, seed=1)
+def test_every_start_can_be_chosen_and_stays_in_the_ball(start, norm, target, x, y):
+    options = {"norm": norm, "steps": 1, "keep": "best"}
+    chosen = Attack(target, config("pgd", start=start, **options))(x, y, seed=1)
+    BALLS[norm].check(chosen, x, 0.1)
+    plain = Attack(target, config("pgd", **options))(x, y, seed=1)
     assert (chosen != plain).any() == (start != "uniform")
 
 
