@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import config, images, linear_target, optimum
+from toys import config, images, linear_target
 
 from daa import Attack, AttackConfig, InputError, Target
 from daa.attacks import aims, plans, starts, steps
@@ -99,11 +99,6 @@ def test_random_search_never_takes_a_step_back(target, x, y):
         for k in (20, 400)
     ]
     assert later[1].mean() < later[0].mean() < first.mean()
-    linear, w = linear_target(classes=2)
-    x, y = images(classes=2)
-    adv = Attack(linear, AttackConfig("square", eps=0.1, steps=3000, batch_size=40))(x, y)
-    reached, most, natural = (margins(linear, z, y) for z in (adv, optimum(x, y, w), x))
-    assert ((natural - reached) / (natural - most) > 0.9).all()
 
 
 @pytest.mark.parametrize(
@@ -125,12 +120,6 @@ def test_building_blocks_take_the_place_of_a_methods_own_parts():
     ]:
         assert getattr(settings.method_spec, part) is expected
         assert AttackConfig.from_settings(settings.settings()) == settings
-    with pytest.raises(InputError, match=r"budget: expected 11\.5 for one restart, got 11.4"):
-        AttackConfig("apgd", steps=10, budget=11.4)
-    for options in ({"step": "halving"}, {"keep": "best"}, {"momentum": 0.5}, {"budget": 20.0}):
-        (name,) = options
-        with pytest.raises(InputError, match=f"{name}: expected no such option for fgsm"):
-            AttackConfig("fgsm", **options)
 
 
 def test_settings_change_and_come_back():
@@ -138,8 +127,6 @@ def test_settings_change_and_come_back():
     assert settings.replace(c=2.0) == AttackConfig("blob", "cw", eps=0.2, c=2.0)
     old = {**settings.settings(), "decay": 1.0, "rand_fgsm": "uniform"}
     assert AttackConfig.from_settings(old) == settings
-    with pytest.raises(InputError, match=r"decay: expected no such option for blob, got 1\.0"):
-        AttackConfig(**{**settings.settings(), "decay": 1.0})
 
 
 def test_defaults_are_those_of_the_papers():

@@ -26,7 +26,7 @@ def test_the_rank_changes_nothing(method):
         np.testing.assert_array_equal(adv.reshape(x.shape), expected)
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", [*SHAPES, (4, 4, 1)], ids=str)
 def test_random_search_has_the_worst_case_of_a_linear_network(shape):
     target, w = linear_target(2, shape)
     x, y = images(20, shape, 2)
