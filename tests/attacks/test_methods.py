@@ -79,7 +79,6 @@ def test_the_corrector_looks_ahead(target, x, y):
     same = Attack(target, config("pcros", share=1.0))(x, y)
     np.testing.assert_array_equal(same, plain)
     assert (Attack(target, config("pcros"))(x, y) != plain).any()
-    assert config("pcros").gradients_per_image == 2 * config("pgd").gradients_per_image
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -103,7 +102,7 @@ def test_random_search_never_takes_a_step_back(target, x, y):
 
 @pytest.mark.parametrize(
     ("method", "cost"),
-    [("pgd", 10), ("odi", 12), ("multitargeted", 10.5), ("apgd", 10.5), ("square", 5.5)],
+    [("pcros", 20), ("odi", 12), ("multitargeted", 10.5), ("apgd", 10.5), ("square", 5.5)],
 )
 def test_costs_count_starts_aims_and_forward_passes(method, cost):
     assert AttackConfig(method, steps=10).gradients_per_image == cost
