@@ -10,7 +10,7 @@ from toys import images, linear_target
 from daa import Attack, AttackConfig, Bounds, InputError, Target, worst_case
 from daa.attacks.losses import xent
 from daa.attacks.worst_case import margins
-from daa.target import input_gradient, predict
+from daa.target import input_gradient
 
 LINEAR, W = linear_target()
 CONFIG = AttackConfig("pgd", eps=0.1, step_size=0.05, steps=2, batch_size=16)
@@ -61,7 +61,6 @@ def test_every_way_to_the_logits_looks_at_them():
     target = Target("wide", BAD["wide"][0], (4, 4, 1), 3)
     constant = Target("constant", BAD["constant"][0], (4, 4, 1), 3)
     for call in (
-        lambda: predict(target, X),
         lambda: margins(target, X, Y),
         lambda: Attack(target, CONFIG)(X, Y),
         lambda: input_gradient(target, X, Y, xent),
