@@ -90,12 +90,8 @@ class Attack:
         rng = np.random.default_rng((seed, restart))
         values = {name: getattr(config, name) for name in components.SHARED}
         values |= {**dict(config.options), "x": x, "y": y, "rng": rng, "restart": restart}
-        values |= {
-            "ball": config.ball,
-            "target": self.target,
-            "target_labels": target_labels,
-            "ranks": ranks,
-        }
+        values |= {"ball": config.ball, "target": self.target}
+        values |= {"target_labels": target_labels, "ranks": ranks}
         if first is None:
 
             def start(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -119,10 +115,8 @@ class Attack:
         remembered = {name: memory.computed(value, x) for name, value in initial.items()}
         settings = {"eps": config.eps, **dict(config.options)}
         numbers = {k: tf.constant(v, tf.float64) for k, v in settings.items() if is_number(v)}
-        numbers |= {
-            "steps": tf.constant(config.steps_per_unit),
-            "sign": tf.constant(sign, tf.float32),
-        }
+        numbers["steps"] = tf.constant(config.steps_per_unit)
+        numbers["sign"] = tf.constant(sign, tf.float32)
         size, inner = min(config.batch_size, len(x)), config.inner_steps
         noisy = "noise" in components.needs(method.step)
         for begin, batch in self._minibatches(len(x), rng):

@@ -7,15 +7,14 @@ the range, until their distance is at most eps. The result is in the ball and in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from daa.attacks import windows
+from daa.attacks.ball import Limits
 from daa.errors import InputError, is_number, plain, require, shown
 from daa.tensorflow import tf
 
-Limits = tuple[Any, ...]
 title = "L2"
 
 

@@ -12,7 +12,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict, create_model
@@ -25,25 +25,9 @@ Memory = dict[str, Any]
 SHARED = ("eps", "clip_range")
 
 Component = Callable[..., Any]
+# An `AttackConfig`, for plans: methods.py imports them, so they can't import it.
+Config: TypeAlias = Any
 _C = TypeVar("_C", bound=Component)
-
-
-class Config(Protocol):
-    """The part of an `AttackConfig` that plans use; methods.py imports the plans."""
-
-    def __init__(self, **settings: Any) -> None: ...
-
-    @property
-    def method(self) -> str: ...
-
-    @property
-    def eps(self) -> float: ...
-
-    @property
-    def ball(self) -> Any: ...
-
-    @property
-    def gradients_per_image(self) -> float: ...
 
 
 def _declaring(name: str, value: Any) -> Callable[[_C], _C]:

@@ -104,11 +104,11 @@ def scaled_distances(
 
     Source: Liu and Wang 2016, as in the released scripts.
     """
-    d, count = squared_distances(x), None
+    d, count = squared_distances(x), x.shape[0]
     if real is not None:
         count = tf.reduce_sum(tf.cast(real, tf.int32))
         d = tf.where(real[:, None] & real[None, :], d, _FAR)
         d = tf.linalg.set_diag(d, tf.zeros_like(d[0]))
-    logarithm = tf.math.log(tf.cast((x.shape[0] if count is None else count) + more, tf.float64))
+    logarithm = tf.math.log(tf.cast(count + more, tf.float64))
     h2 = tf.math.divide_no_nan(median(d, count, lower=lower), tf.cast(2.0 * logarithm, d.dtype))
     return d / tf.maximum(2.0 * h2, 1e-30), tf.math.divide_no_nan(1.0, h2)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from daa.attacks import aims, components, directions, plans, starts, steps
 from daa.attacks.adaptive import adaptive
-from daa.attacks.balls import BALLS
+from daa.attacks.balls import BALLS, Ball
 from daa.attacks.components import Component, checked
 from daa.attacks.losses import LOSSES
 from daa.attacks.starts import STARTS
@@ -64,11 +64,6 @@ BLOCKS: dict[str, Any] = {
     "budget": float,
     "shuffle": Literal["never"],
 }
-
-
-def _blocks_of(method: str) -> list[str]:
-    row = METHODS[method]
-    return [name for name in BLOCKS if row.steps is None and (row.particles or name != "shuffle")]
 
 
 def composed(method: str, options: Mapping[str, Any]) -> Method:
@@ -266,8 +261,8 @@ class AttackConfig:
                 )
 
     @property
-    def ball(self) -> Any:
-        """The functions of the norm, a module; see `daa.attacks.balls.Ball`."""
+    def ball(self) -> Ball:
+        """The functions of the norm; see `daa.attacks.ball`."""
         return BALLS[self.norm]
 
     @property
@@ -320,8 +315,11 @@ class AttackConfig:
     @staticmethod
     def readable(method: str, options: Mapping[str, Any]) -> set[str]:
         """Names of the settings of a method with the building blocks among some options."""
-        names = {*_SHARED, *composed(method, options).defaults(), *_blocks_of(method)}
-        return names if METHODS[method].loss is not None else names - {"loss"}
+        row = METHODS[method]
+        names = {*_SHARED, *composed(method, options).defaults()}
+        if row.steps is None:
+            names |= {name for name in BLOCKS if row.particles or name != "shuffle"}
+        return names if row.loss is not None else names - {"loss"}
 
     @staticmethod
     def names() -> list[str]:
@@ -344,14 +342,14 @@ def _resolved(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     values = {**METHODS[method].options, **options}
     values = {name: value for name, value in values.items() if value is not None}
     row = composed(method, values)
-    defaults, blocks = row.defaults(), _blocks_of(method)
+    defaults, readable = row.defaults(), AttackConfig.readable(method, values)
     kinds = dict.fromkeys(defaults, int) | BLOCKS  # int: steps and steps_per_shuffle
     kinds |= {"start": Literal[tuple(STARTS)], "step": Literal[tuple(STEPS)]}
     for component in row.components:
         typed = components.typed_options(component)
         kinds |= {name: kind for name, (kind, _) in typed.items()}
     for name, value in values.items():
-        require(name in defaults or name in blocks, name, f"no such option for {method}", value)
+        require(name in readable, name, f"no such option for {method}", value)
     values = {**defaults, **{name: values[name] for name in BLOCKS if name in values}, **values}
     for name, value in values.items():
         require(value is not inspect.Parameter.empty, name, "a value", None)

@@ -146,10 +146,8 @@ def halving(
     stuck = (m["halved"] == 0) & (m["highest_at_check"] >= highest)
     halve = check & ((rises <= rho * period) | stuck)
     length = tf.where(halve, length / 2, length)
-    here, v = (
-        tf.where(along(halve, adv), highest_image, adv),
-        tf.where(along(halve, adv), highest_v, v),
-    )
+    here = tf.where(along(halve, adv), highest_image, adv)
+    v = tf.where(along(halve, adv), highest_v, v)
     straight = ball.project(here + along(length, adv) * ball.steepest(v), *limits)
     share = tf.where(first, 1.0, 0.75)
     moved = here + share * (straight - here) + (1.0 - share) * (here - m["before"])

@@ -101,7 +101,7 @@ def local(
     def run(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:
         for unit in units:
             if unit is not None:
-                attack = Attack(target, cast(AttackConfig, unit.config), jit)
+                attack = Attack(target, unit.config, jit)
                 yield unit, run_unit(attack, x, y, unit, on_steps)
 
     return run

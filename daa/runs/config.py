@@ -20,10 +20,9 @@ from pydantic import (
 
 import daa
 from daa import targets
-from daa.attacks.components import is_number
 from daa.attacks.methods import METHODS, AttackConfig
 from daa.attacks.plans import MOST_RESTARTS
-from daa.errors import InputError, require, shown
+from daa.errors import InputError, is_number, require, shown
 from daa.targets.files import read_bytes, read_json, reason, write_atomically
 
 _Kind = TypeVar("_Kind")

@@ -39,6 +39,6 @@ def git_commit(folder: Path = _CHECKOUT) -> str | None:
     return commit and commit + ("-dirty" if changed else "")
 
 
-def committed(path: Path, checkout: Path = _CHECKOUT) -> bool:
+def committed(path: Path) -> bool:
     """Whether the repository of this project contains a file or a folder with files."""
-    return bool(_git(checkout, "ls-files", "--", str(path.resolve())))
+    return bool(_git(_CHECKOUT, "ls-files", "--", str(path.resolve())))

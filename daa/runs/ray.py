@@ -9,12 +9,11 @@ import functools
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from daa.attacks.attack import Attack
-from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Unit
 from daa.attacks.worst_case import Engine, Result, run_unit
 from daa.errors import InputError
@@ -116,8 +115,7 @@ def _work(
     source: Source, x: np.ndarray, y: np.ndarray, unit: Unit, jit: bool | None, threads: int
 ) -> Result:
     _prepare(threads)
-    attack = Attack(_target(source), cast(AttackConfig, unit.config), jit)
-    result = run_unit(attack, x, y, unit)
+    result = run_unit(Attack(_target(source), unit.config, jit), x, y, unit)
     return replace(result, device=device.name())
 
 

@@ -13,12 +13,12 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 from daa.attacks import plans
 from daa.attacks.methods import AttackConfig
 from daa.attacks.plans import Report
-from daa.errors import InputError, require, shown
+from daa.errors import InputError, require
 from daa.runs import config
 from daa.runs.config import Experiment, Line, Percent, Row, Settings
 from daa.runs.provenance import versions
 from daa.target import Dataset, Target
-from daa.targets.files import read_json, write_atomically
+from daa.targets.files import write_atomically
 
 SCHEMA: Literal[1] = 1
 # Advice when a folder holds another run; both names are options of the commands and arguments.
@@ -216,11 +216,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def load(path: Path) -> Record:
     """Reads a record. Options that are newer than the record get their defaults."""
-    content = read_json(path, "a result record")
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise InputError(f"{path}: schema: must be {SCHEMA}, got {shown(schema)}")
-    return config.check(Record, content, str(path))
+    return config.read(Record, path, "a result record")
 
 
 def check_same(

@@ -136,7 +136,8 @@ def run(
         if not left:
             return
         if progress and engine is None:
-            _announce(target, x, y, sum(row.gradients_left for row in left))
+            gradients = sum(max((row.gradients or 0) - row.stored, 0) for row in left)
+            _announce(target, x, y, gradients)
         engine = engine or local(target, x, y, jit, advance)
         try:
             for step in worst_cases(target, jobs(), x, y, engine=engine):
@@ -177,35 +178,34 @@ def _announce(target: Target, x: np.ndarray, y: np.ndarray, gradients: float) ->
         print(text, file=sys.stderr)
 
 
+@dataclass(eq=False)
 class _RowRun:
     """A row with identity, files, state and progress bar."""
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        number: int,
-        target: Target,
-        data: Dataset,
-        folder: Path | None,
-        states: Path | None,
-        force: bool,
-    ) -> None:
-        self.experiment, self.row = experiment, experiment.rows[number]
-        self.target, self.data, self.shared = target, data, states is not None
-        self.ident = records.identity(experiment, self.row, target, data)
+    experiment: Experiment
+    number: int
+    target: Target
+    data: Dataset
+    folder: Path | None
+    states: Path | None
+    force: bool
+
+    def __post_init__(self) -> None:
+        self.row, self.shared = self.experiment.rows[self.number], self.states is not None
+        self.ident = records.identity(self.experiment, self.row, self.target, self.data)
         self.restarts = self.ident["restarts"]
         own = self.row.attack.method_spec.plan not in (plans.repeat, plans.on_robust)
         self.repeats = not (own or self.row.attack.reads("budget"))
-        self.path = None if folder is None else folder / f"{self.row.name}.json"
+        self.path = None if self.folder is None else self.folder / f"{self.row.name}.json"
         self.local_state = None if self.path is None else self.path.with_suffix(".npz")
         self.state_path = self.local_state
-        if states is not None:
-            self.state_path = states / f"{records.run_id(self.ident)}.npz"
+        if self.states is not None:
+            self.state_path = self.states / f"{records.run_id(self.ident)}.npz"
         for path in (self.path, self.local_state):
-            if force and path is not None:
+            if self.force and path is not None:
                 path.unlink(missing_ok=True)
-        count = len(experiment.rows)
-        self.label = self.row.name if count == 1 else f"{number + 1}/{count} {self.row.name}"
+        count = len(self.experiment.rows)
+        self.label = self.row.name if count == 1 else f"{self.number + 1}/{count} {self.row.name}"
         self.state = self.written = State()
         self.next_write, self.bar = 0.0, tqdm(disable=True)
         # A clash is refused here, before the first gradient.
@@ -239,24 +239,20 @@ class _RowRun:
 
     @property
     def gradients(self) -> float | None:
-        """Gradients per image of the complete run; None if the run chooses its end."""
+        """Gradients of all images in the complete run; None if the run chooses its end."""
         attack = self.row.attack
         if attack.minutes is not None or attack.budget == "auto":
             return None
-        return attack.budget or attack.gradients_per_image * self.restarts
-
-    @property
-    def gradients_left(self) -> float:
-        """Gradients of all images that are left; 0 if the run chooses its end."""
-        return max((self.gradients or 0) * len(self.data) - self.stored, 0)
+        per_image = attack.budget or attack.gradients_per_image * self.restarts
+        return per_image * len(self.data)
 
     def start(self, progress: bool) -> Job:
         """Loads the state and opens the bar; returns the remaining work."""
         attack = self.row.attack
         self.state = self.written = self._load()
-        minutes, per_image = attack.minutes, self.gradients
+        minutes, total = attack.minutes, self.gradients
         self.bar = tqdm(
-            total=None if per_image is None else round(per_image * len(self.data)),
+            total=None if total is None else round(total),
             initial=self.state.gradients,
             unit="gradient",
             unit_scale=True,

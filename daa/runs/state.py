@@ -92,7 +92,6 @@ def load(path: Path, ident: Mapping[str, Any]) -> State:
 
 
 def _report(arrays: Mapping[str, np.ndarray], images: int) -> Report:
-    """The report of a file."""
     sizes, on_all = arrays["unit_size"], arrays["unit_on_all"]
     indices, margins = arrays["unit_images"], arrays["unit_margin"]
     if not (
@@ -128,10 +127,9 @@ def sole(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        try:
+        holder = "another process"  # which has just started or ended
+        with contextlib.suppress(OSError):
             holder = owner.read_text(encoding="utf-8")
-        except OSError:  # the other process has just started or ended
-            holder = "another process"
         raise InputError(
             f"{folder}: is in use by {holder}; wait until it ends, or choose another folder (out)"
         ) from None

@@ -1,11 +1,11 @@
 """Methods that other packages add by an entry point."""
 
 import os
-import subprocess
 import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+from processes import python
 
 from daa import AttackConfig, InputError
 from daa.attacks.methods import METHODS
@@ -33,10 +33,8 @@ def test_a_method_of_another_package(tmp_path):
     points = "[daa.methods]\nlean = leaning:METHOD\npgd = leaning:METHOD\n"
     (about / "entry_points.txt").write_text(points)
     (tmp_path / "leaning.py").write_text(METHOD)
-    path = os.pathsep.join([str(tmp_path), *sys.path])
-    command = [sys.executable, "-c", CODE]
-    run = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True)
-    assert run.stdout.decode().split("\n")[:2] == ["lean Leaning PGD PGD", "3.0 200.0"], run.stderr
+    run = python("-c", CODE, env={"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])})
+    assert run.stdout == "lean Leaning PGD PGD\n3.0 200.0\n", run.stderr
 
 
 @pytest.mark.parametrize(
@@ -49,7 +47,6 @@ def test_a_method_of_another_package(tmp_path):
 def test_a_broken_method_is_named_and_breaks_no_other_method(value, message, monkeypatch):
     monkeypatch.setitem(METHODS.data, "broken", EntryPoint("broken", value, "daa.methods"))
     assert AttackConfig("pgd").steps == 200
-    with pytest.raises(
-        InputError, match=f"^entry point broken = {value} of daa.methods: {message}"
-    ):
+    where = f"^entry point broken = {value} of daa.methods: "
+    with pytest.raises(InputError, match=where + message):
         AttackConfig("broken")

@@ -10,7 +10,7 @@ from toys import images, linear_target
 from daa import Attack, AttackConfig, Bounds, InputError, Target, worst_case
 from daa.attacks.losses import xent
 from daa.attacks.worst_case import margins
-from daa.target import input_gradient, predict
+from daa.target import input_gradient
 
 LINEAR, W = linear_target()
 CONFIG = AttackConfig("pgd", eps=0.1, step_size=0.05, steps=2, batch_size=16)
@@ -61,7 +61,6 @@ def test_every_way_to_the_logits_looks_at_them():
     target = Target("wide", BAD["wide"][0], (4, 4, 1), 3)
     constant = Target("constant", BAD["constant"][0], (4, 4, 1), 3)
     for call in (
-        lambda: predict(target, X),
         lambda: margins(target, X, Y),
         lambda: Attack(target, CONFIG)(X, Y),
         lambda: input_gradient(target, X, Y, xent),
@@ -113,12 +112,6 @@ def test_restarts_are_a_whole_number_that_ends(restarts):
     message = "restarts: expected a whole number from 1 to 1,000,000, got"
     with pytest.raises(InputError, match=message):
         worst_case(LINEAR, CONFIG, X, Y, restarts=restarts)
-
-
-@pytest.mark.parametrize("options", [{"budget": -5}, {"budget": 0}, {"minutes": 0}])
-def test_a_budget_and_a_time_limit_are_positive(options):
-    with pytest.raises(InputError, match=f"{next(iter(options))}: expected a number > 0, got"):
-        AttackConfig("adaptive", **options)
 
 
 def test_a_message_is_one_line_whatever_it_quotes():

@@ -1,5 +1,6 @@
 import os
 import tracemalloc
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -74,9 +75,7 @@ def test_an_attack_on_disk_equals_the_attack_in_memory(method, options, room, ta
     report = worst_case(target, settings, memory.copy(x), y, restarts=3, seed=4)
     assert on_disk(report.adv)
     assert not on_disk(expected.adv)
-    np.testing.assert_array_equal(report.adv, expected.adv)
-    np.testing.assert_array_equal(report.margin, expected.margin)
-    np.testing.assert_array_equal(report.correct_per_restart, expected.correct_per_restart)
+    np.testing.assert_equal(asdict(report), asdict(expected))
     again = worst_case(target, settings, x, y, restarts=4, seed=4, so_far=report)
     assert len(again.history) == 4
     assert not np.shares_memory(again.adv, report.adv)

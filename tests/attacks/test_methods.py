@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import config, images, linear_target, optimum
+from toys import config, images, linear_target
 
 from daa import Attack, AttackConfig, InputError, Target
-from daa.attacks import aims, ball, plans, starts, steps
+from daa.attacks import aims, plans, starts, steps
+from daa.attacks.balls import BALLS
 from daa.attacks.methods import METHODS
 from daa.attacks.worst_case import margins
 
@@ -78,16 +79,15 @@ def test_the_corrector_looks_ahead(target, x, y):
     same = Attack(target, config("pcros", share=1.0))(x, y)
     np.testing.assert_array_equal(same, plain)
     assert (Attack(target, config("pcros"))(x, y) != plain).any()
-    assert config("pcros").gradients_per_image == 2 * config("pgd").gradients_per_image
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("start", ["signs", "stripes", "pixels", "uniform", "odi"])
-def test_every_start_can_be_chosen_and_stays_in_the_ball(start):
-    target, _ = linear_target()
-    x, y = images()
-    chosen = Attack(target, config("pgd", start=start, steps=1))(x, y, seed=1)
-    ball.check(chosen, x, 0.1)
-    plain = Attack(target, config("pgd", steps=1))(x, y, seed=1)
+def test_every_start_can_be_chosen_and_stays_in_the_ball(start, norm, target, x, y):
+    options = {"norm": norm, "steps": 1, "keep": "best"}
+    chosen = Attack(target, config("pgd", start=start, **options))(x, y, seed=1)
+    BALLS[norm].check(chosen, x, 0.1)
+    plain = Attack(target, config("pgd", **options))(x, y, seed=1)
     assert (chosen != plain).any() == (start != "uniform")
 
 
@@ -98,16 +98,11 @@ def test_random_search_never_takes_a_step_back(target, x, y):
         for k in (20, 400)
     ]
     assert later[1].mean() < later[0].mean() < first.mean()
-    linear, w = linear_target(classes=2)
-    x, y = images(classes=2)
-    adv = Attack(linear, AttackConfig("square", eps=0.1, steps=3000, batch_size=40))(x, y)
-    reached, most, natural = (margins(linear, z, y) for z in (adv, optimum(x, y, w), x))
-    assert ((natural - reached) / (natural - most) > 0.9).all()
 
 
 @pytest.mark.parametrize(
     ("method", "cost"),
-    [("pgd", 10), ("odi", 12), ("multitargeted", 10.5), ("apgd", 10.5), ("square", 5.5)],
+    [("pcros", 20), ("odi", 12), ("multitargeted", 10.5), ("apgd", 10.5), ("square", 5.5)],
 )
 def test_costs_count_starts_aims_and_forward_passes(method, cost):
     assert AttackConfig(method, steps=10).gradients_per_image == cost
@@ -124,12 +119,6 @@ def test_building_blocks_take_the_place_of_a_methods_own_parts():
     ]:
         assert getattr(settings.method_spec, part) is expected
         assert AttackConfig.from_settings(settings.settings()) == settings
-    with pytest.raises(InputError, match=r"budget: expected 11\.5 for one restart, got 11.4"):
-        AttackConfig("apgd", steps=10, budget=11.4)
-    for options in ({"step": "halving"}, {"keep": "best"}, {"momentum": 0.5}, {"budget": 20.0}):
-        (name,) = options
-        with pytest.raises(InputError, match=f"{name}: expected no such option for fgsm"):
-            AttackConfig("fgsm", **options)
 
 
 def test_settings_change_and_come_back():
@@ -137,8 +126,6 @@ def test_settings_change_and_come_back():
     assert settings.replace(c=2.0) == AttackConfig("blob", "cw", eps=0.2, c=2.0)
     old = {**settings.settings(), "decay": 1.0, "rand_fgsm": "uniform"}
     assert AttackConfig.from_settings(old) == settings
-    with pytest.raises(InputError, match=r"decay: expected no such option for blob, got 1\.0"):
-        AttackConfig(**{**settings.settings(), "decay": 1.0})
 
 
 def test_defaults_are_those_of_the_papers():

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -43,24 +43,17 @@ def test_what_is_done_already_is_not_run_again(target):
     two = worst_case(target, settings, x, y, restarts=2)
     seen = []
 
-    def watched(unit):
-        seen.append(unit.restart)
-        return unit
-
     def engine(units):
-        return local(target, x, y)(map(watched, units))
+        return local(target, x, y)(seen.append(unit.restart) or unit for unit in units)
 
     rest = worst_case(target, settings, x, y, restarts=4, so_far=two, engine=engine)
     assert seen == [2, 3]
-    np.testing.assert_array_equal(rest.adv, whole.adv)
-    np.testing.assert_array_equal(rest.margin, whole.margin)
-    np.testing.assert_array_equal(rest.correct_per_restart, whole.correct_per_restart)
+    np.testing.assert_equal(asdict(rest), asdict(whole))
     seen.clear()
-    same = worst_case(target, settings, x, y, restarts=4, so_far=whole, engine=engine)
+    (event,) = worst_cases(target, [Job(settings, 4, so_far=whole)], x, y, engine=engine)
     assert not seen
-    np.testing.assert_array_equal(same.adv, whole.adv)
-    (event,) = worst_cases(target, [Job(settings, 4, so_far=whole)], x, y)
     assert (event.finished, event.seconds, event.device) == (True, 0.0, "")
+    np.testing.assert_equal(asdict(event.report), asdict(whole))
 
 
 def backwards(target, x, y):
@@ -86,9 +79,7 @@ def test_units_of_all_jobs_form_one_stream_and_end_in_any_order(target, engine, 
     assert len(last) == sum(event.finished for event in events)
     for number, job in enumerate(jobs):
         alone = worst_case(target, job.config, x, y, restarts=job.restarts, seed=job.seed)
-        correct = last[number].correct_per_restart
-        np.testing.assert_array_equal(correct, alone.correct_per_restart)
-        np.testing.assert_array_equal(last[number].adv, alone.adv)
+        np.testing.assert_equal(asdict(last[number]), asdict(alone))
 
 
 def test_a_plan_chooses_images_from_the_report_and_waits_for_it(target):
@@ -99,13 +90,13 @@ def test_a_plan_chooses_images_from_the_report_and_waits_for_it(target):
     jobs = [Job(settings, 3), Job(config("fgsm"))]
     events = list(worst_cases(target, jobs, x, y, engine=ahead(target, x, y, 4)))
     (last,) = [e.report for e in events if e.job == 0 and e.finished]
-    np.testing.assert_array_equal(last.adv, alone.adv)
+    np.testing.assert_equal(asdict(last), asdict(alone))
     assert alone.gradients.sum() < plain.gradients.sum()
+    assert {*alone.gradients} <= {0, 20.5, 41, 61.5}  # half a gradient for the final evaluation
     assert alone.correct_per_restart.shape == (3, 60)
     half = worst_case(target, settings, x, y, restarts=2)
     complete = worst_case(target, settings, x, y, restarts=3, so_far=half)
-    np.testing.assert_array_equal(complete.adv, alone.adv)
-    np.testing.assert_array_equal(complete.gradients, alone.gradients)
+    np.testing.assert_equal(asdict(complete), asdict(alone))
 
 
 def test_a_budget_pays_for_restarts_on_robust_images_by_increasing_margin(target):
@@ -128,23 +119,7 @@ def test_a_budget_pays_for_restarts_on_robust_images_by_increasing_margin(target
     assert rest.gradients.tolist() == report.gradients.tolist()
 
 
-def test_a_restart_on_robust_images_costs_half_a_gradient_for_its_judgement(target, x):
-    settings = config("pgd", steps=4, restarts="standing")
-    report = worst_case(target, settings, x, target(x).numpy().argmax(1))
-    assert set(report.gradients) == {4.5}
-
-
-def test_a_job_may_have_a_plan_of_its_own(target):
-    x, y = images(20)
-
-    def half(config, seed):
-        yield Unit(config, seed, 0, np.arange(10))
-
-    (event,) = worst_cases(target, [Job(config("pgd"), plan=half)], x, y)
-    assert event.report.gradients.tolist() == [20] * 10 + [0] * 10
-
-
-def test_a_plan_that_waits_for_nothing_is_a_defect(target):
+def test_a_plan_of_a_job_that_waits_for_nothing_is_a_defect(target):
     def waits(config, seed):
         yield Unit(config, seed, 0)
         while True:

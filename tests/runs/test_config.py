@@ -136,17 +136,12 @@ def test_fractions():
         assert config.fraction(other) is other
 
 
-def test_lengths_can_refer_to_the_target_and_the_radius(load):
+def test_lengths_can_refer_to_the_target_with_its_norm_and_to_the_radius(load):
     text = GOOD.replace("eps: 8/255, step_size: 0.01", "eps: target, step_size: eps/4")
-    for target, eps in ((None, 0.15), ("madry_cifar10/secret", 8 / 255)):
+    radii = {None: (0.15, "linf"), "madry_cifar10/secret": (8 / 255, "linf")}
+    for target, (eps, norm) in (radii | {"locuslab/own_mnist_l2": (2, "l2")}).items():
         for row in load(text, target).rows:
-            assert (row.attack.eps, row.attack.step_size) == (eps, eps / 4)
-
-
-def test_the_radius_of_a_target_has_a_norm(load):
-    text = GOOD.replace("eps: 8/255, step_size: 0.01", "eps: target, step_size: eps/4")
-    for row in load(text, "locuslab/own_mnist_l2").rows:
-        assert (row.attack.eps, row.attack.norm, row.attack.step_size) == (2, "l2", 0.5)
+            assert (row.attack.eps, row.attack.norm, row.attack.step_size) == (eps, norm, eps / 4)
     with pytest.raises(InputError, match=r"eps: .* in numbers, because .* for l2"):
         load(text.replace("eps: target", "eps: target, norm: linf"), "locuslab/own_mnist_l2")
     assert load(text.replace("eps: target", "eps: 0.5, norm: l2")).rows[0].attack.norm == "l2"
