@@ -230,7 +230,7 @@ def attacked_images(results: ResultSet) -> Figure | None:
         around = {"left": 0.005, "right": 0.995, "bottom": 0.005, "wspace": 0.04, "hspace": 0.5}
         grid = figure.add_gridspec(len(rows), count, top=1 - 0.85 / height, **around)
         for line, (name, images, signed) in zip(grid.subplots(squeeze=False), rows, strict=True):
-            largest = float(np.abs(images).max()) if signed else 1.0
+            largest = float(np.abs(images).max() or 1) if signed else 1.0
             for axis, image in zip(line, images, strict=True):
                 low, colours = (-largest, "RdBu") if signed else (0, "gray")
                 if signed and image.shape[-1] == 3:

@@ -113,3 +113,6 @@ def test_the_expected_number_of_broken_images_grows_with_the_gradients_and_is_th
     assert once == pytest.approx(p.sum(), rel=0.2)  # some images are attacked twice
     assert few < expected(model, options, costs, margin, spent, tries, 1e12) < 200  # in no time
     assert expected(model, options, costs, margin[:0], spent[:0], tries[:, :0], 1e4) == 0
+    # The best attack counts even if it costs more than the gradients that are left.
+    less = expected(model, options, costs, margin[:1], spent[:1], tries[:, :1], 22.0)
+    assert less == pytest.approx(p[0])

@@ -6,6 +6,7 @@ import tensorflow as tf
 from toys import config, images, linear_target
 
 from daa import Attack, InputError, Target, worst_case
+from daa.attacks.attack import keep_best
 from daa.attacks.plans import Outcome, Report, Unit, on_robust
 from daa.attacks.worst_case import margins, run_unit
 
@@ -195,6 +196,17 @@ def test_the_strongest_version_inside_ball_and_range_is_taken():
     versions[:, 1] = versions[::-1, 1]
     found = Attack(target, settings)(x, y, first=versions)
     np.testing.assert_allclose(found, x, atol=1e-5)
+
+
+def test_of_equal_margins_the_first_image_is_the_best():
+    first, second, logits = tf.zeros([1, 2, 2, 1]), tf.ones([1, 2, 2, 1]), tf.constant([[1.0, 0]])
+    memory = {"best": -first, "best_margin": tf.constant([np.inf])}
+    for adv in (first, second):
+        memory = keep_best(adv, logits, tf.constant([0]), memory)
+    np.testing.assert_array_equal(memory["best"], first)
+    memory = keep_best(second, logits - [0.5, 0.0], tf.constant([0]), memory)
+    np.testing.assert_array_equal(memory["best"], second)
+    assert memory["best_margin"].numpy() == [0.5]
 
 
 BLOCKS = [{"momentum": 0.5}, {"scale": 3.0}, {"keep": "best"}, {"loss": "cw"}]

@@ -1,4 +1,5 @@
 import itertools
+import json
 import re
 import xml.etree.ElementTree as ET
 from html import escape
@@ -60,6 +61,17 @@ def test_attacked_images_are_drawn_if_both_runs_have_records(folder):
     (folder / "examples.json").write_bytes((FIGURE1 / "examples.json").read_bytes())
     (folder / "blob-xent.json").unlink()
     assert [path.name for path in figures.write(load(folder), folder)] == ["restarts.png"]
+
+
+def test_perturbations_of_colour_images_are_shifted_to_the_middle_of_the_range(folder):
+    clean, second = [0.5] * 6, [0.6, 0.5, 0.5, 0.5, 0.5, 0.4]
+    content = {"rows": ["blob-xent", "dgf-xent"], "images": [1], "labels": [1]}
+    content |= {"shape": [1, 2, 3], "natural": [clean], "adversarial": [[clean], [second]]}
+    (folder / "examples.json").write_text(json.dumps(content))
+    drawn = [axis.images[0].get_array() for axis in figures.attacked_images(load(folder)).axes]
+    np.testing.assert_allclose(drawn[0].ravel(), clean)
+    np.testing.assert_allclose(drawn[2].ravel(), second)
+    np.testing.assert_allclose(drawn[4].ravel(), [1, 0.5, 0.5, 0.5, 0.5, 0], atol=1e-6)
 
 
 def test_images_of_each_kind_are_next_to_their_changes():
