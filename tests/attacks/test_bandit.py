@@ -90,7 +90,7 @@ def test_a_round_holds_the_minibatches_of_the_largest_mean_value():
         rows = choose(values, costs, 2, count, money)
         return {option: own.tolist() for option, own in rows.items()}
 
-    assert chosen(1) == {0: [0, 1]}
+    assert chosen(1) == chosen(2) == {0: [0, 1]}
     assert chosen(3) == {0: [0, 1], 1: [2, 3]}
     assert chosen(99) == {0: [0, 1], 1: [2, 3, 4]}  # the last minibatch is smaller
     assert chosen(3, money=59.9) == {0: [0, 1, 2, 3]}
