@@ -68,6 +68,7 @@ def test_a_shared_setting_applies_to_the_rows_that_read_it(load):
         ("name: small", "name: a/b", "small.yaml: name: must match pattern"),
         ("name: small", f"name: {'x' * 201}", "small.yaml: name: .* at most 200 "),
         ("target: tiny/cnn", "target: tiny/cnn\nimages: 0", "images: .* equal to 1, got 0"),
+        ("target: tiny/cnn", "target: tiny/cnn\nimages: '9'", "images: must be .*, got '9'"),
         ("target: tiny/cnn", "target: tiny/cnn\nrestarts: 0", "restarts: .* equal to 1, got 0"),
         ("target: tiny/cnn", "target: tiny/cnn\nseed: 2147483648", "seed: .* less than 2147483648"),
         ("paper: 45.09", "paper: -1", r"rows\[0\].paper: .* equal to 0, got -1"),
