@@ -94,7 +94,8 @@ def run(
             yield row.start(progress)
 
     def advance(steps: int) -> None:
-        started[-1].bar.update(steps)  # the local engine runs one row at a time
+        attack = started[-1].row.attack  # the local engine runs one row at a time
+        started[-1].bar.update(steps * attack.gradients_per_image / attack.steps_per_unit)
 
     with nullcontext() if folder is None else state.sole(folder):
         rows = [

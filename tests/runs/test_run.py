@@ -370,6 +370,9 @@ def test_the_bar_shows_row_restart_and_accuracy(tmp_path, capsys):
     assert "/320" in bars  # 40 images, 2 restarts, 4 steps
     go(None, PGD, progress=True)
     assert "\rpgd-xent restart 1/2" in capsys.readouterr().err
+    # A step of random search costs half a gradient; each of 40 images has 40 steps and one start.
+    go(None, Row(name="search", attack=AttackConfig("square", steps=40)), restarts=1, progress=True)
+    assert "820/820 [" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_named_before_the_first_unit(tmp_path, units, monkeypatch):
