@@ -370,9 +370,19 @@ def test_the_bar_shows_row_restart_and_accuracy(tmp_path, capsys):
     assert "/320" in bars  # 40 images, 2 restarts, 4 steps
     go(None, PGD, progress=True)
     assert "\rpgd-xent restart 1/2" in capsys.readouterr().err
-    # A step of random search costs half a gradient; each of 40 images has 40 steps and one start.
-    go(None, Row(name="search", attack=AttackConfig("square", steps=40)), restarts=1, progress=True)
-    assert "820/820 [" in capsys.readouterr().err
+
+
+def test_the_bar_counts_gradients_and_never_goes_back(monkeypatch):
+    updates, update = [], scheduler.tqdm.update
+
+    def watched(bar, n=1):
+        updates.append(n)
+        return update(bar, n)
+
+    monkeypatch.setattr(scheduler.tqdm, "update", watched)
+    search = Row(name="search", attack=AttackConfig("square", steps=40))  # half a gradient each
+    go(None, search, restarts=1, progress=True)
+    assert min(updates) >= 0 and sum(updates) == 40 * 20.5
 
 
 def test_a_full_disk_is_named_before_the_first_unit(tmp_path, units, monkeypatch):
