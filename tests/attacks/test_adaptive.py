@@ -129,6 +129,8 @@ def test_the_first_round_is_uniform_and_later_rounds_compare_two_first_images():
     x, _ = images(300)
     uniform, compared = sent[0], sent[3]
     assert [unit.config.steps for unit in sent[:3]] == [5, 5, 5]
+    # A forward pass evaluates each unit, and one more each version of its first images.
+    assert [unit.overhead for unit in sent] == [0.5] * 3 + [1.5] * (len(sent) - 3)
     assert 0.15 < np.abs(uniform.first[0] - x[uniform.images]).max() <= 0.2001
     assert compared.first.shape[0] == 2
     moved, kicked = compared.first

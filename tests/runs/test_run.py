@@ -332,6 +332,7 @@ def test_minutes_count_the_units_of_earlier_calls(tmp_path, units, monkeypatch):
         assert len(finished.report.history) == total
         # Without the rounds of the state, the plan predicts nothing.
         assert (finished.record.predicted is None) == (seconds == 600)
+        assert finished.record.stopped == ("budget" if seconds < 600 else None)
         (tmp_path / "adaptive.json").unlink()
 
 
