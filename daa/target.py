@@ -333,6 +333,7 @@ def gradient_of(
             f"{target.name}: expected logits with a gradient at the images, got none; something in "
             "the network has no derivative, as a constant, a cast to integers or a lookup"
         )
+    grad = tf.convert_to_tensor(grad)  # tf.gather gives slices
     grad.set_shape(x.shape)  # a SavedModel may hide the number of images
     return grad, losses, logits
 

@@ -94,15 +94,23 @@ def local(
     x: np.ndarray,
     y: np.ndarray,
     jit: bool | None = None,
-    on_steps: Callable[[int], None] | None = None,
+    on_gradients: Callable[[float], object] = lambda gradients: None,
 ) -> Engine:
-    """An engine that runs the units one after another in this process; for `jit` see `Attack`."""
+    """An engine that runs the units one after another in this process; for `jit` see `Attack`.
+
+    `on_gradients` is called after each inner loop with the gradients of all its images.
+    """
 
     def run(units: Iterator[Unit | None]) -> Iterator[tuple[Unit, Result]]:
         for unit in units:
             if unit is not None:
-                attack = Attack(target, unit.config, jit)
-                yield unit, run_unit(attack, x, y, unit, on_steps)
+                attack, config = Attack(target, unit.config, jit), unit.config
+                cost = config.gradients_per_image / config.steps_per_unit
+
+                def advance(steps: int, cost: float = cost) -> None:
+                    on_gradients(steps * cost)
+
+                yield unit, run_unit(attack, x, y, unit, advance)
 
     return run
 

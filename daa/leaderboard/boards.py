@@ -205,7 +205,8 @@ def board(
 def _enter(challenge: arrays.Challenge, path: Path, words: Mapping[str, str], folder: Path) -> str:
     """Verifies an array, enters it on the living board and writes the board's Markdown file."""
     require(path.is_file(), str(path), "an .npy file", None)
-    # A wrong text is refused before the verification, which takes minutes.
+    # A wrong text or a damaged entry is refused before the verification, which takes minutes.
+    load_living(folder)
     entry = make(
         **{"url": None, **words},
         target=challenge.target.name,

@@ -93,9 +93,8 @@ def run(
             started.append(row)
             yield row.start(progress)
 
-    def advance(steps: int) -> None:
-        attack = started[-1].row.attack  # the local engine runs one row at a time
-        started[-1].bar.update(steps * attack.gradients_per_image / attack.steps_per_unit)
+    def advance(gradients: float) -> None:
+        started[-1].bar.update(gradients)  # the local engine runs one row at a time
 
     with nullcontext() if folder is None else state.sole(folder):
         rows = [

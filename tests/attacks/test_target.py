@@ -45,6 +45,16 @@ def test_logits_are_weighted_image_by_image(small_batches):
     np.testing.assert_allclose(gradient, (weights @ w.T).reshape(x.shape), rtol=1e-5)
 
 
+def test_a_network_may_choose_pixels():
+    target = Target("test/chosen", lambda x: tf.gather(tf.reshape(x, [-1]), [[0, 1]]), (1, 2, 1), 2)
+    slices = Target("test/rows", lambda x: tf.reshape(tf.gather(x, [0]), [1, 2]), (1, 2, 1), 2)
+    for chosen in (target, slices):
+        gradient = logits_gradient(
+            chosen, np.zeros((1, 1, 2, 1), "f4"), np.array([[1.0, 3.0]], "f4")
+        )
+        np.testing.assert_array_equal(gradient.ravel(), [1, 3])
+
+
 def test_predictions_do_not_depend_on_the_size_of_the_batches():
     target, w = linear_target()
     x, _ = images(11)

@@ -178,6 +178,14 @@ def test_an_array_is_ranked_on_the_board_of_the_option_and_entered(board, challe
         board(WORDS, shift=0.2)
 
 
+def test_nothing_is_entered_on_a_damaged_board(board, tmp_path):
+    (tmp_path / "b" / "fmnist-surrogate").mkdir(parents=True)
+    (tmp_path / "b" / "fmnist-surrogate" / "x.json").write_text("{}")
+    with pytest.raises(InputError, match=r"x\.json: schema: is missing"):
+        board(WORDS)
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["fmnist-surrogate"]
+
+
 def test_an_array_outside_the_ball_is_not_entered(board, tmp_path):
     with pytest.raises(InputError, match=r"expected \|adv - x\| <= 0\.3"):
         board(WORDS, shift=0.4)
@@ -215,6 +223,7 @@ def test_an_array_for_madrylabs_network_is_ranked_on_its_board(challenge, tmp_pa
     line = next(line for line in text.splitlines() if "(verified here)" in line)
     assert line.startswith("|    1 | **") and line.endswith(f"  {accuracy:.2f} % |")
     assert "|    2 | Guided Local Attack" in text and "EWR-PGD" in text
+    assert text.count("(verified here)") == 1  # not on the board of the other network
 
 
 def test_only_complete_runs_on_the_boards_network_are_ranked(folder, change):

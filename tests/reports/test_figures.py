@@ -81,6 +81,7 @@ def test_images_of_each_kind_are_next_to_their_changes():
     axes = np.reshape(figure.axes, (2, 7))
     assert not any(gap.images for gap in axes[:, 3])
     axes = np.delete(axes, 3, axis=1).reshape(2, 2, 3)  # kind, image, version
+    assert figure.get_size_inches() == pytest.approx((3.72, 2.4))
     assert not any(axis.axison for axis in axes.flat)
     for row, picked in zip(axes, ([0, 2], [1]), strict=True):
         for image, line in zip(picked, row, strict=False):

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+from dataclasses import replace
 from unittest.mock import Mock
 
 import numpy as np
@@ -374,16 +375,25 @@ def test_the_bar_shows_row_restart_and_accuracy(tmp_path, capsys):
 
 
 def test_the_bar_counts_gradients_and_never_goes_back(monkeypatch):
+    """A step of random search, also as an arm of Adaptive DAA, costs half a gradient."""
     updates, update = [], scheduler.tqdm.update
 
     def watched(bar, n=1):
         updates.append(n)
         return update(bar, n)
 
+    def flat(x):
+        return TARGET.network(tf.stop_gradient(x)) + 0 * tf.reduce_sum(x, [1, 2])
+
     monkeypatch.setattr(scheduler.tqdm, "update", watched)
-    search = Row(name="search", attack=AttackConfig("square", steps=40))  # half a gradient each
-    go(None, search, restarts=1, progress=True)
-    assert min(updates) >= 0 and sum(updates) == 40 * 20.5
+    rows = (
+        Row(name="search", attack=AttackConfig("square", steps=40)),
+        Row(name="adaptive", attack=AttackConfig("adaptive", eps=0.15, budget=60.0)),
+    )
+    target = replace(TARGET, network=flat)
+    *_, last = run(experiment(*rows, restarts=1), target, DATA, progress=True)
+    assert min(updates) >= 0
+    assert sum(updates) == pytest.approx(40 * 20.5 + last.report.gradients.sum(), abs=1)
 
 
 def test_a_full_disk_is_named_before_the_first_unit(tmp_path, units, monkeypatch):
