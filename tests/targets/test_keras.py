@@ -143,10 +143,10 @@ def test_integer_inputs_have_a_gradient(end, tmp_path):
     whole = (np.round(255 * X) / 255).astype(np.float32)
     removed = [] if end == "none" else ["softmax-removed"]
     with pytest.warns(NoteWarning) as warnings:
-        target = Target.from_keras(model)
-    assert len(warnings) == len(target.notes)
+        warned = Target.from_keras(model)
+    assert len(warnings) == len(warned.notes)
     served = Target.from_saved_model(tmp_path, signature="serve")
-    for target in (target, Target.from_saved_model(tmp_path), served):
+    for target in (warned, Target.from_saved_model(tmp_path), served):
         assert codes(target) == ["whole-pixels", *removed]
         assert target.bounds == Bounds(0, 255)
         for x in (X, whole):  # it rounds
