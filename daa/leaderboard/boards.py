@@ -99,13 +99,12 @@ def verified(target: str, folder: Path = FOLDER) -> list[BoardEntry]:
 
 def load_living(folder: Path = FOLDER) -> list[Board]:
     """The living board: one board per network."""
-    boards = []
-    for target in TARGETS:
-        found = verified(target, folder)
-        entries = [Entry(None, e.name, 100 * e.accuracy, e.by, e.url) for e in found]
-        title = f"{target}, eps {radius(targets.row(target).eps)}"
-        boards.append(Board(title, _LIVING, entries, target))
-    return boards
+    return [_living(target, verified(target, folder)) for target in TARGETS]
+
+
+def _living(target: str, verified: Sequence[BoardEntry]) -> Board:
+    entries = [Entry(None, e.name, 100 * e.accuracy, e.by, e.url) for e in verified]
+    return Board(f"{target}, eps {radius(targets.row(target).eps)}", _LIVING, entries, target)
 
 
 def make(**values: object) -> BoardEntry:
@@ -149,11 +148,10 @@ def living_markdown(folder: Path = FOLDER) -> str:
     ]
     header = ["rank", "attack", "accuracy", "by", "method", "date", "array"]
     align: list[tabular.Align] = ["right", "left", "right", "left", "left", "left", "left"]
-    for board in load_living(folder):
-        rows = []
-        for ranked, entry in zip(
-            board.ranked().entries, verified(board.target, folder), strict=True
-        ):
+    for target in TARGETS:
+        entries, rows = verified(target, folder), []
+        board = _living(target, entries).ranked()
+        for ranked, entry in zip(board.entries, entries, strict=True):
             link = f"[{entry.name}]({entry.url})" if entry.url else entry.name
             array = f"[{entry.array_sha256[:12]}]({entry.path(Path(folder.name))})"
             cells = [f"{ranked.accuracy:.2f} %", entry.by, entry.method, entry.date, array]
@@ -236,9 +234,9 @@ def _rank(accuracy: float, entries: Sequence[BoardEntry]) -> int:
 def on_page(results: Sequence[ResultSet]) -> list[Board]:
     """The leaderboards of a page: all of them on the paper's page, else those of its networks."""
     networks, made = {record.target for one in results for record in one.records}, []
-    living = load_living(results[0].folder.parent / FOLDER.name)
+    living, all_boards = load_living(results[0].folder.parent / FOLDER.name), page.of_paper(results)
     for board in [*(board for board in living if board.entries), *load()]:
-        if not page.of_paper(results) and board.target not in networks:
+        if not all_boards and board.target not in networks:
             continue
         own = own_entries(results, board.target)
         ranked = board.ranked(own)

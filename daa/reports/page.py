@@ -242,7 +242,7 @@ def _section(results: ResultSet, out: Path) -> SimpleNamespace:
     images = figures.attacked_images(results)
     alt = f"{results.title}: images before and after the attacks"
     table, records = tables.table(results), results.records
-    pairs = {pair.daa.run: pair for pair in (*results.budgeted, *results.compared)}
+    pairs = {pair.daa.run: pair for pair in results.budgeted} | results.pairs
     return SimpleNamespace(
         results=results,
         id=results.folder.name,

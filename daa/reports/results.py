@@ -86,6 +86,11 @@ class ResultSet:
         ]
 
     @cached_property
+    def pairs(self) -> dict[str, Comparison]:
+        """`compared`, by the name of the run of DAA."""
+        return {pair.daa.run: pair for pair in self.compared}
+
+    @cached_property
     def budgeted(self) -> list[Comparison]:
         """Each run with a gradient budget compared with PGD of the same seed."""
         return comparisons.budgeted(self.records)
@@ -107,7 +112,7 @@ class ResultSet:
         names = {name: name for name in AttackConfig.names() if name in read}
         if "restarts" in read:
             names["restarts"] = "restarts_setting"
-        rows, pairs = [], {pair.daa.run: pair for pair in self.compared}
+        rows = []
         for record in self.records:
             row = {names[name]: value for name, value in record.settings.items()}
             row |= record.model_dump(exclude={"attack"})
@@ -120,7 +125,7 @@ class ResultSet:
                 "paper_accuracy": _share(record.paper_percent),
                 "paper_top5_accuracy": _share(record.paper_top5_percent),
             }
-            if pair := pairs.get(record.run):
+            if pair := self.pairs.get(record.run):
                 row |= {"pgd_run": pair.pgd.run, "p_mcnemar": pair.p, "p_holm": pair.p_holm}
                 row |= {"only_daa": pair.only_daa, "only_pgd": pair.only_pgd}
                 row |= {"t_unpaired": pair.unpaired.t, "p_unpaired": pair.unpaired.p}

@@ -168,11 +168,10 @@ def table(results: ResultSet) -> Table:
     records, experiment = results.records, results.experiment
     attacks = [record.attack for record in records] + [row.attack for row in results.missing]
     settings = [*NAMES, *varied(attacks)]
-    pairs = {pair.daa.run: pair for pair in results.compared}
     seeds = [SEED] if len({record.seed for record in records}) > 1 else []
     rows = [
         _texts(settings, line.record.attack) | _texts([*seeds, *NUMBERS], line)
-        for line in (Line(record, pairs.get(record.run)) for record in records)
+        for line in (Line(record, results.pairs.get(record.run)) for record in records)
     ]
     rows += [_texts(settings, row.attack) | {"worst case": "missing"} for row in results.missing]
     if experiment and experiment.merged_paper is not None and not results.missing:
